@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every *_test.c under src/, cmd/ and tests/ is one program, and ctest runs each in a process of its own with a time
+# limit. Its name is its path ("core/future"); its label is the folder: core, io, pool, plat, tests, stress, explore.
+
+if(PkgConfig_FOUND)
+        pkg_check_modules(cmocka IMPORTED_TARGET cmocka)
+endif()
+if(NOT TARGET PkgConfig::cmocka)
+        message(FATAL_ERROR "the tests need cmocka: run `make setup`, or install libcmocka-dev and pkg-config; "
+                "-DBUILD_TESTING=OFF builds without them")
+endif()
+
+set(test_environment "")
+if(REIN_SANITIZE STREQUAL "address")
+        list(APPEND test_environment
+                "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:detect_leaks=1:abort_on_error=1"
+                "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+elseif(REIN_SANITIZE STREQUAL "thread")
+        list(APPEND test_environment
+                "TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:history_size=4:atexit_sleep_ms=0")
+endif()
+
+file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
+        src/*_test.c cmd/*_test.c tests/*_test.c tests/*_test.cpp)
+if(NOT REIN_EXPLORE)
+        list(FILTER test_sources EXCLUDE REGEX "^tests/explore/")
+endif()
+set(cpp_tests ${test_sources})
+list(FILTER cpp_tests INCLUDE REGEX "\\.cpp$")
+if(cpp_tests)
+        enable_language(CXX)
+endif()
+
+foreach(source IN LISTS test_sources)
+        string(REGEX REPLACE "_test\\.(c|cpp)$" "" name ${source})
+        string(REGEX REPLACE "^src/" "" name ${name})
+        string(REGEX REPLACE "^tests/(.*/)" "\\1" name ${name})
+        get_filename_component(folder ${source} DIRECTORY)
+        get_filename_component(label ${folder} NAME)
+        string(REPLACE "/" "_" target test_${name})
+        get_filename_component(program ${name} NAME)
+        get_filename_component(where ${name} DIRECTORY)
+
+        add_executable(${target} ${source})
+        set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}_test CXX_STANDARD 20
+                RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${where})
+        target_include_directories(${target} PRIVATE include src tests)
+        target_compile_definitions(${target} PRIVATE
+                REIN_SOURCE_DIR="${CMAKE_SOURCE_DIR}" REIN_BINARY_DIR="${CMAKE_BINARY_DIR}")
+        if(source MATCHES "\\.c$")
+                target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
+        endif()
+        target_link_libraries(${target} PRIVATE rein_static rein_flags PkgConfig::cmocka)
+
+        add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
+        set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 120 ENVIRONMENT "${test_environment}")
+        if(label STREQUAL "stress")
+                set_tests_properties(${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
+        endif()
+endforeach()
+
+# What a user does with the finished thing: meaningful for the plain builds only.
+if(NOT REIN_SANITIZE AND NOT REIN_COVERAGE AND NOT REIN_EXPLORE)
+        add_test(NAME install COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR})
+        set_tests_properties(install PROPERTIES LABELS install TIMEOUT 300)
+        add_test(NAME readme COMMAND ${CMAKE_SOURCE_DIR}/tests/install/readme.sh ${CMAKE_BINARY_DIR})
+        set_tests_properties(readme PROPERTIES LABELS install TIMEOUT 60)
+endif()

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* vfork, because what it costs does not grow with our memory, and because posix_spawn(3) cannot set limits. The child
+ * shares our memory until it calls execve, so it does nothing but system calls, and says by a pipe what failed. */
+#include "child.h"
+
+#include <rein/error.h>
+#include <rein/io.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { OUT, ERR, PIDFD, HURRY };
+
+struct image {
+        const struct launch *launch;
+        char *const *words, *const *environment;
+        int out, err;
+        int failed; /* write end: an errno comes through it, or, when the program runs, its end */
+};
+
+_Noreturn static void become(const struct image *i)
+{
+        /* A session of its own: no terminal whose keys would reach it past us, and a group to be signalled as one. */
+        setsid();
+        /* Handlers go by themselves; what is ignored stays so, unless we see to it. */
+        struct sigaction normal = {.sa_handler = SIG_DFL};
+        for (int signo = 1; signo < NSIG; signo++)
+                if (sigismember(&i->launch->ignored, signo) == 1)
+                        sigaction(signo, &normal, NULL);
+        struct rlimit memory = {i->launch->memory, i->launch->memory};
+        if (dup2(i->launch->null, 0) >= 0 && dup2(i->out, 1) >= 0 && dup2(i->err, 2) >= 0 &&
+            (!i->launch->files_raised || setrlimit(RLIMIT_NOFILE, &i->launch->files) == 0) &&
+            (!i->launch->memory || setrlimit(RLIMIT_AS, &memory) == 0)) {
+                sigset_t none;
+                sigemptyset(&none);
+                sigprocmask(SIG_SETMASK, &none, NULL);
+                execvpe(i->words[0], i->words, i->environment);
+        }
+        int error = errno;
+        while (write(i->failed, &error, sizeof error) < 0 && errno == EINTR)
+                ;
+        _exit(127);
+}
+
+/* Returns its pid; -errno. */
+static pid_t spawn(struct image *i)
+{
+        int failed[2], error = 0;
+        if (pipe2(failed, O_CLOEXEC) < 0)
+                return -errno;
+        i->failed = failed[1];
+        pid_t pid = vfork();
+        if (pid == 0)
+                become(i);
+        if (pid < 0)
+                error = errno;
+        close(failed[1]);
+        if (pid > 0) {
+                ssize_t n;
+                while ((n = read(failed[0], &error, sizeof error)) < 0 && errno == EINTR)
+                        ;
+                if (n == sizeof error)
+                        waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
+                else
+                        error = 0;
+        }
+        close(failed[0]);
+        return error ? -error : pid;
+}
+
+static int watch(const struct child *c, int fd, uint32_t what)
+{
+        struct epoll_event in = {.events = EPOLLIN, .data.u32 = what};
+        return epoll_ctl(c->ready, EPOLL_CTL_ADD, fd, &in) < 0 ? -errno : 0;
+}
+
+static int open_pipes(struct child *c)
+{
+        for (int i = OUT; i <= ERR; i++) {
+                int fd[2], rc;
+                if (pipe2(fd, O_CLOEXEC) < 0)
+                        return -errno;
+                c->out[i] = fd[0];
+                c->keep[i] = fd[1];
+                if (fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0) /* our end alone: the child's is another description */
+                        return -errno;
+                if ((rc = watch(c, fd[0], (uint32_t)i)) < 0)
+                        return rc;
+        }
+        return 0;
+}
+
+int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
+                struct voice *voice)
+{
+        *c = (struct child){.pidfd = -1, .out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurry = l->hurry};
+        c->ready = epoll_create1(EPOLL_CLOEXEC);
+        int rc = c->ready < 0 ? -errno : open_pipes(c);
+        if (rc == 0)
+                rc = watch(c, l->hurry, HURRY);
+        if (rc == 0)
+                rc = c->pid = spawn(&(struct image){l, words, environment, c->keep[OUT], c->keep[ERR], -1});
+        if (rc > 0) { /* it is our child, and nobody else reaps it: its number is still its own */
+                c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+                rc = c->pidfd < 0 ? -errno : watch(c, c->pidfd, PIDFD);
+                if (rc < 0) {
+                        child_signal(c, SIGKILL);
+                        c->ended = true; /* soon, and child_reap may wait for it */
+                        child_reap(c);
+                }
+        }
+        if (rc < 0)
+                child_close(c);
+        return rc;
+}
+
+/* Hand on some of what is in the pipe. Returns false when there is nothing at this moment. */
+static bool pump(struct child *c, int stream)
+{
+        char bytes[64 * 1024];
+        ssize_t n = read(c->out[stream], bytes, sizeof bytes);
+        if (n > 0)
+                voice_write(c->voice, stream, bytes, (size_t)n);
+        return n > 0;
+}
+
+int child_wait(struct child *c, rein_time until)
+{
+        while (!c->ended) {
+                int rc = rein_wait_fd(c->ready, POLLIN, until);
+                if (rc < 0)
+                        return rc;
+                struct epoll_event news[4];
+                int n = epoll_wait(c->ready, news, 4, 0);
+                for (int i = 0; i < n; i++) {
+                        if (news[i].data.u32 == PIDFD)
+                                c->ended = true;
+                        else if (news[i].data.u32 == HURRY)
+                                c->hurried = true;
+                        else
+                                pump(c, (int)news[i].data.u32);
+                }
+                if (c->hurried && !c->ended && epoll_ctl(c->ready, EPOLL_CTL_DEL, c->hurry, NULL) == 0)
+                        return REIN_ECANCELED;
+        }
+        return 0;
+}
+
+void child_signal(struct child *c, int signo)
+{
+        kill(-c->pid, signo); /* not reaped yet, so the group's number is still its own */
+}
+
+void child_reap(struct child *c)
+{
+        siginfo_t info = {0};
+        /* The system call itself, for the rusage that waitid(3) leaves out. */
+        int rc;
+        while ((rc = (int)syscall(SYS_waitid, P_PID, c->pid, &info, WEXITED | (c->ended ? 0 : WNOHANG), &c->usage)) < 0 &&
+               errno == EINTR)
+                ;
+        if (rc == 0 && info.si_pid == c->pid) {
+                c->ended = true;
+                if (info.si_code == CLD_EXITED)
+                        c->code = info.si_status;
+                else
+                        c->signo = info.si_status;
+        }
+        for (int stream = 0; stream < 2; stream++) {
+                /* As much as a pipe holds, and no more: somebody may still be writing to it. */
+                for (int n = 0; n < 32 && pump(c, stream); n++)
+                        ;
+        }
+}
+
+void child_close(struct child *c)
+{
+        int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1], &c->pidfd, &c->ready};
+        for (size_t i = 0; i < sizeof fd / sizeof *fd; i++) {
+                if (*fd[i] >= 0)
+                        close(*fd[i]);
+                *fd[i] = -1;
+        }
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One child process: started, watched through rein_wait_fd, signalled as a group, reaped. */
+#ifndef REIN_CMD_CHILD_H
+#define REIN_CMD_CHILD_H
+
+#include "output.h"
+
+#include <rein/time.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+/* What every child is started with. */
+struct launch {
+        int null;               /* its standard input */
+        uint64_t memory;        /* its RLIMIT_AS; 0: as ours */
+        struct rlimit files;    /* its RLIMIT_NOFILE: ours as it was before we raised it */
+        bool files_raised;
+        sigset_t ignored;       /* signals that we were started with ignoring, or ignore ourselves: it does not */
+        int hurry;              /* see family.h */
+};
+
+struct child {
+        pid_t pid; /* also its session and its process group */
+        int pidfd;
+        int out[2];     /* read ends of its standard output and error */
+        int keep[2];    /* their write ends: while we hold them, too, its closing them is no news that would wake us */
+        int ready;  /* an epoll set with all of these, and the hurry */
+        struct voice *voice;
+        int hurry;
+        bool ended, hurried;
+        int code, signo; /* how it ended: a signal, or 0 and an exit code */
+        struct rusage usage;
+};
+
+/* Returns: 0; -errno, also of execve(2): nothing is to be closed. Blocks: until the program runs. */
+int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
+                struct voice *voice);
+
+/* Hand on what it prints, until it has ended; whether it closed its output, or left it to others, does not matter.
+ * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED: the caller is cancelled, or
+ * there is a hurry (then `hurried` is set, and from here on it is not looked at again). */
+int child_wait(struct child *c, rein_time until);
+
+/* Signal it and all of its group. */
+void child_signal(struct child *c, int signo);
+
+/* Ended or given up: collect its status, and hand on what is left in the pipes. Then close. */
+void child_reap(struct child *c);
+void child_close(struct child *c);
+
+#endif

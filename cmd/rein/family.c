@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Only the holder of `collecting` reaps adopted children, so a number seen while holding it still names the same
+ * process. The fast path, a job that left nothing, is one read of one small file. */
+#include "family.h"
+
+#include <rein/error.h>
+#include <rein/io.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ENVIRON_MOST = 4 << 20 };
+
+static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER;
+
+int family_open(struct family *f)
+{
+        uint64_t chance;
+        if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
+                return -errno;
+        *f = (struct family){.outer = getenv("REIN_RUN"), .adopted = -1};
+        snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)chance);
+        if (!f->outer || f->outer[0] != '/')
+                f->outer = "/";
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+                return -errno;
+        char list[64];
+        snprintf(list, sizeof list, "/proc/self/task/%d/children", getpid());
+        f->adopted = open(list, O_RDONLY | O_CLOEXEC);
+        f->hurry = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return f->adopted < 0 || f->hurry < 0 ? -errno : 0;
+}
+
+void family_tag(const struct family *f, uint64_t job, char *to, size_t room)
+{
+        snprintf(to, room, "REIN_RUN=%s%s.%llu/", f->outer, f->run, (unsigned long long)job);
+}
+
+/* Read a whole file of /proc: what, "environ" or so, of a process. NULL when that cannot be. */
+static char *proc_file(pid_t pid, const char *what, size_t *n)
+{
+        char name[64];
+        snprintf(name, sizeof name, "/proc/%d/%s", pid, what);
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+                return NULL;
+        char *bytes = NULL;
+        ssize_t got = 1;
+        *n = 0;
+        for (size_t room = 16 * 1024; got > 0 && room <= ENVIRON_MOST; room *= 2) {
+                char *more = realloc(bytes, room);
+                if (!more)
+                        break;
+                bytes = more;
+                while (*n < room && (got = read(fd, bytes + *n, room - *n)) > 0)
+                        *n += (size_t)got;
+        }
+        close(fd);
+        return bytes;
+}
+
+enum mark { NOT_OURS, OURS, NO_TAG, UNREADY };
+
+/* Does the process carry this tag ("/5bd1e995a7c04f11.12/", or "/5bd1e995a7c04f11." for any job of the run)?
+ * UNREADY: its environment is empty, as it is for a moment within execve(2), and of a process that has ended. */
+static enum mark mark_of(pid_t pid, const char *tag)
+{
+        static const char name[] = "REIN_RUN=";
+        size_t n;
+        char *all = proc_file(pid, "environ", &n);
+        enum mark mark = !all ? NO_TAG : n == 0 ? UNREADY : NO_TAG;
+        for (size_t at = 0; all && at < n;) {
+                const char *entry = all + at;
+                size_t length = strnlen(entry, n - at);
+                if (length >= sizeof name - 1 && memcmp(entry, name, sizeof name - 1) == 0) {
+                        mark = memmem(entry, length, tag, strlen(tag)) ? OURS : NOT_OURS;
+                        break;
+                }
+                at += length + 1;
+        }
+        free(all);
+        return mark;
+}
+
+/* The next number of a list "12 345 6 ". */
+static pid_t next_pid(char **rest)
+{
+        char *end;
+        long pid = strtol(*rest, &end, 10);
+        if (end == *rest)
+                return 0;
+        *rest = end;
+        return (pid_t)pid;
+}
+
+/* Our adopted children and the guard, as text. With `collecting` held nobody else changes the list but to add to it, and
+ * reading it leaves nobody out. Owns: the caller's. */
+static char *adopted(const struct family *f)
+{
+        size_t n = 0, room = 4096;
+        char *list = malloc(room);
+        while (list) {
+                ssize_t got = pread(f->adopted, list + n, room - n - 1, (off_t)n);
+                if (got <= 0)
+                        break;
+                n += (size_t)got;
+                if (room - n < 2) {
+                        char *more = realloc(list, room * 2);
+                        if (!more)
+                                break;
+                        list = more;
+                        room *= 2;
+                }
+        }
+        if (list)
+                list[n] = '\0';
+        return list;
+}
+
+/* Is it a zombie? Then it is gone now. */
+static bool reaped(pid_t pid)
+{
+        siginfo_t info = {0};
+        return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL) == 0 ? info.si_pid == pid : true;
+}
+
+void family_reap(struct family *f)
+{
+        pthread_mutex_lock(&collecting);
+        char *list = adopted(f), *rest = list;
+        for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;)
+                if (pid != f->guard)
+                        reaped(pid);
+        free(list);
+        pthread_mutex_unlock(&collecting);
+}
+
+struct sweep {
+        char tag[64];
+        pid_t group;  /* 0: everything is to go */
+        int there;    /* how many there are now */
+        int watch;    /* a pidfd of one of them, or -1 */
+        bool unready; /* somebody's tag could not be read yet */
+};
+
+static bool is_of(pid_t pid, struct sweep *s)
+{
+        if (s->group == 0 || getpgid(pid) == s->group)
+                return true;
+        enum mark mark = mark_of(pid, s->tag);
+        s->unready |= mark == UNREADY;
+        return mark == OURS;
+}
+
+/* Signal all that is there now, and keep hold of one, to wait for. */
+static void sweep(const struct family *f, struct sweep *s, int signo)
+{
+        pthread_mutex_lock(&collecting);
+        s->there = 0;
+        s->watch = -1;
+        s->unready = false;
+        char *list = adopted(f), *rest = list;
+        for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;) {
+                if (pid == f->guard || reaped(pid) || !is_of(pid, s))
+                        continue;
+                kill(pid, signo);
+                kill(pid, SIGCONT); /* else a stopped one never gets to see it */
+                if (s->there++ == 0)
+                        s->watch = (int)syscall(SYS_pidfd_open, pid, 0);
+        }
+        free(list);
+        pthread_mutex_unlock(&collecting);
+}
+
+/* Until the process behind pidfd has ended, or there is a hurry (if that matters still). */
+static int wait_for_end(const struct family *f, int pidfd, bool mind_hurry, rein_time until)
+{
+        struct epoll_event in = {.events = EPOLLIN};
+        int both = epoll_create1(EPOLL_CLOEXEC), rc = -EMFILE;
+        if (both >= 0 && epoll_ctl(both, EPOLL_CTL_ADD, pidfd, &in) == 0 &&
+            (!mind_hurry || epoll_ctl(both, EPOLL_CTL_ADD, f->hurry, &in) == 0))
+                rc = rein_wait_fd(both, POLLIN, until);
+        if (both >= 0)
+                close(both);
+        return rc;
+}
+
+static bool hurried(const struct family *f)
+{
+        struct pollfd p = {.fd = f->hurry, .events = POLLIN};
+        return poll(&p, 1, 0) > 0;
+}
+
+int family_end(struct family *f, uint64_t job, pid_t group, int64_t grace_ns)
+{
+        struct sweep s = {.group = group};
+        snprintf(s.tag, sizeof s.tag, "/%s.%llu/", f->run, (unsigned long long)job);
+        rein_time ask_until = rein_after(grace_ns), give_up = rein_after(grace_ns + REIN_SEC(5));
+        int most = 0;
+        for (int unready = 0;;) {
+                bool ask = rein_now().ns < ask_until.ns && !hurried(f);
+                sweep(f, &s, ask ? SIGTERM : SIGKILL);
+                most = s.there > most ? s.there : most;
+                if (s.there == 0 && (!s.unready || ++unready > 10))
+                        return most; /* an environment that stays empty belongs to no job: the end of the run gets it */
+                int rc = s.watch < 0 ? -EMFILE : wait_for_end(f, s.watch, ask, ask ? ask_until : give_up);
+                if (s.watch >= 0)
+                        close(s.watch);
+                if (rein_now().ns >= give_up.ns)
+                        return most; /* the kernel does not let go of it */
+                if (rc < 0 && rc != REIN_ETIMEOUT)
+                        rein_sleep(rein_after(REIN_MS(1)));
+        }
+}
+
+int family_kill_run(const char *run)
+{
+        char tag[32];
+        int seen = 0;
+        snprintf(tag, sizeof tag, "/%s.", run);
+        DIR *proc = opendir("/proc");
+        for (struct dirent *d; proc && (d = readdir(proc));) {
+                pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
+                if (pid <= 1 || pid == getpid())
+                        continue;
+                /* The descriptor first: if the number passes on to another process meanwhile, nobody is hurt. */
+                int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+                if (pidfd < 0)
+                        continue;
+                if (mark_of(pid, tag) == OURS) {
+                        seen++;
+                        syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+                }
+                close(pidfd);
+        }
+        if (proc)
+                closedir(proc);
+        return seen;
+}

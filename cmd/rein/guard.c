@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* It holds the read end of a pipe whose write end nobody has but the command: a byte dismisses it, and an end without
+ * one says that the command is gone. (PR_SET_PDEATHSIG would tell only direct children, and when the *thread* that
+ * started them ends.) */
+#include "guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Noreturn static void watch(int fd, const char *run)
+{
+        /* A session of its own, so that what is meant for the command's terminal or group does not hit it, too; and no
+         * descriptor but the pipe, so that nobody waits for an end of file because of it. */
+        sigset_t all;
+        sigfillset(&all);
+        sigprocmask(SIG_SETMASK, &all, NULL);
+        setsid();
+        prctl(PR_SET_NAME, "rein-guard");
+        int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+        for (int i = 0; i < 3; i++)
+                dup2(null, i);
+        dup2(fd, 3);
+        close_range(4, ~0U, 0);
+        if (chdir("/") < 0)
+                _exit(1);
+
+        char byte;
+        ssize_t n;
+        while ((n = read(3, &byte, 1)) < 0 && errno == EINTR)
+                ;
+        /* A child that was just between vfork and execve carries no tag yet: look again until nothing new comes. */
+        for (int clean = 0; n == 0 && clean < 4; poll(NULL, 0, 50))
+                clean = family_kill_run(run) ? 0 : clean + 1;
+        _exit(0);
+}
+
+int guard_start(struct family *f)
+{
+        int fd[2];
+        if (pipe2(fd, O_CLOEXEC) < 0)
+                return -errno;
+        f->guard = fork();
+        if (f->guard == 0) {
+                close(fd[1]);
+                watch(fd[0], f->run);
+        }
+        int rc = f->guard < 0 ? -errno : fd[1];
+        close(fd[0]);
+        if (rc < 0)
+                close(fd[1]);
+        return rc;
+}
+
+void guard_dismiss(struct family *f, int fd)
+{
+        if (write(fd, "", 1) < 0)
+                kill(f->guard, SIGKILL);
+        close(fd);
+        while (waitpid(f->guard, NULL, 0) < 0 && errno == EINTR)
+                ;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One job: a command with its argument, run until it succeeds or its tries are used up. */
+#ifndef REIN_CMD_JOB_H
+#define REIN_CMD_JOB_H
+
+#include "output.h"
+#include "resume.h"
+#include "text.h"
+
+struct run;
+
+enum ended {
+        NEVER_STARTED, /* everything was stopped before its turn */
+        SKIPPED,       /* it had succeeded in the log that is resumed */
+        SUCCEEDED,
+        EXITED,        /* with a code that is not 0 */
+        SIGNALED,
+        TIMED_OUT,
+        STOPPED,       /* by a halt, the deadline, an interrupt */
+        CANNOT_START
+};
+
+/* How a try ended; or, of a job, its last. */
+struct outcome {
+        enum ended ended;
+        int code, signo;       /* of its process; signo 0: none */
+        int error;             /* errno, when it could not be started */
+        const char *stopped_with; /* the last signal we had to send, "SIGTERM"; NULL */
+        char stopped_by[160];  /* who stopped it, and why */
+        int left_behind;       /* processes that were still there when it had ended */
+        int64_t began_wall_ns, took_ns;
+        int64_t peak_memory;   /* bytes, of its largest process */
+};
+
+struct job {
+        struct run *run;
+        uint64_t number;
+        char **words;      /* ends in NULL; one piece of memory with the strings */
+        const char *flaw;  /* why its argument cannot be one, or NULL */
+        struct key key;
+        struct voice *voice; /* set by who starts it */
+        int tries;
+        struct outcome last;
+};
+
+/* The job for this argument. Returns: NULL: no memory. */
+struct job *job_new(struct run *run, const char *argument, const char *flaw);
+
+/* Run it to its end: a rein_fn for job_new's job. Returns 0, whatever became of it. */
+int job_run(void *job);
+
+/* Nobody runs it any more: it ended; or it never started, which is then reported. */
+void job_free(void *job);
+
+/* It is not run, for this reason: SKIPPED or NEVER_STARTED. Owns: it is used up. */
+void job_pass_over(struct job *j, enum ended why);
+
+/* "exit code 3", "killed by SIGSEGV", "timed out". */
+void outcome_text(const struct outcome *o, char to[200]);
+
+const char *signal_name(int signo, char room[16]);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is kept is a sequence of frames, {stream, n, bytes}, in the order in which they came. Whoever has the floor may
+ * touch its voice without the lock, but for `floor` itself; nobody prints with the lock held. */
+#include "output.h"
+#include "text.h"
+
+#include <rein/io.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+struct frame {
+        int64_t n;
+        int stream;
+};
+
+struct voice {
+        struct output *output;
+        uint64_t turn;
+        struct spool kept;
+        char *tag;
+        bool line_begun[2];
+        bool hold, ended;
+};
+
+/* Has the floor while the words of ended jobs are printed, between one speaker and the next. */
+static struct voice interlude;
+
+/* BACKLOG: when so much waits for the floor, or for whoever reads our output, no further job is started. */
+enum { BLOCK = 32 * 1024, BACKLOG = 1 << 28 };
+
+int output_open(struct output *o, uint64_t window, int hurry, void (*broken)(void *arg), void *arg)
+{
+        *o = (struct output){.window = window, .room = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+        pthread_mutex_init(&o->lock, NULL);
+        if (o->room < 0)
+                return -errno;
+        if (window && !(o->voices = calloc(window, sizeof(struct voice *))))
+                return -ENOMEM;
+        return outlet_open(&o->outlet, hurry, broken, arg);
+}
+
+void output_close(struct output *o)
+{
+        outlet_close(&o->outlet);
+        spool_clear(&o->backlog);
+        free(o->voices);
+        if (o->room >= 0)
+                close(o->room);
+        pthread_mutex_destroy(&o->lock);
+}
+
+static bool is_full(const struct output *o)
+{
+        return o->backlog.n >= BACKLOG || (o->window && o->next - o->turn >= o->window);
+}
+
+static void tell_room(struct output *o)
+{
+        if (o->waiting && eventfd_write(o->room, 1) == 0)
+                o->waiting = false;
+}
+
+int output_room(struct output *o)
+{
+        int64_t rc = 0;
+        pthread_mutex_lock(&o->lock);
+        while (is_full(o) && rc >= 0) {
+                uint64_t news;
+                o->waiting = true;
+                pthread_mutex_unlock(&o->lock);
+                rc = rein_read(o->room, &news, sizeof news, REIN_NEVER);
+                pthread_mutex_lock(&o->lock);
+        }
+        pthread_mutex_unlock(&o->lock);
+        return rc < 0 ? (int)rc : 0;
+}
+
+struct voice *voice_new(struct output *o, const char *tag)
+{
+        struct voice *v = calloc(1, sizeof *v);
+        if (!v)
+                return NULL;
+        v->output = o;
+        if (tag) {
+                struct text t = {0};
+                text_words(&t, (char *[]){(char *)tag, NULL}, 4096);
+                text_add(&t, "\t", 1);
+                if (t.failed) {
+                        text_free(&t);
+                        free(v);
+                        return NULL;
+                }
+                v->tag = t.at;
+        }
+        if (o->window) {
+                pthread_mutex_lock(&o->lock);
+                v->turn = o->next++;
+                o->voices[v->turn % o->window] = v;
+                pthread_mutex_unlock(&o->lock);
+        }
+        return v;
+}
+
+static void voice_free(struct voice *v)
+{
+        spool_clear(&v->kept);
+        free(v->tag);
+        free(v);
+}
+
+/* ---- keeping ---- */
+
+static void keep(struct voice *v, int stream, const char *bytes, size_t n)
+{
+        struct frame frame = {(int64_t)n, stream};
+        pthread_mutex_lock(&v->output->lock);
+        int rc = spool_add(&v->kept, &frame, sizeof frame);
+        if (rc == 0)
+                rc = spool_add(&v->kept, bytes, n);
+        pthread_mutex_unlock(&v->output->lock);
+        if (rc < 0)
+                outlet_fail(&v->output->outlet, -rc);
+}
+
+/* Print what was kept. Returns false when it was cut short by a cancel; what is left is then kept. */
+static bool print(struct output *o, struct spool *kept)
+{
+        char bytes[BLOCK];
+        struct frame frame;
+        struct spool rest = {0};
+        int rc = 0;
+        for (int64_t at = 0; at < kept->n; at += frame.n) {
+                rc |= spool_read(kept, at, &frame, sizeof frame) != sizeof frame;
+                at += (int64_t)sizeof frame;
+                for (int64_t done = 0, n; rc == 0 && done < frame.n; done += n) {
+                        n = frame.n - done < BLOCK ? frame.n - done : BLOCK;
+                        rc |= spool_read(kept, at + done, bytes, (size_t)n) != n;
+                        size_t out = rest.n || rc ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
+                        struct frame left = {n - (int64_t)out, frame.stream};
+                        if (left.n > 0 && rc == 0)
+                                rc = spool_add(&rest, &left, sizeof left) | spool_add(&rest, bytes + out, (size_t)left.n);
+                }
+                if (rc)
+                        break;
+        }
+        if (rc)
+                outlet_fail(&o->outlet, EIO);
+        spool_clear(kept);
+        *kept = rest;
+        return rest.n == 0;
+}
+
+/* ---- the floor ---- */
+
+/* Is it v's turn to speak? With the lock held. */
+static bool take_floor(struct voice *v)
+{
+        struct output *o = v->output;
+        if (!o->floor && (!o->window || o->turn == v->turn))
+                o->floor = v;
+        return o->floor == v;
+}
+
+/* Whose turn is it? Past those that have ended and said all. With the lock held. */
+static struct voice *speaker(struct output *o)
+{
+        struct voice *v = NULL;
+        while (o->turn < o->next && (v = o->voices[o->turn % o->window])->ended && v->kept.n == 0) {
+                voice_free(v);
+                v = NULL;
+                o->turn++;
+                o->caught_up = false;
+                tell_room(o);
+        }
+        return o->turn < o->next ? v : NULL;
+}
+
+/* What is to be printed next, while the floor is free? With the lock held. */
+static bool next_words(struct output *o, struct spool *words)
+{
+        struct spool *from = &o->backlog;
+        if (o->window) {
+                struct voice *v = speaker(o);
+                if (!v || (o->caught_up && !v->ended && v->kept.file))
+                        return false; /* it prints faster than we can: from here on it does that itself */
+                o->caught_up = true;
+                from = &v->kept;
+        }
+        if (from->n == 0)
+                return false;
+        *words = *from;
+        *from = (struct spool){0};
+        tell_room(o);
+        return true;
+}
+
+/* Who has the floor gives it up: print what waits, then let the next one have it. */
+static void pass_floor(struct output *o)
+{
+        struct spool words;
+        pthread_mutex_lock(&o->lock);
+        while (next_words(o, &words)) {
+                o->floor = &interlude;
+                pthread_mutex_unlock(&o->lock);
+                if (!print(o, &words))
+                        o->outlet.lost = true;
+                spool_clear(&words);
+                pthread_mutex_lock(&o->lock);
+        }
+        o->floor = NULL;
+        pthread_mutex_unlock(&o->lock);
+}
+
+void output_finish(struct output *o)
+{
+        pass_floor(o);
+}
+
+static void emit(struct voice *v, int stream, const char *bytes, size_t n)
+{
+        struct output *o = v->output;
+        pthread_mutex_lock(&o->lock);
+        bool mine = !v->hold && take_floor(v);
+        pthread_mutex_unlock(&o->lock);
+        size_t done = 0;
+        if (mine && print(o, &v->kept))
+                done = outlet_put(&o->outlet, stream, bytes, n);
+        if (done < n)
+                keep(v, stream, bytes + done, n - done);
+}
+
+static void emit_tagged(struct voice *v, int stream, const char *bytes, size_t n)
+{
+        struct text block = {0};
+        while (n > 0) {
+                const char *newline = memchr(bytes, '\n', n);
+                size_t line = newline ? (size_t)(newline - bytes) + 1 : n;
+                if (!v->line_begun[stream])
+                        text_put(&block, v->tag);
+                text_add(&block, bytes, line);
+                v->line_begun[stream] = !newline;
+                bytes += line;
+                n -= line;
+                if (block.n > BLOCK || n == 0) {
+                        emit(v, stream, block.at ? block.at : "", block.n);
+                        block.n = 0;
+                }
+        }
+        if (block.failed)
+                outlet_fail(&v->output->outlet, ENOMEM);
+        text_free(&block);
+}
+
+void voice_write(struct voice *v, int stream, const char *bytes, size_t n)
+{
+        if (v->tag)
+                emit_tagged(v, stream, bytes, n);
+        else if (n > 0) {
+                emit(v, stream, bytes, n);
+                v->line_begun[stream] = bytes[n - 1] != '\n';
+        }
+}
+
+void voice_hold(struct voice *v, bool hold)
+{
+        v->hold = hold;
+}
+
+void voice_say(struct voice *v, const char *line)
+{
+        struct text t = {0};
+        text_printf(&t, "%s%s\n", v->line_begun[1] ? "\n" : "", line);
+        v->line_begun[1] = false;
+        if (!t.failed)
+                emit(v, 1, t.at, t.n);
+        text_free(&t);
+}
+
+void voice_end(struct voice *v)
+{
+        struct output *o = v->output;
+        for (int stream = 0; stream < 2; stream++)
+                if (v->tag && v->line_begun[stream]) /* else the next job's tag would stand within a line */
+                        emit(v, stream, "\n", 1);
+
+        pthread_mutex_lock(&o->lock);
+        v->ended = true;
+        bool mine = o->floor == v || (o->floor == NULL && (v->kept.n || o->window) && take_floor(v));
+        int rc = 0;
+        if (!mine && !o->window && v->kept.n) {
+                char bytes[BLOCK];
+                int64_t n;
+                for (int64_t at = 0; rc == 0 && (n = spool_read(&v->kept, at, bytes, sizeof bytes)) != 0; at += n)
+                        rc = n < 0 ? (int)n : spool_add(&o->backlog, bytes, (size_t)n);
+        }
+        pthread_mutex_unlock(&o->lock);
+        if (rc < 0)
+                outlet_fail(&o->outlet, -rc);
+
+        if (mine && !print(o, &v->kept))
+                o->outlet.lost = true;
+        if (mine && o->window)
+                spool_clear(&v->kept);
+        if (!o->window)
+                voice_free(v); /* in order, whoever passes the floor by it does that */
+        if (mine)
+                pass_floor(o);
+}
+
+void voice_drop(struct voice *v)
+{
+        if (!v->output->window) {
+                voice_free(v);
+                return;
+        }
+        pthread_mutex_lock(&v->output->lock);
+        v->ended = true;
+        pthread_mutex_unlock(&v->output->lock);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the jobs print, one job after the other.
+ *
+ * One job at a time has the *floor*: what it prints goes out at once, as it comes, so that a job that prints without
+ * end takes no room. What the others print is kept until the floor is free; then what has ended goes out whole. In any
+ * order: the floor belongs to the first who prints while it is free. Keeping the order: to the lowest unfinished job. */
+#ifndef REIN_CMD_OUTPUT_H
+#define REIN_CMD_OUTPUT_H
+
+#include "outlet.h"
+#include "spool.h"
+
+struct voice; /* the output of one job */
+
+struct output {
+        struct outlet outlet;
+        pthread_mutex_t lock;  /* over all below, and over what a voice keeps while it has not the floor */
+        struct voice *floor;   /* who has it; NULL: nobody */
+        struct spool backlog;  /* any order: what ended jobs wanted to say while another had the floor */
+        struct voice **voices; /* in order: those from `turn` up to `next`, each at its number modulo `window` */
+        uint64_t turn, next, window;
+        bool caught_up;        /* the job whose turn it is was helped to print what it had kept */
+        bool waiting;          /* somebody waits for room, by reading */
+        int room;              /* this eventfd */
+};
+
+/* window: 0 for any order; else so many jobs may be known at once. Returns: 0; -errno. */
+int output_open(struct output *o, uint64_t window, int hurry, void (*broken)(void *arg), void *arg);
+
+/* Print what may still be kept when no job is left. Blocks: until done or a cancel of the caller. */
+void output_finish(struct output *o);
+void output_close(struct output *o);
+
+/* Wait until there is room for one more job's output. Returns: 0; REIN_ECANCELED; -errno. */
+int output_room(struct output *o);
+
+/* The next job's. tag: NULL, or what each of its lines begins with. Returns: NULL: no memory. */
+struct voice *voice_new(struct output *o, const char *tag);
+
+/* The job printed this on stream 0 (standard output) or 1 (standard error). Blocks: while it has the floor and nobody
+ * reads; a cancel of the caller ends that, and the rest is kept. */
+void voice_write(struct voice *v, int stream, const char *bytes, size_t n);
+
+/* Keep everything, even with the floor: so that nobody who does not read can hold up who writes. / Or no more. */
+void voice_hold(struct voice *v, bool hold);
+
+/* A line of the command's own about this job, on standard error. */
+void voice_say(struct voice *v, const char *line);
+
+/* The job has ended. Blocks: while its output, or what waited behind it, is printed; a cancel of the caller ends that
+ * and the rest is lost. Owns: v is used up. */
+void voice_end(struct voice *v);
+
+/* The job never ran. Blocks: no. Owns: v is used up. */
+void voice_drop(struct voice *v);
+
+#endif

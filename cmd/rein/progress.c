@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "progress.h"
+#include "run.h"
+#include "span.h"
+
+#include <unistd.h>
+
+static uint64_t done(const struct run *run)
+{
+        return run->succeeded + run->failed + run->stopped_jobs;
+}
+
+/* "rein: 1200 done, 2 running, 3 failed, 48.1/s, 12s left" */
+static void line_text(struct run *run, char to[200])
+{
+        double seconds = (double)(rein_now().ns - run->began.ns) / 1e9, share = input_share(&run->input);
+        uint64_t ended = done(run), known = run->known;
+        double rate = seconds > 0 ? (double)ended / seconds : 0;
+        int n = snprintf(to, 200, "rein: %llu done, %llu running, %llu failed, %.3g/s", (unsigned long long)ended,
+                         (unsigned long long)run->running, (unsigned long long)run->failed, rate);
+        /* How many there will be: those we know are the share of the input that was taken. */
+        if (share > 0 && rate > 0 && n > 0 && n < 150) {
+                double all = (double)(known - run->skipped - run->never_started) / share, left = (all - (double)ended) / rate;
+                char span[32];
+                span_text(span, (int64_t)((left > 0 && left < 1e8 ? left : 0) * 1e9));
+                snprintf(to + n, 200 - (size_t)n, ", %s left", span);
+        }
+}
+
+int progress_run(void *arg)
+{
+        struct run *run = arg;
+        bool terminal = isatty(STDERR_FILENO);
+        bool show = run->options.progress == PROGRESS_ALWAYS ||
+                    (run->options.progress == PROGRESS_AUTO && terminal && !run->options.quiet);
+        int64_t every = terminal && show ? REIN_MS(200) : REIN_SEC(1);
+        char line[200];
+        while (rein_sleep(rein_after(every)) == 0) {
+                family_reap(&run->family);
+                line_text(run, line);
+                if (show)
+                        outlet_status(&run->output.outlet, line);
+        }
+        line_text(run, line);
+        if (show) /* on a terminal it goes, elsewhere it is the last word */
+                outlet_status(&run->output.outlet, terminal ? "" : line);
+        return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Macros and types every other header uses. No function here. */
+#ifndef REIN_BASE_H
+#define REIN_BASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define REIN_VERSION "0.1.0"
+
+#if defined __GNUC__
+#define REIN_API        __attribute__((visibility("default")))
+#define REIN_MUST       __attribute__((warn_unused_result))
+#define REIN_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define REIN_API
+#define REIN_MUST
+#define REIN_PRINTF(f, a)
+#endif
+
+/* An options struct on the spot: size first, all that is not named zero. In C++ this needs C++20. */
+#ifdef __cplusplus
+#define REIN_OPTS(T, ...) (&static_cast<const T &>(T{.size = sizeof(T), __VA_ARGS__}))
+#else
+#define REIN_OPTS(T, ...) (&(T){.size = sizeof(T), __VA_ARGS__})
+#endif
+
+/* The place of a call, "dir/file.c:41": a string that lives for ever. The macros named like a function pass it to the
+ * function's `_at` form, so that errors, receipts and dumps can say where a thing was made. */
+#define REIN_STR_(x) #x
+#define REIN_STR(x)  REIN_STR_(x)
+#define REIN_HERE    (__FILE__ ":" REIN_STR(__LINE__))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A job, or anything run for you: any C11 thread function. A negative return says that it failed. */
+typedef int (*rein_fn)(void *arg);
+
+/* The library's version, "1.2.3". A string that lives for ever. Any thread. Since 0.1. */
+REIN_API const char *rein_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

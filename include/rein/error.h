@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors. Functions return an int; the story is in the running task's error trail: code, text, place, job, cause, and
+ * the other failures of a group. An error is immutable and shared: twenty awaiters of one failure link the same record
+ * as their cause. Nobody frees an error. */
+#ifndef REIN_ERROR_H
+#define REIN_ERROR_H
+
+#include <rein/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+        REIN_ETIMEOUT   = -20001,  /* your `until` came first (the kernel's -ETIMEDOUT stays the kernel's) */
+        REIN_ECANCELED  = -20002,  /* a scope around you was cancelled: obey, leave */
+        REIN_ESTOPPED   = -20003,  /* from rein_scope_close: you cancelled this scope yourself */
+        REIN_EPENDING   = -20004,  /* not settled yet */
+        REIN_EFAILED    = -20005,  /* the job you awaited failed; the trail says how */
+        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, or its thread ended under it */
+        REIN_ECRASHED   = -20007,  /* its worker process died */
+        REIN_EREJECTED  = -20008,  /* the executor is full, stopped, broken or exhausted, or start_by is past */
+        REIN_EABANDONED = -20009,  /* its thread did not leave in time; it may still be running */
+        REIN_ESTUCK     = -20010,  /* the stop ended with work not gone: see the receipt */
+        REIN_EDEADLOCK  = -20011,  /* this wait can never end; the error prints the circle */
+        REIN_EALREADY   = -20012,  /* somebody settled it before you; it runs or ran */
+        REIN_EUSER      = -21000   /* this and below are yours */
+};
+
+typedef struct rein_error rein_error;
+
+/* Begin the running task's trail anew with this code and text; what the trail held is let go.
+ * Owns: the text is copied, and cut when memory is short. Returns: code, always, so that one may write
+ * `return rein_fail(-EINVAL, "no such page: %d", n);`. Blocks: no. Any thread. Since 0.1. */
+#define rein_fail(code, ...) rein_fail_at(REIN_HERE, code, __VA_ARGS__)
+REIN_API int rein_fail_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
+
+/* Put a line on top of the running task's trail: what was there becomes its cause. Otherwise as rein_fail. */
+#define rein_wrap(code, ...) rein_wrap_at(REIN_HERE, code, __VA_ARGS__)
+REIN_API int rein_wrap_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
+
+/* The running task's trail, newest first, or NULL. It belongs to the last call that failed with a trail: compare
+ * rein_error_code with the code you were returned before you trust it (a cancel, a timeout and a kernel error come
+ * without one). Owns: borrowed; valid until this task's next rein call that fails. Any thread. Since 0.1. */
+REIN_API const rein_error *rein_trail(void);
+
+/* The code of an error; its text; where it came from ("job 'render' on pool 'pages', page.c:41"); what caused it, or
+ * NULL; the next failure of the same group, or NULL. Owns: borrowed, as long as e. e NULL: 0, "", "", NULL, NULL.
+ * Blocks: no. Any thread. Since 0.1. */
+REIN_API int rein_error_code(const rein_error *e);
+REIN_API const char *rein_error_text(const rein_error *e);
+REIN_API const char *rein_error_where(const rein_error *e);
+REIN_API const rein_error *rein_error_cause(const rein_error *e);
+REIN_API const rein_error *rein_error_next(const rein_error *e);
+
+/* Does e, one of its causes, or one of the failures beside them have this code? Since 0.1. */
+REIN_API bool rein_error_is(const rein_error *e, int code);
+
+/* The name of a code: "REIN_ETIMEOUT", "EINVAL" for -EINVAL, "user code -21007", "success" from 0 on.
+ * Owns: a string that lives for ever, but for user and unknown codes, which is this thread's until its next call here.
+ * Since 0.1. */
+REIN_API const char *rein_code_name(int code);
+
+/* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped.
+ * Blocks: on `to`. Since 0.1. */
+REIN_API void rein_error_print(FILE *to, const rein_error *e);
+
+/* What becomes of a failure nobody looked at. fn is called once for each failure that was never awaited, read with
+ * rein_code or rein_error_of, or reported by its group's close, when the last reference to it goes (a cancel is none);
+ * and once for each job that comes back after it was abandoned, with code REIN_EABANDONED (the late log). e is
+ * borrowed for the call. fn may run on any thread, with no lock of rein's held; it must not block. NULL restores the
+ * default, which prints to stderr. Blocks: no. Any thread. Since 0.1. */
+REIN_API void rein_on_unseen(void (*fn)(const rein_error *e, void *arg), void *arg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Executors: where jobs run. Thread pools (pool.h) today; you may write your own. One type for all of them. */
+#ifndef REIN_EXECUTOR_H
+#define REIN_EXECUTOR_H
+
+#include <rein/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rein_executor rein_executor;
+
+/* ---- how to run one job ---- */
+
+typedef enum rein_unheeded {
+        REIN_WAIT_FOR_IT, /* a job that ignores its cancel is waited for (until the executor's stop ends) */
+        REIN_ABANDON_IT,  /* past the grace its future settles REIN_EABANDONED; the thread runs on */
+        REIN_KILL_IT      /* process pools only */
+} rein_unheeded;
+
+typedef struct rein_job {
+        size_t  size;
+        size_t  arg_size;             /* copy this many bytes of arg, aligned as malloc does */
+        const char *name;             /* in errors, dumps, receipts; copied (47 bytes) */
+        void  (*release)(void *arg);  /* once, when nothing of the job can touch arg any more: it ended, was refused,
+                                         never ran, or came back after being abandoned. On any thread */
+        int     priority;             /* higher first; default 0 */
+        int64_t limit_ns;             /* running time, from its start; then it is cancelled. Default none */
+        rein_time start_by;           /* not started by then: REIN_EREJECTED, never run. Default none */
+        rein_unheeded unheeded;       /* what happens when it ignores a cancel past the executor's grace. ABANDON needs
+                                         arg_size, release or no arg; KILL needs a process pool; else -EINVAL */
+        const char *share;            /* jobs with one (executor, fn, share) in flight are one run with one outcome.
+                                         Needs arg_size, release or no arg; take is refused */
+        bool    on_worker;            /* must run on a thread of the executor, never in the thread that waits for it */
+        bool    background;           /* does not keep its group open; cancelled when only such are left */
+} rein_job;
+#define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
+#define REIN_COPY(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__) /* arg and its size, never apart */
+#define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1)        /* a computed limit: nothing left is not "none" */
+
+/* Inside a job: how many bytes of arg were copied; 0 elsewhere. Since 0.1. */
+REIN_API size_t rein_arg_size(void);
+
+/* ---- stopping ---- */
+
+typedef enum rein_stop {          /* take no more, then: */
+        REIN_STOP_QUEUED,         /* run what is queued; the executor's own jobs may still submit */
+        REIN_STOP_RUNNING,        /* run only what is running; what is queued never runs */
+        REIN_STOP_NOW             /* stop that too */
+} rein_stop;
+
+typedef struct rein_receipt rein_receipt; /* every job that did not end by itself */
+typedef struct rein_straggler {
+        size_t size;              /* set by who calls: sizeof(rein_straggler) */
+        const char *name;         /* of the job; "" without one */
+        const char *stuck_in;     /* what it was doing when it was asked: "rein_sleep", "hook region db.c:41",
+                                     "system call read"; "" when it never started */
+        const char *stopped_by;   /* "never started", "asked", "hook", "poke", "abandoned", "not stopped" */
+        int64_t age_ns;           /* from its start (from its submit, if it never started) to its end, or to now */
+        bool gone;                /* its code no longer runs */
+} rein_straggler;
+
+/* Stop: refuse new work, and end the rest in the manner `how`. With RUNNING and QUEUED, what still runs at
+ * `until` minus the executor's grace is cancelled; with NOW at once. Continuations already promised run later on rein's
+ * hand thread. A second stop joins the first, and may be the harsher.
+ * Blocks: until every job has settled and the executor's threads have left, or `until`; not cancelled by a scope.
+ *   From one of the executor's own jobs: that job is not waited for.
+ * Owns: with r, *r is the caller's (rein_receipt_free); it may be empty and is never NULL after 0 or REIN_ESTUCK.
+ * Returns: 0; REIN_ESTUCK: by `until` (always then) every future has settled, but some code still runs: the receipt
+ * names it; -EINVAL. Any thread. Since 0.1. */
+REIN_API int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r);
+
+/* The same without the waiting. At `until` what is left is settled REIN_EABANDONED. Returns: 0, -EINVAL. Since 0.1. */
+REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until);
+
+/* Take work again after a stop (or after a failing init broke it). Threads of jobs that are still not gone keep their
+ * places. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM. Any thread. Since 0.1. */
+REIN_API int rein_executor_restart(rein_executor *x);
+
+/* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr.
+ * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs. x may be NULL.
+ * Since 0.1. */
+REIN_API void rein_executor_free(rein_executor *x);
+
+/* Its name, as given or made up ("pool#2"). Owns: borrowed, as long as x. Since 0.1. */
+REIN_API const char *rein_executor_name(const rein_executor *x);
+
+/* How many jobs it has that are not gone, and how many of them are queued. Counts of a moment. Since 0.1. */
+REIN_API size_t rein_executor_unfinished(const rein_executor *x);
+REIN_API size_t rein_executor_queued(const rein_executor *x);
+/* How many threads it has at this moment. Since 0.1. */
+REIN_API size_t rein_executor_threads(const rein_executor *x);
+
+/* Read a receipt. count: how many; at: the i-th into *out (its size set by you; strings borrowed as long as r), false
+ * when there is none. print: a line each. free: takes NULL. Any thread, one at a time. Since 0.1. */
+REIN_API size_t rein_receipt_count(const rein_receipt *r);
+REIN_API bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out);
+REIN_API void rein_receipt_print(FILE *to, const rein_receipt *r);
+REIN_API void rein_receipt_free(rein_receipt *r);
+
+/* ---- your own executor: a GUI's main thread, a test, a broker ---- */
+
+typedef struct rein_work rein_work; /* one job, as an executor sees it */
+
+/* Each function may be called from any thread, with no lock of rein's held. A work accepted or posted must be given to
+ * rein_work_run exactly once, some day, on any thread: also after cancel and stop (it then does not run the job but
+ * returns at once). Until then rein keeps it alive. */
+typedef struct rein_executor_ops {
+        size_t size;
+        int  (*accept)(void *self, rein_work *w); /* 0, or a negative code (REIN_EREJECTED): then it was not taken */
+        void (*post)(void *self, rein_work *w);   /* a continuation: cannot be refused */
+        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one was cancelled before it ran; run it soon */
+        void (*stop)(void *self, rein_stop how);  /* may be NULL: nothing more will come but continuations */
+        void (*release)(void *self);              /* may be NULL: the last reference is gone */
+} rein_executor_ops;
+
+/* Owns: ops is copied; self is yours, until release. Returns: the executor, freed with rein_executor_free; NULL: the
+ * trail says why (-EINVAL, -ENOMEM). Any thread. Since 0.1. */
+REIN_API rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self);
+
+/* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Since 0.1. */
+REIN_API void rein_work_run(rein_work *w);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

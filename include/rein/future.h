@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Futures: the read end of an outcome that one job, or one promise, settles once.
+ *
+ * A job has two ends. *Settled*: its outcome is known. *Gone*: its code no longer runs. They fall together but for a
+ * job that was abandoned. */
+#ifndef REIN_FUTURE_H
+#define REIN_FUTURE_H
+
+#include <rein/error.h>
+#include <rein/executor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rein_future rein_future;
+
+/* Give a job to an executor. The job starts a root scope of its own: it takes the context values along, not the
+ * submitter's lifetime. job NULL: all defaults.
+ * Owns: the future is the caller's, to rein_drop. arg: see rein_job; without arg_size it must live until the job is
+ * gone. job and its strings are copied.
+ * Blocks: no, but for a full pool with REIN_FULL_WAIT (until there is room or the caller is cancelled) or _CALLER.
+ * Returns: never NULL: what cannot start is a future that has failed already (-EINVAL: the trail of the future says
+ * what is wrong; REIN_EREJECTED; REIN_ECANCELED: you were cancelled while you waited; -EAGAIN: no thread could be
+ * started; -ENOMEM; -EPERM: x is from before a fork). Any thread. Since 0.1. */
+#define rein_submit(...) rein_submit_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
+        REIN_MUST;
+
+/* n submits with one fn and one job. arg NULL: each gets NULL. Owns: out[0..n) are the caller's, each to drop.
+ * Returns: how many were taken; the others' futures have failed already. Otherwise as rein_submit. Since 0.1. */
+#define rein_submit_many(...) rein_submit_many_at(REIN_HERE, __VA_ARGS__)
+REIN_API int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
+                                 const rein_job *job, rein_future *out[]);
+
+/* Inside a job: this is its result, delivered if it then returns >= 0, released otherwise. A second give replaces and
+ * releases the first. give_copy: a copy of n bytes, aligned as malloc does.
+ * Owns: on 0, rein owns value and calls release(value) once (NULL: nothing to release); on failure it stays yours.
+ * Blocks: no. Returns: 0; -EINVAL: not inside a job; give_copy: -ENOMEM. Since 0.1. */
+REIN_API int rein_give(void *value, void (*release)(void *));
+REIN_API int rein_give_copy(const void *bytes, size_t n);
+
+/* Wait until f is settled. f goes on if you leave. A job that nobody has started may be run right here, in place of
+ * waiting (rein_job.on_worker forbids it; only with until REIN_NEVER).
+ * Owns: *value (value may be NULL) is borrowed, as long as you hold f.
+ * Blocks: until f is settled, `until`, or a cancel of the caller.
+ * Returns: 0: it ended well, rein_code has its own code; REIN_EFAILED: it failed or was cancelled; the trail has it as
+ * cause; REIN_ETIMEOUT, REIN_ECANCELED: about you; REIN_EDEADLOCK: it can never be settled, the trail prints the
+ * circle; -EPERM; -ENOMEM. Any thread. Since 0.1. */
+REIN_API int rein_await(rein_future *f, void **value, rein_time until);
+
+/* What the job returned, or its failure; REIN_EPENDING before that. A failure counts as looked at. Blocks: no. */
+REIN_API int rein_code(const rein_future *f);
+
+/* Its result, or NULL when there is none (yet); *n (may be NULL): its size after give_copy, else 0.
+ * Owns: borrowed while you hold f. Blocks: no. Since 0.1. */
+REIN_API void *rein_value(const rein_future *f, size_t *n);
+
+/* Its error, or NULL. It counts as looked at. Owns: borrowed while you hold f. Blocks: no. Since 0.1. */
+REIN_API const rein_error *rein_error_of(const rein_future *f);
+
+/* Move the result out. Owns: *value is yours, to be given to *release (may be NULL) some day.
+ * Returns: 0; REIN_EPENDING; REIN_EFAILED; -ENOENT: no result was given, or it was taken; -EBUSY: others hold f, or
+ * the run is shared. Blocks: no. Any thread. Since 0.1. */
+REIN_API int rein_take(rein_future *f, void **value, void (**release)(void *));
+
+/* Does its code no longer run? Blocks: no. Since 0.1. */
+REIN_API bool rein_gone(const rein_future *f);
+
+typedef enum rein_cancel_answer {
+        REIN_NEVER_STARTED, /* it will never run; settled REIN_ECANCELED, now */
+        REIN_ASKED,         /* it runs: its scope was cancelled, it leaves by the ladder and settles then */
+        REIN_TOO_LATE       /* it had settled; nothing changed */
+} rein_cancel_answer;
+
+/* Cancel the job. A running one is cancelled as by rein_scope_cancel on its root scope. Twice is once (the answer may
+ * move on). why is copied (95 bytes), may be NULL. Blocks: no. Any thread. Since 0.1. */
+#define rein_cancel(...) rein_cancel_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why);
+
+typedef struct rein_next rein_next; /* a continuation */
+
+/* When f is settled (or now, if it is), run fn(f, arg) on x: exactly once, never inside the settler, with no lock held,
+ * in the order of registration as far as x keeps order. It bypasses the queue's limit, and after x was stopped it runs
+ * on rein's hand thread. A negative return is reported as unseen.
+ * Owns: keeps its own reference to f and x. The handle is good for rein_next_remove while you hold f.
+ * Blocks: no. Returns: NULL: the trail says why (-EINVAL, -ENOMEM, -EPERM), and nothing will run. Since 0.1. */
+#define rein_then(...) rein_then_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int (*fn)(rein_future *, void *),
+                                 void *arg);
+
+/* Take a continuation back. Owns: on 0 the handle is used up and fn will not run. Returns: 0; REIN_EALREADY: f is
+ * settled; it runs, ran, or is about to; -EINVAL. Blocks: no. Since 0.1. */
+REIN_API int rein_next_remove(rein_next *n);
+
+/* One more reference; f itself. / One less; takes NULL. What nobody holds goes on to its end. Blocks: no. */
+REIN_API rein_future *rein_ref(rein_future *f);
+REIN_API void rein_drop(rein_future *f);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

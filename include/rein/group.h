@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups: a scope with children, none of which outlives it. */
+#ifndef REIN_GROUP_H
+#define REIN_GROUP_H
+
+#include <rein/future.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Lives on the stack of who opens it. Opaque; do not copy it. */
+typedef struct rein_group {
+        uint64_t opaque[16];
+} rein_group;
+
+typedef enum rein_policy {
+        REIN_ALL,   /* one failure stops the rest; close reports every failure */
+        REIN_FIRST, /* one success stops the rest; close fails when there was none */
+        REIN_ANY,   /* the first end, good or bad, stops the rest, and is the group's */
+        REIN_EACH   /* each stands alone: failures are for who holds the child's future, else reported as unseen */
+} rein_policy;
+
+typedef struct rein_group_opts {
+        size_t size;
+        rein_policy policy;
+        int width;       /* at most so many children not gone: rein_spawn waits for a place. Default no limit */
+        rein_time until; /* the group's deadline; default none */
+} rein_group_opts;
+#define REIN_GROUP(...) REIN_OPTS(rein_group_opts, __VA_ARGS__)
+
+/* Open a group. It is a scope (scope.h) for what the opener calls inside and for every child. [owner] opts NULL:
+ * REIN_ALL, no limits. When memory is short, or opts make no sense, the group opens cancelled and close says so.
+ * Blocks: no. Since 0.1. */
+#define rein_group_open(...) rein_group_open_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_group_open_at(const char *place, rein_group *g, const rein_group_opts *opts);
+
+/* Start a child on an executor (NULL: the one the caller runs on). Needs no check: what cannot start is a failed child.
+ * The child's memory goes when it ends, so that a group may live for months.
+ * Blocks: with width, until there is a place or the group is cancelled (the child then never runs); a child of the
+ * group itself is never made to wait. And as rein_submit. Any task that may reach g. Since 0.1. */
+#define rein_spawn(...) rein_spawn_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_spawn_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
+                            const rein_job *job);
+
+/* The same, and the group keeps the child's future, readable until close. Owns: the group's; rein_ref keeps it longer.
+ * Returns: never NULL. Since 0.1. */
+#define rein_spawn_future(...) rein_spawn_future_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_future *rein_spawn_future_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
+                                           const rein_job *job);
+
+/* Cancel all of it, as rein_scope_cancel. */
+#define rein_group_cancel(...) rein_group_cancel_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_group_cancel_at(const char *place, rein_group *g, const char *why);
+
+/* Wait until the children are gone (background ones are cancelled when only such are left). [owner] Kept futures stay
+ * readable, and more may be spawned afterwards. Blocks: until then or `until`; a cancel reaches the children, and this
+ * waits for them to leave. Returns: 0; REIN_ETIMEOUT; REIN_EDEADLOCK; -EPERM. Since 0.1. */
+REIN_API int rein_group_join(rein_group *g, rein_time until);
+
+/* Close it. [owner] rc < 0 (your own failure) cancels the children. Waits until they are gone, releases what it kept.
+ * Blocks: until the children are gone. Returns: rc when it is a failure of your own; REIN_EFAILED: the children
+ * failed by the policy, the trail has each (the first 16 whole, the rest counted); REIN_ETIMEOUT: the group's deadline
+ * was the reason; REIN_ECANCELED: a scope outside was; else rc, where REIN_ECANCELED becomes 0 when you cancelled the
+ * group yourself; -ENOMEM, -EINVAL: it could not be opened; -EPERM: not yours, not open, or not the innermost thing
+ * open; nothing changed. Since 0.1. */
+REIN_API int rein_group_close(rein_group *g, int rc) REIN_MUST;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises: the write end of a future, for outcomes that no job of rein's produces. */
+#ifndef REIN_PROMISE_H
+#define REIN_PROMISE_H
+
+#include <rein/future.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rein_promise rein_promise;
+
+/* Owns: the promise (rein_promise_drop) and *read_end (rein_drop) are the caller's. Blocks: no.
+ * Returns: NULL: -ENOMEM or -EINVAL, the trail says; *read_end is then NULL. Any thread. Since 0.1. */
+#define rein_promise_new(...) rein_promise_new_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_promise *rein_promise_new_at(const char *place, rein_future **read_end);
+
+/* One more reference: one per thread that may settle. Returns: p. */
+REIN_API rein_promise *rein_promise_ref(rein_promise *p);
+
+/* Keep it: settle the future with this value. / Break it: with this failure (code < 0).
+ * Any thread, any number of them at once: exactly one wins.
+ * Owns: the winner's value is rein's, released once; a loser keeps what it brought.
+ * Blocks: no; no user code runs inside. Needs no memory to succeed (the text of an error is cut).
+ * Returns: 0; REIN_EALREADY: it was settled (or cancelled) before; -EINVAL; -EPERM. Since 0.1. */
+REIN_API int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *));
+#define rein_promise_break(p, code, ...) rein_promise_break_at(REIN_HERE, p, code, __VA_ARGS__)
+REIN_API int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
+        REIN_PRINTF(4, 5);
+
+/* Whom to tell when the read end is cancelled: fn(arg), once, on the thread that cancels (or here and now, if it was
+ * already). fn should see to it that the promise is broken or kept soon; without fn a cancel settles the future by
+ * itself. NULL removes it, and waits until a running fn has returned (but not inside fn itself).
+ * Blocks: only that. Any thread. Since 0.1. */
+REIN_API void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg);
+
+/* One reference less; takes NULL. The last one unanswered settles the future REIN_EBROKEN. Since 0.1. */
+REIN_API void rein_promise_drop(rein_promise *p);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scopes: a deadline or a cancel for everything called inside.
+ *
+ * Scopes nest, and are ambient: no call takes one. The chain of a job spawned in a group, or run by rein_on, goes on in
+ * its parent's; rein_submit and rein_then start one of their own. A cancel is a level, not an edge: from then on every
+ * call inside that may block says REIN_ECANCELED at entry, until the scope is left. In the race of a wake-up with a
+ * cancel, a value that is there wins. These calls do not look at the scope: rein_code, rein_value, rein_error_of,
+ * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free. */
+#ifndef REIN_SCOPE_H
+#define REIN_SCOPE_H
+
+#include <rein/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Lives on the stack of who opens it. Opaque; do not copy it. */
+typedef struct rein_scope {
+        uint64_t opaque[8];
+} rein_scope;
+
+/* Open a scope that is cancelled at `until` (REIN_NEVER: not by time). [owner]: the task that opens it closes it, and
+ * scopes, groups and hook regions are closed in the reverse order of opening. When memory is short the scope opens
+ * cancelled, and close says -ENOMEM. Blocks: no. Since 0.1. */
+#define rein_scope_open(...) rein_scope_open_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_scope_open_at(const char *place, rein_scope *s, rein_time until);
+
+/* Open a scope in which cancels and deadlines from outside are held back for grace_ns, counted from the moment of the
+ * cancel (not from the opening). For clean-up that must block. Otherwise as rein_scope_open. Since 0.1. */
+#define rein_shield_open(...) rein_shield_open_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns);
+
+/* Cancel everything inside s: tasks that wait in rein leave, hook regions are unblocked, jobs not yet started never
+ * run. Twice is once; the first reason stays. A scope closed meanwhile is left alone. `why` is copied (95 bytes) and
+ * may be NULL. Blocks: no (the stop hooks of open regions are called here). Any thread that may reach s. Since 0.1. */
+#define rein_scope_cancel(...) rein_scope_cancel_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why);
+
+/* Leave the scope. [owner] Blocks: no.
+ * Returns: rc, with two changes. REIN_ECANCELED becomes REIN_ETIMEOUT when this scope's own deadline was the reason and
+ * nothing outside is cancelled, and REIN_ESTOPPED when you cancelled this scope yourself. -EPERM: not the task that
+ * opened it, not the innermost thing open, or not open; nothing changed. -ENOMEM: it could not be opened. Since 0.1. */
+REIN_API int rein_scope_close(rein_scope *s, int rc);
+
+/* Run fn here, in a scope until `until`: a scope nobody can forget to close. Returns: as rein_scope_close with what fn
+ * returned. Blocks: as fn does. Since 0.1. */
+#define rein_within(...) rein_within_at(REIN_HERE, __VA_ARGS__)
+REIN_API int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg);
+
+/* Why the running task is cancelled: who, why and where, in one line; or NULL when it is not.
+ * Owns: borrowed, until the scope that was cancelled is closed. Blocks: no. Since 0.1. */
+REIN_API const char *rein_why(void);
+
+/* Am I cancelled? For loops that compute and never block: a load or two, and a clock read under a deadline.
+ * Blocks: no. Returns: 0 or REIN_ECANCELED. Since 0.1. */
+REIN_API int rein_checkpoint(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for several futures; running a job elsewhere and waiting for it. */
+#ifndef REIN_WAIT_H
+#define REIN_WAIT_H
+
+#include <rein/future.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Wait for all to be settled / for one of them / for the first that ends well (the others are then cancelled). None of
+ * them cancels anything because you leave. The same future may stand in the array more than once. n 0: all returns 0
+ * at once, any and first return -ENOENT.
+ * Blocks: until then, `until`, or a cancel of the caller. Needs memory for more than 16 futures.
+ * Returns: all: 0, whatever the outcomes; any: the index of one that is settled (the lowest, if several are at entry);
+ * first: the index of the first success, or REIN_EFAILED when all failed, the trail has each;
+ * REIN_ETIMEOUT, REIN_ECANCELED, REIN_EDEADLOCK: about you; -EINVAL; -ENOMEM. Any thread. Since 0.1. */
+REIN_API int rein_wait_all(rein_future *const f[], size_t n, rein_time until);
+REIN_API int rein_wait_any(rein_future *const f[], size_t n, rein_time until);
+REIN_API int rein_wait_first(rein_future *const f[], size_t n, rein_time until);
+
+/* As completed: each future of the set once, in the order in which they settle; those settled at open come first, in
+ * the order of the array; one that stands in the array twice comes once. Lives on the stack; opaque; do not copy it. */
+typedef struct rein_done {
+        uint64_t opaque[6];
+} rein_done;
+
+/* Open; [owner] the task that opens it reads and closes it. Owns: you hold the futures until close. Blocks: no. */
+#define rein_done_open(...) rein_done_open_at(REIN_HERE, __VA_ARGS__)
+REIN_API void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n);
+
+/* The index of the next. Blocks: until one is settled, `until`, or a cancel of the caller.
+ * Returns: the index; -ENOENT: all were given; REIN_ETIMEOUT (the trail says "k of n unfinished"); REIN_ECANCELED;
+ * REIN_EDEADLOCK; -ENOMEM, from open; -EPERM. Since 0.1. */
+REIN_API int rein_done_next(rein_done *it, rein_time until);
+REIN_API void rein_done_close(rein_done *it);
+
+/* Run fn on x (NULL: where I run) and wait here until it is *gone*, in the same scope: a cancel of the caller reaches
+ * it, and it is waited for; one not yet started never runs. A job that may be abandoned is waited for until it is
+ * settled. Blocks: until then. Owns: arg, as in rein_job; without arg_size it may be on the caller's stack.
+ * Returns: what fn returned, with its trail; REIN_ECANCELED; REIN_ETIMEOUT: job.limit_ns passed; REIN_EABANDONED; or
+ * why it could not start, as rein_submit. Any thread. Since 0.1. */
+#define rein_on(...) rein_on_at(REIN_HERE, __VA_ARGS__)
+REIN_API int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Everything beyond the tests that must hold. Usage: scripts/check.sh [lane]...     default: all, in this order.
+#   scripts  the repository's own checks: doors, layers, links; each first shows that it can fail
+#   static   clang-format, clang-tidy, cppcheck
+#   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
+#   asan     all tests under the address and undefined-behaviour sanitizers (clang)
+#   tsan     all tests under the thread sanitizer (clang)
+# Every lane runs even when one before it failed; the exit status tells whether all passed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+lane_scripts() {
+        local check
+        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py; do
+                "$check" --selftest && "$check" || return
+        done
+        scripts/check_symbols.sh --selftest
+}
+
+lane_static() {
+        local sources
+        scripts/format.sh --check || return
+        cmake --preset asan >build/asan.configure.log 2>&1 || { cat build/asan.configure.log; return 1; }
+        # The compile commands of the asan build: clang's own flags, and the checks of RN_DEBUG seen by the analyzer.
+        mapfile -t sources < <(find src cmd -name '*.c' ! -name '*_test.c' 2>/dev/null | sort)
+        printf '%s\0' "${sources[@]}" | xargs -0 -n 1 -P "$(nproc)" clang-tidy --quiet -p build/asan 2>build/tidy.log
+        local tidy=$?
+        if [ $tidy != 0 ]; then
+                grep -v 'warnings generated' build/tidy.log
+                echo "clang-tidy: see above"
+                return 1
+        fi
+        cppcheck --quiet --std=c11 --enable=warning,portability,performance --inline-suppr --error-exitcode=1 \
+                --suppressions-list=scripts/cppcheck.suppress -j "$(nproc)" -I include -I src -D__GNUC__ -D__linux__ \
+                -D__x86_64__ "${sources[@]}"
+}
+
+lane_install() {
+        cmake --preset release -DREIN_BENCH=OFF >build/release.configure.log 2>&1 ||
+                { cat build/release.configure.log; return 1; }
+        cmake --build build/release -j "$(nproc)" && scripts/check_symbols.sh build/release &&
+                REIN_REQUIRE_CLANG=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
+}
+
+sanitized() { # PRESET
+        cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
+        cmake --build "build/$1" -j "$(nproc)" && scripts/run_tests.sh "build/$1"
+}
+
+lane_asan() { sanitized asan; }
+lane_tsan() { sanitized tsan; }
+
+mkdir -p build
+scripts/setup.sh check || exit
+failed=()
+lanes=("$@")
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install asan tsan)
+for lane in "${lanes[@]}"; do
+        if ! declare -F "lane_$lane" >/dev/null; then
+                echo "check: no lane '$lane'" >&2
+                exit 2
+        fi
+        echo "check: lane $lane"
+        began=$SECONDS
+        if "lane_$lane"; then
+                echo "check: lane $lane passed ($((SECONDS - began)) s)"
+        else
+                echo "check: lane $lane FAILED ($((SECONDS - began)) s)"
+                failed+=("$lane")
+        fi
+done
+[ ${#failed[@]} = 0 ] || { echo "check: failed: ${failed[*]}" >&2; exit 1; }

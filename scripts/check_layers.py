@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core -> plat; plat -> nothing
+but itself. Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The
+headers of an operating system are src/plat's, and in src/io those that name constants.
+Usage: scripts/check_layers.py [--selftest]"""
+import re
+import sys
+from pathlib import Path
+
+from csource import c_files, is_test, strip_comments
+from selftest import main
+
+MAY_INCLUDE = {
+    "plat": {"plat"},
+    "core": {"core", "plat"},
+    "io": {"io", "core", "plat"},
+    "pool": {"pool", "core", "plat"},
+    "cmd": {"cmd", "pool", "io", "core"},
+}
+STANDARD = {f"{name}.h" for name in (
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+    "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype").split()}
+OF_THE_SYSTEM = STANDARD & {"setjmp.h", "signal.h", "stdatomic.h", "threads.h", "time.h"}
+PORTABLE = STANDARD - OF_THE_SYSTEM
+CONSTANTS = {"poll.h", "signal.h", "sys/socket.h"}  # for src/io: the values its callers pass
+INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
+
+
+def layer_of(place: Path) -> str:
+    """"core" for src/core/x.c, "cmd" for cmd/rein/x.c, "" for what has no layer."""
+    if place.parts[0] == "cmd":
+        return "cmd"
+    if place.parts[0] == "src" and len(place.parts) > 2:
+        return place.parts[1]
+    return ""
+
+
+def check(root: Path) -> list[str]:
+    complaints = []
+
+    def say(path, text, at, what):
+        complaints.append(f"{path.relative_to(root)}:{text.count(chr(10), 0, at) + 1}: {what}")
+
+    for path in c_files(root, "include"):
+        text = strip_comments(path.read_text(encoding="utf-8"))
+        for found in INCLUDE.finditer(text):
+            name = found[2] or ""
+            if not (name.startswith("rein/") and (root / "include" / name).is_file()) and name not in STANDARD:
+                say(path, text, found.start(), f"a public header includes {found[1] or name}")
+
+    for path in c_files(root, "src", "cmd"):
+        text = strip_comments(path.read_text(encoding="utf-8"))
+        layer = layer_of(path.relative_to(root))
+        if layer not in MAY_INCLUDE:
+            complaints.append(f"{path.relative_to(root)}: belongs to no layer; there are {', '.join(MAY_INCLUDE)}")
+            continue
+        for found in INCLUDE.finditer(text):
+            quoted, angled = found[1], found[2]
+            if quoted and quoted.startswith("rein/"):
+                quoted, angled = None, quoted
+            if angled:
+                public = angled.startswith("rein/")
+                if public and not (root / "include" / angled).is_file():
+                    say(path, text, found.start(), f"no such public header: {angled}")
+                allowed = public or angled in PORTABLE or layer in ("plat", "cmd") or is_test(path)
+                if not allowed and not (layer == "io" and angled in CONSTANTS):
+                    say(path, text, found.start(), f"<{angled}> belongs to src/plat, not to src/{layer}")
+                continue
+            near, far = path.parent / quoted, root / "src" / quoted
+            target = near if near.is_file() else far
+            if not target.is_file():
+                say(path, text, found.start(), f'"{quoted}" is neither beside this file nor under src/')
+                continue
+            inside = target.resolve().relative_to(root.resolve())
+            if layer_of(inside) not in MAY_INCLUDE[layer]:
+                say(path, text, found.start(), f"{layer} may not include {inside}")
+    return complaints
+
+
+CLEAN = {
+    "include/rein/base.h": "#include <stdint.h>\n",
+    "include/rein/io.h": "#include <rein/base.h>\n",
+    "src/plat/plat.h": "#include <stdint.h>\n",
+    "src/plat/linux/word.c": '#include <pthread.h>\n#include "plat/plat.h"\n',
+    "src/core/door.h": '#include "plat/plat.h"\n#include <rein/base.h>\n',
+    "src/core/door.c": '#include "door.h"\n#include <string.h>\n/* #include "pool/pool.h" */\n',
+    "src/core/door_test.c": '#include <pthread.h>\n#include "core/door.h"\n',
+    "src/io/io.c": '#include <poll.h>\n#include "core/door.h"\n',
+    "src/io/io.h": "",
+    "src/pool/pool.h": '#include "core/door.h"\n',
+    "cmd/rein/main.c": '#include <unistd.h>\n#include <rein/io.h>\n#include "pool/pool.h"\n',
+}
+VIOLATIONS = [
+    {"src/core/door.c": '#include "pool/pool.h"\n'},
+    {"src/core/door.c": '#include "io/io.h"\n'},
+    {"src/core/door.c": '#include "../pool/pool.h"\n'},
+    {"src/core/door_test.c": '#include "pool/pool.h"\n'},
+    {"src/core/door.c": "#include <pthread.h>\n"},
+    {"src/core/door.c": "#include <time.h>\n"},
+    {"src/core/door.c": '#include "nothere.h"\n'},
+    {"src/core/door.c": "#include <rein/nothere.h>\n"},
+    {"src/core/door.c": '#include "rein/nothere.h"\n'},
+    {"src/pool/pool.h": '#include "io/io.h"\n'},
+    {"src/pool/pool.h": "#include <poll.h>\n"},
+    {"src/io/io.c": '#include "pool/pool.h"\n'},
+    {"src/io/io.c": "#include <unistd.h>\n"},
+    {"src/plat/plat.h": '#include "core/door.h"\n'},
+    {"src/extra/new.c": "int x;\n"},
+    {"cmd/rein/main.c": '#include "plat/plat.h"\n'},
+    {"include/rein/io.h": "#include <poll.h>\n"},
+    {"include/rein/io.h": '#include "core/door.h"\n'},
+]
+
+if __name__ == "__main__":
+    sys.exit(main(check, CLEAN, VIOLATIONS))

@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Makes the reference as HTML from include/rein and docs, in build/docs/html. A warning of doxygen's is an error.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+version=$(sed -n 's/^project(rein VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+rm -rf build/docs
+mkdir -p build/docs
+doxygen - <<CONFIG
+PROJECT_NAME           = rein
+PROJECT_NUMBER         = $version
+PROJECT_BRIEF          = "Concurrent work that can always be stopped"
+OUTPUT_DIRECTORY       = build/docs
+INPUT                  = README.md CHANGELOG.md CONTRIBUTING.md include/rein docs
+FILE_PATTERNS          = *.h *.md
+RECURSIVE              = YES
+USE_MDFILE_AS_MAINPAGE = README.md
+FILTER_PATTERNS        = *.h=scripts/doc_filter.py
+OPTIMIZE_OUTPUT_FOR_C  = YES
+JAVADOC_AUTOBRIEF      = YES
+EXTRACT_ALL            = YES
+STRIP_FROM_PATH        = include
+STRIP_FROM_INC_PATH    = include
+MACRO_EXPANSION        = YES
+EXPAND_ONLY_PREDEF     = YES
+PREDEFINED             = REIN_API= REIN_MUST= "REIN_PRINTF(f,a)="
+GENERATE_LATEX         = NO
+HAVE_DOT               = NO
+QUIET                  = YES
+WARN_AS_ERROR          = FAIL_ON_WARNINGS
+WARN_IF_DOC_ERROR      = YES
+CONFIG
+echo "docs: build/docs/html/index.html"

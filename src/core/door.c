@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/door.h"
+
+#include "core/task.h"
+
+enum { EMPTY, PERMIT, ASLEEP, POLLING, RINGING };
+
+static void thread_park(rn_task *self, int64_t until)
+{
+        rn_a32 *word = &self->door.word;
+        uint32_t was = EMPTY;
+        if (rn_cas32(word, &was, ASLEEP))
+                rn_word_wait(word, ASLEEP, until);
+        rn_swap32(word, EMPTY);
+}
+
+static void thread_unpark(rn_task *t)
+{
+        rn_a32 *word = &t->door.word;
+        uint32_t was = rn_load32(word);
+        uint32_t next;
+        do
+                next = was == POLLING || was == RINGING ? RINGING : PERMIT;
+        while (!rn_cas32(word, &was, next));
+        if (was == ASLEEP) {
+                rn_word_wake(word, 1);
+        } else if (was == POLLING) {
+                rn_sys_wakefd_ring(t->door.wake - 1);
+                rn_swap32(word, PERMIT);
+        }
+}
+
+static int thread_poll(rn_task *self, int fd, int events, int64_t until)
+{
+        rn_door *d = &self->door;
+        if (!d->wake) {
+                int made = rn_sys_wakefd();
+                if (made < 0)
+                        return made;
+                d->wake = made + 1;
+        }
+        int rc = 0;
+        uint32_t was = EMPTY;
+        if (rn_cas32(&d->word, &was, POLLING)) {
+                rc = rn_sys_poll(fd, events, d->wake - 1, until);
+                was = POLLING;
+                if (rn_cas32(&d->word, &was, EMPTY))
+                        return rc;
+                for (unsigned round = 0; rn_load32(&d->word) == RINGING; round++)
+                        rn_pause(round);
+                rn_sys_wakefd_drain(d->wake - 1);
+        }
+        rn_swap32(&d->word, EMPTY);
+        return rc;
+}
+
+static void thread_close(rn_task *self)
+{
+        if (self->door.wake)
+                rn_sys_close(self->door.wake - 1);
+        self->door.wake = 0;
+}
+
+const rn_backend rn_thread_backend = {thread_park, thread_unpark, thread_poll, thread_close};

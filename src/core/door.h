@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The door: where a task sleeps. One per task, with one sticky permit: an unpark before the park is not lost, two are
+ * one. Every park may end for no reason; who parks loops on its own condition.
+ *
+ * States of the word, for a task that is a thread:
+ *      EMPTY    no permit, nobody sleeps
+ *      PERMIT   the next park returns at once
+ *      ASLEEP   the owner sleeps on the word
+ *      POLLING  the owner sleeps in poll on its descriptor and its wake descriptor
+ *      RINGING  an unparker is about to write to the wake descriptor; the owner does not leave before it has
+ * Only the owner goes to EMPTY, ASLEEP and POLLING; unparkers go to PERMIT and RINGING, always by a read-modify-write,
+ * so that what they stored before is seen by whoever takes the permit. */
+#ifndef RN_CORE_DOOR_H
+#define RN_CORE_DOOR_H
+
+#include "plat/plat.h"
+
+struct rn_task;
+
+typedef struct rn_door {
+        rn_a32 word;
+        int wake; /* descriptor + 1; 0: not made yet */
+} rn_door;
+
+/* How a kind of task sleeps. It belongs to the task, not to the process: threads, coroutines and simulated tasks live
+ * side by side. */
+typedef struct rn_backend {
+        void (*park)(struct rn_task *self, int64_t until);
+        void (*unpark)(struct rn_task *t); /* any thread, also in a signal handler; allocates nothing */
+        /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
+        int (*poll)(struct rn_task *self, int fd, int events, int64_t until);
+        void (*close)(struct rn_task *self); /* the task ends */
+} rn_backend;
+
+extern const rn_backend rn_thread_backend;
+
+#endif

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/future.h"
+#include "core/task.h"
+#include "core/work.h"
+#include "core/world.h"
+
+/* ---- making and counting ---- */
+
+void rn_error_reserve_init(rn_error_reserve *r, struct rein_future *home)
+{
+        r->error = (rein_error){.home = home, .in_task = !home, .text = r->text, .where = r->where};
+}
+
+rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+                           const char *fmt, va_list args)
+{
+        va_list again;
+        va_copy(again, args);
+        int n = vsnprintf(NULL, 0, fmt, again);
+        va_end(again);
+        size_t text = n < 0 ? 1 : (size_t)n + 1, place = strlen(where) + 1;
+
+        rein_error *e = rn_alloc(sizeof *e + text + place);
+        if (e) {
+                rn_store32(&e->refs, 1);
+                char *t = (char *)(e + 1);
+                if (n >= 0)
+                        vsnprintf(t, text, fmt, args);
+                memcpy(t + text, where, place);
+                e->text = t;
+                e->where = t + text;
+        } else if (reserve) {
+                e = &reserve->error;
+                if (e->cause && e->cause != cause)
+                        rn_error_unref(e->cause);
+                if (e->next)
+                        rn_error_unref(e->next);
+                vsnprintf(reserve->text, sizeof reserve->text, fmt, args);
+                snprintf(reserve->where, sizeof reserve->where, "%s", where);
+                if (cause == e) /* wrapping an error that is in the reserve already: its text gives way */
+                        cause = NULL;
+        }
+        if (!e) {
+                rn_error_unref(cause);
+                rn_error_unref(next);
+                return NULL;
+        }
+        e->code = code;
+        e->cause = cause;
+        e->next = next;
+        return e;
+}
+
+rein_error *rn_error_make(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+                          const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        rein_error *e = rn_error_makev(reserve, code, where, cause, next, fmt, args);
+        va_end(args);
+        return e;
+}
+
+rein_error *rn_error_with_next(const rein_error *e, rein_error *next)
+{
+        return rn_error_make(NULL, e->code, e->where, rn_error_ref(e->cause), next, "%s", e->text);
+}
+
+rein_error *rn_error_ref(rein_error *e)
+{
+        if (!e)
+                return NULL;
+        if (e->in_task)
+                return rn_error_make(NULL, e->code, e->where, rn_error_ref(e->cause), rn_error_ref(e->next), "%s",
+                                     e->text);
+        if (e->home)
+                rn_future_ref(e->home);
+        else
+                rn_add32(&e->refs, 1);
+        return e;
+}
+
+/* Causes may be as many as tries: they are let go in a loop. Fellows are few. */
+void rn_error_unref(rein_error *e)
+{
+        while (e) {
+                if (e->home) {
+                        rn_future_unref(e->home);
+                        return;
+                }
+                if (!e->in_task && rn_sub32(&e->refs, 1) != 0)
+                        return;
+                rein_error *cause = e->cause;
+                rn_error_unref(e->next);
+                e->cause = e->next = NULL;
+                if (!e->in_task)
+                        rn_free(e);
+                e = cause;
+        }
+}
+
+void rn_error_set(rein_error **slot, rein_error *e)
+{
+        rein_error *old = *slot;
+        *slot = e;
+        if (old != e)
+                rn_error_unref(old);
+}
+
+/* ---- the trail ---- */
+
+static const char *base_name(const char *place)
+{
+        const char *slash = strrchr(place, '/');
+        return slash ? slash + 1 : place;
+}
+
+void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const char *place)
+{
+        char who[96] = "";
+        if (t && t->now->work)
+                rn_work_describe(t->now->work, who, sizeof who);
+        const char *at = place ? base_name(place) : "";
+        snprintf(out, RN_ERROR_WHERE, "%s%s%s", who, who[0] && at[0] ? ", " : "", at);
+}
+
+static int set_trail(int code, const char *place, rein_error *cause, const char *fmt, va_list args)
+{
+        rn_task *t = rn_self();
+        if (!t) {
+                rn_error_unref(cause);
+                return code;
+        }
+        char where[RN_ERROR_WHERE];
+        rn_error_where(where, t, place);
+        if (t->now->trail && t->now->trail->in_task && cause != t->now->trail)
+                rn_error_set(&t->now->trail, NULL);
+        rein_error *old = cause == t->now->trail ? NULL : t->now->trail;
+        t->now->trail = rn_error_makev(&t->reserve, code, where, cause, NULL, fmt, args);
+        rn_error_unref(old);
+        return code;
+}
+
+int rein_fail_at(const char *place, int code, const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        set_trail(code, place, NULL, fmt, args);
+        va_end(args);
+        return code;
+}
+
+int rein_wrap_at(const char *place, int code, const char *fmt, ...)
+{
+        rn_task *t = rn_self();
+        va_list args;
+        va_start(args, fmt);
+        set_trail(code, place, t ? t->now->trail : NULL, fmt, args);
+        va_end(args);
+        return code;
+}
+
+int rn_fail(int code, const char *call, const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        set_trail(code, call, NULL, fmt, args);
+        va_end(args);
+        return code;
+}
+
+int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        set_trail(code, call, cause, fmt, args);
+        va_end(args);
+        return code;
+}
+
+rein_error *rn_trail_take(struct rn_task *t, int code)
+{
+        rein_error *e = t->now->trail;
+        if (!e || e->code != code)
+                return NULL;
+        if (e->in_task)
+                return rn_error_ref(e);
+        t->now->trail = NULL;
+        return e;
+}
+
+const rein_error *rein_trail(void)
+{
+        rn_task *t = rn_self_if();
+        return t ? t->now->trail : NULL;
+}
+
+/* ---- reading ---- */
+
+int rein_error_code(const rein_error *e)
+{
+        return e ? e->code : 0;
+}
+
+const char *rein_error_text(const rein_error *e)
+{
+        return e ? e->text : "";
+}
+
+const char *rein_error_where(const rein_error *e)
+{
+        return e ? e->where : "";
+}
+
+const rein_error *rein_error_cause(const rein_error *e)
+{
+        return e ? e->cause : NULL;
+}
+
+const rein_error *rein_error_next(const rein_error *e)
+{
+        return e ? e->next : NULL;
+}
+
+bool rein_error_is(const rein_error *e, int code)
+{
+        for (; e; e = e->cause) {
+                if (e->code == code)
+                        return true;
+                for (const rein_error *n = e->next; n; n = n->next)
+                        if (n->code == code || rein_error_is(n->cause, code))
+                                return true;
+        }
+        return false;
+}
+
+static void print_text(FILE *to, const char *text)
+{
+        for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
+                if (*c < 0x20 || *c == 0x7f)
+                        fprintf(to, "\\x%02x", *c);
+                else
+                        fputc(*c, to);
+        }
+}
+
+static void print_one(FILE *to, const rein_error *e, int depth, const char *lead)
+{
+        fprintf(to, "%*s%s%s: ", 2 * depth, "", lead, rein_code_name(e->code));
+        print_text(to, e->text);
+        if (e->where[0]) {
+                fputs(" (", to);
+                print_text(to, e->where);
+                fputc(')', to);
+        }
+        fputc('\n', to);
+}
+
+static void print_tree(FILE *to, const rein_error *e, int depth, const char *lead)
+{
+        for (; e; e = e->cause, lead = "because ", depth++) {
+                print_one(to, e, depth, lead);
+                for (const rein_error *n = e->next; n; n = n->next) {
+                        print_one(to, n, depth, "and ");
+                        print_tree(to, n->cause, depth + 1, "because ");
+                }
+        }
+}
+
+void rein_error_print(FILE *to, const rein_error *e)
+{
+        if (e)
+                print_tree(to, e, 0, "");
+}
+
+/* ---- names of codes ---- */
+
+static const char *rein_name(int code)
+{
+        switch (code) {
+        case REIN_ETIMEOUT:
+                return "REIN_ETIMEOUT";
+        case REIN_ECANCELED:
+                return "REIN_ECANCELED";
+        case REIN_ESTOPPED:
+                return "REIN_ESTOPPED";
+        case REIN_EPENDING:
+                return "REIN_EPENDING";
+        case REIN_EFAILED:
+                return "REIN_EFAILED";
+        case REIN_EBROKEN:
+                return "REIN_EBROKEN";
+        case REIN_ECRASHED:
+                return "REIN_ECRASHED";
+        case REIN_EREJECTED:
+                return "REIN_EREJECTED";
+        case REIN_EABANDONED:
+                return "REIN_EABANDONED";
+        case REIN_ESTUCK:
+                return "REIN_ESTUCK";
+        case REIN_EDEADLOCK:
+                return "REIN_EDEADLOCK";
+        case REIN_EALREADY:
+                return "REIN_EALREADY";
+        default:
+                return NULL;
+        }
+}
+
+const char *rein_code_name(int code)
+{
+        if (code >= 0)
+                return "success";
+        const char *name = rein_name(code);
+        if (!name && code > -4096)
+                name = rn_errno_name(-code);
+        if (name)
+                return name;
+        rn_task *t = rn_self();
+        if (!t)
+                return "unknown code";
+        snprintf(t->code_name, sizeof t->code_name, "%s code %d", code <= REIN_EUSER ? "user" : "unknown", code);
+        return t->code_name;
+}
+
+/* ---- what nobody looked at ---- */
+
+void rein_on_unseen(void (*fn)(const rein_error *e, void *arg), void *arg)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        w->unseen = fn;
+        w->unseen_arg = arg;
+        rn_lock_give(&w->lock);
+}
+
+void rn_unseen(const rein_error *e)
+{
+        if (!e)
+                return;
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        void (*fn)(const rein_error *, void *) = w->unseen;
+        void *arg = w->unseen_arg;
+        rn_lock_give(&w->lock);
+        if (fn) {
+                fn(e, arg);
+                return;
+        }
+        fputs("rein: nobody looked at this failure: ", stderr);
+        rein_error_print(stderr, e);
+}

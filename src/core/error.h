@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Errors are immutable and counted. When memory is short they live in a reserve, with their text cut: a future's reserve
+ * is shared by counting the future; a task's is not shared at all, but copied when it is to outlive the trail. */
+#ifndef RN_CORE_ERROR_H
+#define RN_CORE_ERROR_H
+
+#include <stdarg.h>
+
+#include "plat/plat.h"
+#include "rein/error.h"
+
+struct rein_future;
+struct rn_task;
+
+struct rein_error {
+        rn_a32 refs;
+        int code;
+        struct rein_future *home; /* of a future's reserve: its count is this one's */
+        bool in_task;             /* of a task's reserve */
+        const char *text, *where;
+        rein_error *cause, *next; /* each a reference */
+};
+
+enum { RN_ERROR_TEXT = 160, RN_ERROR_WHERE = 120 };
+
+typedef struct rn_error_reserve {
+        rein_error error;
+        char text[RN_ERROR_TEXT], where[RN_ERROR_WHERE];
+} rn_error_reserve;
+
+void rn_error_reserve_init(rn_error_reserve *r, struct rein_future *home);
+
+/* Make one. where: copied. cause, next: references taken over, in every case. reserve: used when there is no memory; NULL
+ * allowed, and then the result may be NULL. */
+rein_error *rn_error_make(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+                          const char *fmt, ...) REIN_PRINTF(6, 7);
+rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+                           const char *fmt, va_list args);
+/* The same error with other `next` (taken over); NULL: no memory. */
+rein_error *rn_error_with_next(const rein_error *e, rein_error *next);
+
+rein_error *rn_error_ref(rein_error *e); /* NULL for NULL, and for a task's reserve when there is no memory to copy it */
+void rn_error_unref(rein_error *e);
+void rn_error_set(rein_error **slot, rein_error *e); /* e is taken over */
+
+/* "job 'render' on pool 'pages', page.c:41" for the running task. */
+void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const char *place);
+
+/* As rein_fail, for rein's own calls: `call` is the public function's name. */
+int rn_fail(int code, const char *call, const char *fmt, ...) REIN_PRINTF(3, 4);
+/* The running task's trail becomes {code, text, cause}; cause is taken over. */
+int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...) REIN_PRINTF(4, 5);
+
+/* The trail of t, if it has this code: moved out. Else NULL. */
+rein_error *rn_trail_take(struct rn_task *t, int code);
+
+void rn_unseen(const rein_error *e); /* report it; no lock may be held */
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What every executor has: a name, the list of its works that are not gone, and the stop. What is particular to a kind
+ * is behind rn_executor_kind; users' own executors are one kind, thread pools another.
+ *
+ * States only go down, but for a restart:
+ *      OPEN -> QUEUED (drain) -> RUNNING (finish what runs) -> NOW          by stop, each may be skipped
+ * `broken` (a failing init) refuses work in any state. */
+#ifndef RN_CORE_EXECUTOR_H
+#define RN_CORE_EXECUTOR_H
+
+#include "core/work.h"
+#include "rein/executor.h"
+
+typedef struct rn_executor_kind {
+        int (*accept)(rein_executor *x, rein_work *w, const char **what); /* w is QUEUED and in the list */
+        void (*post)(rein_executor *x, rein_work *w);
+        void (*dequeue)(rein_executor *x, rein_work *w);   /* it never runs: give up the run's reference if it is here */
+        void (*stopping)(rein_executor *x, rein_stop how); /* may be called again, for a harsher one */
+        void (*ending)(rein_executor *x, rein_work *w);    /* its code has ended; about to settle */
+        void (*abandoned)(rein_executor *x, rein_work *w);
+        bool (*left)(rein_executor *x);                    /* have its threads left? lock held */
+        int (*restart)(rein_executor *x);                  /* lock held */
+        size_t (*threads)(rein_executor *x);
+        void (*destroy)(rein_executor *x);
+        /* Waiting inside, for a job of the same executor; NULL: none of it. */
+        bool (*claim)(rein_executor *x, rein_work *w, rn_task *self); /* take it and a permit, to run it right here */
+        int (*lend)(rein_executor *x, rein_work *mine);               /* 1: lent; 0: not needed; REIN_EDEADLOCK */
+        void (*reclaim)(rein_executor *x, rein_work *mine, rn_task *self);
+} rn_executor_kind;
+
+enum { RN_OPEN = -1 }; /* else a rein_stop */
+
+typedef struct rn_sleeper { /* a task that waits for something to change, in a list under some lock */
+        rn_link link;
+        rn_task *task;
+} rn_sleeper;
+
+struct rein_executor {
+        rn_a32 refs;
+        uint32_t process;
+        const rn_executor_kind *kind;
+        char name[RN_NAME_TEXT];
+        int64_t grace;
+        rn_link world; /* in world->executors; world lock */
+
+        rn_lock lock;
+        int state;
+        bool broken;
+        rein_error *broken_by; /* of the init that failed; constant while broken */
+        rn_link works;
+        size_t unfinished, unsettled, in_stop;
+        rn_link sleepers; /* stops */
+        rn_link shares;   /* runs in flight */
+        rein_receipt *receipt; /* reserved for the next stop, filled by it */
+        int64_t stop_until; /* of stop_begin */
+        rn_timer timer;
+        rn_errand errand;
+};
+
+int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix, int64_t grace);
+void rn_executor_publish(rein_executor *x); /* it is whole: exit may find it */
+void rn_executor_undo(rein_executor *x);    /* init, taken back; the record is the caller's to free */
+
+void rn_executor_ref(rein_executor *x);
+void rn_executor_unref(rein_executor *x);
+bool rn_executor_ours(const rein_executor *x);
+bool rn_executor_usable(const rein_executor *x); /* lock held: does it take work from outside? */
+
+/* Make it QUEUED and hand it over; what is refused never runs. */
+void rn_executor_accept(rein_executor *x, rein_work *w);
+void rn_executor_post(rein_work *w); /* a continuation; uses up a reference */
+
+void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone); /* which of the two is new */
+void rn_executor_break(rein_executor *x, rein_error *by, const char *why); /* by: taken over. A failing init: what is
+                                                                              queued fails, and what will come */
+void rn_executor_reject_queued(rein_executor *x, const char *why);
+void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
+rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
+void rn_executor_changed_locked(rein_executor *x); /* wake the stops: threads have left */
+
+/* A job for x as the running task would submit it: a work, or a future that has failed (then *failed). */
+rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,
+                           const rein_job *job, rn_scope *parent, rein_future **failed);
+
+/* The innermost job of x in the running task's ambients, or NULL. */
+rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/future.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/next.h"
+#include "core/work.h"
+
+/* ---- counting ---- */
+
+void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place)
+{
+        rn_store32(&f->refs, 1);
+        f->process = rn_generation();
+        f->kind = kind;
+        f->place = place;
+        rn_list_init(&f->waiters);
+        rn_list_init(&f->nexts);
+        rn_list_init(&f->spent);
+        rn_error_reserve_init(&f->reserve, f);
+}
+
+void rn_future_ref(rein_future *f)
+{
+        rn_add32(&f->refs, 1);
+}
+
+void rn_future_unref(rein_future *f)
+{
+        if (rn_sub32(&f->refs, 1) == 0)
+                f->kind->destroy(f);
+}
+
+void rn_future_hold(rein_future *f)
+{
+        rn_future_ref(f);
+        rn_store32(&f->holders, 1);
+}
+
+bool rn_future_ours(const rein_future *f)
+{
+        return f->process == 0 || f->process == rn_generation();
+}
+
+rein_future *rein_ref(rein_future *f)
+{
+        if (f && f->process && rn_future_ours(f))
+                rn_add32(&f->holders, 1);
+        return f;
+}
+
+void rein_drop(rein_future *f)
+{
+        if (f && f->process && rn_future_ours(f) && rn_sub32(&f->holders, 1) == 0)
+                rn_future_unref(f);
+}
+
+void rn_future_done_with(rein_future *f)
+{
+        rn_outcome *o = &f->outcome;
+        if (rn_load32(&f->ends) && o->code < 0 && o->code != REIN_ECANCELED && !rn_load32(&f->seen))
+                rn_unseen(o->error);
+        if (o->value && o->release && !f->taken)
+                o->release(o->value);
+        rein_error *e = o->error;
+        if (e == &f->reserve.error) { /* its own count is this future's, which is gone */
+                rn_error_unref(e->cause);
+                rn_error_unref(e->next);
+        } else {
+                rn_error_unref(e);
+        }
+        for (rn_link *l; (l = rn_list_pop(&f->spent));)
+                rn_next_unref(RN_ITEM(l, rein_next, link));
+}
+
+void rn_future_seen(rein_future *f)
+{
+        rn_store32(&f->seen, 1);
+}
+
+/* ---- the two ends ---- */
+
+/* Tell who waits for `end`. A waiter may be gone as soon as its set's lock is given back. */
+static void fire_waiters(rein_future *f, uint32_t end)
+{
+        rn_link *next;
+        for (rn_link *l = f->waiters.next; l != &f->waiters; l = next) {
+                rn_waiter *w = RN_ITEM(l, rn_waiter, link);
+                next = l->next;
+                if (w->end != end)
+                        continue;
+                rn_list_remove(l);
+                rn_waitset *set = w->set;
+                rn_task *task = set->task;
+                rn_lock_take(&set->lock);
+                w->next_fired = NULL;
+                if (set->last)
+                        set->last->next_fired = w;
+                else
+                        set->first = w;
+                set->last = w;
+                set->fired++;
+                rn_lock_give(&set->lock);
+                if (task)
+                        rn_unpark(task);
+        }
+}
+
+int rn_future_settle(rein_future *f, const rn_outcome *o)
+{
+        rn_link ready;
+        rn_list_init(&ready);
+        rn_lock_take(&f->lock);
+        if (rn_load32(&f->ends) & RN_SETTLED) {
+                rn_lock_give(&f->lock);
+                return REIN_EALREADY;
+        }
+        f->outcome = *o;
+        if (o->code < 0 && !o->error)
+                f->outcome.error = rn_error_make(&f->reserve, o->code, o->where ? o->where : "", o->cause, NULL, "%s",
+                                                 o->text ? o->text : "");
+        f->outcome.text = f->outcome.where = NULL;
+        f->outcome.cause = NULL;
+        rn_store32(&f->ends, RN_SETTLED);
+        fire_waiters(f, RN_SETTLED);
+        RN_LIST_EACH(l, &f->nexts)
+                rn_next_ref(RN_ITEM(l, rein_next, link)); /* for the posting below */
+        rn_next_chain(&f->nexts, &ready);
+        rn_list_move(&f->spent, &f->nexts);
+        rn_lock_give(&f->lock);
+        rn_next_post_all(&ready);
+        return 0;
+}
+
+void rn_future_gone(rein_future *f)
+{
+        rn_lock_take(&f->lock);
+        rn_store32(&f->ends, RN_SETTLED | RN_GONE);
+        fire_waiters(f, RN_GONE);
+        rn_lock_give(&f->lock);
+}
+
+bool rn_future_watch(rn_waiter *w)
+{
+        rein_future *f = w->f;
+        rn_lock_take(&f->lock);
+        bool pending = !(rn_load32(&f->ends) & w->end);
+        if (pending)
+                rn_list_push(&f->waiters, &w->link);
+        rn_lock_give(&f->lock);
+        return pending;
+}
+
+void rn_future_unwatch(rn_waiter *w)
+{
+        rn_lock_take(&w->f->lock);
+        if (rn_linked(&w->link))
+                rn_list_remove(&w->link);
+        rn_lock_give(&w->f->lock);
+}
+
+/* ---- reading ---- */
+
+int rein_code(const rein_future *f)
+{
+        if (!f)
+                return -EINVAL;
+        if (!rn_future_ours(f))
+                return -EPERM;
+        if (!rn_future_is(f, RN_SETTLED))
+                return REIN_EPENDING;
+        if (f->outcome.code < 0)
+                rn_future_seen((rein_future *)(uintptr_t)f);
+        return f->outcome.code;
+}
+
+void *rein_value(const rein_future *f, size_t *n)
+{
+        bool there = f && rn_future_ours(f) && rn_future_is(f, RN_SETTLED) && f->outcome.code >= 0;
+        if (n)
+                *n = there ? f->outcome.size : 0;
+        return there ? f->outcome.value : NULL;
+}
+
+const rein_error *rein_error_of(const rein_future *f)
+{
+        if (!f || !rn_future_ours(f) || !rn_future_is(f, RN_SETTLED))
+                return NULL;
+        if (f->outcome.code < 0)
+                rn_future_seen((rein_future *)(uintptr_t)f);
+        return f->outcome.error;
+}
+
+int rein_take(rein_future *f, void **value, void (**release)(void *))
+{
+        if (!f || !value || !release)
+                return rn_fail(-EINVAL, "rein_take", "f, value and release are needed");
+        if (!rn_future_ours(f))
+                return -EPERM;
+        if (!rn_future_is(f, RN_SETTLED))
+                return REIN_EPENDING;
+        if (f->outcome.code < 0) {
+                rn_future_seen(f);
+                return REIN_EFAILED;
+        }
+        int rc = 0;
+        rn_lock_take(&f->lock);
+        if (rn_load32(&f->holders) > 1 || f->outcome.release == rn_value_is_shared) {
+                rc = -EBUSY;
+        } else if (f->taken || !f->outcome.value) {
+                rc = -ENOENT;
+        } else {
+                *value = f->outcome.value;
+                *release = f->outcome.release;
+                f->outcome.value = NULL;
+                f->outcome.size = 0;
+                f->taken = true;
+        }
+        rn_lock_give(&f->lock);
+        return rc;
+}
+
+bool rein_gone(const rein_future *f)
+{
+        return f && rn_future_ours(f) && rn_future_is(f, RN_GONE);
+}
+
+rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
+{
+        if (!f || !rn_future_ours(f) || rn_future_is(f, RN_SETTLED))
+                return REIN_TOO_LATE;
+        return f->kind->cancel(f, why, place);
+}
+
+/* ---- futures that have failed from the start ---- */
+
+static rein_cancel_answer too_late(rein_future *f, const char *why, const char *place)
+{
+        (void)f;
+        (void)why;
+        (void)place;
+        return REIN_TOO_LATE;
+}
+
+static void destroy_plain(rein_future *f)
+{
+        rn_future_done_with(f);
+        rn_free(f);
+}
+
+static const rn_future_kind failed_kind = {too_late, destroy_plain};
+
+rein_future *rn_future_immortal(int code)
+{
+        static rein_error errors[2] = {{.code = -ENOMEM, .text = "no memory for the job", .where = ""},
+                                       {.code = -EPERM, .text = "the group is not open", .where = ""}};
+        static rein_future futures[2];
+        static rn_lock once;
+        const int i = code == -EPERM;
+        rein_future *f = &futures[i];
+        rn_lock_take(&once);
+        if (!f->kind) {
+                f->kind = &failed_kind;
+                f->place = "";
+                rn_list_init(&f->waiters);
+                rn_list_init(&f->nexts);
+                rn_list_init(&f->spent);
+                rn_store32(&errors[i].refs, 1);
+                rn_store32(&f->refs, 1);
+                f->outcome = (rn_outcome){.code = errors[i].code, .error = &errors[i]};
+                rn_store32(&f->ends, RN_SETTLED | RN_GONE);
+        }
+        rn_lock_give(&once);
+        return f;
+}
+
+rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text)
+{
+        rein_future *f = rn_alloc(sizeof *f);
+        if (!f)
+                return rn_future_immortal(-ENOMEM);
+        rn_future_init(f, &failed_kind, place);
+        rn_store32(&f->holders, 1); /* the one reference there is, is the user's */
+        char where[RN_ERROR_WHERE], line[RN_ERROR_TEXT];
+        rn_error_where(where, rn_self_if(), place);
+        snprintf(line, sizeof line, "%s: %s", call, text);
+        rn_future_settle(f, &(rn_outcome){.code = code, .text = line, .where = where});
+        rn_future_gone(f);
+        return f;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Futures. `ends` says what has happened, and is the only thing one may read without the lock:
+ *
+ *      0 ----settle----> SETTLED ----gone----> SETTLED | GONE
+ *
+ * Settling writes the outcome under the lock, then SETTLED, fires the waiters, and takes the continuations out to post
+ * them once the lock is given back: so a continuation added meanwhile is either in that list or finds SETTLED and posts
+ * itself. From SETTLED on the outcome is constant (but for take, under the lock).
+ *
+ * Two counts. `refs` keeps the record alive: one for all the users together, one for whoever runs the job, and one each
+ * for an armed timer, a receipt, an error that lives in the record. `holders` counts the users' references; take looks
+ * at it. The last of refs reports a failure that nobody looked at. */
+#ifndef RN_CORE_FUTURE_H
+#define RN_CORE_FUTURE_H
+
+#include "core/error.h"
+#include "core/list.h"
+#include "core/task.h"
+#include "rein/future.h"
+
+enum { RN_SETTLED = 1, RN_GONE = 2 };
+
+typedef struct rn_outcome {
+        int code;
+        void *value;
+        size_t size;
+        void (*release)(void *);
+        rein_error *error; /* a reference; or NULL, and settle makes one of these: */
+        const char *text, *where;
+        rein_error *cause; /* a reference */
+} rn_outcome;
+
+typedef struct rn_future_kind {
+        rein_cancel_answer (*cancel)(rein_future *f, const char *why, const char *place); /* f was not settled */
+        void (*destroy)(rein_future *f); /* the last reference is gone; frees the record */
+} rn_future_kind;
+
+struct rein_future {
+        rn_a32 refs, holders;
+        rn_a32 ends, seen;
+        rn_lock lock;
+        uint32_t process; /* the process it was made in; 0: in every one */
+        const rn_future_kind *kind;
+        const char *place;
+        rn_outcome outcome;
+        bool taken;
+        rn_link waiters;
+        rn_link nexts; /* continuations to come: rein_next.link */
+        rn_link spent; /* those that were posted, kept for rein_next_remove to answer */
+        rn_link kept;  /* in a group that keeps it; the family's lock */
+        rn_error_reserve reserve;
+};
+
+/* What waits for one end of one future, on the stack of the waiting task or in its set. */
+typedef struct rn_waitset {
+        rn_lock lock;
+        rn_task *task;
+        size_t fired;
+        struct rn_waiter *first, *last; /* fired, in order */
+} rn_waitset;
+
+typedef struct rn_waiter {
+        rn_link link;
+        rn_waitset *set;
+        rein_future *f;
+        size_t index;
+        uint32_t end;
+        struct rn_waiter *next_fired;
+} rn_waiter;
+
+void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place); /* refs 1, holders 0 */
+void rn_future_done_with(rein_future *f); /* for destroy: lets go of outcome and continuations, reports the unseen */
+
+void rn_future_ref(rein_future *f);
+void rn_future_unref(rein_future *f);
+void rn_future_hold(rein_future *f); /* a first user reference */
+
+static inline bool rn_future_is(const rein_future *f, uint32_t end)
+{
+        return rn_load32(&f->ends) & end;
+}
+
+bool rn_future_ours(const rein_future *f); /* made in this process? */
+
+/* 0: settled, and the outcome's value, error and cause are f's; REIN_EALREADY: they are still the caller's. A failure's
+ * error is made in here, by the winner alone, so that the reserve has one writer. */
+int rn_future_settle(rein_future *f, const rn_outcome *o);
+void rn_future_gone(rein_future *f);
+void rn_future_seen(rein_future *f);
+
+/* Watch for w->end of w->f, to be told in w->set. false: it has happened already, and nothing was done. */
+bool rn_future_watch(rn_waiter *w);
+void rn_future_unwatch(rn_waiter *w);
+
+/* A future that has failed, held once. Never NULL: without memory it is one that says -ENOMEM. */
+rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text);
+/* One for all, for ever, in every process, that nobody counts: -ENOMEM, or -EPERM. */
+rein_future *rn_future_immortal(int code);
+
+#endif

@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/group.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/deadlock.h"
+#include "core/executor.h"
+#include "core/hook.h"
+#include "core/opts.h"
+#include "core/share.h"
+#include "core/world.h"
+
+/* ---- the handle ---- */
+
+typedef struct handle {
+        rn_aptr record;
+        rn_a32 generation;
+        uint32_t magic;
+        rn_task *task;
+        const char *place;
+        int error; /* why it could not be opened */
+} handle;
+
+_Static_assert(sizeof(handle) <= sizeof(rein_group), "rein_group has room for its handle");
+
+enum { OPEN = 0x6209e001, UNOPENED = 0x6209e002 };
+
+void rein_group_open_at(const char *place, rein_group *group, const rein_group_opts *given)
+{
+        handle *h = (handle *)(void *)group;
+        rn_task *self = rn_self();
+        rein_group_opts opts = {.size = sizeof opts};
+        const char *what = NULL;
+        int rc = given ? rn_opts_take(&opts, sizeof opts, given, given->size, &what) : 0;
+        if (rc == 0 && ((unsigned)opts.policy > REIN_EACH || opts.width < 0)) {
+                rc = -EINVAL;
+                what = "policy is none of the four, or width is negative";
+        }
+        rn_group *g = rc == 0 && self ? rn_slab_take(&rn_world_now()->groups) : NULL;
+        rn_scope *s = g ? rn_scope_new(self->now->scope, self, opts.until.ns ? opts.until.ns : RN_NEVER, -1, place) : NULL;
+        if (g && !s)
+                rn_slab_give(&rn_world_now()->groups, g);
+        h->task = self;
+        h->place = place;
+        h->magic = s ? OPEN : UNOPENED;
+        h->error = rc ? rc : s ? 0 : -ENOMEM;
+        rn_storeptr(&h->record, s ? g : NULL);
+        rn_store32(&h->generation, s ? rn_kept_generation(&g->kept) : 0);
+        if (!s) {
+                if (self)
+                        self->now->unopened++;
+                rn_fail(h->error, place, "the group could not be opened: %s", what ? what : "no memory");
+                return;
+        }
+        g->scope = s;
+        g->owner = self;
+        g->policy = opts.policy;
+        g->width = opts.width;
+        g->unfinished = g->foreground = g->failed = g->canceled = g->ended = 0;
+        g->succeeded = g->decided = g->background_canceled = false;
+        rn_list_init(&g->kept_futures);
+        rn_list_init(&g->spawners);
+        g->place = place;
+        rn_scope_lock(s);
+        s->group = g;
+        rn_scope_unlock(s);
+        self->now->scope = s;
+}
+
+/* The group behind the handle with its family locked; NULL: it is not open. */
+static rn_group *find_locked(rein_group *group)
+{
+        handle *h = (handle *)(void *)group;
+        if (!group || h->magic != OPEN)
+                return NULL;
+        rn_group *g = rn_loadptr(&h->record);
+        uint32_t generation = rn_load32(&h->generation);
+        if (rn_kept_generation(&g->kept) != generation)
+                return NULL;
+        rn_scope *s = g->scope;
+        rn_scope_lock(s);
+        if (rn_kept_generation(&g->kept) == generation && g->scope == s && !s->closed && s->group == g)
+                return g;
+        rn_scope_unlock(s);
+        return NULL;
+}
+
+/* ---- a child parts ---- */
+
+static void wake_spawners(rn_group *g)
+{
+        RN_LIST_EACH(l, &g->spawners)
+                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+}
+
+static void cancel_background(rn_group *g, rn_fired *fired)
+{
+        if (g->background_canceled || g->foreground)
+                return;
+        g->background_canceled = true;
+        RN_LIST_EACH(l, &g->scope->children) {
+                rn_scope *s = RN_ITEM(l, rn_scope, sibling);
+                if (s->work && s->work->background)
+                        rn_scope_cancel_locked(s, "only background children are left in the group", "the group", NULL,
+                                               fired);
+        }
+        if (fired->unstarted && !fired->reason[0])
+                snprintf(fired->reason, sizeof fired->reason, "only background children are left in the group");
+}
+
+static void cancel_rest(rn_group *g, const char *why, rn_fired *fired)
+{
+        rn_scope_cancel_locked(g->scope, why, "its group", g->place, fired);
+}
+
+/* A failure counts as reported by the group, but where each child stands alone. */
+static void keep_failure(rn_group *g, rein_error *e)
+{
+        if (g->failed < RN_GROUP_FAILURES)
+                g->failures[g->failed] = rn_error_ref(e);
+        g->failed++;
+}
+
+static void apply_policy(rn_group *g, int code, rein_error *e, const char *name, rn_fired *fired)
+{
+        char why[RN_WHY_TEXT];
+        const bool good = code >= 0, bad = code < 0 && code != REIN_ECANCELED;
+        g->ended++;
+        g->succeeded |= good;
+        g->canceled += code == REIN_ECANCELED;
+        snprintf(why, sizeof why, "child '%s' %s", name, good ? "succeeded" : "failed");
+        switch (g->policy) {
+        case REIN_ALL:
+                if (bad) {
+                        keep_failure(g, e);
+                        cancel_rest(g, why, fired);
+                }
+                break;
+        case REIN_FIRST:
+                if (bad)
+                        keep_failure(g, e);
+                if (good)
+                        cancel_rest(g, why, fired);
+                break;
+        case REIN_ANY:
+                if (bad && !g->decided)
+                        keep_failure(g, e);
+                if (good || bad) {
+                        g->decided = true;
+                        cancel_rest(g, why, fired);
+                }
+                break;
+        case REIN_EACH:
+                break;
+        }
+}
+
+static void part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
+{
+        apply_policy(g, code, e, name, fired);
+        g->unfinished--;
+        if (!background)
+                g->foreground--;
+        wake_spawners(g);
+        rn_unpark(g->owner);
+}
+
+void rn_group_child_parts(rein_work *w)
+{
+        rn_group *g = w->group;
+        rn_scope *head = rn_scope_head(g->scope);
+        rn_fired fired = {0};
+        if (g->policy != REIN_EACH)
+                rn_future_seen(&w->future);
+        rn_lock_take(&head->lock);
+        part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
+        rn_lock_give(&head->lock); /* g may be gone from here on */
+        rn_fired_carry_out(&fired);
+}
+
+/* ---- spawning ---- */
+
+/* Is the running task a job of the group, or below one? It must never wait for a place it holds itself. */
+static bool inside(const rn_group *g, const rn_task *self)
+{
+        for (const rn_ambient *a = self->now; a; a = a->outer)
+                if (a->work && rn_scope_within(a->work->root, g->scope))
+                        return true;
+        return false;
+}
+
+/* Take a place in the group, waiting for one. 0, with the family locked; or why not, with it unlocked. */
+static int reserve(rein_group *group, rn_task *self, rn_group **out)
+{
+        rn_group *g = find_locked(group);
+        if (!g)
+                return -EPERM;
+        if (g->width && g->unfinished >= (size_t)g->width && !inside(g, self)) {
+                rn_sleeper me = {.task = self};
+                rn_doing was = rn_task_doing(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
+                rn_list_push(&g->spawners, &me.link);
+                int rc = 0;
+                while (rc == 0 && g->unfinished >= (size_t)g->width && rn_load64(&g->scope->cancel_at) > rn_clock()) {
+                        rn_scope *head = rn_scope_head(g->scope);
+                        int64_t until = rn_load64(&g->scope->cancel_at);
+                        rn_lock_give(&head->lock);
+                        rc = rn_wait_turn(self, until);
+                        if (rc == REIN_ETIMEOUT)
+                                rc = 0; /* the group's deadline: the loop sees it */
+                        rn_lock_take(&head->lock);
+                }
+                rn_list_remove(&me.link);
+                rn_unpark(g->owner); /* a close waits for who is in here */
+                rn_task_doing(self, was);
+        }
+        *out = g;
+        return 0;
+}
+
+/* What the running task runs on. */
+static rein_executor *here(const rn_task *self)
+{
+        return self->now->work ? self->now->work->executor : NULL;
+}
+
+static rein_future *spawn(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
+                          const rein_job *job, bool keep)
+{
+        rn_task *self = rn_self();
+        rn_group *g = NULL;
+        rein_job taken;
+        const char *what = NULL;
+        bool valid = rn_job_take(&taken, job, &what) == 0;
+        int rc = self ? reserve(group, self, &g) : -ENOMEM;
+        if (rc < 0) {
+                if (valid && taken.release)
+                        taken.release(arg);
+                return rn_future_immortal(rc);
+        }
+        bool background = valid && taken.background;
+        g->unfinished++;
+        g->foreground += !background;
+        rn_scope *s = g->scope, *head = rn_scope_head(s);
+        rn_lock_give(&head->lock);
+
+        rein_future *f = NULL;
+        rein_work *w = rn_executor_job(place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
+        if (w) {
+                f = &w->future;
+                w->group = g;
+                rn_future_hold(f);
+        }
+        if (keep && f->process) {
+                rn_lock_take(&head->lock);
+                rn_list_push(&g->kept_futures, &f->kept);
+                rn_lock_give(&head->lock);
+        }
+        if (w) {
+                rn_share_or_accept(w->executor, w);
+        } else { /* a child that has failed before it was one */
+                rn_fired fired = {0};
+                if (g->policy != REIN_EACH)
+                        rn_future_seen(f);
+                else if (!f->process)
+                        rn_unseen(f->outcome.error);
+                rn_lock_take(&head->lock);
+                part_locked(g, background, f->outcome.code, f->outcome.error, valid && taken.name ? taken.name : "",
+                            &fired);
+                rn_lock_give(&head->lock);
+                rn_fired_carry_out(&fired);
+        }
+        return f;
+}
+
+void rein_spawn_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg, const rein_job *job)
+{
+        rein_drop(spawn(place, group, on, fn, arg, job, false));
+}
+
+rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
+                                  const rein_job *job)
+{
+        return spawn(place, group, on, fn, arg, job, true);
+}
+
+void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
+{
+        rn_fired fired = {0};
+        char who[RN_WHO_TEXT];
+        rn_scope_whoami(who);
+        rn_group *g = find_locked(group);
+        if (!g)
+                return;
+        rn_scope *head = rn_scope_head(g->scope);
+        rn_scope_cancel_locked(g->scope, why, who, place, &fired);
+        rn_lock_give(&head->lock);
+        rn_fired_carry_out(&fired);
+}
+
+/* ---- joining and closing ---- */
+
+static int check_owner(rein_group *group, const char *call, rn_task *self, rn_group **out)
+{
+        handle *h = (handle *)(void *)group;
+        if (!group || (h->magic != OPEN && h->magic != UNOPENED))
+                return rn_fail(-EPERM, call, "this group was never opened, or is closed");
+        if (!self || h->task != self)
+                return rn_fail(-EPERM, call, "the group opened at %s belongs to another task: the task that opens a "
+                               "group closes it", h->place);
+        rn_group *g = rn_loadptr(&h->record);
+        if (h->magic == OPEN && rn_kept_generation(&g->kept) != rn_load32(&h->generation))
+                return rn_fail(-EPERM, call, "the group opened at %s is closed already", h->place);
+        *out = g;
+        return 0;
+}
+
+static bool all_parted(rn_group *g)
+{
+        rn_fired fired = {0};
+        rn_scope_lock(g->scope);
+        cancel_background(g, &fired);
+        bool done = g->unfinished == 0 && rn_list_empty(&g->spawners);
+        if (done)
+                g->background_canceled = false;
+        rn_scope_unlock(g->scope);
+        rn_fired_carry_out(&fired);
+        return done;
+}
+
+/* Wait for the children, whatever is cancelled. check: is that a deadlock? */
+static int join(rn_group *g, rn_task *self, int64_t until, bool check)
+{
+        if (all_parted(g))
+                return 0;
+        rn_doing was = rn_task_doing(self, (rn_doing){"the children of the group of", g->place});
+        rn_waiting waiting;
+        int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
+        while (rc == 0 && !all_parted(g)) {
+                if (until != RN_NEVER && until <= rn_clock())
+                        rc = REIN_ETIMEOUT;
+                else
+                        rn_park(self, until);
+        }
+        rn_wait_end(self, &waiting);
+        rn_task_doing(self, was);
+        return rc;
+}
+
+int rein_group_join(rein_group *group, rein_time until)
+{
+        rn_task *self = rn_self_if();
+        rn_group *g = NULL;
+        int rc = check_owner(group, "rein_group_join", self, &g);
+        if (rc < 0 || !g)
+                return rc;
+        return join(g, self, until.ns, true);
+}
+
+static rein_error *chain_failures(rn_group *g)
+{
+        rein_error *chain = NULL;
+        size_t n = g->failed < RN_GROUP_FAILURES ? g->failed : RN_GROUP_FAILURES;
+        while (n--) {
+                rein_error *e = g->failures[n];
+                if (!e)
+                        continue;
+                rein_error *linked = rn_error_with_next(e, chain); /* uses chain up, also when it fails */
+                chain = linked ? linked : rn_error_ref(e);
+                rn_error_unref(e);
+                g->failures[n] = NULL;
+        }
+        return chain;
+}
+
+static void release(rn_group *g, rn_task *self)
+{
+        rn_scope *s = g->scope;
+        for (rn_link *l; (l = rn_list_pop(&g->kept_futures));)
+                rein_drop(RN_ITEM(l, rein_future, kept));
+        self->now->scope = s->parent && s->parent->task == self ? s->parent : NULL;
+        rn_scope_lock(s);
+        s->group = NULL;
+        rn_scope_unlock(s);
+        rn_slab_give(&rn_world_now()->groups, g);
+        rn_scope_leave(s);
+}
+
+static bool failed_by_policy(const rn_group *g)
+{
+        switch (g->policy) {
+        case REIN_ALL:
+        case REIN_ANY:
+                return g->failed > 0;
+        case REIN_FIRST:
+                return g->failed > 0 && !g->succeeded;
+        case REIN_EACH:
+                break;
+        }
+        return false;
+}
+
+int rein_group_close(rein_group *group, int rc)
+{
+        handle *h = (handle *)(void *)group;
+        rn_task *self = rn_self_if();
+        rn_group *g = NULL;
+        int wrong = check_owner(group, "rein_group_close", self, &g);
+        if (wrong < 0)
+                return wrong;
+        if (h->magic == UNOPENED) {
+                if (self->now->unopened)
+                        self->now->unopened--;
+                h->magic = 0;
+                return rn_fail(h->error, "rein_group_close", "the group of %s could not be opened", h->place);
+        }
+        if (self->now->scope != g->scope || rn_hook_innermost(self))
+                return rn_fail(-EPERM, "rein_group_close", "something opened inside the group of %s is still open: close "
+                               "in the reverse order of opening", h->place);
+        rn_scope *s = g->scope;
+        if (rc < 0)
+                rn_scope_cancel_record(s, "the group's body failed", g->place);
+        int stuck = join(g, self, RN_NEVER, true);
+        if (stuck == REIN_EDEADLOCK) { /* told once; the children are cancelled, and must be waited for all the same */
+                rein_error *e = rn_trail_take(self, REIN_EDEADLOCK);
+                rn_unseen(e);
+                rn_error_unref(e);
+                rn_scope_cancel_record(s, "waiting for the group's children is a deadlock", g->place);
+                join(g, self, RN_NEVER, false);
+        }
+        bool concerned = (rc == REIN_ECANCELED || g->canceled) && rn_load64(&s->cancel_at) <= rn_clock();
+        int about = rn_scope_translate(s, concerned ? REIN_ECANCELED : 0);
+        bool failed = failed_by_policy(g);
+        size_t count = g->failed, ended = g->ended;
+        const char *place = g->place;
+        rein_error *chain = chain_failures(g);
+        if (failed && (rc >= 0 || rc == REIN_ECANCELED)) {
+                rc = rn_fail_because(REIN_EFAILED, chain, place, "%zu of the group's %zu children failed%s", count, ended,
+                                     count > RN_GROUP_FAILURES ? " (the first 16 are told)" : "");
+        } else if (failed && chain) { /* the body failed by itself; the children's failures stand beside its own */
+                rein_error *own = rn_trail_take(self, rc);
+                rn_fail_because(rc, chain, place, "%s (and %zu of the group's children failed)",
+                                own ? own->text : rein_code_name(rc), count);
+                rn_error_unref(own);
+        } else {
+                rn_error_unref(chain);
+                if (rc >= 0 || rc == REIN_ECANCELED) {
+                        if (about == REIN_ETIMEOUT || about == REIN_ECANCELED)
+                                rc = about;
+                        else if (rc == REIN_ECANCELED)
+                                rc = 0; /* one's own cancel */
+                }
+        }
+        release(g, self);
+        return rc;
+}
+
+void rn_group_force_close(rn_task *t, rn_group *g)
+{
+        rn_scope_cancel_record(g->scope, "the job that opened the group ended without closing it", g->place);
+        join(g, t, RN_NEVER, false);
+        rein_error *chain = chain_failures(g);
+        rn_unseen(chain);
+        rn_error_unref(chain);
+        release(g, t);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups: a scope with children. All of a group's fields are under its scope's family lock.
+ *
+ * A child is counted from before its work is made until it *parts*: until it is gone, or, if it may be abandoned, has
+ * settled. Then its failure, if it is one, is kept (the first 16 whole), the policy is applied, and its memory goes:
+ * the group knows only the children that are still there, through its scope's tree, and those whose futures it keeps. */
+#ifndef RN_CORE_GROUP_H
+#define RN_CORE_GROUP_H
+
+#include "core/scope.h"
+#include "core/work.h"
+#include "rein/group.h"
+
+enum { RN_GROUP_FAILURES = 16 };
+
+typedef struct rn_group {
+        rn_kept kept;
+        rn_scope *scope;
+        rn_task *owner;
+        rein_policy policy;
+        int width;
+        size_t unfinished, foreground; /* children; those that are not in the background */
+        size_t failed, canceled, ended;
+        bool succeeded, decided; /* FIRST: there was a success. ANY: there was an end */
+        bool background_canceled;
+        rein_error *failures[RN_GROUP_FAILURES];
+        rn_link kept_futures;
+        rn_link spawners;   /* rn_sleeper: they wait for a place */
+        const char *place;
+} rn_group;
+
+void rn_group_child_parts(rein_work *w);
+void rn_group_force_close(rn_task *t, rn_group *g); /* a job left it open */
+
+#endif

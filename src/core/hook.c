@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/hook.h"
+
+#include <errno.h>
+
+#include "core/scope.h"
+#include "core/task.h"
+#include "core/work.h"
+#include "core/world.h"
+
+enum { FREE, WORKING, INTERRUPTING, INTERRUPTED, FINISHED };
+
+static const int64_t first_delay = 50000, last_delay = 10000000;
+
+static int64_t packed(uint32_t generation, int state)
+{
+        return (int64_t)((uint64_t)generation << 3 | (uint64_t)state);
+}
+
+/* ---- striking and hitting ---- */
+
+static bool strike(rn_hook *h, uint32_t generation)
+{
+        int64_t was = packed(generation, WORKING);
+        if (rn_cas64(&h->state, &was, packed(generation, INTERRUPTING)))
+                return true;
+        was = packed(generation, INTERRUPTED);
+        return rn_cas64(&h->state, &was, packed(generation, INTERRUPTING));
+}
+
+/* INTERRUPTING is ours. The resend is armed before the state says INTERRUPTED: afterwards h may be somebody else's. */
+static void hit(rn_hook *h)
+{
+        uint32_t generation = rn_kept_generation(&h->kept);
+        h->used = true;
+        if (h->stop)
+                h->stop(h->arg);
+        else
+                rn_poke(h->thread_id);
+        rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
+        h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
+        rn_store64(&h->state, packed(generation, INTERRUPTED));
+}
+
+static int64_t due(const rn_scope *s)
+{
+        while (s->inner)
+                s = s->inner;
+        return rn_load64(&s->cancel_at);
+}
+
+void rn_hooks_strike_locked(rn_scope *s, int64_t now, rn_hook **struck)
+{
+        RN_LIST_EACH(l, &s->hooks) {
+                rn_hook *h = RN_ITEM(l, rn_hook, link);
+                int64_t at = due(s);
+                uint32_t generation = rn_kept_generation(&h->kept);
+                if (at > now) {
+                        if (at != RN_NEVER)
+                                rn_timer_arm(&h->timer, at, generation);
+                        continue;
+                }
+                int64_t was = packed(generation, WORKING);
+                if (rn_cas64(&h->state, &was, packed(generation, INTERRUPTING))) {
+                        h->fire_next = *struck;
+                        *struck = h;
+                }
+        }
+}
+
+void rn_hooks_hit(rn_hook *struck)
+{
+        while (struck) {
+                rn_hook *next = struck->fire_next;
+                hit(struck);
+                struck = next;
+        }
+}
+
+void rn_hooks_unshield_locked(rn_scope *outside)
+{
+        rn_task *t = outside->task;
+        for (rn_scope *s = outside; s && s->task == t; s = s->parent) {
+                RN_LIST_EACH(l, &s->hooks) {
+                        rn_hook *h = RN_ITEM(l, rn_hook, link);
+                        int64_t at = rn_load64(&outside->cancel_at);
+                        if (at != RN_NEVER)
+                                rn_timer_arm(&h->timer, at, rn_kept_generation(&h->kept));
+                }
+        }
+}
+
+/* The region's time came by the clock. Strike it, unless it is closed or a shield holds it back. */
+static bool strike_when_due(rn_hook *h, uint32_t generation)
+{
+        rn_scope *s = rn_loadptr(&h->scope);
+        if (!s)
+                return false;
+        rn_scope *head = rn_scope_head(s);
+        rn_lock_take(&head->lock);
+        int64_t state = rn_load64(&h->state), now = rn_clock();
+        bool struck = false;
+        if (rn_loadptr(&h->scope) == s && rn_scope_head(s) == head && state >> 3 == (int64_t)generation &&
+            (state & 7) != FINISHED) {
+                /* Open, and it cannot leave the list, nor its timer be another's, while we hold the lock. */
+                int64_t at = due(s);
+                if (at <= now && !(struck = strike(h, generation)))
+                        at = now + first_delay; /* somebody is at it: look again */
+                if (!struck && at != RN_NEVER)
+                        rn_timer_arm(&h->timer, at, generation);
+        }
+        rn_lock_give(&head->lock);
+        return struck;
+}
+
+static void errand(rn_errand *e, uint32_t generation)
+{
+        rn_hook *h = RN_ITEM(e, rn_hook, errand);
+        if (strike_when_due(h, generation))
+                hit(h);
+}
+
+static void poke_timer(rn_timer *t, uint32_t generation)
+{
+        errand(&RN_ITEM(t, rn_hook, timer)->errand, generation);
+}
+
+static void hook_timer(rn_timer *t, uint32_t generation)
+{
+        rn_hand(&RN_ITEM(t, rn_hook, timer)->errand, generation);
+}
+
+/* ---- opening and closing ---- */
+
+rn_hook *rn_hook_innermost(const rn_task *t)
+{
+        rn_hook *h = t->now->hook;
+        return h && rn_loadptr(&h->scope) == t->now->scope ? h : NULL;
+}
+
+int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg, rn_hook **out)
+{
+        rn_scope *s = t->now->scope;
+        if (rn_canceled(t))
+                return REIN_ECANCELED;
+        int rc = rn_clock_start();
+        if (rc == 0 && !stop)
+                rc = rn_poke_setup();
+        if (rc < 0)
+                return rc;
+        rn_hook *h = rn_slab_take(&rn_world_now()->hooks);
+        if (!h)
+                return -ENOMEM;
+        uint32_t generation = rn_kept_generation(&h->kept);
+        h->task = t;
+        h->outer = t->now->hook;
+        h->stop = stop;
+        h->arg = arg;
+        h->thread_id = rn_load32(&t->thread_id);
+        h->used = false;
+        h->delay = first_delay;
+        h->timer.fire = stop ? hook_timer : poke_timer;
+        if (!h->errand.run) /* an errand of an earlier region may still be waiting */
+                h->errand.run = errand;
+        h->place = place;
+        h->was_blocked = !stop && rn_poke_unblock();
+        rn_storeptr(&h->scope, s);
+        if (s) {
+                rn_scope_lock(s);
+                int64_t at = rn_load64(&s->cancel_at);
+                if (at != RN_NEVER && at <= rn_clock())
+                        rc = REIN_ECANCELED;
+                else
+                        rn_list_push(&s->hooks, &h->link);
+                rn_store64(&h->state, packed(generation, rc < 0 ? FINISHED : WORKING));
+                if (rc == 0 && at != RN_NEVER)
+                        rn_timer_arm(&h->timer, at, generation);
+                rn_scope_unlock(s);
+        } else {
+                rn_store64(&h->state, packed(generation, WORKING));
+        }
+        if (rc < 0) {
+                if (h->was_blocked)
+                        rn_poke_land(true);
+                rn_slab_give(&rn_world_now()->hooks, h);
+                return rc;
+        }
+        h->was_doing = rn_task_doing(t, (rn_doing){"hook region", place});
+        t->now->hook = *out = h;
+        return 0;
+}
+
+bool rn_hook_finish(rn_task *t, rn_hook *h)
+{
+        uint32_t generation = rn_kept_generation(&h->kept);
+        for (unsigned round = 0;; round++) {
+                int64_t was = packed(generation, WORKING);
+                if (rn_cas64(&h->state, &was, packed(generation, FINISHED)))
+                        break;
+                was = packed(generation, INTERRUPTED);
+                if (rn_cas64(&h->state, &was, packed(generation, FINISHED)))
+                        break;
+                rn_pause(round);
+        }
+        bool used = h->used;
+        rn_scope *s = rn_loadptr(&h->scope);
+        if (s) {
+                rn_scope_lock(s);
+                rn_list_remove(&h->link);
+                rn_scope_unlock(s);
+                rn_timer_disarm(&h->timer);
+        }
+        if (!h->stop && (used || h->was_blocked))
+                rn_poke_land(h->was_blocked);
+        if (used && t->now->work)
+                rn_work_stopped_by(t->now->work, h->stop ? RN_RUNG_HOOK : RN_RUNG_POKE);
+        rn_task_doing(t, h->was_doing);
+        t->now->hook = h->outer;
+        rn_slab_give(&rn_world_now()->hooks, h);
+        return used;
+}
+
+/* ---- the public calls ---- */
+
+typedef struct handle {
+        rn_hook *record;
+        rn_task *task;
+        const char *place;
+        uint32_t generation, magic;
+} handle;
+
+_Static_assert(sizeof(handle) <= sizeof(rein_hook), "rein_hook has room for its handle");
+
+enum { OPEN = 0x400c0001 };
+
+int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), void *arg)
+{
+        handle *h = (handle *)(void *)hook;
+        h->magic = 0;
+        rn_task *self = rn_self();
+        if (!self)
+                return -ENOMEM;
+        int rc = rn_hook_begin(self, place, stop, arg, &h->record);
+        if (rc < 0)
+                return rc;
+        h->task = self;
+        h->place = place;
+        h->generation = rn_kept_generation(&h->record->kept);
+        h->magic = OPEN;
+        return 0;
+}
+
+int rein_hook_close(rein_hook *hook, int rc)
+{
+        handle *h = (handle *)(void *)hook;
+        rn_task *self = rn_self_if();
+        if (!hook || h->magic != OPEN)
+                return rn_fail(-EPERM, "rein_hook_close", "this region is not open");
+        if (!self || self != h->task)
+                return rn_fail(-EPERM, "rein_hook_close", "the region opened at %s belongs to another task", h->place);
+        if (rn_kept_generation(&h->record->kept) != h->generation || rn_hook_innermost(self) != h->record)
+                return rn_fail(-EPERM, "rein_hook_close", "something opened inside the region of %s is still open, or it "
+                               "is closed", h->place);
+        h->magic = 0;
+        return rn_hook_finish(self, h->record) ? REIN_ECANCELED : rc;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A doubly linked list whose links are embedded in the items. A link that is in no list has next == NULL; zeroed memory
+ * is such a link. Whoever owns the list's lock owns the links. */
+#ifndef RN_CORE_LIST_H
+#define RN_CORE_LIST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct rn_link {
+        struct rn_link *next, *prev;
+} rn_link;
+
+#define RN_ITEM(link, type, member) ((type *)(void *)((char *)(link) - offsetof(type, member)))
+
+static inline void rn_list_init(rn_link *list)
+{
+        list->next = list->prev = list;
+}
+
+static inline bool rn_list_empty(const rn_link *list)
+{
+        return list->next == list;
+}
+
+static inline bool rn_linked(const rn_link *l)
+{
+        return l->next != NULL;
+}
+
+static inline void rn_list_insert_after(rn_link *at, rn_link *l)
+{
+        l->prev = at;
+        l->next = at->next;
+        at->next->prev = l;
+        at->next = l;
+}
+
+static inline void rn_list_push(rn_link *list, rn_link *l) /* at the end */
+{
+        rn_list_insert_after(list->prev, l);
+}
+
+static inline void rn_list_push_front(rn_link *list, rn_link *l)
+{
+        rn_list_insert_after(list, l);
+}
+
+static inline void rn_list_remove(rn_link *l)
+{
+        l->prev->next = l->next;
+        l->next->prev = l->prev;
+        l->next = l->prev = NULL;
+}
+
+static inline rn_link *rn_list_first(const rn_link *list) /* NULL: empty */
+{
+        return list->next == list ? NULL : list->next;
+}
+
+static inline rn_link *rn_list_pop(rn_link *list) /* NULL: empty */
+{
+        rn_link *l = rn_list_first(list);
+        if (l)
+                rn_list_remove(l);
+        return l;
+}
+
+/* Move all of `from` to the end of `to`. */
+static inline void rn_list_move(rn_link *to, rn_link *from)
+{
+        if (rn_list_empty(from))
+                return;
+        from->next->prev = to->prev;
+        to->prev->next = from->next;
+        from->prev->next = to;
+        to->prev = from->prev;
+        rn_list_init(from);
+}
+
+#define RN_LIST_EACH(l, list) for (rn_link *l = (list)->next; l != (list); l = l->next)
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/receipt.h"
+
+#include "core/executor.h"
+#include "core/opts.h"
+
+struct rein_receipt {
+        rein_work *first, *last;
+        size_t count;
+};
+
+static rein_receipt empty;
+
+rein_receipt *rn_receipt_new(void)
+{
+        return rn_alloc(sizeof(rein_receipt));
+}
+
+rein_receipt *rn_receipt_empty(void)
+{
+        return &empty;
+}
+
+void rn_receipt_add(rein_receipt *r, rein_work *w)
+{
+        if (!r) {
+                w->in_receipt = false;
+                rn_future_unref(&w->future); /* never the last: its executor has one */
+                return;
+        }
+        w->receipt_next = NULL;
+        if (r->last)
+                r->last->receipt_next = w;
+        else
+                r->first = w;
+        r->last = w;
+        r->count++;
+}
+
+size_t rein_receipt_count(const rein_receipt *r)
+{
+        return r ? r->count : 0;
+}
+
+static const char *stopped_by(const rein_work *w)
+{
+        static const char *const names[] = {"not stopped", "never started", "asked", "hook", "poke", "abandoned"};
+        return names[rn_load32(&w->rung)];
+}
+
+static void describe(const rein_work *w, rein_straggler *s)
+{
+        int64_t start = rn_load64(&w->started), end = rn_load64(&w->ended);
+        bool ran = rn_load32(&w->rung) != RN_RUNG_NEVER && start;
+        *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = stopped_by(w)};
+        s->stuck_in = ran ? w->stuck_in : "";
+        s->age_ns = (end ? end : rn_clock()) - (ran ? start : w->submitted);
+        s->gone = rn_future_is(&w->future, RN_GONE);
+}
+
+bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
+{
+        if (!r || !out || i >= r->count || out->size < sizeof out->size)
+                return false;
+        const rein_work *w = r->first;
+        while (i--)
+                w = w->receipt_next;
+        rein_straggler s;
+        describe(w, &s);
+        s.size = out->size;
+        memcpy(out, &s, out->size < sizeof s ? out->size : sizeof s);
+        return true;
+}
+
+void rein_receipt_print(FILE *to, const rein_receipt *r)
+{
+        for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next) {
+                rein_straggler s;
+                char who[96];
+                describe(w, &s);
+                rn_work_describe(w, who, sizeof who);
+                fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
+                        s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
+        }
+}
+
+bool rn_receipt_stuck(const rein_receipt *r)
+{
+        for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next)
+                if (!rn_future_is(&w->future, RN_GONE))
+                        return true;
+        return false;
+}
+
+void rein_receipt_free(rein_receipt *r)
+{
+        if (!r || r == &empty)
+                return;
+        for (rein_work *w = r->first; w;) {
+                rein_work *next = w->receipt_next;
+                rn_future_unref(&w->future);
+                w = next;
+        }
+        rn_free(r);
+}

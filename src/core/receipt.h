@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Receipts link the works themselves, so that adding one needs no memory. A work is in one receipt at most. */
+#ifndef RN_CORE_RECEIPT_H
+#define RN_CORE_RECEIPT_H
+
+#include "core/work.h"
+
+rein_receipt *rn_receipt_new(void);   /* NULL: no memory */
+rein_receipt *rn_receipt_empty(void); /* one that cannot be added to, for all */
+void rn_receipt_add(rein_receipt *r, rein_work *w); /* r NULL: nothing but the reference given back */
+bool rn_receipt_stuck(const rein_receipt *r);       /* is one of them not gone? */
+
+#endif

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/scope.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/group.h"
+#include "core/hook.h"
+#include "core/task.h"
+#include "core/work.h"
+#include "core/world.h"
+
+/* ---- records ---- */
+
+static int64_t later(int64_t at, int64_t span)
+{
+        if (at == RN_NEVER || at == INT64_MIN)
+                return at;
+        return span > 0 && at > INT64_MAX - span ? RN_NEVER : at + span;
+}
+
+static int64_t inherited(const rn_scope *s)
+{
+        if (!s->parent)
+                return RN_NEVER;
+        int64_t at = rn_load64(&s->parent->cancel_at);
+        return s->grace >= 0 ? later(at, s->grace) : at;
+}
+
+static int64_t earliest(int64_t a, int64_t b)
+{
+        return a < b ? a : b;
+}
+
+rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t grace, const char *place)
+{
+        rn_scope *s = rn_slab_take(&rn_world_now()->scopes);
+        if (!s)
+                return NULL;
+        rn_store32(&s->refs, 1);
+        s->parent = parent;
+        s->inner = NULL;
+        rn_list_init(&s->children);
+        rn_list_init(&s->hooks);
+        s->sibling = (rn_link){0};
+        s->task = task;
+        s->work = NULL;
+        s->group = NULL;
+        s->until = until;
+        s->canceled_at = RN_NEVER;
+        s->grace = grace;
+        s->closed = false;
+        s->place = place;
+        s->why[0] = s->who[0] = s->line[0] = 0;
+        rn_scope *head = parent ? rn_scope_head(parent) : s;
+        rn_storeptr(&s->family, head);
+        if (parent)
+                rn_scope_ref(head);
+        rn_lock_take(&head->lock);
+        if (parent) {
+                rn_list_push(&parent->children, &s->sibling);
+                if (task)
+                        parent->inner = s;
+        }
+        rn_store64(&s->cancel_at, earliest(until, inherited(s)));
+        rn_lock_give(&head->lock);
+        return s;
+}
+
+void rn_scope_ref(rn_scope *s)
+{
+        rn_add32(&s->refs, 1);
+}
+
+void rn_scope_unref(rn_scope *s)
+{
+        while (rn_sub32(&s->refs, 1) == 0) {
+                rn_scope *head = rn_scope_head(s);
+                rn_slab_give(&rn_world_now()->scopes, s);
+                if (head == s)
+                        return;
+                s = head;
+        }
+}
+
+void rn_scope_cut(rn_scope *s)
+{
+        if (!s->parent)
+                return;
+        if (s->parent->inner == s)
+                s->parent->inner = NULL;
+        if (rn_linked(&s->sibling))
+                rn_list_remove(&s->sibling);
+        s->parent = NULL;
+}
+
+void rn_scope_leave(rn_scope *s)
+{
+        rn_scope_lock(s);
+        if (s->grace >= 0 && s->parent && s->task)
+                rn_hooks_unshield_locked(s->parent); /* regions outside of the shield had their hooks held back */
+        rn_scope_cut(s);
+        s->closed = true;
+        rn_scope_unlock(s);
+        rn_scope_unref(s);
+}
+
+rn_scope *rn_scope_find_locked(rn_scope *record, uint32_t generation)
+{
+        while (record && rn_kept_generation(&record->kept) == generation) {
+                rn_scope *head = rn_loadptr(&record->family);
+                rn_lock_take(&head->lock);
+                if (rn_kept_generation(&record->kept) == generation && rn_loadptr(&record->family) == head &&
+                    !record->closed)
+                        return record;
+                bool same = rn_loadptr(&record->family) == head;
+                rn_lock_give(&head->lock);
+                if (same)
+                        break;
+        }
+        return NULL;
+}
+
+bool rn_scope_within(const rn_scope *s, const rn_scope *above)
+{
+        for (; s; s = s->parent)
+                if (s == above)
+                        return true;
+        return false;
+}
+
+/* ---- cancelling ---- */
+
+void rn_scope_whoami(char out[RN_WHO_TEXT])
+{
+        rn_task *t = rn_self_if();
+        if (t && t->now->work)
+                rn_work_describe(t->now->work, out, RN_WHO_TEXT);
+        else
+                snprintf(out, RN_WHO_TEXT, "a plain thread");
+}
+
+/* The next of the tree below top, parents first; skip: leave out what is below s. */
+static rn_scope *walk(rn_scope *top, rn_scope *s, bool skip)
+{
+        rn_link *l = skip ? NULL : rn_list_first(&s->children);
+        while (!l) {
+                if (s == top)
+                        return NULL;
+                rn_link *next = s->sibling.next;
+                if (next != &s->parent->children)
+                        l = next;
+                else
+                        s = s->parent;
+        }
+        return RN_ITEM(l, rn_scope, sibling);
+}
+
+static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
+{
+        rn_store64(&s->cancel_at, at);
+        if (s->work)
+                rn_work_canceled_locked(s->work, at <= now, fired);
+        if (s->task && !s->inner)
+                rn_unpark(s->task);
+}
+
+void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, const char *place, rn_fired *fired)
+{
+        int64_t now = rn_clock();
+        if (top->canceled_at != RN_NEVER || top->closed)
+                return;
+        top->canceled_at = now;
+        top->canceled_from = place;
+        snprintf(top->why, sizeof top->why, "%s", why ? why : "cancelled");
+        snprintf(top->who, sizeof top->who, "%s", who ? who : "");
+        if (now >= rn_load64(&top->cancel_at))
+                return; /* its inside is cancelled already, by an earlier deadline or from above */
+        for (rn_scope *s = top, *next; s; s = next) {
+                int64_t at = s == top ? now : inherited(s);
+                bool lowers = at < rn_load64(&s->cancel_at);
+                if (lowers)
+                        lower(s, at, now, fired);
+                next = walk(top, s, !lowers);
+        }
+        for (rn_scope *s = top; s; s = walk(top, s, false))
+                rn_hooks_strike_locked(s, now, &fired->hooks);
+        if (fired->unstarted)
+                rn_scope_reason_locked(top, fired->reason, sizeof fired->reason);
+}
+
+void rn_fired_carry_out(rn_fired *fired)
+{
+        rn_hooks_hit(fired->hooks);
+        fired->hooks = NULL;
+        rn_works_never(fired->unstarted, REIN_ECANCELED, fired->reason);
+        fired->unstarted = NULL;
+}
+
+void rn_scope_cancel_record(rn_scope *s, const char *why, const char *place)
+{
+        rn_fired fired = {0};
+        char who[RN_WHO_TEXT];
+        rn_scope_whoami(who);
+        rn_scope_lock(s);
+        rn_scope_cancel_locked(s, why, who, place, &fired);
+        rn_scope_unlock(s);
+        rn_fired_carry_out(&fired);
+}
+
+/* ---- reasons ---- */
+
+rn_scope *rn_scope_culprit_locked(rn_scope *s)
+{
+        int64_t now = rn_clock(), held_back = 0, best = RN_NEVER;
+        rn_scope *culprit = NULL;
+        for (; s; s = s->parent) {
+                int64_t at = later(earliest(s->until, s->canceled_at), held_back);
+                if (at <= now && at < best) {
+                        best = at;
+                        culprit = s;
+                }
+                if (s->grace >= 0)
+                        held_back = later(held_back, s->grace);
+        }
+        return culprit;
+}
+
+void rn_scope_reason_locked(rn_scope *s, char *out, size_t n)
+{
+        out[0] = 0;
+        rn_scope *c = rn_scope_culprit_locked(s);
+        if (!c)
+                return;
+        if (c->canceled_at < c->until || c->until == RN_NEVER)
+                snprintf(out, n, "%s (by %s%s%s)", c->why, c->who[0] ? c->who : "rein", c->canceled_from ? ", " : "",
+                         c->canceled_from ? c->canceled_from : "");
+        else if (c->work)
+                snprintf(out, n, "its time limit passed (submitted at %s)", c->place);
+        else
+                snprintf(out, n, "the deadline of the %s opened at %s passed", c->group ? "group" : "scope", c->place);
+}
+
+const char *rein_why(void)
+{
+        rn_task *t = rn_self_if();
+        if (!t)
+                return NULL;
+        if (t->now->unopened)
+                return "no memory to open a scope";
+        rn_scope *s = t->now->scope;
+        if (!s || !rn_canceled(t))
+                return NULL;
+        rn_scope_lock(s);
+        rn_scope_reason_locked(s, s->line, sizeof s->line);
+        rn_scope_unlock(s);
+        return s->line[0] ? s->line : NULL;
+}
+
+int rein_checkpoint(void)
+{
+        rn_task *t = rn_self_if();
+        return t && rn_canceled(t) ? REIN_ECANCELED : 0;
+}
+
+int rn_scope_translate(rn_scope *s, int rc)
+{
+        if (rc != REIN_ECANCELED)
+                return rc;
+        rn_scope_lock(s);
+        int64_t now = rn_clock();
+        if (inherited(s) > now || !s->parent) {
+                if (s->canceled_at < s->until && s->canceled_at <= now)
+                        rc = REIN_ESTOPPED;
+                else if (s->until <= now)
+                        rc = REIN_ETIMEOUT;
+        }
+        rn_scope_unlock(s);
+        return rc;
+}
+
+/* ---- the public calls ---- */
+
+typedef struct handle {
+        rn_aptr record;
+        rn_a32 generation;
+        uint32_t magic;
+        rn_task *task;
+        const char *place;
+} handle;
+
+_Static_assert(sizeof(handle) <= sizeof(rein_scope), "rein_scope has room for its handle");
+
+enum { OPEN = 0x5c09e001, UNOPENED = 0x5c09e002 };
+
+static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t grace)
+{
+        handle *h = (handle *)(void *)s;
+        rn_task *self = rn_self();
+        rn_scope *record = self ? rn_scope_new(self->now->scope, self, until, grace, place) : NULL;
+        h->task = self;
+        h->place = place;
+        h->magic = record ? OPEN : UNOPENED;
+        rn_storeptr(&h->record, record);
+        rn_store32(&h->generation, record ? rn_kept_generation(&record->kept) : 0);
+        if (record)
+                self->now->scope = record;
+        else if (self)
+                self->now->unopened++;
+}
+
+void rein_scope_open_at(const char *place, rein_scope *s, rein_time until)
+{
+        open_scope(place, s, until.ns, -1);
+}
+
+void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
+{
+        open_scope(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
+}
+
+void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
+{
+        handle *h = (handle *)(void *)s;
+        if (!s || h->magic != OPEN)
+                return;
+        rn_fired fired = {0};
+        char who[RN_WHO_TEXT];
+        rn_scope_whoami(who);
+        rn_scope *record = rn_scope_find_locked(rn_loadptr(&h->record), rn_load32(&h->generation));
+        if (!record)
+                return;
+        rn_scope_cancel_locked(record, why, who, place, &fired);
+        rn_scope_unlock(record);
+        rn_fired_carry_out(&fired);
+}
+
+int rein_scope_close(rein_scope *s, int rc)
+{
+        handle *h = (handle *)(void *)s;
+        rn_task *self = rn_self_if();
+        if (!s || (h->magic != OPEN && h->magic != UNOPENED))
+                return rn_fail(-EPERM, "rein_scope_close", "this scope was never opened, or is closed");
+        if (h->magic == UNOPENED) {
+                if (self && self == h->task && self->now->unopened)
+                        self->now->unopened--;
+                h->magic = 0;
+                return -ENOMEM;
+        }
+        if (!self || self != h->task)
+                return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s belongs to another task: the task that "
+                               "opens a scope closes it", h->place);
+        rn_scope *record = rn_loadptr(&h->record);
+        if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || record->closed)
+                return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s is closed already", h->place);
+        if (self->now->scope != record || record->group || rn_hook_innermost(self))
+                return rn_fail(-EPERM, "rein_scope_close", "something opened inside the scope of %s is still open: close "
+                               "in the reverse order of opening", h->place);
+        rc = rn_scope_translate(record, rc);
+        self->now->scope = record->parent && record->parent->task == self ? record->parent : NULL;
+        rn_scope_leave(record);
+        return rc;
+}
+
+int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg)
+{
+        rein_scope s;
+        if (!fn)
+                return rn_fail(-EINVAL, "rein_within", "no function to run");
+        rein_scope_open_at(place, &s, until);
+        return rein_scope_close(&s, rein_checkpoint() < 0 ? REIN_ECANCELED : fn(arg));
+}
+
+/* ---- what a job left open ---- */
+
+int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
+{
+        int count = 0;
+        for (;;) {
+                rn_hook *h = rn_hook_innermost(t);
+                rn_scope *s = t->now->scope;
+                const char *what = h ? "hook region" : s && s->group ? "group" : "scope";
+                if (!h && s == base)
+                        break;
+                if (text && count == 0)
+                        snprintf(text, n, "a %s opened at %s", what, h ? h->place : s->place);
+                count++;
+                if (h) {
+                        rn_hook_finish(t, h);
+                } else if (s->group) {
+                        rn_group_force_close(t, s->group);
+                } else {
+                        t->now->scope = s->parent && (s->parent == base || s->parent->task == t) ? s->parent : NULL;
+                        rn_scope_leave(s);
+                }
+        }
+        return count;
+}

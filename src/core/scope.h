@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scopes: a tree of records, and in each the moment from which its inside is cancelled.
+ *
+ * The public rein_scope on a stack is a handle: a pointer to a record here and its generation. Records live in a slab,
+ * so that a cancel that comes after the close finds another generation and goes away.
+ *
+ * A *family* is a tree of scopes: its head is the outermost one, and the head's lock guards the whole tree: links,
+ * regions, groups, reasons. One lock a family keeps a cancel simple: it walks the tree once. Members count the head.
+ *
+ * cancel_at, the heart: min(own deadline, own cancel, parent's cancel_at), where a shield adds its grace to what comes
+ * from the parent. It only ever falls. Deadlines need nobody to walk: they are in cancel_at from the opening on, and
+ * sleepers sleep no longer than that. An explicit cancel lowers it down the tree, and meanwhile
+ *      - unparks each task whose innermost scope was reached,
+ *      - strikes the hook regions (hook.h),
+ *      - takes the jobs that have not started out of the world (work.h);
+ * the last two run user code, so they are collected in rn_fired and done once the lock is given back.
+ *
+ * `inner` is the scope that the same task opened inside; following it finds what the task is in right now, which
+ * decides whether a shield holds a region's hook back. */
+#ifndef RN_CORE_SCOPE_H
+#define RN_CORE_SCOPE_H
+
+#include "core/slab.h"
+#include "rein/scope.h"
+
+struct rn_task;
+struct rn_hook;
+struct rn_group;
+struct rein_work;
+
+enum { RN_WHY_TEXT = 96, RN_WHO_TEXT = 48 };
+
+typedef struct rn_scope {
+        rn_kept kept;
+        rn_lock lock;   /* the family's, when this is its head; kept across generations */
+        rn_aptr family; /* the head */
+        rn_a32 refs;    /* its opener, and of a head each member */
+        struct rn_scope *parent, *inner;
+        rn_link children, sibling, hooks;
+        struct rn_task *task;   /* who runs in it; NULL: a job that has not started */
+        struct rein_work *work; /* of a job's root scope */
+        struct rn_group *group; /* of a group's scope */
+        rn_a64 cancel_at;
+        int64_t until, canceled_at; /* own deadline, own cancel */
+        int64_t grace;              /* of a shield; -1: not a shield */
+        bool closed;
+        const char *place;
+        const char *canceled_from; /* place of the cancel */
+        char why[RN_WHY_TEXT], who[RN_WHO_TEXT];
+        char line[RN_WHY_TEXT + RN_WHO_TEXT + 160]; /* rein_why's answer; the task's own */
+} rn_scope;
+
+/* What a cancel set in motion, to be carried out without locks. */
+typedef struct rn_fired {
+        struct rn_hook *hooks;
+        struct rein_work *unstarted; /* each with a reference */
+        struct rn_scope *because;
+        char reason[sizeof(((rn_scope *)0)->line)];
+} rn_fired;
+
+static inline rn_scope *rn_scope_head(rn_scope *s)
+{
+        return rn_loadptr(&s->family);
+}
+
+static inline void rn_scope_lock(rn_scope *s)
+{
+        rn_lock_take(&rn_scope_head(s)->lock);
+}
+
+static inline void rn_scope_unlock(rn_scope *s)
+{
+        rn_lock_give(&rn_scope_head(s)->lock);
+}
+
+/* A scope below parent (NULL: the head of a new family), linked. task: who runs in it, and then parent is its innermost
+ * scope; NULL: a job's, to be started later. grace -1: no shield. NULL: no memory. */
+rn_scope *rn_scope_new(rn_scope *parent, struct rn_task *task, int64_t until, int64_t grace, const char *place);
+/* Out of the tree. The record goes when the last member of its family has. Close nothing inside afterwards. */
+void rn_scope_leave(rn_scope *s);
+
+void rn_scope_ref(rn_scope *s);
+void rn_scope_unref(rn_scope *s);
+
+/* Out of the tree, although its job runs on (abandoned): nothing above may reach it any more. Family lock held. */
+void rn_scope_cut(rn_scope *s);
+
+/* Cancel s and what is below. Family lock held; afterwards give it back and call rn_fired_carry_out. */
+void rn_scope_cancel_locked(rn_scope *s, const char *why, const char *who, const char *place, rn_fired *fired);
+void rn_scope_cancel_record(rn_scope *s, const char *why, const char *place); /* all of it */
+void rn_fired_carry_out(rn_fired *fired);
+
+/* Who runs right now, for cancel reasons: "job 'x' on pool 'y'", "a plain thread". */
+void rn_scope_whoami(char out[RN_WHO_TEXT]);
+
+/* The reason why s is cancelled, in one line. Family lock held. Empty: it is not. */
+void rn_scope_reason_locked(rn_scope *s, char *out, size_t n);
+/* The scope that is the reason, s or one above; NULL: not cancelled. Family lock held. */
+rn_scope *rn_scope_culprit_locked(rn_scope *s);
+
+/* Turn a cancel of s itself into its own code, as rein_scope_close does. */
+int rn_scope_translate(rn_scope *s, int rc);
+
+/* The record behind a handle, its family locked; NULL: closed. */
+rn_scope *rn_scope_find_locked(rn_scope *record, uint32_t generation);
+
+/* Force closed what a job left open above `base` (groups are cancelled and joined). The first thing found is described
+ * in text, if text is given. Returns how many there were. */
+int rn_scope_unwind(struct rn_task *t, rn_scope *base, char *text, size_t n);
+
+/* Is s, or one above it, `above`? Family lock not needed: parents of a live chain do not change. */
+bool rn_scope_within(const rn_scope *s, const rn_scope *above);
+
+#endif

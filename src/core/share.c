@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/share.h"
+
+#include <string.h>
+
+#include "core/executor.h"
+
+rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                         rn_scope *parent)
+{
+        rein_job plain = {.size = sizeof plain, .name = job->name, .background = job->background};
+        rein_work *mirror = rn_work_new(place, x, fn, NULL, &plain, parent);
+        rein_work *run = mirror ? rn_work_new(place, x, fn, arg, job, NULL) : NULL;
+        if (!run) {
+                if (mirror)
+                        rn_work_discard(mirror);
+                return NULL;
+        }
+        rein_work *joined = NULL;
+        rn_lock_take(&x->lock);
+        RN_LIST_EACH(l, &x->shares) {
+                rein_work *w = RN_ITEM(l, rein_work, in_flight);
+                if (w->fn == fn && strcmp(w->share, job->share) == 0)
+                        joined = w;
+        }
+        mirror->starts_run = !joined;
+        mirror->shared = joined ? joined : run;
+        mirror->unlisted = true;
+        rn_future_ref(&mirror->shared->future);
+        if (!joined)
+                rn_list_push(&x->shares, &run->in_flight);
+        rn_list_push(&mirror->shared->mirrors, &mirror->mirror);
+        rn_store32(&mirror->state, RN_WORK_QUEUED);
+        rn_lock_give(&x->lock);
+        if (joined)
+                rn_work_discard(run);
+        return mirror;
+}
+
+void rn_share_or_accept(rein_executor *x, rein_work *w)
+{
+        if (!w->shared)
+                rn_executor_accept(x, w);
+        else if (w->starts_run)
+                rn_executor_accept(x, w->shared);
+        if (w->shared && rn_load64(&w->root->cancel_at) != RN_NEVER)
+                rn_work_rearm(w);
+}
+
+void rn_share_detach(rein_work *mirror)
+{
+        rein_executor *x = mirror->executor;
+        rein_work *run = mirror->shared;
+        rn_lock_take(&x->lock);
+        if (rn_linked(&mirror->mirror))
+                rn_list_remove(&mirror->mirror);
+        bool last = rn_list_empty(&run->mirrors) && rn_linked(&run->in_flight);
+        if (last)
+                rn_list_remove(&run->in_flight);
+        rn_lock_give(&x->lock);
+        if (last)
+                rein_cancel_at("share.c", &run->future, "nobody waits for this shared job any more");
+        rn_future_unref(&mirror->future);
+}
+
+void rn_share_finish(rein_work *run)
+{
+        if (!run->share)
+                return;
+        rein_executor *x = run->executor;
+        const rn_outcome *o = &run->future.outcome;
+        rn_future_seen(&run->future); /* its mirrors answer for it */
+        for (;;) {
+                rein_work *mirror = NULL;
+                rn_lock_take(&x->lock);
+                if (rn_linked(&run->in_flight))
+                        rn_list_remove(&run->in_flight);
+                while (!mirror && !rn_list_empty(&run->mirrors)) {
+                        rein_work *m = RN_ITEM(rn_list_pop(&run->mirrors), rein_work, mirror);
+                        uint32_t was = RN_WORK_QUEUED;
+                        if (rn_cas32(&m->state, &was, RN_WORK_ENDED)) /* else it was cancelled, and leaves by itself */
+                                mirror = m;
+                }
+                rn_lock_give(&x->lock);
+                if (!mirror)
+                        return;
+                rn_work_end_mirror(mirror, &(rn_outcome){.code = o->code,
+                                                         .value = o->value,
+                                                         .size = o->size,
+                                                         .release = rn_value_is_shared,
+                                                         .error = rn_error_ref(o->error)});
+        }
+}

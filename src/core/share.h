@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single-flight: jobs with one (executor, fn, share) in flight are one *run* with one outcome. Each submit gets a
+ * *mirror*: a work that never runs, QUEUED until its run settles, and then settled with the same value (borrowed from
+ * the run, which it keeps alive) or error. The run has a root scope of its own. A mirror's cancel detaches that mirror;
+ * the last one's cancels the run. The list of mirrors and the executor's list of runs are under the executor's lock. */
+#ifndef RN_CORE_SHARE_H
+#define RN_CORE_SHARE_H
+
+#include "core/work.h"
+
+/* A mirror of the run that is in flight, or of a new one. NULL: no memory, nothing happened. Else arg is taken over. */
+rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                         rn_scope *parent);
+/* Hand w over: itself, or of a mirror that starts a run, the run. */
+void rn_share_or_accept(rein_executor *x, rein_work *w);
+void rn_share_detach(rein_work *mirror); /* NEVER by now; gives its run's reference back */
+void rn_share_finish(rein_work *run);    /* settled; any work may be given */
+
+#endif

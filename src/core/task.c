@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/task.h"
+
+#include "core/context.h"
+#include "core/scope.h"
+#include "core/work.h"
+#include "core/world.h"
+
+rn_task *rn_self_if(void)
+{
+        rn_task *t = rn_self_word();
+        return t && t->process == rn_generation() ? t : NULL;
+}
+
+rn_task *rn_task_new(void)
+{
+        rn_task *t = rn_slab_take(&rn_world_now()->tasks);
+        if (!t)
+                return NULL;
+        if (!t->backend)
+                t->backend = &rn_thread_backend;
+        t->process = rn_generation();
+        rn_store32(&t->thread_id, 0);
+        t->base = (rn_ambient){0};
+        t->now = &t->base;
+        rn_storeptr(&t->doing, NULL);
+        rn_storeptr(&t->doing_at, NULL);
+        rn_store64(&t->since, 0);
+        t->waits = (rn_waits){0};
+        t->stack_base = NULL;
+        t->stack_size = 0;
+        t->inline_depth = 0;
+        t->worker = NULL;
+        t->thread_ended = NULL;
+        rn_error_reserve_init(&t->reserve, NULL);
+        return t;
+}
+
+void rn_task_free(rn_task *t)
+{
+        rn_slab_give(&rn_world_now()->tasks, t);
+}
+
+bool rn_task_adopt(rn_task *t)
+{
+        rn_store32(&t->thread_id, rn_thread_id());
+        if (rn_self_word_set(t) == 0)
+                return true;
+        rn_task_free(t);
+        return false;
+}
+
+rn_task *rn_self(void)
+{
+        rn_task *t = rn_self_if();
+        if (t)
+                return t;
+        t = rn_task_new();
+        return t && rn_task_adopt(t) ? t : NULL;
+}
+
+/* The thread is ending: by its own end, or by a pthread_exit in the middle of jobs, innermost first. */
+void rn_task_thread_ends(void *word)
+{
+        rn_task *t = word;
+        if (t->process != rn_generation())
+                return;
+        while (t->now != &t->base) {
+                struct rein_work *w = t->now->work;
+                rn_work_thread_ended(t, w);
+        }
+        rn_scope_unwind(t, NULL, NULL, 0);
+        if (t->thread_ended)
+                t->thread_ended(t->thread_ended_arg);
+        rn_error_set(&t->base.trail, NULL);
+        rn_context_unref(t->base.context);
+        t->backend->close(t);
+        rn_task_free(t);
+}
+
+rn_doing rn_task_doing(rn_task *t, rn_doing what)
+{
+        rn_doing was = {rn_loadptr(&t->doing), rn_loadptr(&t->doing_at)};
+        rn_storeptr(&t->doing, (void *)(uintptr_t)what.what);
+        rn_storeptr(&t->doing_at, (void *)(uintptr_t)what.at);
+        rn_store64(&t->since, what.what ? rn_clock() : 0);
+        return was;
+}
+
+int64_t rn_cancel_at(const rn_task *t)
+{
+        if (t->now->unopened)
+                return INT64_MIN;
+        return t->now->scope ? rn_load64(&t->now->scope->cancel_at) : RN_NEVER;
+}
+
+bool rn_canceled(const rn_task *t)
+{
+        int64_t at = rn_cancel_at(t);
+        return at != RN_NEVER && at <= rn_clock();
+}
+
+int rn_wait_turn(rn_task *self, int64_t until)
+{
+        int64_t at = rn_cancel_at(self);
+        int64_t now = at != RN_NEVER || until != RN_NEVER ? rn_clock() : 0;
+        if (at <= now && at != RN_NEVER)
+                return REIN_ECANCELED;
+        if (until <= now && until != RN_NEVER)
+                return REIN_ETIMEOUT;
+        rn_park(self, at < until ? at : until);
+        return 0;
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A task is whatever runs: a pool's thread, or a plain thread that called in. It carries what is ambient: the scope, the
+ * open hook regions, the error trail, context values, the job. A job that runs inside another (run by its waiter, or by
+ * a submitter whose pool is full) has an ambient of its own, and the task goes back to the outer one when it ends.
+ *
+ * All of `now` belongs to the task itself. Other tasks touch: the door, `doing` and `since`, and `waits` (graph lock).
+ * Tasks live in a slab: a late unpark finds a task, if not the same one, and parks may end for no reason. */
+#ifndef RN_CORE_TASK_H
+#define RN_CORE_TASK_H
+
+#include "core/door.h"
+#include "core/error.h"
+#include "core/slab.h"
+
+struct rn_scope;
+struct rn_hook;
+struct rn_context;
+struct rn_group;
+struct rein_work;
+struct rein_future;
+
+typedef struct rn_ambient {
+        struct rn_ambient *outer;
+        struct rn_scope *scope;
+        struct rn_hook *hook;
+        struct rn_context *context;
+        struct rein_work *work;
+        rein_error *trail;
+        uint32_t unopened; /* scopes that could not be opened for want of memory: everything inside is cancelled */
+} rn_ambient;
+
+/* What a task is busy with, in strings that live for ever: {"rein_sleep", NULL}, {"hook region", "db.c:41"}; NULL: its
+ * own code. */
+typedef struct rn_doing {
+        const char *what, *at;
+} rn_doing;
+
+/* What a task waits for without a limit, for deadlock.c. One of the two, or neither. */
+typedef struct rn_waits {
+        struct rein_future *const *futures;
+        size_t count;
+        struct rn_group *group;
+} rn_waits;
+
+typedef struct rn_task {
+        rn_kept kept;
+        rn_door door;
+        const rn_backend *backend; /* the same for every task of this slab, set before the first unpark */
+        uint32_t process;          /* the generation of the process it belongs to */
+        rn_a32 thread_id;
+        rn_ambient *now, base;
+        rn_aptr doing, doing_at; /* an rn_doing that others may look at */
+        rn_a64 since;
+        rn_waits waits;
+        const void *stack_base; /* of threads whose stack size is known */
+        size_t stack_size;
+        unsigned inline_depth;
+        struct worker *worker;          /* of a pool's thread; the pool's */
+        void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
+        void *thread_ended_arg;
+        char code_name[32]; /* rein_code_name's answer */
+        rn_error_reserve reserve;
+} rn_task;
+
+rn_task *rn_self(void);       /* the running task; made at the first call of a thread; NULL: no memory */
+rn_task *rn_self_if(void);    /* NULL when this thread has not called in */
+rn_task *rn_task_new(void);   /* for a thread about to be started */
+bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */
+void rn_task_free(rn_task *t);
+void rn_task_thread_ends(void *word);
+
+static inline void rn_park(rn_task *self, int64_t until)
+{
+        self->backend->park(self, until);
+}
+
+static inline void rn_unpark(rn_task *t)
+{
+        t->backend->unpark(t);
+}
+
+rn_doing rn_task_doing(rn_task *t, rn_doing what); /* what it did before, to be put back */
+
+/* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
+int64_t rn_cancel_at(const rn_task *t);
+bool rn_canceled(const rn_task *t);
+
+/* One turn of a wait whose condition does not hold: sleep until woken. 0: look again; REIN_ETIMEOUT; REIN_ECANCELED. */
+int rn_wait_turn(rn_task *self, int64_t until);
+
+#endif

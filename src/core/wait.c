@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for futures: one, all, any, the first success, as completed; and rein_on. One engine, rn_waitset: a node in
+ * each future, on the waiter's stack (or in one block for more than 16). Who settles moves the node to the set and rings
+ * the waiter's door; the waiter looks under the set's lock only, and takes its nodes out before it leaves. */
+#include "rein/wait.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/deadlock.h"
+#include "core/share.h"
+
+enum { ON_STACK = 16 };
+
+/* ---- the engine ---- */
+
+static size_t fired(rn_waitset *set)
+{
+        rn_lock_take(&set->lock);
+        size_t n = set->fired;
+        rn_lock_give(&set->lock);
+        return n;
+}
+
+static void fire_now(rn_waitset *set, rn_waiter *w)
+{
+        rn_lock_take(&set->lock);
+        w->next_fired = NULL;
+        if (set->last)
+                set->last->next_fired = w;
+        else
+                set->first = w;
+        set->last = w;
+        set->fired++;
+        rn_lock_give(&set->lock);
+}
+
+typedef struct wait {
+        rein_future *const *f;
+        size_t n, need; /* futures; how many must have come to their end */
+        uint32_t end;   /* which end */
+        int64_t until;
+        bool cancelable;
+        bool checked; /* a deadlock was told already */
+        const char *doing;
+        size_t first; /* out: the index of the first that came */
+} wait;
+
+static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
+{
+        rn_waiting waiting;
+        rn_doing was = rn_task_doing(self, (rn_doing){a->doing, NULL});
+        bool for_ever = a->until == RN_NEVER && a->need == a->n && !a->checked;
+        int rc = rn_wait_begin(self, &(rn_waits){.futures = a->f, .count = a->n}, for_ever, &waiting);
+        while (rc == 0 && fired(set) < a->need) {
+                if (a->cancelable)
+                        rc = rn_wait_turn(self, a->until);
+                else
+                        rn_park(self, a->until);
+        }
+        if (rc != 0 && rc != REIN_EDEADLOCK && fired(set) >= a->need)
+                rc = 0; /* it came at the same moment: what is there wins */
+        rn_wait_end(self, &waiting);
+        rn_task_doing(self, was);
+        return rc;
+}
+
+static int wait_for(rn_task *self, wait *a)
+{
+        rn_waiter stack[ON_STACK] = {0}, *nodes = stack;
+        rn_waitset set = {.task = self};
+        rein_work *only = a->n == 1 ? rn_work_of(a->f[0]) : NULL;
+        if (only && a->until == RN_NEVER && rn_claim_here(self, only))
+                return 0;
+        if (a->n > ON_STACK && !(nodes = rn_alloc(a->n * sizeof *nodes)))
+                return -ENOMEM;
+        size_t watched = 0;
+        for (; watched < a->n && fired(&set) < a->need; watched++) {
+                rn_waiter *w = &nodes[watched];
+                *w = (rn_waiter){.set = &set, .f = a->f[watched], .index = watched, .end = a->end};
+                if (!rn_future_watch(w))
+                        fire_now(&set, w);
+        }
+        int rc = fired(&set) < a->need ? sleep_until_fired(self, a, &set) : 0;
+        for (size_t i = 0; i < watched; i++)
+                rn_future_unwatch(&nodes[i]);
+        if (rc == 0 && set.first)
+                a->first = set.first->index;
+        if (nodes != stack)
+                rn_free(nodes);
+        return rc;
+}
+
+/* What every public wait checks at entry. */
+static int enter(rn_task **self, rein_future *const f[], size_t n, const char *call)
+{
+        if (n && !f)
+                return rn_fail(-EINVAL, call, "no futures");
+        for (size_t i = 0; i < n; i++) {
+                if (!f[i])
+                        return rn_fail(-EINVAL, call, "future %zu is NULL", i);
+                if (!rn_future_ours(f[i]))
+                        return rn_fail(-EPERM, call, "future %zu is from before a fork", i);
+        }
+        *self = rn_self();
+        if (!*self)
+                return -ENOMEM;
+        return rn_canceled(*self) ? REIN_ECANCELED : 0;
+}
+
+static int tell_failure(rein_future *f)
+{
+        char who[96] = "what was promised";
+        const rein_work *w = rn_work_of(f);
+        rn_future_seen(f);
+        if (w)
+                rn_work_describe(w, who, sizeof who);
+        return rn_fail_because(REIN_EFAILED, rn_error_ref(f->outcome.error), f->place, "%s %s", who,
+                               f->outcome.code == REIN_ECANCELED ? "was cancelled" : "failed");
+}
+
+int rein_await(rein_future *f, void **value, rein_time until)
+{
+        rn_task *self;
+        int rc = enter(&self, &f, 1, "rein_await");
+        if (rc == 0 && !rn_future_is(f, RN_SETTLED))
+                rc = wait_for(self, &(wait){.f = &f, .n = 1, .need = 1, .end = RN_SETTLED, .until = until.ns,
+                                            .cancelable = true, .doing = "rein_await"});
+        if (rc < 0)
+                return rc;
+        if (f->outcome.code < 0)
+                return tell_failure(f);
+        if (value)
+                *value = f->outcome.value;
+        return 0;
+}
+
+int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
+{
+        rn_task *self;
+        int rc = enter(&self, f, n, "rein_wait_all");
+        if (rc < 0 || n == 0)
+                return rc;
+        return wait_for(self, &(wait){.f = f, .n = n, .need = n, .end = RN_SETTLED, .until = until.ns,
+                                      .cancelable = true, .doing = "rein_wait_all"});
+}
+
+int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
+{
+        rn_task *self;
+        int rc = enter(&self, f, n, "rein_wait_any");
+        if (rc < 0)
+                return rc;
+        if (n == 0)
+                return -ENOENT;
+        wait a = {.f = f, .n = n, .need = 1, .end = RN_SETTLED, .until = until.ns, .cancelable = true,
+                  .doing = "rein_wait_any"};
+        rc = wait_for(self, &a);
+        return rc < 0 ? rc : (int)a.first;
+}
+
+/* ---- as completed ---- */
+
+typedef struct done {
+        rn_waitset set;
+        size_t n, given, total;
+        rein_future **f;
+        rn_waiter waiters[];
+} done;
+
+typedef struct handle {
+        done *d;
+        rn_task *task;
+        const char *place;
+        uint32_t magic;
+} handle;
+
+_Static_assert(sizeof(handle) <= sizeof(rein_done), "rein_done has room for its handle");
+
+enum { OPEN = 0x509e0001, UNOPENED = 0x509e0002 };
+
+/* Each future once: an open-addressed table of what was seen; SIZE_MAX is free. */
+static bool seen_before(rein_future *const f[], size_t i, size_t *table, size_t slots)
+{
+        size_t at = ((uintptr_t)f[i] >> 4) * 0x9e3779b97f4a7c15u % slots;
+        for (; table[at] != SIZE_MAX; at = (at + 1) % slots)
+                if (f[table[at]] == f[i])
+                        return true;
+        table[at] = i;
+        return false;
+}
+
+static done *done_new(rn_task *self, rein_future *const f[], size_t n)
+{
+        const size_t slots = 2 * n + 1;
+        size_t *table = rn_alloc(slots * sizeof *table);
+        done *d = table ? rn_alloc(sizeof *d + n * (sizeof *d->waiters + sizeof *d->f)) : NULL;
+        if (d) {
+                memset(table, 0xff, slots * sizeof *table);
+                d->set.task = self;
+                d->n = n;
+                d->f = (rein_future **)(void *)&d->waiters[n];
+                for (size_t i = 0; i < n; i++) {
+                        rn_waiter *w = &d->waiters[i];
+                        *w = (rn_waiter){.set = &d->set, .f = f[i], .index = i, .end = RN_SETTLED};
+                        d->f[i] = f[i];
+                        if (seen_before(f, i, table, slots))
+                                continue;
+                        d->total++;
+                        if (!rn_future_watch(w))
+                                fire_now(&d->set, w);
+                }
+        }
+        rn_free(table);
+        return d;
+}
+
+static void done_free(done *d)
+{
+        for (size_t i = 0; i < d->n; i++)
+                rn_future_unwatch(&d->waiters[i]);
+        rn_free(d);
+}
+
+void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n)
+{
+        handle *h = (handle *)(void *)it;
+        h->task = rn_self();
+        h->place = place;
+        h->d = NULL;
+        for (size_t i = 0; i < n; i++)
+                if (!f || !f[i] || !rn_future_ours(f[i]))
+                        h->task = NULL;
+        if (h->task)
+                h->d = done_new(h->task, f, n);
+        h->magic = h->d ? OPEN : UNOPENED;
+}
+
+static rn_waiter *next_fired(rn_waitset *set)
+{
+        rn_lock_take(&set->lock);
+        rn_waiter *w = set->first;
+        if (w) {
+                set->first = w->next_fired;
+                if (!set->first)
+                        set->last = NULL;
+        }
+        rn_lock_give(&set->lock);
+        return w;
+}
+
+static int done_next(rn_task *self, done *d, int64_t until)
+{
+        rn_waiter *w = next_fired(&d->set);
+        if (!w && d->given == d->total)
+                return -ENOENT;
+        int rc = 0;
+        if (!w) {
+                rn_waiting waiting;
+                rn_doing was = rn_task_doing(self, (rn_doing){"rein_done_next", NULL});
+                rc = rn_wait_begin(self, &(rn_waits){.futures = d->f, .count = d->n}, false, &waiting);
+                while (rc == 0 && !(w = next_fired(&d->set)))
+                        rc = rn_wait_turn(self, until);
+                if (rc != 0 && (w = next_fired(&d->set)))
+                        rc = 0;
+                rn_wait_end(self, &waiting);
+                rn_task_doing(self, was);
+        }
+        if (rc == REIN_ETIMEOUT)
+                return rn_fail(rc, "rein_done_next", "%zu of %zu unfinished", d->total - d->given, d->total);
+        if (rc < 0)
+                return rc;
+        d->given++;
+        return (int)w->index;
+}
+
+int rein_done_next(rein_done *it, rein_time until)
+{
+        handle *h = (handle *)(void *)it;
+        rn_task *self = rn_self_if();
+        if (!it || (h->magic != OPEN && h->magic != UNOPENED))
+                return rn_fail(-EPERM, "rein_done_next", "it is not open");
+        if (h->magic == UNOPENED)
+                return rn_fail(-ENOMEM, "rein_done_next", "it could not be opened at %s: no memory, or a future that is "
+                               "NULL or from before a fork", h->place);
+        if (self != h->task)
+                return rn_fail(-EPERM, "rein_done_next", "it was opened by another task, at %s", h->place);
+        if (rn_canceled(self))
+                return REIN_ECANCELED;
+        return done_next(self, h->d, until.ns);
+}
+
+void rein_done_close(rein_done *it)
+{
+        handle *h = (handle *)(void *)it;
+        if (!it || (h->magic == OPEN && h->task != rn_self_if()))
+                return;
+        if (h->magic == OPEN)
+                done_free(h->d);
+        h->magic = 0;
+}
+
+static int all_failed(rein_future *const f[], size_t n)
+{
+        rein_error *chain = NULL;
+        for (size_t i = n; i-- > 0;) {
+                rn_future_seen(f[i]);
+                if (!f[i]->outcome.error)
+                        continue;
+                rein_error *linked = rn_error_with_next(f[i]->outcome.error, chain);
+                chain = linked ? linked : rn_error_ref(f[i]->outcome.error);
+        }
+        return rn_fail_because(REIN_EFAILED, chain, "rein_wait_first", "all %zu failed", n);
+}
+
+int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
+{
+        rn_task *self;
+        int rc = enter(&self, f, n, "rein_wait_first");
+        if (rc < 0)
+                return rc;
+        if (n == 0)
+                return -ENOENT;
+        done *d = done_new(self, f, n);
+        if (!d)
+                return -ENOMEM;
+        while ((rc = done_next(self, d, until.ns)) >= 0 && f[rc]->outcome.code < 0)
+                ;
+        done_free(d);
+        if (rc == -ENOENT)
+                return all_failed(f, n);
+        for (size_t i = 0; rc >= 0 && i < n; i++)
+                if (f[i] != f[rc])
+                        rein_cancel_at("rein_wait_first", f[i], "another one succeeded first");
+        return rc;
+}
+
+/* ---- run there, wait here ---- */
+
+int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
+{
+        rn_task *self = rn_self();
+        rein_future *f = NULL;
+        rein_job taken;
+        const char *what = NULL;
+        if (!self)
+                return -ENOMEM;
+        if (!x && self->now->work)
+                x = self->now->work->executor;
+        rein_work *w = rn_executor_job(place, "rein_on", x, fn, arg, job, self->now->scope, &f);
+        if (w) {
+                f = &w->future;
+                rn_future_hold(f);
+                rn_share_or_accept(x, w);
+                bool may_leave_it = rn_job_take(&taken, job, &what) == 0 && taken.unheeded == REIN_ABANDON_IT;
+                uint32_t end = may_leave_it ? RN_SETTLED : RN_GONE;
+                wait a = {.f = &f, .n = 1, .need = 1, .end = end, .until = RN_NEVER, .doing = "rein_on"};
+                int rc = rn_future_is(f, end) ? 0 : wait_for(self, &a);
+                if (rc == REIN_EDEADLOCK) { /* told, and it still has to be gone */
+                        rein_error *e = rn_trail_take(self, rc);
+                        rein_cancel_at(place, f, "waiting for it is a deadlock");
+                        a.checked = true;
+                        wait_for(self, &a);
+                        rn_error_set(&self->now->trail, e);
+                        rn_future_seen(f);
+                        rein_drop(f);
+                        return rc;
+                }
+        }
+        int code = f->outcome.code;
+        rn_future_seen(f);
+        if (code < 0) {
+                rein_error *e = rn_error_ref(f->outcome.error);
+                if (e)
+                        rn_error_set(&self->now->trail, e);
+        }
+        rein_drop(f);
+        return code;
+}

@@ -1,0 +1,607 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/work.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/executor.h"
+#include "core/group.h"
+#include "core/opts.h"
+#include "core/share.h"
+#include "core/world.h"
+
+/* ---- making ---- */
+
+int rn_job_take(rein_job *to, const rein_job *from, const char **what)
+{
+        *to = (rein_job){.size = sizeof *to};
+        int rc = from ? rn_opts_take(to, sizeof *to, from, from->size, what) : 0;
+        if (rc < 0)
+                return rc;
+        const bool owned = to->arg_size || to->release;
+        if (to->unheeded == REIN_KILL_IT)
+                *what = "unheeded = REIN_KILL_IT needs a process pool: threads cannot be killed";
+        else if ((unsigned)to->unheeded > REIN_KILL_IT)
+                *what = "unheeded is none of the three";
+        else if (to->limit_ns < 0)
+                *what = "limit_ns is negative: use REIN_SPAN for a computed limit";
+        else if (to->unheeded == REIN_ABANDON_IT && !owned)
+                *what = "a job that may be abandoned needs arg_size, release or no arg: its thread may outlive yours";
+        else if (to->share && !owned)
+                *what = "a shared job needs arg_size, release or no arg: the run may outlive this caller";
+        else
+                return 0;
+        return -EINVAL;
+}
+
+static void destroy(rein_future *f);
+static rein_cancel_answer cancel(rein_future *f, const char *why, const char *place);
+
+const rn_future_kind rn_work_kind = {cancel, destroy};
+
+static void errand(rn_errand *e, uint32_t tag);
+static void timer(rn_timer *t, uint32_t tag);
+
+int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                 rn_scope *parent)
+{
+        rn_task *self = rn_self_if();
+        void *copy = NULL;
+        char *share = NULL;
+        if (job->arg_size && arg && !(copy = rn_alloc(job->arg_size)))
+                return -ENOMEM;
+        if (job->share && !(share = rn_alloc(strlen(job->share) + 1)))
+                goto no_memory;
+        w->root = rn_scope_new(parent, NULL, RN_NEVER, -1, place);
+        if (!w->root)
+                goto no_memory;
+        rn_future_init(&w->future, &rn_work_kind, place);
+        rn_store32(&w->state, RN_WORK_NEW);
+        rn_executor_ref(x);
+        w->executor = x;
+        w->fn = fn;
+        w->arg = copy ? memcpy(copy, arg, job->arg_size) : arg;
+        w->arg_size = copy ? job->arg_size : 0;
+        w->release = job->release;
+        w->priority = job->priority;
+        w->limit = job->limit_ns;
+        w->start_by = job->start_by.ns ? job->start_by.ns : RN_NEVER;
+        w->unheeded = job->unheeded;
+        w->on_worker = job->on_worker;
+        w->background = job->background;
+        snprintf(w->name, sizeof w->name, "%s", job->name ? job->name : "");
+        if (share)
+                w->share = strcpy(share, job->share);
+        w->context = self ? rn_context_ref(self->now->context) : NULL;
+        w->submitted = rn_clock();
+        w->timer.fire = timer;
+        w->errand.run = errand;
+        rn_list_init(&w->mirrors);
+        w->root_generation = rn_kept_generation(&w->root->kept);
+        rn_scope_lock(w->root);
+        w->root->work = w;
+        rn_scope_unlock(w->root);
+        return 0;
+no_memory:
+        rn_free(copy);
+        rn_free(share);
+        return -ENOMEM;
+}
+
+rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job, rn_scope *parent)
+{
+        rein_work *w = rn_alloc(sizeof *w);
+        if (w && rn_work_init(w, place, x, fn, arg, job, parent) == 0)
+                return w;
+        rn_free(w);
+        return NULL;
+}
+
+static void destroy(rein_future *f)
+{
+        rein_work *w = (rein_work *)(void *)f;
+        rn_future_done_with(f);
+        if (w->shared)
+                rn_future_unref(&w->shared->future);
+        rn_executor_unref(w->executor);
+        rn_free(w->share);
+        rn_free(w);
+}
+
+void rn_work_describe(const rein_work *w, char *out, size_t n)
+{
+        snprintf(out, n, "job%s%s%s on '%s'", w->name[0] ? " '" : "", w->name, w->name[0] ? "'" : "", w->executor->name);
+}
+
+void rn_value_is_shared(void *value)
+{
+        (void)value;
+}
+
+/* ---- the ends of a work ---- */
+
+/* Nothing of the job can touch arg any more. User code. */
+static void release_arg(rein_work *w)
+{
+        if (w->release)
+                w->release(w->arg);
+        w->release = NULL;
+        if (w->arg_size)
+                rn_free(w->arg);
+        w->arg = NULL;
+        w->arg_size = 0;
+        rn_context *c = w->context;
+        w->context = NULL;
+        rn_context_unref(c);
+}
+
+static void leave_scope(rein_work *w)
+{
+        rn_scope *root = w->root;
+        rn_scope_lock(root);
+        root->work = NULL;
+        root->task = NULL;
+        rn_scope_unlock(root);
+        rn_scope_leave(root);
+}
+
+/* Under the future's lock, as rearming: it sees the state that forbids arming again, or we see its timer. */
+static void disarm(rein_work *w)
+{
+        rn_lock_take(&w->future.lock);
+        bool armed = rn_timer_disarm(&w->timer);
+        rn_lock_give(&w->future.lock);
+        if (armed)
+                rn_future_unref(&w->future);
+}
+
+/* Settled by now. Gone: who waits for that may go on, and so may the group and the executor's stop. late: it had been
+ * abandoned, which told the executor and, if its job allowed that, the group. */
+static void depart(rein_work *w, bool late)
+{
+        disarm(w);
+        rn_future_gone(&w->future);
+        rn_share_finish(w);
+        if (w->group && !(late && w->unheeded == REIN_ABANDON_IT))
+                rn_group_child_parts(w);
+        rn_executor_left(w->executor, w, !late, true);
+}
+
+bool rn_work_forbid(rein_work *w)
+{
+        uint32_t was = RN_WORK_QUEUED;
+        return rn_cas32(&w->state, &was, RN_WORK_NEVER);
+}
+
+void rn_work_never(rein_work *w, int code, const char *text)
+{
+        char where[RN_ERROR_WHERE];
+        rn_future_ref(&w->future);
+        rn_work_describe(w, where, sizeof where);
+        rn_work_stopped_by(w, RN_RUNG_NEVER);
+        rn_store64(&w->ended, rn_clock());
+        if (w->shared)
+                rn_share_detach(w);
+        else
+                w->executor->kind->dequeue(w->executor, w);
+        release_arg(w);
+        leave_scope(w);
+        rn_outcome o = {.code = code, .text = text, .where = where};
+        if (code == REIN_EREJECTED)
+                o.cause = rn_executor_broken_by(w->executor);
+        rn_future_settle(&w->future, &o);
+        depart(w, false);
+        rn_future_unref(&w->future);
+}
+
+void rn_works_never(rein_work *list, int code, const char *text)
+{
+        while (list) {
+                rein_work *next = list->fired_next;
+                rn_work_never(list, code, text);
+                rn_future_unref(&list->future);
+                list = next;
+        }
+}
+
+void rn_work_discard(rein_work *w)
+{
+        release_arg(w);
+        leave_scope(w);
+        rn_future_unref(&w->future);
+}
+
+/* ---- running ---- */
+
+bool rn_work_claim(rein_work *w)
+{
+        uint32_t was = RN_WORK_QUEUED;
+        return rn_cas32(&w->state, &was, RN_WORK_RUNNING);
+}
+
+/* The last look before it runs. 0, or why it must not. */
+static int begin(rein_work *w, rn_task *self, char *text, size_t n)
+{
+        int64_t now = rn_clock();
+        int rc = 0;
+        rn_scope_lock(w->root);
+        w->root->task = self;
+        if (rn_load64(&w->root->cancel_at) <= now) {
+                rn_scope_reason_locked(w->root, text, n);
+                rc = REIN_ECANCELED;
+        } else if (w->start_by <= now) {
+                snprintf(text, n, "it was not started by its start_by");
+                rc = REIN_EREJECTED;
+        } else if (w->limit) {
+                w->root->until = w->limit > RN_NEVER - now ? RN_NEVER : now + w->limit;
+                if (w->root->until < rn_load64(&w->root->cancel_at))
+                        rn_store64(&w->root->cancel_at, w->root->until);
+        }
+        rn_scope_unlock(w->root);
+        rn_store64(&w->started, now);
+        return rc;
+}
+
+static void enter(rein_work *w, rn_task *self)
+{
+        w->ambient = (rn_ambient){.outer = self->now, .scope = w->root, .context = w->context, .work = w};
+        w->context = NULL;
+        self->now = &w->ambient;
+        self->inline_depth++;
+        rn_storeptr(&w->runner, self);
+        rn_work_rearm(w);
+}
+
+static void leave(rein_work *w, rn_task *self)
+{
+        rn_storeptr(&w->runner, NULL);
+        rn_error_set(&w->ambient.trail, NULL);
+        self->inline_depth--;
+        self->now = w->ambient.outer;
+        w->context = w->ambient.context; /* let go with the argument */
+        w->ambient.context = NULL;
+}
+
+/* What fn's return comes to. Fills o; text and where are buffers for it. */
+static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
+{
+        char open[160], reason[sizeof w->root->line];
+        rn_work_describe(w, where, RN_ERROR_WHERE);
+        int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
+        int code = rn_scope_translate(w->root, rc);
+        if (code == REIN_ESTOPPED)
+                code = REIN_ECANCELED;
+        rein_error *trail = rc < 0 ? rn_trail_take(self, rc) : NULL;
+        *o = (rn_outcome){.code = code};
+        if (left_open) {
+                o->code = -EPROTO;
+                o->cause = trail;
+                snprintf(text, n, "it ended (%s) with %s still open%s: close it on every path", rein_code_name(rc), open,
+                         left_open > 1 ? ", and more" : "");
+        } else if (rc < 0) {
+                rn_scope_lock(w->root);
+                rn_scope_reason_locked(w->root, reason, sizeof reason);
+                rn_scope_unlock(w->root);
+                if (trail && code == rc) {
+                        o->error = trail;
+                } else {
+                        o->cause = trail;
+                        if (self->now->trail && self->now->trail->code == code) /* no memory to take it along */
+                                snprintf(text, n, "%s", self->now->trail->text);
+                        else if (rc == REIN_ECANCELED && reason[0])
+                                snprintf(text, n, "%s", reason);
+                        else
+                                snprintf(text, n, "it returned %d", rc);
+                }
+        } else {
+                o->value = w->given;
+                o->size = w->given_size;
+                o->release = w->given_release;
+                w->given = NULL;
+        }
+        o->text = text;
+        o->where = where;
+        if (rn_canceled(self))
+                rn_work_stopped_by(w, RN_RUNG_ASKED);
+}
+
+/* It was abandoned, and came back. */
+static void log_late(rein_work *w, rn_outcome *o)
+{
+        char where[RN_ERROR_WHERE];
+        rn_error_reserve reserve;
+        rn_error_reserve_init(&reserve, NULL);
+        rn_work_describe(w, where, sizeof where);
+        rein_error *cause = o->error ? o->error : o->cause;
+        int64_t after = rn_load64(&w->ended) - rn_load64(&w->started);
+        rein_error *e = rn_error_make(&reserve, REIN_EABANDONED, where, cause, NULL,
+                                      "came back %lld ms after its start, having been abandoned: %s%s",
+                                      (long long)(after / 1000000), rein_code_name(o->code),
+                                      o->value ? "; its value was released" : "");
+        rn_unseen(e);
+        if (o->value && o->release)
+                o->release(o->value);
+        rn_error_unref(e);
+}
+
+static void end(rein_work *w, rn_task *self, rn_outcome *o)
+{
+        rein_executor *x = w->executor;
+        leave(w, self);
+        if (w->given && w->given_release)
+                w->given_release(w->given);
+        w->given = NULL;
+        release_arg(w);
+        leave_scope(w);
+        rn_store64(&w->ended, rn_clock());
+        rn_store32(&w->state, RN_WORK_ENDED);
+        if (x->kind->ending)
+                x->kind->ending(x, w);
+        bool late = rn_future_settle(&w->future, o) != 0;
+        if (late)
+                log_late(w, o);
+        depart(w, late);
+        rn_future_unref(&w->future); /* the run's */
+}
+
+void rn_work_run_claimed(rein_work *w)
+{
+        rn_task *self = rn_self();
+        char text[320], where[RN_ERROR_WHERE];
+        rn_outcome o;
+        int rc = self ? begin(w, self, text, sizeof text) : -ENOMEM;
+        if (rc < 0) { /* claimed, and still it never runs */
+                rein_executor *x = w->executor;
+                if (!self)
+                        snprintf(text, sizeof text, "no memory for the thread that was to run it");
+                rn_store32(&w->state, RN_WORK_NEVER);
+                rn_work_stopped_by(w, RN_RUNG_NEVER);
+                rn_store64(&w->ended, rn_clock());
+                rn_work_describe(w, where, sizeof where);
+                release_arg(w);
+                leave_scope(w);
+                if (x->kind->ending)
+                        x->kind->ending(x, w);
+                rn_future_settle(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where});
+                depart(w, false);
+                rn_future_unref(&w->future);
+                return;
+        }
+        enter(w, self);
+        rc = w->fn(w->arg);
+        outcome(w, self, rc, &o, text, sizeof text, where);
+        end(w, self, &o);
+}
+
+void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
+{
+        rn_store64(&w->ended, rn_clock());
+        release_arg(w);
+        leave_scope(w);
+        rn_future_settle(&w->future, o);
+        depart(w, false);
+        rn_future_unref(&w->future);
+}
+
+void rein_work_run(rein_work *w)
+{
+        if (rn_work_claim(w))
+                rn_work_run_claimed(w);
+        else
+                rn_future_unref(&w->future); /* it was settled meanwhile; the run's reference is all that is left */
+}
+
+void rn_work_thread_ended(rn_task *t, rein_work *w)
+{
+        char where[RN_ERROR_WHERE];
+        rn_work_describe(w, where, sizeof where);
+        rn_scope_unwind(t, w->root, NULL, 0);
+        rn_outcome o = {.code = REIN_EBROKEN, .where = where};
+        o.text = "it ended its thread (pthread_exit or pthread_cancel) instead of returning";
+        end(w, t, &o);
+}
+
+/* ---- cancelling, limits, abandoning ---- */
+
+void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
+{
+        if (now && rn_work_forbid(w)) {
+                rn_future_ref(&w->future);
+                w->fired_next = fired->unstarted;
+                fired->unstarted = w;
+                return;
+        }
+        rn_work_rearm(w);
+}
+
+/* The moment at which something has to be done about w although nobody calls. */
+static int64_t next_event(const rein_work *w)
+{
+        int64_t cancel_at = rn_load64(&w->root->cancel_at);
+        switch (rn_load32(&w->state)) {
+        case RN_WORK_QUEUED:
+                return w->start_by < cancel_at ? w->start_by : cancel_at;
+        case RN_WORK_RUNNING:
+                if (w->unheeded == REIN_ABANDON_IT && cancel_at != RN_NEVER &&
+                    cancel_at <= RN_NEVER - w->executor->grace && !rn_future_is(&w->future, RN_SETTLED))
+                        return cancel_at + w->executor->grace;
+                return RN_NEVER;
+        default:
+                return RN_NEVER;
+        }
+}
+
+/* Under the future's lock, so that who arms last has seen all that happened. Only called while the root scope lives. */
+void rn_work_rearm(rein_work *w)
+{
+        rn_lock_take(&w->future.lock);
+        int64_t at = next_event(w);
+        if (at != RN_NEVER) {
+                rn_future_ref(&w->future);
+                if (!rn_timer_arm(&w->timer, at, 0))
+                        rn_sub32(&w->future.refs, 1); /* it had one */
+        }
+        rn_lock_give(&w->future.lock);
+}
+
+static void timer(rn_timer *t, uint32_t tag)
+{
+        rein_work *w = RN_ITEM(t, rein_work, timer);
+        if (!rn_hand(&w->errand, tag))
+                rn_future_unref(&w->future); /* it is waiting there already, with a reference */
+}
+
+/* On the hand thread, with a reference: what has to be done, if it still has. */
+static void errand(rn_errand *e, uint32_t tag)
+{
+        (void)tag;
+        rein_work *w = RN_ITEM(e, rein_work, errand);
+        char reason[sizeof w->root->line];
+        bool due = false, canceled = false;
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (root) {
+                int64_t now = rn_clock();
+                due = next_event(w) <= now;
+                canceled = rn_load64(&root->cancel_at) <= now;
+                rn_scope_reason_locked(root, reason, sizeof reason);
+                if (!due)
+                        rn_work_rearm(w);
+                rn_scope_unlock(root);
+        }
+        if (due && rn_work_forbid(w))
+                rn_work_never(w, canceled ? REIN_ECANCELED : REIN_EREJECTED,
+                              canceled ? reason : "it was not started by its start_by");
+        else if (due && w->unheeded == REIN_ABANDON_IT && rn_load32(&w->state) == RN_WORK_RUNNING)
+                rn_work_abandon(w, reason);
+        rn_future_unref(&w->future);
+}
+
+/* An abandoned job may outlive the scopes above it: it is cut off from them, and keeps the reason. */
+static bool cut_off(rein_work *w, const char *why)
+{
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root)
+                return false;
+        rn_scope *culprit = rn_scope_culprit_locked(root);
+        bool timeout = culprit && culprit->until <= culprit->canceled_at;
+        if (w->unheeded == REIN_ABANDON_IT) {
+                if (culprit != root && root->canceled_at == RN_NEVER) {
+                        root->canceled_at = rn_clock();
+                        snprintf(root->why, sizeof root->why, "%s", why);
+                }
+                rn_scope_cut(root);
+        }
+        rn_scope_unlock(root);
+        return timeout;
+}
+
+bool rn_work_abandon(rein_work *w, const char *why)
+{
+        char text[320], where[RN_ERROR_WHERE];
+        rn_work_describe(w, where, sizeof where);
+        rn_work_note_stuck(w);
+        bool timeout = cut_off(w, why);
+        snprintf(text, sizeof text, "it did not leave in time and was abandoned%s%s", w->stuck_in[0] ? ", in " : "",
+                 w->stuck_in);
+        rein_error *cause = rn_error_make(NULL, timeout ? REIN_ETIMEOUT : REIN_ECANCELED, where, NULL, NULL, "%s", why);
+        rn_outcome o = {.code = REIN_EABANDONED, .text = text, .where = where, .cause = cause};
+        rn_work_stopped_by(w, RN_RUNG_ABANDONED);
+        if (rn_future_settle(&w->future, &o) != 0) {
+                rn_error_unref(cause);
+                return false;
+        }
+        if (w->executor->kind->abandoned)
+                w->executor->kind->abandoned(w->executor, w);
+        if (w->unheeded == REIN_ABANDON_IT) {
+                rn_share_finish(w);
+                if (w->group)
+                        rn_group_child_parts(w);
+        }
+        rn_executor_left(w->executor, w, true, false);
+        return true;
+}
+
+static rein_cancel_answer cancel(rein_future *f, const char *why, const char *place)
+{
+        rein_work *w = (rein_work *)(void *)f;
+        char who[RN_WHO_TEXT], text[RN_WHY_TEXT + RN_WHO_TEXT + 160];
+        rn_scope_whoami(who);
+        if (rn_work_forbid(w)) {
+                snprintf(text, sizeof text, "%s (by %s, %s)", why ? why : "cancelled", who, place);
+                rn_work_never(w, REIN_ECANCELED, text);
+                return REIN_NEVER_STARTED;
+        }
+        rn_fired fired = {0};
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root)
+                return rn_future_is(f, RN_SETTLED) && rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED
+                                                                                             : REIN_TOO_LATE;
+        rn_scope_cancel_locked(root, why, who, place, &fired);
+        rn_scope_unlock(root);
+        rn_fired_carry_out(&fired);
+        return REIN_ASKED;
+}
+
+/* ---- for receipts ---- */
+
+void rn_work_stopped_by(rein_work *w, rn_rung rung)
+{
+        uint32_t was = rn_load32(&w->rung);
+        while (was < (uint32_t)rung && !rn_cas32(&w->rung, &was, (uint32_t)rung))
+                ;
+}
+
+void rn_work_note_stuck(rein_work *w)
+{
+        char text[RN_STUCK_TEXT] = "";
+        rn_task *t = rn_loadptr(&w->runner); /* its memory stays; what it says may be about the next job, at worst */
+        if (t) {
+                const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
+                if (what)
+                        snprintf(text, sizeof text, "%s%s%s", what, at ? " " : "", at ? at : "");
+                else
+                        rn_thread_doing(rn_load32(&t->thread_id), text, sizeof text);
+        }
+        rn_lock_take(&w->future.lock);
+        if (text[0])
+                memcpy(w->stuck_in, text, sizeof text);
+        rn_lock_give(&w->future.lock);
+}
+
+/* ---- inside a job ---- */
+
+size_t rein_arg_size(void)
+{
+        rn_task *t = rn_self_if();
+        return t && t->now->work ? t->now->work->arg_size : 0;
+}
+
+int rein_give(void *value, void (*release)(void *))
+{
+        rn_task *t = rn_self_if();
+        rein_work *w = t ? t->now->work : NULL;
+        if (!w)
+                return rn_fail(-EINVAL, "rein_give", "only a job can give a result");
+        if (w->given && w->given_release)
+                w->given_release(w->given);
+        w->given = value;
+        w->given_size = 0;
+        w->given_release = release;
+        return 0;
+}
+
+int rein_give_copy(const void *bytes, size_t n)
+{
+        void *copy = rn_alloc(n);
+        if (!copy)
+                return -ENOMEM;
+        if (n)
+                memcpy(copy, bytes, n);
+        int rc = rein_give(copy, rn_free);
+        if (rc < 0)
+                rn_free(copy);
+        else
+                rn_self_if()->now->work->given_size = n;
+        return rc;
+}

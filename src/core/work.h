@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Work: one job, from its submit to the moment nothing of it can touch anything.
+ *
+ *      NEW --accept--> QUEUED --claim--> RUNNING --> ENDED
+ *                        |                 |
+ *                        v                 +--- abandon: settled, while the code runs on; ENDED when it comes back
+ *                      NEVER
+ *
+ * A compare-and-swap on `state` decides who may: run it (QUEUED -> RUNNING), or say that it never runs (QUEUED ->
+ * NEVER: a cancel, a stop, a full queue, start_by, an init that failed). Who wins finishes it:
+ *
+ *      RUNNING: run fn; force closed what it left open; release(arg); tell the executor (its permit is free);
+ *               settle; gone; leave the group; leave the executor's list
+ *      NEVER:   take it out of the queue; release(arg); settle; gone; leave the group; leave the list
+ *
+ * Settling is the arbiter between the end of the code and an abandon. Who comes back from being abandoned finds the
+ * future settled: its value is released, its outcome goes to the late log.
+ *
+ * References (of the future): the users' together; the *run*'s, from accept until rein_work_run returns or the executor
+ * gives it up; an armed timer's; a receipt's; a cancel's that is being carried out. */
+#ifndef RN_CORE_WORK_H
+#define RN_CORE_WORK_H
+
+#include "core/clock.h"
+#include "core/context.h"
+#include "core/future.h"
+#include "core/heap.h"
+#include "core/scope.h"
+
+struct rn_group;
+
+enum { RN_WORK_NEW, RN_WORK_QUEUED, RN_WORK_RUNNING, RN_WORK_ENDED, RN_WORK_NEVER };
+
+/* What stopped it; the harshest wins. */
+typedef enum rn_rung {
+        RN_RUNG_NONE,
+        RN_RUNG_NEVER,
+        RN_RUNG_ASKED,
+        RN_RUNG_HOOK,
+        RN_RUNG_POKE,
+        RN_RUNG_ABANDONED
+} rn_rung;
+
+enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96 };
+
+struct rein_work {
+        rein_future future; /* first: a work is its future */
+        rn_a32 state;
+        rein_executor *executor; /* a reference */
+        rein_fn fn;
+        void *arg;
+        size_t arg_size;
+        void (*release)(void *);
+        int priority;
+        int64_t limit, start_by; /* 0: none; RN_NEVER: none */
+        rein_unheeded unheeded;
+        bool on_worker, background;
+        char name[RN_NAME_TEXT];
+        rn_context *context;
+        rn_scope *root;
+        uint32_t root_generation;
+        struct rn_group *group;
+
+        rn_ambient ambient;
+        rn_aptr runner;  /* rn_task; NULL: does not run. Cleared before it settles */
+        void *given;     /* by rein_give; the runner's */
+        size_t given_size;
+        void (*given_release)(void *);
+
+        int64_t submitted;
+        rn_a64 started, ended;
+        rn_timer timer;
+        rn_errand errand;
+
+        rn_link all; /* in executor->works; its lock, as all below */
+        bool in_stop; /* it is itself waiting for a stop of its executor */
+        bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
+        bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
+        struct rein_work *stop_next;
+        enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT } permit; /* of its pool; lost: abandoned with it */
+        bool has_spare; /* it blocks, and a spare thread stands in for it */
+        rn_heap_node by_priority;
+        rn_link by_age;
+        uint64_t sequence;
+
+        struct rein_work *fired_next;
+        struct rein_work *receipt_next;
+        bool in_receipt;
+        rn_a32 rung;
+        char stuck_in[RN_STUCK_TEXT];
+
+        char *share; /* single-flight, share.h */
+        rn_link in_flight, mirrors, mirror;
+        struct rein_work *shared; /* of a mirror: its run, a reference */
+        bool starts_run;
+};
+
+/* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
+int rn_job_take(rein_job *to, const rein_job *from, const char **what);
+
+/* Make w ready for accept; it has no user reference yet. parent: the scope its chain goes on in, NULL: a root.
+ * -ENOMEM: nothing was done, and arg was not released. */
+int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                 rn_scope *parent);
+/* The same with the record. */
+rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job, rn_scope *parent);
+void rn_work_discard(rein_work *w); /* a NEW one: release arg, and give up the run's and the creator's reference */
+
+/* w may never run any more. true: the caller must call rn_work_never. */
+bool rn_work_forbid(rein_work *w);
+void rn_work_never(rein_work *w, int code, const char *text);
+void rn_works_never(rein_work *list, int code, const char *text); /* fired_next; gives a reference of each back */
+
+/* Its root scope's cancel_at fell. Family lock held. now: it is cancelled already. */
+void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired);
+void rn_work_rearm(rein_work *w);
+
+/* Settle it although it runs. false: it was settled. */
+bool rn_work_abandon(rein_work *w, const char *why);
+
+bool rn_work_claim(rein_work *w);       /* QUEUED -> RUNNING */
+void rn_work_run_claimed(rein_work *w); /* uses up the run's reference */
+void rn_work_end_mirror(rein_work *w, const rn_outcome *o); /* ENDED by now; uses up the run's reference */
+void rn_work_thread_ended(rn_task *t, rein_work *w);
+
+void rn_work_stopped_by(rein_work *w, rn_rung rung);
+void rn_work_note_stuck(rein_work *w); /* what does it do now? for the receipt */
+void rn_work_describe(const rein_work *w, char *out, size_t n); /* "job 'x' on pool 'y'" */
+
+extern const rn_future_kind rn_work_kind;
+
+static inline rein_work *rn_work_of(const rein_future *f) /* NULL: not a job's */
+{
+        return f->kind == &rn_work_kind ? (rein_work *)(uintptr_t)f : NULL;
+}
+
+void rn_value_is_shared(void *value); /* the release of a shared run's value in its mirrors: does nothing */
+
+#endif

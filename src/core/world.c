@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/world.h"
+
+#include "core/group.h"
+#include "core/hook.h"
+#include "core/scope.h"
+#include "core/task.h"
+
+static rn_world world;
+
+static void set_up(rn_world *w)
+{
+        rn_store32(&w->lock.word, 0);
+        rn_store32(&w->graph.word, 0);
+        rn_slab_init(&w->tasks, sizeof(rn_task));
+        rn_slab_init(&w->scopes, sizeof(rn_scope));
+        rn_slab_init(&w->groups, sizeof(rn_group));
+        rn_slab_init(&w->hooks, sizeof(rn_hook));
+        rn_clock_init(&w->clock);
+        rn_list_init(&w->executors);
+        rn_on_thread_exit(rn_task_thread_ends);
+}
+
+rn_world *rn_world_now(void)
+{
+        const int64_t ready = (int64_t)rn_generation() << 1;
+        int64_t state = rn_load64(&world.state);
+        if (state == ready)
+                return &world;
+        for (unsigned round = 0; state != ready; round++) {
+                if (state != (ready | 1) && rn_cas64(&world.state, &state, ready | 1)) {
+                        set_up(&world);
+                        rn_store64(&world.state, ready);
+                        break;
+                }
+                rn_pause(round);
+                state = rn_load64(&world.state);
+        }
+        return &world;
+}

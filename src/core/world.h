@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the process has one of. A forked child starts with an empty world: its locks are free, its slabs and lists empty,
+ * its threads not started; objects of the parent carry the parent's generation, and every call on them answers -EPERM.
+ *
+ * Lock order of the library, outermost first. No user code runs under any of them.
+ *      executor (its queue, threads, list of works)
+ *      scope family (a tree of scopes, their regions and groups)
+ *      future
+ *      wait set
+ *      deadlock graph, slabs, clock, hand, world (leaves) */
+#ifndef RN_CORE_WORLD_H
+#define RN_CORE_WORLD_H
+
+#include "core/clock.h"
+#include "core/slab.h"
+#include "rein/error.h"
+
+typedef struct rn_world {
+        rn_a64 state; /* generation << 1 | 1 while it is being set up */
+        rn_lock lock; /* executors, unseen */
+        rn_slab tasks, scopes, groups, hooks;
+        rn_clockwork clock;
+        rn_lock graph;     /* who waits for whom: deadlock.c */
+        rn_link executors; /* those that exit must stop */
+        uint32_t pools_made;
+        void (*unseen)(const rein_error *e, void *arg);
+        void *unseen_arg;
+} rn_world;
+
+rn_world *rn_world_now(void);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+
+#include "core/task.h"
+#include "rein/io.h"
+
+int rein_sleep(rein_time until)
+{
+        rn_task *self = rn_self();
+        if (!self)
+                return -ENOMEM;
+        rn_doing was = rn_task_doing(self, (rn_doing){"rein_sleep", NULL});
+        int rc;
+        while ((rc = rn_wait_turn(self, until.ns)) == 0)
+                ;
+        rn_task_doing(self, was);
+        return rc == REIN_ETIMEOUT ? 0 : rc;
+}

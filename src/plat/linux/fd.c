@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors: poll, read, write, signals as descriptors, sockets. */
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plat/plat.h"
+
+_Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLNVAL == RN_POLLNVAL, "poll(2) events");
+_Static_assert(sizeof(struct sockaddr_storage) <= 128, "rn_sys_addr holds every address");
+
+/* ---- waiting ---- */
+
+int rn_sys_poll(int fd, int events, int wake, int64_t until)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return 0;
+        struct pollfd set[2] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = (short)events}};
+        struct timespec span, *limit = NULL;
+        if (until != RN_NEVER) {
+                int64_t left = until - rn_clock();
+                if (left < 0)
+                        left = 0;
+                span.tv_sec = (time_t)(left / 1000000000);
+                span.tv_nsec = (long)(left % 1000000000);
+                limit = &span;
+        }
+        int n = ppoll(set, fd < 0 ? 1 : 2, limit, NULL);
+        if (n < 0)
+                return errno == EINTR ? 0 : -errno;
+        return fd < 0 ? 0 : set[1].revents;
+}
+
+int rn_sys_wakefd(void)
+{
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        return fd < 0 ? -errno : fd;
+}
+
+void rn_sys_wakefd_ring(int wake)
+{
+        int saved = errno;
+        uint64_t one = 1;
+        ssize_t n = write(wake, &one, sizeof one);
+        (void)n; /* it can only fail full, and then it is readable */
+        errno = saved;
+}
+
+void rn_sys_wakefd_drain(int wake)
+{
+        uint64_t count;
+        ssize_t n = read(wake, &count, sizeof count);
+        (void)n; /* EAGAIN: nothing to drain */
+}
+
+/* ---- reading and writing ---- */
+
+int rn_sys_close(int fd)
+{
+        return close(fd) == 0 || errno == EINTR ? 0 : -errno; /* after EINTR Linux has closed it */
+}
+
+static mode_t kind_of(int fd)
+{
+        struct stat st;
+        return fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+bool rn_sys_is_stream(int fd)
+{
+        mode_t m = kind_of(fd);
+        return m != S_IFREG && m != S_IFDIR && m != S_IFBLK;
+}
+
+bool rn_sys_is_socket(int fd)
+{
+        return kind_of(fd) == S_IFSOCK;
+}
+
+int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        ssize_t got = socket ? recv(fd, buf, n, MSG_DONTWAIT) : read(fd, buf, n);
+        return got < 0 ? -errno : got;
+}
+
+/* A pipe has no MSG_NOSIGNAL: hold SIGPIPE back, and take the one we raised. */
+static ssize_t write_quietly(int fd, const void *buf, size_t n)
+{
+        sigset_t pipe, had, pending;
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        sigpending(&pending);
+        bool was_pending = sigismember(&pending, SIGPIPE) == 1;
+        pthread_sigmask(SIG_BLOCK, &pipe, &had);
+        ssize_t put = write(fd, buf, n);
+        int err = errno;
+        if (put < 0 && err == EPIPE && !was_pending) {
+                struct timespec zero = {0, 0};
+                while (sigtimedwait(&pipe, NULL, &zero) < 0 && errno == EINTR)
+                        ;
+        }
+        pthread_sigmask(SIG_SETMASK, &had, NULL);
+        errno = err;
+        return put;
+}
+
+int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n);
+        return put < 0 ? -errno : put;
+}
+
+/* ---- signals as descriptors ---- */
+
+int rn_sys_signal_open(int signo, bool *was_blocked)
+{
+        sigset_t set, had;
+        sigemptyset(&set);
+        if (signo == SIGKILL || signo == SIGSTOP || sigaddset(&set, signo) != 0)
+                return -EINVAL;
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+        if (fd < 0)
+                return -errno;
+        pthread_sigmask(SIG_BLOCK, &set, &had);
+        *was_blocked = sigismember(&had, signo) == 1;
+        return fd;
+}
+
+int rn_sys_signal_take(int fd)
+{
+        struct signalfd_siginfo info;
+        ssize_t n = read(fd, &info, sizeof info);
+        if (n == (ssize_t)sizeof info)
+                return 1;
+        return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+}
+
+void rn_sys_signal_close(int fd, int signo, bool was_blocked)
+{
+        close(fd);
+        if (!was_blocked) {
+                sigset_t set;
+                sigemptyset(&set);
+                sigaddset(&set, signo);
+                pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        }
+}
+
+/* ---- sockets ---- */
+
+static int lookup_error(int code)
+{
+        switch (code) {
+        case EAI_MEMORY:
+                return -ENOMEM;
+        case EAI_SYSTEM:
+                return errno ? -errno : -EIO;
+        case EAI_AGAIN:
+                return -EAGAIN;
+        default:
+                return -EADDRNOTAVAIL;
+        }
+}
+
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list)
+{
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+        hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST : 0);
+        *list = NULL;
+        int rc = getaddrinfo(host, service, &hints, &found);
+        if (rc != 0)
+                return lookup_error(rc);
+        rn_sys_addr **end = list;
+        for (struct addrinfo *a = found; a; a = a->ai_next) {
+                rn_sys_addr *copy = rn_alloc(sizeof *copy);
+                if (!copy) {
+                        rn_sys_addr_free(*list);
+                        *list = NULL;
+                        freeaddrinfo(found);
+                        return -ENOMEM;
+                }
+                copy->family = a->ai_family;
+                copy->type = a->ai_socktype;
+                copy->protocol = a->ai_protocol;
+                copy->len = a->ai_addrlen;
+                memcpy(copy->bytes, a->ai_addr, a->ai_addrlen);
+                *end = copy;
+                end = &copy->next;
+        }
+        freeaddrinfo(found);
+        return 0;
+}
+
+void rn_sys_addr_free(rn_sys_addr *list)
+{
+        while (list) {
+                rn_sys_addr *next = list->next;
+                rn_free(list);
+                list = next;
+        }
+}
+
+static int open_socket(const rn_sys_addr *a)
+{
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        int fd = socket(a->family, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, a->protocol);
+        return fd < 0 ? -errno : fd;
+}
+
+int rn_sys_listen(const rn_sys_addr *a, int backlog)
+{
+        int fd = open_socket(a), on = 1;
+        if (fd < 0)
+                return fd;
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        if (bind(fd, (const void *)a->bytes, a->len) == 0 && listen(fd, backlog) == 0)
+                return fd;
+        int err = errno;
+        close(fd);
+        return -err;
+}
+
+int rn_sys_accept(int fd)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        return got < 0 ? -errno : got;
+}
+
+int rn_sys_connect(const rn_sys_addr *a)
+{
+        int fd = open_socket(a);
+        if (fd < 0)
+                return fd;
+        if (connect(fd, (const void *)a->bytes, a->len) == 0 || errno == EINPROGRESS || errno == EINTR)
+                return fd;
+        int err = errno;
+        close(fd);
+        return -err;
+}
+
+int rn_sys_connected(int fd)
+{
+        int err = 0;
+        socklen_t n = sizeof err;
+        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
+                return -errno;
+        return -err;
+}

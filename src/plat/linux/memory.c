@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory, the clock, random numbers and the names of errors. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#include "plat/plat.h"
+
+void *rn_alloc(size_t n)
+{
+        if (rn_choose(2, RN_CHOOSE_ALLOC))
+                return NULL;
+        return calloc(1, n ? n : 1);
+}
+
+void *rn_alloc_kept(size_t n)
+{
+        return rn_alloc(n);
+}
+
+void rn_free(void *p)
+{
+        free(p);
+}
+
+int64_t rn_clock(void)
+{
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* splitmix64 (S. Vigna) over one shared counter, seeded once; contention is of no matter where jitter is drawn. */
+uint64_t rn_random64(void)
+{
+        static rn_a64 state;
+        int64_t s = rn_load64(&state);
+        if (s == 0) {
+                int64_t seed = 0;
+                if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) != (ssize_t)sizeof seed || seed == 0)
+                        seed = rn_clock() | 1;
+                rn_cas64(&state, &s, seed);
+                s = rn_load64(&state);
+        }
+        int64_t next;
+        do
+                next = (int64_t)((uint64_t)s + 0x9e3779b97f4a7c15u);
+        while (!rn_cas64(&state, &s, next));
+        uint64_t z = (uint64_t)next;
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        return z ^ (z >> 31);
+}
+
+const char *rn_errno_name(int err)
+{
+        return strerrorname_np(err);
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Threads, the thread-local word, the poke signal, fork and exit. */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "plat/plat.h"
+
+/* ---- the word ---- */
+
+static _Thread_local void *self_word __attribute__((tls_model("initial-exec")));
+
+static rn_lock setup_lock;
+static rn_a32 key_made;
+static pthread_key_t exit_key;
+static void (*exit_hook)(void *word);
+
+static void thread_ends(void *word)
+{
+        self_word = NULL;
+        if (exit_hook)
+                exit_hook(word);
+}
+
+__attribute__((noinline)) void *rn_self_word(void)
+{
+        return self_word;
+}
+
+__attribute__((noinline)) int rn_self_word_set(void *word)
+{
+        if (!rn_load32(&key_made)) {
+                rn_lock_take(&setup_lock);
+                int rc = rn_load32(&key_made) ? 0 : pthread_key_create(&exit_key, thread_ends);
+                if (rc == 0)
+                        rn_store32(&key_made, 1);
+                rn_lock_give(&setup_lock);
+                if (rc != 0)
+                        return -rc;
+        }
+        int rc = pthread_setspecific(exit_key, word);
+        if (rc != 0)
+                return -rc;
+        self_word = word;
+        return 0;
+}
+
+void rn_on_thread_exit(void (*hook)(void *word))
+{
+        exit_hook = hook;
+}
+
+/* ---- the poke ---- */
+
+static rn_a32 poke_signal; /* 0: not looked for yet; UINT32_MAX: none was free */
+
+static void poked(int signo)
+{
+        (void)signo; /* its whole work is done by arriving: the system call returns EINTR */
+}
+
+int rn_poke_setup(void)
+{
+        rn_lock_take(&setup_lock);
+        if (!rn_load32(&poke_signal)) {
+                uint32_t found = UINT32_MAX;
+                for (int s = SIGRTMAX - 1; s > SIGRTMIN; s--) {
+                        struct sigaction had, ours = {.sa_handler = poked, .sa_flags = SA_ONSTACK};
+                        sigemptyset(&ours.sa_mask);
+                        if (sigaction(s, NULL, &had) != 0 || (had.sa_flags & SA_SIGINFO) || had.sa_handler != SIG_DFL)
+                                continue;
+                        if (sigaction(s, &ours, NULL) == 0) {
+                                found = (uint32_t)s;
+                                break;
+                        }
+                }
+                rn_store32(&poke_signal, found);
+        }
+        rn_lock_give(&setup_lock);
+        return rn_load32(&poke_signal) == UINT32_MAX ? -EBUSY : 0;
+}
+
+void rn_poke(uint32_t thread_id)
+{
+        int saved = errno;
+        syscall(SYS_tgkill, getpid(), (pid_t)thread_id, (int)rn_load32(&poke_signal));
+        errno = saved;
+}
+
+static void poke_set(sigset_t *set)
+{
+        sigemptyset(set);
+        sigaddset(set, (int)rn_load32(&poke_signal));
+}
+
+bool rn_poke_unblock(void)
+{
+        sigset_t set, had;
+        poke_set(&set);
+        pthread_sigmask(SIG_UNBLOCK, &set, &had);
+        return sigismember(&had, (int)rn_load32(&poke_signal)) == 1;
+}
+
+void rn_poke_land(bool block_again)
+{
+        int saved = errno;
+        syscall(SYS_getppid);
+        if (block_again) {
+                sigset_t set;
+                poke_set(&set);
+                pthread_sigmask(SIG_BLOCK, &set, NULL);
+        }
+        errno = saved;
+}
+
+/* ---- threads ---- */
+
+typedef struct start {
+        void (*main)(void *);
+        void *arg;
+        char name[16];
+} start;
+
+static void *thread_main(void *p)
+{
+        start s = *(start *)p;
+        rn_free(p);
+        if (s.name[0])
+                pthread_setname_np(pthread_self(), s.name);
+        s.main(s.arg);
+        return NULL;
+}
+
+/* Every signal a stranger could send; those a thread raises by its own fault stay open. */
+static void block_asynchronous(sigset_t *had)
+{
+        static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
+        sigset_t set;
+        sigfillset(&set);
+        for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+                sigdelset(&set, faults[i]);
+        if (rn_load32(&poke_signal) != UINT32_MAX)
+                sigdelset(&set, (int)rn_load32(&poke_signal));
+        pthread_sigmask(SIG_SETMASK, &set, had);
+}
+
+int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t stack)
+{
+        if (rn_choose(2, RN_CHOOSE_THREAD))
+                return -EAGAIN;
+        rn_poke_setup();
+        start *s = rn_alloc(sizeof *s);
+        if (!s)
+                return -ENOMEM;
+        s->main = main;
+        s->arg = arg;
+        snprintf(s->name, sizeof s->name, "%.15s", name ? name : "");
+
+        pthread_attr_t attr;
+        int rc = pthread_attr_init(&attr);
+        if (rc == 0) {
+                pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+                const size_t least = (size_t)PTHREAD_STACK_MIN;
+                if (stack)
+                        rc = pthread_attr_setstacksize(&attr, stack < least ? least : stack);
+                if (rc == 0) {
+                        sigset_t had;
+                        pthread_t t;
+                        block_asynchronous(&had);
+                        rc = pthread_create(&t, &attr, thread_main, s);
+                        pthread_sigmask(SIG_SETMASK, &had, NULL);
+                }
+                pthread_attr_destroy(&attr);
+        }
+        if (rc != 0)
+                rn_free(s);
+        return -rc;
+}
+
+uint32_t rn_thread_id(void)
+{
+        return (uint32_t)syscall(SYS_gettid);
+}
+
+__attribute__((noinline)) void *rn_stack_base(void)
+{
+        return __builtin_frame_address(0);
+}
+
+size_t rn_stack_left(const void *base, size_t size)
+{
+        size_t used = (size_t)((const char *)base - (const char *)__builtin_frame_address(0));
+        if (!base || !size)
+                return SIZE_MAX;
+        return used < size ? size - used : 0;
+}
+
+/* ---- fork and exit ---- */
+
+static rn_a32 generation; /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
+
+/* The child's only thread is the one that forked, and it was not in here: a held setup_lock has lost its holder. */
+static void in_child(void)
+{
+        rn_store32(&setup_lock.word, 0);
+        rn_add32(&generation, 1);
+}
+
+uint32_t rn_generation(void)
+{
+        uint32_t g = rn_load32(&generation);
+        if (g)
+                return g;
+        rn_lock_take(&setup_lock);
+        if (!rn_load32(&generation)) {
+                pthread_atfork(NULL, NULL, in_child);
+                rn_store32(&generation, 1);
+        }
+        rn_lock_give(&setup_lock);
+        return rn_load32(&generation);
+}
+
+int rn_at_exit(void (*fn)(void))
+{
+        return atexit(fn) == 0 ? 0 : -ENOMEM;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting on a word by futex(2) (not by a pthread condvar: glibc's loses wake-ups, BZ 25847), and the lock over it
+ * (U. Drepper, "Futexes Are Tricky", 2011, mutex 3). */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plat/plat.h"
+
+#if defined REIN_EXPLORE && REIN_EXPLORE
+void (*rn_point_hook)(const volatile void *where);
+#endif
+
+uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
+
+void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
+{
+        if (rn_choose(2, RN_CHOOSE_SPURIOUS))
+                return;
+        struct timespec at, *limit = NULL;
+        if (until != RN_NEVER) {
+                if (until < 0)
+                        until = 0;
+                at.tv_sec = (time_t)(until / 1000000000);
+                at.tv_nsec = (long)(until % 1000000000);
+                limit = &at;
+        }
+        int saved = errno;
+        syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value, limit, NULL, FUTEX_BITSET_MATCH_ANY);
+        errno = saved;
+}
+
+void rn_word_wake(rn_a32 *word, uint32_t how_many)
+{
+        int saved = errno;
+        syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, how_many > INT_MAX ? INT_MAX : (int)how_many, NULL,
+                NULL, 0);
+        errno = saved;
+}
+
+void rn_lock_take_slow(rn_lock *l)
+{
+        for (unsigned round = 0; round < 12; round++) {
+                uint32_t zero = 0;
+                if (rn_cas32(&l->word, &zero, 1))
+                        return;
+                rn_pause(round);
+        }
+        while (rn_swap32(&l->word, 2) != 0)
+                rn_word_wait(&l->word, 2, RN_NEVER);
+}
+
+void rn_pause(unsigned round)
+{
+        if (round < 12) {
+#if defined __x86_64__ || defined __i386__
+                __builtin_ia32_pause();
+#elif defined __aarch64__
+                __asm__ volatile("yield");
+#endif
+        } else if (round < 64) {
+                sched_yield();
+        } else {
+                struct timespec nap = {0, 50000};
+                nanosleep(&nap, NULL);
+        }
+}

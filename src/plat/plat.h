@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole contract between rein and the operating system. A port implements this file and nothing else.
+ *
+ * Two doors make everything above testable. *Waiting* happens only in rn_word_wait and rn_sys_poll (the task's door is
+ * built on them, core/door.h). *Chance* enters only through rn_choose: may this allocation fail, is this call
+ * interrupted, does this wait end for no reason. In a real build it answers 0, "no surprise".
+ *
+ * Errors are negative errno values. Points in time are ns on the monotonic clock; INT64_MAX is never. */
+#ifndef RN_PLAT_H
+#define RN_PLAT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plat/atomic.h"
+
+#define RN_NEVER INT64_MAX
+
+/* ---- choice ---- */
+
+typedef enum rn_choice {
+        RN_CHOOSE_ALLOC,    /* 1: this allocation fails */
+        RN_CHOOSE_THREAD,   /* 1: this thread cannot be started (EAGAIN) */
+        RN_CHOOSE_FD,       /* 1: no descriptor is free (EMFILE) */
+        RN_CHOOSE_INTR,     /* 1: this system call is interrupted (EINTR) */
+        RN_CHOOSE_AGAIN,    /* 1: this system call would block after all (EAGAIN) */
+        RN_CHOOSE_SPURIOUS, /* 1: this wait ends for no reason */
+        RN_CHOOSE_KINDS
+} rn_choice;
+
+/* Set by tests, by the simulator and by nobody else, before other threads run. NULL: every answer is 0. */
+extern uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
+
+static inline uint32_t rn_choose(uint32_t n, rn_choice kind)
+{
+        return rn_chooser ? rn_chooser(n, kind) : 0;
+}
+
+/* ---- memory ---- */
+
+void *rn_alloc(size_t n); /* zeroed, aligned as malloc does; NULL when there is none */
+void rn_free(void *p);
+void *rn_alloc_kept(size_t n); /* the same, for memory that lives as long as the process */
+
+/* ---- time and chance ---- */
+
+int64_t rn_clock(void);      /* async-signal-safe */
+uint64_t rn_random64(void);  /* not for secrets */
+
+/* ---- waiting on a word; locks; spinning ---- */
+
+/* Sleep while *word is `value`, until rn_word_wake or `until`. May return early for no reason. */
+void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until);
+void rn_word_wake(rn_a32 *word, uint32_t how_many); /* async-signal-safe; *word may be gone: nothing is read */
+
+/* A lock for short stretches without user code. 0 free, 1 held, 2 held and waited for. Zeroed memory is a free lock. */
+typedef struct rn_lock {
+        rn_a32 word;
+} rn_lock;
+
+void rn_lock_take_slow(rn_lock *l);
+
+static inline void rn_lock_take(rn_lock *l)
+{
+        uint32_t zero = 0;
+        if (!rn_cas32(&l->word, &zero, 1))
+                rn_lock_take_slow(l);
+}
+
+static inline void rn_lock_give(rn_lock *l)
+{
+        if (rn_swap32(&l->word, 0) == 2)
+                rn_word_wake(&l->word, 1);
+}
+
+/* One turn of a spin that waits for another thread to finish a few instructions; round counts the turns from 0. */
+void rn_pause(unsigned round);
+
+/* ---- the running thread ---- */
+
+/* The library's one thread-local word. Both are out of line: a compiler that cached its address across a coroutine
+ * switch would read another thread's. rn_self_word is async-signal-safe. */
+void *rn_self_word(void);
+int rn_self_word_set(void *word); /* -ENOMEM, -EAGAIN: no key for the exit hook */
+
+/* Called on a thread that ends with its word set (the word is cleared before). Set once, before the first word. */
+void rn_on_thread_exit(void (*hook)(void *word));
+
+/* ---- threads ---- */
+
+/* Start a detached thread with asynchronous signals blocked (but the poke). name: cut to 15 bytes. stack 0: default. */
+int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t stack);
+uint32_t rn_thread_id(void);
+/* Bytes of stack left below this frame; SIZE_MAX when unknown. base: rn_stack_base() of this thread, kept by its owner. */
+void *rn_stack_base(void);
+size_t rn_stack_left(const void *base, size_t size);
+int rn_cpus_granted(void); /* by affinity and cgroup quota, at least 1 */
+
+/* What thread `id` does, in words: "system call read (pipe_read)", "running". Empty when the system does not tell. */
+void rn_thread_doing(uint32_t id, char *text, size_t n);
+/* Its CPU time in ns, and the number of the system call it is in (-1: none) with a digest of its arguments. */
+bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest);
+
+/* ---- the poke: a signal that does nothing but interrupt ---- */
+
+int rn_poke_setup(void); /* find and take a free real-time signal, once; -EBUSY: none is free */
+void rn_poke(uint32_t thread_id);
+bool rn_poke_unblock(void); /* let it through to this thread; was it blocked? */
+void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on its way lands here and not later */
+
+/* ---- the process ---- */
+
+uint32_t rn_generation(void);             /* grows by one in a forked child; async-signal-safe */
+int rn_at_exit(void (*fn)(void));         /* once per fn */
+const char *rn_errno_name(int err);       /* "EINVAL"; NULL: no such error */
+
+/* ---- descriptors ---- */
+
+#define RN_POLLIN  0x001
+#define RN_POLLOUT 0x004
+#define RN_POLLNVAL 0x020
+
+/* Wait until fd has one of `events` or `wake` is readable, until `until`. fd -1: only wake.
+ * Returns: fd's events, 0 (woken, interrupted or timed out), -errno. */
+int rn_sys_poll(int fd, int events, int wake, int64_t until);
+
+int rn_sys_wakefd(void);          /* a descriptor for wake */
+void rn_sys_wakefd_ring(int wake); /* async-signal-safe */
+void rn_sys_wakefd_drain(int wake);
+
+int rn_sys_close(int fd);
+bool rn_sys_is_stream(int fd);    /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
+bool rn_sys_is_socket(int fd);
+int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN */
+int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
+#define RN_PIPE_ATOMIC 4096       /* a pipe that polls writable takes so many bytes without blocking */
+
+int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
+int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
+void rn_sys_signal_close(int fd, int signo, bool was_blocked);
+
+typedef struct rn_sys_addr {      /* one address of a list */
+        struct rn_sys_addr *next;
+        int family, type, protocol;
+        uint32_t len;
+        _Alignas(16) unsigned char bytes[128];
+} rn_sys_addr;
+
+/* numeric: never blocks, but answers -EADDRNOTAVAIL for a name. */
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list);
+void rn_sys_addr_free(rn_sys_addr *list);
+int rn_sys_listen(const rn_sys_addr *a, int backlog);
+int rn_sys_accept(int fd);               /* -EAGAIN when non-blocking and nothing there */
+int rn_sys_connect(const rn_sys_addr *a); /* a descriptor whose connection is under way or made */
+int rn_sys_connected(int fd);            /* 0 or -errno, once fd is writable */
+
+#endif

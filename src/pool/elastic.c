@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Blocking that nobody declared. While jobs wait and no permit is free, an elastic pool looks at its busy threads every
+ * 10 ms. One whose CPU time has not moved since the last look is a suspect; that it sits in the same system call, with
+ * the same arguments, as at that look decides. A spare permit then stands in for it, up to threads_max, until its job
+ * ends. Where the kernel does not tell (/proc/self/task/TID/syscall unreadable) nothing is decided. */
+#include "pool/pool.h"
+
+static const int64_t every = 10000000, hardly_any_cpu = 1000000;
+
+static bool blocks(worker *k)
+{
+        int64_t cpu, call;
+        uint64_t digest;
+        if (!rn_thread_probe(rn_load32(&k->task->thread_id), &cpu, &call, &digest))
+                return false;
+        bool same = k->seen_job == k->job && call >= 0 && call == k->seen_call && digest == k->seen_digest &&
+                    cpu - k->seen_cpu < hardly_any_cpu;
+        k->seen_job = k->job;
+        k->seen_cpu = cpu;
+        k->seen_call = call;
+        k->seen_digest = digest;
+        return same;
+}
+
+static void look(rn_errand *e, uint32_t tag)
+{
+        (void)tag;
+        pool *p = RN_ITEM(e, pool, watch_errand);
+        rn_lock_take(&p->base.lock);
+        p->watching = false;
+        if (p->queue.count && !p->permits) {
+                RN_LIST_EACH(l, &p->workers) {
+                        worker *k = RN_ITEM(l, worker, link);
+                        bool spare = k->job && k->job->permit == RN_HAS_PERMIT && !k->job->has_spare && blocks(k) &&
+                                     p->opts.threads + p->spares < p->opts.threads_max;
+                        if (!spare)
+                                continue;
+                        k->job->has_spare = true;
+                        p->spares++;
+                        rn_permit_put_locked(p);
+                }
+        }
+        size_t start = rn_workers_wanted_locked(p);
+        rn_lock_give(&p->base.lock);
+        rn_workers_start(p, start);
+        rn_executor_unref(&p->base);
+}
+
+static void tick(rn_timer *t, uint32_t tag)
+{
+        rn_hand(&RN_ITEM(t, pool, watch_timer)->watch_errand, tag); /* the reference goes along */
+}
+
+void rn_elastic_init(pool *p)
+{
+        p->watch_timer.fire = tick;
+        p->watch_errand.run = look;
+}
+
+void rn_elastic_watch_locked(pool *p)
+{
+        if (p->watching)
+                return;
+        p->watching = true;
+        rn_executor_ref(&p->base);
+        rn_timer_arm(&p->watch_timer, rn_clock() + every, 0);
+}

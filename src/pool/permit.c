@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Permits: who may run, who lends, what an abandoned job takes with it. */
+#include "pool/pool.h"
+
+/* A permit is free: for the first of those who want theirs back, else for the queue. */
+void rn_permit_put_locked(pool *p)
+{
+        rn_link *l = rn_list_pop(&p->returners);
+        if (l) {
+                returner *r = RN_ITEM(l, returner, link);
+                rn_task *t = r->task;
+                r->granted = true;
+                rn_unpark(t);
+        } else {
+                p->permits++;
+        }
+}
+
+void rn_permit_job_ends_locked(pool *p, rein_work *w)
+{
+        switch (w->permit) {
+        case RN_NO_PERMIT:
+                return;
+        case RN_HAS_PERMIT:
+                if (w->has_spare)
+                        p->spares--; /* the spare's takes its place */
+                else
+                        rn_permit_put_locked(p);
+                break;
+        case RN_LOST_PERMIT:
+                p->lost--;
+                if (p->replaced)
+                        p->replaced--;
+                else
+                        rn_permit_put_locked(p);
+                p->exhausted = false;
+                break;
+        }
+        w->permit = RN_NO_PERMIT;
+        w->has_spare = false;
+}
+
+void rn_pool_abandoned(rein_executor *x, rein_work *w)
+{
+        pool *p = rn_pool_of(x);
+        size_t start = 0;
+        bool exhausted = false;
+        rn_lock_take(&x->lock);
+        if (w->permit == RN_HAS_PERMIT) { /* else it has come back in this very moment, or lent it */
+                w->permit = RN_LOST_PERMIT;
+                p->lost++;
+                if (w->has_spare) {
+                        p->spares--;
+                        w->has_spare = false;
+                        p->replaced++;
+                } else if (p->replaced < p->opts.replace_abandoned) {
+                        p->replaced++;
+                        rn_permit_put_locked(p);
+                        start = rn_workers_wanted_locked(p);
+                }
+                exhausted = p->exhausted = p->lost - p->replaced >= p->opts.threads;
+                if (exhausted)
+                        RN_LIST_EACH(l, &p->room)
+                                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+        }
+        rn_lock_give(&x->lock);
+        rn_workers_start(p, start);
+        if (exhausted)
+                rn_executor_reject_queued(x, "the pool is exhausted: every thread is held by an abandoned job");
+}
+
+bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
+{
+        pool *p = rn_pool_of(x);
+        if (p->opts.init || p->opts.fini)
+                return false;
+        bool inside = false;
+        for (const rn_ambient *a = self->now; a; a = a->outer)
+                inside |= a->work && a->work->executor == x && a->work->permit == RN_HAS_PERMIT;
+        rn_lock_take(&x->lock);
+        bool may = rn_queue_has(w) && (inside || p->permits > 0) && rn_work_claim(w);
+        if (may) {
+                rn_queue_remove(p, w);
+                if (!inside) {
+                        p->permits--;
+                        w->permit = RN_HAS_PERMIT;
+                }
+        }
+        rn_lock_give(&x->lock);
+        return may;
+}
+
+/* Every thread sits in a wait for this pool, and nobody is on the way to the queue. */
+static bool nobody_can_run(const pool *p)
+{
+        if (p->searching || !p->queue.count)
+                return false;
+        RN_LIST_EACH(l, &p->workers) {
+                const worker *k = RN_ITEM(l, worker, link);
+                if (k->job && k->job->permit == RN_HAS_PERMIT)
+                        return false;
+        }
+        return true;
+}
+
+int rn_pool_lend(rein_executor *x, rein_work *mine)
+{
+        pool *p = rn_pool_of(x);
+        rn_lock_take(&x->lock);
+        mine->permit = RN_NO_PERMIT;
+        rn_permit_put_locked(p);
+        size_t start = rn_workers_wanted_locked(p);
+        rn_lock_give(&x->lock);
+        if (rn_workers_start(p, start) == 0)
+                return 1;
+        rn_lock_take(&x->lock);
+        bool stuck = nobody_can_run(p) && p->permits > 0;
+        if (stuck) {
+                p->permits--;
+                mine->permit = RN_HAS_PERMIT;
+        }
+        rn_lock_give(&x->lock);
+        return stuck ? REIN_EDEADLOCK : 1;
+}
+
+void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
+{
+        pool *p = rn_pool_of(x);
+        returner me = {.task = self};
+        rn_lock_take(&x->lock);
+        if (p->permits > 0) {
+                p->permits--;
+        } else {
+                rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
+                rn_list_push(&p->returners, &me.link);
+                while (!me.granted) {
+                        rn_lock_give(&x->lock);
+                        rn_park(self, RN_NEVER);
+                        rn_lock_take(&x->lock);
+                }
+                rn_task_doing(self, was);
+        }
+        mine->permit = RN_HAS_PERMIT;
+        rn_lock_give(&x->lock);
+}

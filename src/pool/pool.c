@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "pool/pool.h"
+
+#include <errno.h>
+
+#include "core/opts.h"
+
+static int accept(rein_executor *x, rein_work *w, const char **what)
+{
+        int rc = rn_queue_enter(rn_pool_of(x), w, what);
+        return rc < 0 ? rc : 0;
+}
+
+static void post(rein_executor *x, rein_work *w)
+{
+        pool *p = rn_pool_of(x);
+        rn_future_ref(&w->future);
+        rn_lock_take(&x->lock);
+        bool mine = rn_load32(&w->state) == RN_WORK_QUEUED; /* else a stop gave it to the hand meanwhile */
+        if (mine)
+                rn_queue_push(p, w);
+        size_t start = rn_workers_wanted_locked(p);
+        rn_lock_give(&x->lock);
+        if (!mine)
+                rn_future_unref(&w->future);
+        bool failed = rn_workers_start(p, start) < 0;
+        rn_lock_take(&x->lock);
+        bool alone = failed && p->threads == 0 && rn_queue_has(w);
+        if (alone)
+                rn_queue_remove(p, w);
+        rn_lock_give(&x->lock);
+        if (alone)
+                rn_executor_rescue(x, w);
+        rn_future_unref(&w->future);
+}
+
+static void dequeue(rein_executor *x, rein_work *w)
+{
+        rn_lock_take(&x->lock);
+        bool here = rn_queue_has(w);
+        if (here)
+                rn_queue_remove(rn_pool_of(x), w);
+        rn_lock_give(&x->lock);
+        if (here)
+                rn_future_unref(&w->future);
+}
+
+static void stopping(rein_executor *x, rein_stop how)
+{
+        (void)how;
+        pool *p = rn_pool_of(x);
+        rn_lock_take(&x->lock);
+        rn_workers_wake_all_locked(p);
+        RN_LIST_EACH(l, &p->room)
+                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+        rn_lock_give(&x->lock);
+}
+
+/* Its code has ended, and it is about to settle: the permit is free, and its thread counts as searching from now on. */
+static void ending(rein_executor *x, rein_work *w)
+{
+        pool *p = rn_pool_of(x);
+        rn_task *self = rn_self_if();
+        rn_lock_take(&x->lock);
+        rn_permit_job_ends_locked(p, w);
+        if (self && self->worker && self->worker->job == w) {
+                self->worker->job = NULL;
+                p->searching++;
+        }
+        size_t start = rn_workers_wanted_locked(p);
+        rn_lock_give(&x->lock);
+        rn_workers_start(p, start);
+}
+
+static int restart(rein_executor *x)
+{
+        (void)x;
+        return 0;
+}
+
+static size_t threads(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        size_t n = rn_pool_of(x)->threads;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
+static void destroy(rein_executor *x)
+{
+        rn_free(x);
+}
+
+static const rn_executor_kind pool_kind = {
+        .accept = accept,
+        .post = post,
+        .dequeue = dequeue,
+        .stopping = stopping,
+        .ending = ending,
+        .abandoned = rn_pool_abandoned,
+        .left = rn_workers_left,
+        .restart = restart,
+        .threads = threads,
+        .destroy = destroy,
+        .claim = rn_pool_claim,
+        .lend = rn_pool_lend,
+        .reclaim = rn_pool_reclaim,
+};
+
+static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)
+{
+        *o = (rein_pool_opts){.size = sizeof *o};
+        int rc = given ? rn_opts_take(o, sizeof *o, given, given->size, what) : 0;
+        if (rc < 0)
+                return rc;
+        *what = NULL;
+        if (o->threads < 0 || o->threads_max < 0 || o->replace_abandoned < 0)
+                *what = "threads, threads_max and replace_abandoned must not be negative; 0 is the default";
+        else if (o->idle_ns < 0 || o->grace_ns < 0)
+                *what = "idle_ns and grace_ns must not be negative; 0 is the default";
+        else if ((unsigned)o->full > REIN_FULL_DROP_OLDEST)
+                *what = "full is none of the four policies";
+        if (*what)
+                return -EINVAL;
+        if (!o->threads) {
+                int n = rn_cpus_granted() + 4;
+                o->threads = n < 32 ? n : 32;
+        }
+        if (!o->threads_max)
+                o->threads_max = o->threads > INT32_MAX / 4 ? INT32_MAX : 4 * o->threads;
+        if (!o->queue_max)
+                o->queue_max = 65536;
+        if (!o->idle_ns)
+                o->idle_ns = INT64_C(10000000000);
+        if (!o->grace_ns)
+                o->grace_ns = INT64_C(2000000000);
+        if (o->threads_max < o->threads) {
+                *what = "threads_max is below threads";
+                return -EINVAL;
+        }
+        return 0;
+}
+
+rein_executor *rein_pool_new(const rein_pool_opts *given)
+{
+        rein_pool_opts opts;
+        const char *what = NULL;
+        int rc = take_opts(&opts, given, &what);
+        pool *p = rc == 0 ? rn_alloc(sizeof *p) : NULL;
+        if (rc == 0) {
+                what = "no memory, or rein's clock thread could not be started";
+                rc = p ? rn_executor_init(&p->base, &pool_kind, opts.name, "pool", opts.grace_ns) : -ENOMEM;
+        }
+        if (rc < 0) {
+                rn_free(p);
+                rn_fail(rc, "rein_pool_new", "%s", what);
+                return NULL;
+        }
+        p->opts = opts;
+        p->opts.name = p->base.name;
+        p->permits = opts.threads;
+        rn_queue_init(p);
+        rn_list_init(&p->workers);
+        rn_list_init(&p->idle);
+        rn_list_init(&p->returners);
+        rn_elastic_init(p);
+        rn_executor_publish(&p->base);
+        return &p->base;
+}

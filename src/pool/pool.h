@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The thread pool. Everything here is under the executor's lock (base.lock).
+ *
+ * Permits. A job runs with a permit; there are `threads` of them, so that is the limit on jobs that run, abandoned ones
+ * included. A job that parks to wait for a job of this pool lends its permit, and takes one back before it goes on:
+ * those who wait for that come before the queue. A job that is abandoned takes its permit with it (RN_LOST_PERMIT),
+ * unless replace_abandoned allows for another.
+ *
+ * Threads. A thread is searching (on its way to look at the queue), busy, or idle. Searching ones are counted, idle ones
+ * are in a list; no tokens that could go stale. The rule, after every change: as many threads are searching as there are
+ * jobs and permits for; missing ones are woken from the idle list, the latest first, or else started.
+ *      started -> searching -> busy -> searching -> ... -> idle -> searching | ended (idle_ns, a stop, a broken pool)
+ * A busy thread counts as searching before its job settles: who awaits one job and submits the next starts no thread. */
+#ifndef RN_POOL_POOL_H
+#define RN_POOL_POOL_H
+
+#include "core/executor.h"
+#include "rein/pool.h"
+
+typedef struct worker {
+        rn_link link, idle; /* in pool->workers; in pool->idle */
+        struct pool *pool;
+        rn_task *task;
+        rein_work *job;     /* what it runs; NULL: searching or idle */
+        bool woken;         /* out of the idle list, and counted as searching */
+        /* elastic.c: what was seen of it last */
+        int64_t seen_cpu, seen_call;
+        uint64_t seen_digest;
+        rein_work *seen_job;
+} worker;
+
+typedef struct returner { /* waits to have its permit back */
+        rn_link link;
+        rn_task *task;
+        bool granted;
+} returner;
+
+typedef struct pool {
+        rein_executor base;
+        rein_pool_opts opts;
+        rn_heap queue; /* by priority, then in order */
+        rn_link by_age;
+        uint64_t sequence;
+        rn_link workers, idle;
+        size_t threads, searching;
+        int permits; /* free ones */
+        int lost, replaced, spares;
+        bool exhausted;
+        rn_link returners;
+        rn_link room; /* rn_sleeper: submitters that wait for room in the queue */
+        rn_timer watch_timer;
+        rn_errand watch_errand;
+        bool watching;
+} pool;
+
+static inline pool *rn_pool_of(rein_executor *x)
+{
+        return (pool *)(void *)x;
+}
+
+/* queue.c. Lock held. */
+void rn_queue_init(pool *p);
+void rn_queue_push(pool *p, rein_work *w);
+void rn_queue_remove(pool *p, rein_work *w);
+bool rn_queue_has(const rein_work *w);
+rein_work *rn_queue_pop(pool *p); /* NULL: empty */
+rein_work *rn_queue_oldest(pool *p);
+int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the policy; gives the lock back; 0, 1: it ran
+                                                                 here, or why not */
+
+/* permit.c. */
+void rn_permit_put_locked(pool *p);
+void rn_permit_job_ends_locked(pool *p, rein_work *w);
+void rn_pool_abandoned(rein_executor *x, rein_work *w);
+bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self);
+int rn_pool_lend(rein_executor *x, rein_work *mine);
+void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self);
+
+/* worker.c. */
+/* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
+ * back, rn_workers_start. */
+size_t rn_workers_wanted_locked(pool *p);
+int rn_workers_start(pool *p, size_t n); /* the error of the first that could not be started; 0 */
+void rn_workers_wake_all_locked(pool *p);
+bool rn_workers_left(rein_executor *x);
+
+/* elastic.c. */
+void rn_elastic_init(pool *p);
+void rn_elastic_watch_locked(pool *p); /* jobs wait and no permit is free: see who blocks */
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue, and what a submit meets when it is full. */
+#include <errno.h>
+
+#include "pool/pool.h"
+
+static bool before(const rn_heap_node *a, const rn_heap_node *b)
+{
+        const rein_work *x = RN_ITEM(a, rein_work, by_priority), *y = RN_ITEM(b, rein_work, by_priority);
+        return x->priority != y->priority ? x->priority > y->priority : x->sequence < y->sequence;
+}
+
+void rn_queue_init(pool *p)
+{
+        p->queue.before = before;
+        rn_list_init(&p->by_age);
+        rn_list_init(&p->room);
+}
+
+void rn_queue_push(pool *p, rein_work *w)
+{
+        w->sequence = p->sequence++;
+        rn_heap_push(&p->queue, &w->by_priority);
+        rn_list_push(&p->by_age, &w->by_age);
+}
+
+bool rn_queue_has(const rein_work *w)
+{
+        return w->by_priority.in;
+}
+
+void rn_queue_remove(pool *p, rein_work *w)
+{
+        rn_heap_remove(&p->queue, &w->by_priority);
+        rn_list_remove(&w->by_age);
+        if (p->queue.count < p->opts.queue_max)
+                RN_LIST_EACH(l, &p->room)
+                        rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+}
+
+rein_work *rn_queue_pop(pool *p)
+{
+        if (!p->queue.root)
+                return NULL;
+        rein_work *w = RN_ITEM(p->queue.root, rein_work, by_priority);
+        rn_queue_remove(p, w);
+        return w;
+}
+
+/* The one queued longest that is not a continuation. */
+rein_work *rn_queue_oldest(pool *p)
+{
+        RN_LIST_EACH(l, &p->by_age) {
+                rein_work *w = RN_ITEM(l, rein_work, by_age);
+                if (!w->posted)
+                        return w;
+        }
+        return NULL;
+}
+
+static bool full(const pool *p)
+{
+        return p->queue.count >= p->opts.queue_max;
+}
+
+/* Lock held on entry and on return. 0: there is room, or w is finished already. */
+static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what)
+{
+        rn_sleeper me = {.task = self};
+        int rc = 0;
+        rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", p->base.name});
+        rn_list_push(&p->room, &me.link);
+        while (rc == 0 && full(p) && !p->exhausted && rn_load32(&w->state) == RN_WORK_QUEUED) {
+                rn_lock_give(&p->base.lock);
+                rc = rn_wait_turn(self, RN_NEVER);
+                rn_lock_take(&p->base.lock);
+        }
+        rn_list_remove(&me.link);
+        rn_task_doing(self, was);
+        if (rc < 0)
+                *what = "was full, and the submitter was cancelled while it waited for room";
+        return rc;
+}
+
+static void drop(rein_executor *x, rein_work *victim)
+{
+        if (!victim)
+                return;
+        if (rn_work_forbid(victim))
+                rn_work_never(victim, REIN_EREJECTED, "the queue was full, and it was the oldest: a newer one took its place");
+        (void)x;
+        rn_future_unref(&victim->future);
+}
+
+int rn_queue_enter(pool *p, rein_work *w, const char **what)
+{
+        rein_executor *x = &p->base;
+        rn_task *self = rn_self();
+        rein_work *victim = NULL;
+        const bool own = rn_executor_inside(x, self);
+        int rc = self ? 0 : -ENOMEM;
+        rn_lock_take(&x->lock);
+        if (rc == 0 && full(p) && !own) {
+                switch (p->opts.full) {
+                case REIN_FULL_WAIT:
+                        rc = wait_for_room(p, w, self, what);
+                        break;
+                case REIN_FULL_REJECT:
+                        rc = REIN_EREJECTED;
+                        *what = "is full";
+                        break;
+                case REIN_FULL_CALLER:
+                        rn_lock_give(&x->lock);
+                        rein_work_run(w);
+                        return 1;
+                case REIN_FULL_DROP_OLDEST:
+                        victim = rn_queue_oldest(p);
+                        if (victim) {
+                                rn_future_ref(&victim->future);
+                                rn_queue_remove(p, victim);
+                                rn_future_unref(&victim->future); /* the run's; ours is left */
+                        }
+                        break;
+                }
+        }
+        if (rc == 0 && p->exhausted) {
+                rc = REIN_EREJECTED;
+                *what = "is exhausted: every thread is held by an abandoned job";
+        }
+        size_t start = 0;
+        if (rc == 0 && rn_load32(&w->state) == RN_WORK_QUEUED) {
+                rn_queue_push(p, w);
+                start = rn_workers_wanted_locked(p);
+        } else if (rc == 0) {
+                rc = REIN_EREJECTED; /* a stop or a cancel has finished it meanwhile; it keeps that outcome */
+        }
+        bool none = p->threads == start;
+        rn_lock_give(&x->lock);
+        drop(x, victim);
+        int failed = rn_workers_start(p, start);
+        if (failed == 0 || !none)
+                return rc;
+        rn_lock_take(&x->lock); /* the only threads there could be cannot be started: take it back */
+        bool here = p->threads == 0 && rn_queue_has(w);
+        if (here)
+                rn_queue_remove(p, w);
+        rn_lock_give(&x->lock);
+        *what = "could not start a thread";
+        return here ? failed : rc;
+}

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool's threads. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "pool/pool.h"
+
+/* ---- how many ---- */
+
+static void wake_locked(pool *p, worker *k)
+{
+        rn_list_remove(&k->idle);
+        k->woken = true;
+        p->searching++;
+        rn_unpark(k->task);
+}
+
+size_t rn_workers_wanted_locked(pool *p)
+{
+        size_t start = 0;
+        while (p->searching < p->queue.count && p->searching < (size_t)p->permits) {
+                rn_link *l = rn_list_first(&p->idle);
+                if (l) {
+                        wake_locked(p, RN_ITEM(l, worker, idle));
+                        continue;
+                }
+                p->searching++;
+                p->threads++;
+                start++;
+        }
+        if (p->opts.elastic && p->queue.count && !p->permits)
+                rn_elastic_watch_locked(p);
+        return start;
+}
+
+void rn_workers_wake_all_locked(pool *p)
+{
+        for (rn_link *l; (l = rn_list_first(&p->idle));)
+                wake_locked(p, RN_ITEM(l, worker, idle));
+}
+
+/* Have they left? Those of abandoned jobs, and of jobs that are in a stop themselves, are not waited for. */
+bool rn_workers_left(rein_executor *x)
+{
+        pool *p = rn_pool_of(x);
+        size_t there = p->threads;
+        RN_LIST_EACH(l, &p->workers) {
+                const worker *k = RN_ITEM(l, worker, link);
+                if (k->job && (k->job->in_stop || rn_future_is(&k->job->future, RN_SETTLED)))
+                        there--;
+        }
+        return there == 0;
+}
+
+/* ---- a thread's life ---- */
+
+static void worker_main(void *arg);
+
+static void uncount(pool *p)
+{
+        rn_lock_take(&p->base.lock);
+        p->searching--;
+        p->threads--;
+        rn_executor_changed_locked(&p->base);
+        rn_lock_give(&p->base.lock);
+}
+
+static int start_one(pool *p)
+{
+        worker *k = rn_alloc(sizeof *k);
+        int rc = -ENOMEM;
+        if (k && (k->task = rn_task_new())) {
+                k->pool = p;
+                rn_executor_ref(&p->base);
+                rc = rn_thread_start(worker_main, k, p->base.name, p->opts.stack_size);
+                if (rc == 0)
+                        return 0;
+                rn_task_free(k->task);
+                rn_executor_unref(&p->base);
+        }
+        rn_free(k);
+        return rc;
+}
+
+int rn_workers_start(pool *p, size_t n)
+{
+        int first = 0;
+        while (n--) {
+                int rc = start_one(p);
+                if (rc < 0) {
+                        uncount(p);
+                        first = first ? first : rc;
+                }
+        }
+        return first;
+}
+
+/* The job ended its thread: another takes its place, if there is need. */
+static void ended_by_job(void *arg)
+{
+        worker *k = arg;
+        pool *p = k->pool;
+        rn_lock_take(&p->base.lock);
+        rn_list_remove(&k->link);
+        p->searching--; /* it was counted when its job ended */
+        p->threads--;
+        size_t start = rn_workers_wanted_locked(p);
+        rn_executor_changed_locked(&p->base);
+        rn_lock_give(&p->base.lock);
+        rn_workers_start(p, start);
+        rn_executor_unref(&p->base);
+        rn_free(k);
+}
+
+static void break_pool(pool *p, rn_task *self, int rc)
+{
+        char text[160], where[RN_ERROR_WHERE];
+        rein_error *by = rn_trail_take(self, rc);
+        snprintf(where, sizeof where, "init of '%s'", p->base.name);
+        if (!by)
+                by = rn_error_make(NULL, rc, where, NULL, NULL, "init returned %d", rc);
+        snprintf(text, sizeof text, "'%s' is broken: its init failed in one of its threads", p->base.name);
+        rn_executor_break(&p->base, by, text);
+}
+
+/* The next job, claimed and with its permit; NULL: none, or no permit. Lock held. */
+static rein_work *next_job(pool *p)
+{
+        while (p->permits > 0) {
+                rein_work *w = rn_queue_pop(p);
+                if (!w)
+                        break;
+                if (rn_work_claim(w)) {
+                        p->permits--;
+                        w->permit = RN_HAS_PERMIT;
+                        return w;
+                }
+                rn_future_unref(&w->future); /* the run's: it was cancelled, and never the last while that goes on */
+        }
+        return NULL;
+}
+
+/* Sleep in the idle list. false: idle long enough. Lock held, searching counted on return when true. */
+static bool idle(pool *p, worker *k)
+{
+        int64_t until = p->opts.idle_ns > RN_NEVER - rn_clock() ? RN_NEVER : rn_clock() + p->opts.idle_ns;
+        p->searching--;
+        k->woken = false;
+        rn_list_push_front(&p->idle, &k->idle);
+        while (!k->woken && rn_clock() < until) {
+                rn_lock_give(&p->base.lock);
+                rn_park(k->task, until);
+                rn_lock_take(&p->base.lock);
+        }
+        if (k->woken)
+                return true;
+        rn_list_remove(&k->idle);
+        p->searching++; /* as every thread that ends */
+        return false;
+}
+
+static void worker_main(void *arg)
+{
+        worker *k = arg;
+        pool *p = k->pool;
+        rn_task *self = k->task;
+        if (!rn_task_adopt(self)) {
+                uncount(p);
+                rn_executor_unref(&p->base);
+                rn_free(k);
+                return;
+        }
+        self->worker = k;
+        self->thread_ended = ended_by_job;
+        self->thread_ended_arg = k;
+        if (p->opts.stack_size) {
+                self->stack_base = rn_stack_base();
+                self->stack_size = p->opts.stack_size;
+        }
+        int rc = p->opts.init ? p->opts.init(p->opts.init_arg) : 0;
+        if (rc < 0)
+                break_pool(p, self, rc);
+
+        rn_lock_take(&p->base.lock);
+        rn_list_push(&p->workers, &k->link);
+        while (rc >= 0) {
+                rein_work *w = next_job(p);
+                if (w) {
+                        p->searching--;
+                        k->job = w;
+                        rn_lock_give(&p->base.lock);
+                        rn_work_run_claimed(w);
+                        rn_lock_take(&p->base.lock);
+                } else if (p->base.state != RN_OPEN || p->base.broken || !idle(p, k)) {
+                        break;
+                }
+        }
+        rn_lock_give(&p->base.lock);
+        if (rc >= 0 && p->opts.fini)
+                p->opts.fini(p->opts.init_arg);
+        self->thread_ended = NULL;
+        self->worker = NULL;
+        rn_lock_take(&p->base.lock);
+        rn_list_remove(&k->link);
+        p->searching--;
+        p->threads--;
+        size_t start = p->base.broken ? 0 : rn_workers_wanted_locked(p); /* a job may have come while fini ran */
+        rn_executor_changed_locked(&p->base);
+        rn_lock_give(&p->base.lock);
+        rn_workers_start(p, start);
+        rn_free(k);
+        rn_executor_unref(&p->base);
+}
