@@ -30,7 +30,7 @@ static bool waits_for_work_of(const rn_waits *what, const rein_executor *x)
 static rein_work *holder_of_permit(const rn_task *self)
 {
         for (const rn_ambient *a = self->now; a; a = a->outer)
-                if (a->work && a->work->permit == RN_HAS_PERMIT)
+                if (a->work && rn_load32(&a->work->permit) == RN_HAS_PERMIT)
                         return a->work;
         return NULL;
 }
@@ -59,10 +59,13 @@ static void tell(search *s, const char *front, const char *what)
 
 static bool runs_inside(const rn_task *t, const rn_group *g)
 {
+        bool inside = false;
+        rn_scope_lock(g->scope);
         for (const rn_ambient *a = t->now; a; a = a->outer)
-                if (a->work && rn_scope_within(a->work->root, g->scope))
-                        return true;
-        return false;
+                inside |= a->work && rn_scope_head(a->work->root) == rn_scope_head(g->scope) &&
+                          rn_scope_within(a->work->root, g->scope);
+        rn_scope_unlock(g->scope);
+        return inside;
 }
 
 /* Does what `t` waits for wait for self? Graph lock held: every task in the circle sits in its wait. */
@@ -135,13 +138,23 @@ void rn_wait_end(rn_task *self, rn_waiting *waiting)
 
 enum { LEAST_STACK = 96 * 1024, MAX_INLINE = 24, MAX_INLINE_UNKNOWN_STACK = 4 };
 
+static bool reached_by(rein_work *w, const rn_scope *scope)
+{
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root)
+                return false;
+        bool within = rn_scope_within(root, scope);
+        rn_scope_unlock(root);
+        return within;
+}
+
 bool rn_claim_here(rn_task *self, rein_work *w)
 {
         rein_executor *x = w->executor;
         if (!x->kind->claim || rn_load32(&w->state) != RN_WORK_QUEUED || w->on_worker || w->share || w->shared ||
             w->unheeded != REIN_WAIT_FOR_IT)
                 return false;
-        if (self->now->scope && !rn_scope_within(w->root, self->now->scope))
+        if (self->now->scope && !reached_by(w, self->now->scope))
                 return false; /* a cancel of the waiter would not reach it */
         if (self->now->unopened || self->now->hook)
                 return false;

@@ -586,14 +586,20 @@ static void errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_executor *x = RN_ITEM(e, rein_executor, errand);
-        harden(x, REIN_STOP_NOW);
         rn_lock_take(&x->lock);
-        bool again = x->state != RN_OPEN && rn_clock() < x->stop_until && rn_timer_arm(&x->timer, x->stop_until, 0);
+        bool stopped = x->state != RN_OPEN; /* else it was restarted meanwhile */
         rn_lock_give(&x->lock);
-        if (again)
-                return;
-        abandon_rest(x);
-        rn_executor_unref(x);
+        if (stopped)
+                harden(x, REIN_STOP_NOW);
+        rn_lock_take(&x->lock);
+        bool early = x->state != RN_OPEN && rn_clock() < x->stop_until;
+        bool again = early && rn_timer_arm(&x->timer, x->stop_until, 0);
+        bool due = x->state != RN_OPEN && !early;
+        rn_lock_give(&x->lock);
+        if (due)
+                abandon_rest(x);
+        if (!again)
+                rn_executor_unref(x);
 }
 
 int rein_executor_restart(rein_executor *x)

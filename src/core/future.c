@@ -251,28 +251,19 @@ static void destroy_plain(rein_future *f)
 
 static const rn_future_kind failed_kind = {too_late, destroy_plain};
 
+#define IMMORTAL(f, e, number)                                                                                         \
+        {                                                                                                              \
+                .refs.v = 1, .ends.v = RN_SETTLED | RN_GONE, .kind = &failed_kind, .place = "",                        \
+                .waiters = {&(f).waiters, &(f).waiters}, .nexts = {&(f).nexts, &(f).nexts},                            \
+                .spent = {&(f).spent, &(f).spent}, .outcome = {.code = (number), .error = &(e)},                       \
+        }
+
 rein_future *rn_future_immortal(int code)
 {
-        static rein_error errors[2] = {{.code = -ENOMEM, .text = "no memory for the job", .where = ""},
-                                       {.code = -EPERM, .text = "the group is not open", .where = ""}};
-        static rein_future futures[2];
-        static rn_lock once;
-        const int i = code == -EPERM;
-        rein_future *f = &futures[i];
-        rn_lock_take(&once);
-        if (!f->kind) {
-                f->kind = &failed_kind;
-                f->place = "";
-                rn_list_init(&f->waiters);
-                rn_list_init(&f->nexts);
-                rn_list_init(&f->spent);
-                rn_store32(&errors[i].refs, 1);
-                rn_store32(&f->refs, 1);
-                f->outcome = (rn_outcome){.code = errors[i].code, .error = &errors[i]};
-                rn_store32(&f->ends, RN_SETTLED | RN_GONE);
-        }
-        rn_lock_give(&once);
-        return f;
+        static rein_error no_memory = {.refs.v = 1, .code = -ENOMEM, .text = "no memory for the job", .where = ""};
+        static rein_error not_open = {.refs.v = 1, .code = -EPERM, .text = "the group is not open", .where = ""};
+        static rein_future futures[2] = {IMMORTAL(futures[0], no_memory, -ENOMEM), IMMORTAL(futures[1], not_open, -EPERM)};
+        return &futures[code == -EPERM];
 }
 
 rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text)

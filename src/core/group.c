@@ -54,11 +54,13 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
                 return;
         }
         g->scope = s;
+        rn_storeptr(&g->found, s);
         g->owner = self;
         g->policy = opts.policy;
         g->width = opts.width;
         g->unfinished = g->foreground = g->failed = g->canceled = g->ended = 0;
         g->succeeded = g->decided = g->background_canceled = false;
+        rn_store32(&g->closing, 0);
         rn_list_init(&g->kept_futures);
         rn_list_init(&g->spawners);
         g->place = place;
@@ -76,13 +78,16 @@ static rn_group *find_locked(rein_group *group)
                 return NULL;
         rn_group *g = rn_loadptr(&h->record);
         uint32_t generation = rn_load32(&h->generation);
+        rn_scope *s = rn_loadptr(&g->found);
         if (rn_kept_generation(&g->kept) != generation)
                 return NULL;
-        rn_scope *s = g->scope;
-        rn_scope_lock(s);
-        if (rn_kept_generation(&g->kept) == generation && g->scope == s && !s->closed && s->group == g)
+        rn_scope *head = rn_scope_head(s);
+        rn_lock_take(&head->lock);
+        /* The group is given back before its scope is: with the right generation now, s is its scope, and stays. */
+        bool open = !rn_load32(&g->closing) && rn_scope_head(s) == head;
+        if (open && rn_kept_generation(&g->kept) == generation)
                 return g;
-        rn_scope_unlock(s);
+        rn_lock_give(&head->lock);
         return NULL;
 }
 
@@ -181,11 +186,12 @@ void rn_group_child_parts(rein_work *w)
 
 /* ---- spawning ---- */
 
-/* Is the running task a job of the group, or below one? It must never wait for a place it holds itself. */
+/* Is the running task a job of the group, or below one? It must never wait for a place it holds itself. Family locked. */
 static bool inside(const rn_group *g, const rn_task *self)
 {
         for (const rn_ambient *a = self->now; a; a = a->outer)
-                if (a->work && rn_scope_within(a->work->root, g->scope))
+                if (a->work && rn_scope_head(a->work->root) == rn_scope_head(g->scope) &&
+                    rn_scope_within(a->work->root, g->scope))
                         return true;
         return false;
 }
@@ -381,6 +387,7 @@ static void release(rn_group *g, rn_task *self)
         self->now->scope = s->parent && s->parent->task == self ? s->parent : NULL;
         rn_scope_lock(s);
         s->group = NULL;
+        rn_store32(&g->closing, 1);
         rn_scope_unlock(s);
         rn_slab_give(&rn_world_now()->groups, g);
         rn_scope_leave(s);

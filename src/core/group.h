@@ -16,6 +16,7 @@ enum { RN_GROUP_FAILURES = 16 };
 typedef struct rn_group {
         rn_kept kept;
         rn_scope *scope;
+        rn_aptr found; /* the same, for who comes by the handle and may come late */
         rn_task *owner;
         rein_policy policy;
         int width;
@@ -23,6 +24,7 @@ typedef struct rn_group {
         size_t failed, canceled, ended;
         bool succeeded, decided; /* FIRST: there was a success. ANY: there was an end */
         bool background_canceled;
+        rn_a32 closing; /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
         rn_link kept_futures;
         rn_link spawners;   /* rn_sleeper: they wait for a place */

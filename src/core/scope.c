@@ -50,7 +50,7 @@ rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t g
         s->until = until;
         s->canceled_at = RN_NEVER;
         s->grace = grace;
-        s->closed = false;
+        rn_store32(&s->closed, 0);
         s->place = place;
         s->why[0] = s->who[0] = s->line[0] = 0;
         rn_scope *head = parent ? rn_scope_head(parent) : s;
@@ -101,7 +101,7 @@ void rn_scope_leave(rn_scope *s)
         if (s->grace >= 0 && s->parent && s->task)
                 rn_hooks_unshield_locked(s->parent); /* regions outside of the shield had their hooks held back */
         rn_scope_cut(s);
-        s->closed = true;
+        rn_store32(&s->closed, 1);
         rn_scope_unlock(s);
         rn_scope_unref(s);
 }
@@ -111,10 +111,10 @@ rn_scope *rn_scope_find_locked(rn_scope *record, uint32_t generation)
         while (record && rn_kept_generation(&record->kept) == generation) {
                 rn_scope *head = rn_loadptr(&record->family);
                 rn_lock_take(&head->lock);
-                if (rn_kept_generation(&record->kept) == generation && rn_loadptr(&record->family) == head &&
-                    !record->closed)
+                /* `closed` first: if the generation is right afterwards, it was read from this life of the record. */
+                bool open = !rn_load32(&record->closed), same = rn_loadptr(&record->family) == head;
+                if (open && same && rn_kept_generation(&record->kept) == generation)
                         return record;
-                bool same = rn_loadptr(&record->family) == head;
                 rn_lock_give(&head->lock);
                 if (same)
                         break;
@@ -169,7 +169,7 @@ static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
 void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, const char *place, rn_fired *fired)
 {
         int64_t now = rn_clock();
-        if (top->canceled_at != RN_NEVER || top->closed)
+        if (top->canceled_at != RN_NEVER || rn_load32(&top->closed))
                 return;
         top->canceled_at = now;
         top->canceled_from = place;
@@ -352,7 +352,7 @@ int rein_scope_close(rein_scope *s, int rc)
                 return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s belongs to another task: the task that "
                                "opens a scope closes it", h->place);
         rn_scope *record = rn_loadptr(&h->record);
-        if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || record->closed)
+        if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || rn_load32(&record->closed))
                 return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s is closed already", h->place);
         if (self->now->scope != record || record->group || rn_hook_innermost(self))
                 return rn_fail(-EPERM, "rein_scope_close", "something opened inside the scope of %s is still open: close "

@@ -43,7 +43,7 @@ typedef struct rn_scope {
         rn_a64 cancel_at;
         int64_t until, canceled_at; /* own deadline, own cancel */
         int64_t grace;              /* of a shield; -1: not a shield */
-        bool closed;
+        rn_a32 closed;
         const char *place;
         const char *canceled_from; /* place of the cancel */
         char why[RN_WHY_TEXT], who[RN_WHO_TEXT];
@@ -54,7 +54,6 @@ typedef struct rn_scope {
 typedef struct rn_fired {
         struct rn_hook *hooks;
         struct rein_work *unstarted; /* each with a reference */
-        struct rn_scope *because;
         char reason[sizeof(((rn_scope *)0)->line)];
 } rn_fired;
 
@@ -108,7 +107,7 @@ rn_scope *rn_scope_find_locked(rn_scope *record, uint32_t generation);
  * in text, if text is given. Returns how many there were. */
 int rn_scope_unwind(struct rn_task *t, rn_scope *base, char *text, size_t n);
 
-/* Is s, or one above it, `above`? Family lock not needed: parents of a live chain do not change. */
+/* Is s, or one above it, `above`? Family lock held: an abandon may cut the chain. */
 bool rn_scope_within(const rn_scope *s, const rn_scope *above);
 
 #endif

@@ -268,7 +268,7 @@ static int done_next(rn_task *self, done *d, int64_t until)
         }
         if (rc == REIN_ETIMEOUT)
                 return rn_fail(rc, "rein_done_next", "%zu of %zu unfinished", d->total - d->given, d->total);
-        if (rc < 0)
+        if (!w)
                 return rc;
         d->given++;
         return (int)w->index;

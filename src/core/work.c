@@ -70,7 +70,8 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         w->unheeded = job->unheeded;
         w->on_worker = job->on_worker;
         w->background = job->background;
-        snprintf(w->name, sizeof w->name, "%s", job->name ? job->name : "");
+        if (job->name)
+                snprintf(w->name, sizeof w->name, "%s", job->name);
         if (share)
                 w->share = strcpy(share, job->share);
         w->context = self ? rn_context_ref(self->now->context) : NULL;
@@ -267,7 +268,6 @@ static void leave(rein_work *w, rn_task *self)
 static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
 {
         char open[160], reason[sizeof w->root->line];
-        rn_work_describe(w, where, RN_ERROR_WHERE);
         int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
         int code = rn_scope_translate(w->root, rc);
         if (code == REIN_ESTOPPED)
@@ -300,6 +300,8 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
                 o->release = w->given_release;
                 w->given = NULL;
         }
+        if (o->code < 0)
+                rn_work_describe(w, where, RN_ERROR_WHERE);
         o->text = text;
         o->where = where;
         if (rn_canceled(self))

@@ -41,6 +41,8 @@ typedef enum rn_rung {
         RN_RUNG_ABANDONED
 } rn_rung;
 
+enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT }; /* lost: abandoned with its job */
+
 enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96 };
 
 struct rein_work {
@@ -77,7 +79,7 @@ struct rein_work {
         bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         struct rein_work *stop_next;
-        enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT } permit; /* of its pool; lost: abandoned with it */
+        rn_a32 permit; /* RN_..._PERMIT of its pool; written under the lock */
         bool has_spare; /* it blocks, and a spare thread stands in for it */
         rn_heap_node by_priority;
         rn_link by_age;

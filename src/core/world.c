@@ -12,12 +12,14 @@ static void set_up(rn_world *w)
 {
         rn_store32(&w->lock.word, 0);
         rn_store32(&w->graph.word, 0);
+        rn_store32(&w->fd_lock.word, 0);
         rn_slab_init(&w->tasks, sizeof(rn_task));
         rn_slab_init(&w->scopes, sizeof(rn_scope));
         rn_slab_init(&w->groups, sizeof(rn_group));
         rn_slab_init(&w->hooks, sizeof(rn_hook));
         rn_clock_init(&w->clock);
         rn_list_init(&w->executors);
+        rn_list_init(&w->fd_waiters);
         rn_on_thread_exit(rn_task_thread_ends);
 }
 

@@ -4,10 +4,11 @@
  *
  * Lock order of the library, outermost first. No user code runs under any of them.
  *      executor (its queue, threads, list of works)
+ *      deadlock graph
  *      scope family (a tree of scopes, their regions and groups)
  *      future
  *      wait set
- *      deadlock graph, slabs, clock, hand, world (leaves) */
+ *      slabs, clock, hand, world, descriptors (leaves) */
 #ifndef RN_CORE_WORLD_H
 #define RN_CORE_WORLD_H
 
@@ -22,6 +23,8 @@ typedef struct rn_world {
         rn_clockwork clock;
         rn_lock graph;     /* who waits for whom: deadlock.c */
         rn_link executors; /* those that exit must stop */
+        rn_lock fd_lock;
+        rn_link fd_waiters; /* who waits for a descriptor: src/io */
         uint32_t pools_made;
         void (*unseen)(const rein_error *e, void *arg);
         void *unseen_arg;

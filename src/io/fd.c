@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "core/hook.h"
+#include "core/world.h"
 #include "rein/io.h"
 
 /* ---- who waits for which ---- */
@@ -21,21 +22,6 @@ typedef struct fd_waiter {
         int fd;
         bool closed;
 } fd_waiter;
-
-static struct {
-        rn_lock lock;
-        uint32_t process;
-        rn_link list;
-} waiters;
-
-static void waiters_lock(void)
-{
-        rn_lock_take(&waiters.lock);
-        if (waiters.process != rn_generation()) { /* the first, or a forked child: those of the parent are not here */
-                waiters.process = rn_generation();
-                rn_list_init(&waiters.list);
-        }
-}
 
 int rn_io_enter(rn_task **self)
 {
@@ -48,9 +34,10 @@ int rn_io_enter(rn_task **self)
 int rn_fd_wait(rn_task *self, int fd, int events, int64_t until, const char *doing)
 {
         fd_waiter me = {.task = self, .fd = fd};
-        waiters_lock();
-        rn_list_push(&waiters.list, &me.link);
-        rn_lock_give(&waiters.lock);
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        rn_list_push(&world->fd_waiters, &me.link);
+        rn_lock_give(&world->fd_lock);
         rn_doing was = rn_task_doing(self, (rn_doing){doing, NULL});
         int rc = 0;
         bool closed = false;
@@ -62,14 +49,14 @@ int rn_fd_wait(rn_task *self, int fd, int events, int64_t until, const char *doi
                         rc = self->backend->poll(self, fd, events, at < until ? at : until);
                 if (rc == 0 && until != RN_NEVER && until <= rn_clock())
                         rc = REIN_ETIMEOUT;
-                rn_lock_take(&waiters.lock);
+                rn_lock_take(&world->fd_lock);
                 closed = me.closed;
-                rn_lock_give(&waiters.lock);
+                rn_lock_give(&world->fd_lock);
         }
         rn_task_doing(self, was);
-        rn_lock_take(&waiters.lock);
+        rn_lock_take(&world->fd_lock);
         rn_list_remove(&me.link);
-        rn_lock_give(&waiters.lock);
+        rn_lock_give(&world->fd_lock);
         if (closed || (rc > 0 && (rc & RN_POLLNVAL)))
                 return -EBADF;
         return rc;
@@ -90,15 +77,16 @@ int rein_close(int fd)
 {
         if (fd < 0)
                 return -EBADF;
-        waiters_lock();
-        RN_LIST_EACH(l, &waiters.list) {
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        RN_LIST_EACH(l, &world->fd_waiters) {
                 fd_waiter *w = RN_ITEM(l, fd_waiter, link);
                 if (w->fd == fd) {
                         w->closed = true;
                         rn_unpark(w->task);
                 }
         }
-        rn_lock_give(&waiters.lock);
+        rn_lock_give(&world->fd_lock);
         return rn_sys_close(fd);
 }
 

@@ -31,7 +31,7 @@ static void look(rn_errand *e, uint32_t tag)
         if (p->queue.count && !p->permits) {
                 RN_LIST_EACH(l, &p->workers) {
                         worker *k = RN_ITEM(l, worker, link);
-                        bool spare = k->job && k->job->permit == RN_HAS_PERMIT && !k->job->has_spare && blocks(k) &&
+                        bool spare = k->job && rn_load32(&k->job->permit) == RN_HAS_PERMIT && !k->job->has_spare && blocks(k) &&
                                      p->opts.threads + p->spares < p->opts.threads_max;
                         if (!spare)
                                 continue;

@@ -18,7 +18,7 @@ void rn_permit_put_locked(pool *p)
 
 void rn_permit_job_ends_locked(pool *p, rein_work *w)
 {
-        switch (w->permit) {
+        switch (rn_load32(&w->permit)) {
         case RN_NO_PERMIT:
                 return;
         case RN_HAS_PERMIT:
@@ -36,7 +36,7 @@ void rn_permit_job_ends_locked(pool *p, rein_work *w)
                 p->exhausted = false;
                 break;
         }
-        w->permit = RN_NO_PERMIT;
+        rn_store32(&w->permit, RN_NO_PERMIT);
         w->has_spare = false;
 }
 
@@ -46,8 +46,8 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
         size_t start = 0;
         bool exhausted = false;
         rn_lock_take(&x->lock);
-        if (w->permit == RN_HAS_PERMIT) { /* else it has come back in this very moment, or lent it */
-                w->permit = RN_LOST_PERMIT;
+        if (rn_load32(&w->permit) == RN_HAS_PERMIT) { /* else it has come back in this very moment, or lent it */
+                rn_store32(&w->permit, RN_LOST_PERMIT);
                 p->lost++;
                 if (w->has_spare) {
                         p->spares--;
@@ -76,14 +76,14 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
                 return false;
         bool inside = false;
         for (const rn_ambient *a = self->now; a; a = a->outer)
-                inside |= a->work && a->work->executor == x && a->work->permit == RN_HAS_PERMIT;
+                inside |= a->work && a->work->executor == x && rn_load32(&a->work->permit) == RN_HAS_PERMIT;
         rn_lock_take(&x->lock);
         bool may = rn_queue_has(w) && (inside || p->permits > 0) && rn_work_claim(w);
         if (may) {
                 rn_queue_remove(p, w);
                 if (!inside) {
                         p->permits--;
-                        w->permit = RN_HAS_PERMIT;
+                        rn_store32(&w->permit, RN_HAS_PERMIT);
                 }
         }
         rn_lock_give(&x->lock);
@@ -97,7 +97,7 @@ static bool nobody_can_run(const pool *p)
                 return false;
         RN_LIST_EACH(l, &p->workers) {
                 const worker *k = RN_ITEM(l, worker, link);
-                if (k->job && k->job->permit == RN_HAS_PERMIT)
+                if (k->job && rn_load32(&k->job->permit) == RN_HAS_PERMIT)
                         return false;
         }
         return true;
@@ -107,7 +107,11 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
 {
         pool *p = rn_pool_of(x);
         rn_lock_take(&x->lock);
-        mine->permit = RN_NO_PERMIT;
+        if (rn_load32(&mine->permit) != RN_HAS_PERMIT) { /* it was abandoned, and lost it */
+                rn_lock_give(&x->lock);
+                return 0;
+        }
+        rn_store32(&mine->permit, RN_NO_PERMIT);
         rn_permit_put_locked(p);
         size_t start = rn_workers_wanted_locked(p);
         rn_lock_give(&x->lock);
@@ -117,7 +121,7 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
         bool stuck = nobody_can_run(p) && p->permits > 0;
         if (stuck) {
                 p->permits--;
-                mine->permit = RN_HAS_PERMIT;
+                rn_store32(&mine->permit, RN_HAS_PERMIT);
         }
         rn_lock_give(&x->lock);
         return stuck ? REIN_EDEADLOCK : 1;
@@ -140,6 +144,6 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
                 }
                 rn_task_doing(self, was);
         }
-        mine->permit = RN_HAS_PERMIT;
+        rn_store32(&mine->permit, RN_HAS_PERMIT);
         rn_lock_give(&x->lock);
 }

@@ -132,7 +132,7 @@ static rein_work *next_job(pool *p)
                         break;
                 if (rn_work_claim(w)) {
                         p->permits--;
-                        w->permit = RN_HAS_PERMIT;
+                        rn_store32(&w->permit, RN_HAS_PERMIT);
                         return w;
                 }
                 rn_future_unref(&w->future); /* the run's: it was cancelled, and never the last while that goes on */
