@@ -3,6 +3,10 @@
 #ifndef REIN_BASE_H
 #define REIN_BASE_H
 
+#if defined __cplusplus && defined __GNUC__
+#pragma GCC system_header /* options struct fields left out are zero on purpose: no -Wmissing-field-initializers */
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

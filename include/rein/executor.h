@@ -36,7 +36,9 @@ typedef struct rein_job {
         bool    background;           /* does not keep its group open; cancelled when only such are left */
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
-#define REIN_COPY(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__) /* arg and its size, never apart */
+/* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). */
+#define REIN_COPY(...)     REIN_COPY_(__VA_ARGS__, )
+#define REIN_COPY_(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__)
 #define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1)        /* a computed limit: nothing left is not "none" */
 
 /* Inside a job: how many bytes of arg were copied; 0 elsewhere. Since 0.1. */

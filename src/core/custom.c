@@ -16,7 +16,7 @@ static custom *of(rein_executor *x)
         return (custom *)(void *)x;
 }
 
-static int accept(rein_executor *x, rein_work *w, const char **what)
+static int take(rein_executor *x, rein_work *w, const char **what)
 {
         int rc = of(x)->ops.accept(of(x)->self, w);
         *what = "did not take it";
@@ -55,7 +55,7 @@ static void destroy(rein_executor *x)
 }
 
 static const rn_executor_kind custom_kind = {
-        .accept = accept,
+        .accept = take,
         .post = post,
         .dequeue = dequeue,
         .stopping = stopping,
@@ -77,7 +77,7 @@ rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self)
                 what = "no memory, or rein's threads could not be started";
                 rc = c ? rn_executor_init(&c->base, &custom_kind, NULL, "executor", INT64_C(2000000000)) : -ENOMEM;
         }
-        if (rc < 0) {
+        if (rc < 0 || !c) {
                 rn_free(c);
                 rn_fail(rc, "rein_executor_new", "%s", what);
                 return NULL;

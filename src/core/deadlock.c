@@ -2,7 +2,6 @@
 #include "core/deadlock.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "core/world.h"
 
@@ -37,24 +36,20 @@ static rein_work *holder_of_permit(const rn_task *self)
 
 /* ---- the circle ---- */
 
-enum { MAX_DEPTH = 64, MAX_STEPS = 4096 };
+enum { MAX_DEPTH = 64, MAX_STEPS = 4096, CIRCLE_TEXT = 512 };
 
 typedef struct search {
         rn_task *self;
         int steps;
-        char *text;
-        size_t room;
+        char text[CIRCLE_TEXT];
 } search;
 
+/* The circle is found from its far end: each step puts itself before what is there. */
 static void tell(search *s, const char *front, const char *what)
 {
-        /* The circle is found from its far end: each step puts itself before what is there. */
-        size_t n = strlen(front) + strlen(what), have = strlen(s->text);
-        if (n + have + 1 > s->room)
-                return;
-        memmove(s->text + n, s->text, have + 1);
-        memcpy(s->text, front, strlen(front));
-        memcpy(s->text + strlen(front), what, strlen(what));
+        char rest[CIRCLE_TEXT];
+        snprintf(rest, sizeof rest, "%s", s->text);
+        snprintf(s->text, sizeof s->text, "%s%s%s", front, what, rest);
 }
 
 static bool runs_inside(const rn_task *t, const rn_group *g)
@@ -98,16 +93,15 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
         int rc = 0;
         if (for_ever) {
                 rn_world *world = rn_world_now();
-                char circle[512] = "";
-                search s = {.self = self, .text = circle, .room = sizeof circle};
+                search s = {.self = self};
                 rn_lock_take(&world->graph);
                 self->waits = *what;
                 waiting->said = true;
                 bool found = leads_back(&s, self, 0);
                 rn_lock_give(&world->graph);
                 if (found)
-                        rc = rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: you wait for %s, which is you",
-                                     circle);
+                        rc = rn_fail(REIN_EDEADLOCK, "deadlock",
+                                     "this wait can never end: you wait for %s, which is you", s.text);
         }
         rein_work *mine = holder_of_permit(self);
         if (rc == 0 && mine && mine->executor->kind->lend && waits_for_work_of(what, mine->executor)) {
@@ -115,9 +109,10 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
                 if (lent > 0)
                         waiting->mine = mine;
                 else if (lent < 0 && for_ever)
-                        rc = rn_fail(lent, "deadlock", "this wait can never end: every thread of '%s' waits for jobs of "
-                                     "'%s', and no thread can be started for them", mine->executor->name,
-                                     mine->executor->name);
+                        rc = rn_fail(lent, "deadlock",
+                                     "this wait can never end: every thread of '%s' waits for jobs of "
+                                     "'%s', and no thread can be started for them",
+                                     mine->executor->name, mine->executor->name);
         }
         return rc;
 }

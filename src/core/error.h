@@ -39,7 +39,8 @@ rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *wher
 /* The same error with other `next` (taken over); NULL: no memory. */
 rein_error *rn_error_with_next(const rein_error *e, rein_error *next);
 
-rein_error *rn_error_ref(rein_error *e); /* NULL for NULL, and for a task's reserve when there is no memory to copy it */
+/* NULL for NULL, and for a task's reserve when there is no memory to copy it. */
+rein_error *rn_error_ref(rein_error *e);
 void rn_error_unref(rein_error *e);
 void rn_error_set(rein_error **slot, rein_error *e); /* e is taken over */
 

@@ -19,7 +19,8 @@ static void timer(rn_timer *t, uint32_t tag)
                 rn_executor_unref(x);
 }
 
-int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix, int64_t grace)
+int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix,
+                     int64_t grace)
 {
         int rc = rn_clock_start();
         if (rc < 0)
@@ -627,9 +628,9 @@ int rein_executor_restart(rein_executor *x)
         rn_lock_give(&x->lock);
         rein_receipt_free(fresh);
         rein_receipt_free(old);
-        return rc == -EBUSY ? rn_fail(rc, "rein_executor_restart", "'%s' is not stopped, or its stop has not ended",
-                                      x->name)
-                            : rc;
+        return rc == -EBUSY
+                       ? rn_fail(rc, "rein_executor_restart", "'%s' is not stopped, or its stop has not ended", x->name)
+                       : rc;
 }
 
 void rein_executor_free(rein_executor *x)

@@ -14,12 +14,12 @@
 typedef struct rn_executor_kind {
         int (*accept)(rein_executor *x, rein_work *w, const char **what); /* w is QUEUED and in the list */
         void (*post)(rein_executor *x, rein_work *w);
-        void (*dequeue)(rein_executor *x, rein_work *w);   /* it never runs: give up the run's reference if it is here */
+        void (*dequeue)(rein_executor *x, rein_work *w); /* it never runs: give up the run's reference if it is here */
         void (*stopping)(rein_executor *x, rein_stop how); /* may be called again, for a harsher one */
         void (*ending)(rein_executor *x, rein_work *w);    /* its code has ended; about to settle */
         void (*abandoned)(rein_executor *x, rein_work *w);
-        bool (*left)(rein_executor *x);                    /* have its threads left? lock held */
-        int (*restart)(rein_executor *x);                  /* lock held */
+        bool (*left)(rein_executor *x);   /* have its threads left? lock held */
+        int (*restart)(rein_executor *x); /* lock held */
         size_t (*threads)(rein_executor *x);
         void (*destroy)(rein_executor *x);
         /* Waiting inside, for a job of the same executor; NULL: none of it. */
@@ -49,15 +49,16 @@ struct rein_executor {
         rein_error *broken_by; /* of the init that failed; constant while broken */
         rn_link works;
         size_t unfinished, unsettled, in_stop;
-        rn_link sleepers; /* stops */
-        rn_link shares;   /* runs in flight */
+        rn_link sleepers;      /* stops */
+        rn_link shares;        /* runs in flight */
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
-        int64_t stop_until; /* of stop_begin */
+        int64_t stop_until;    /* of stop_begin */
         rn_timer timer;
         rn_errand errand;
 };
 
-int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix, int64_t grace);
+int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix,
+                     int64_t grace);
 void rn_executor_publish(rein_executor *x); /* it is whole: exit may find it */
 void rn_executor_undo(rein_executor *x);    /* init, taken back; the record is the caller's to free */
 
@@ -76,7 +77,7 @@ void rn_executor_break(rein_executor *x, rein_error *by, const char *why); /* by
 void rn_executor_reject_queued(rein_executor *x, const char *why);
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
-void rn_executor_changed_locked(rein_executor *x); /* wake the stops: threads have left */
+void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */
 
 /* A job for x as the running task would submit it: a work, or a future that has failed (then *failed). */
 rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,

@@ -262,7 +262,8 @@ rein_future *rn_future_immortal(int code)
 {
         static rein_error no_memory = {.refs.v = 1, .code = -ENOMEM, .text = "no memory for the job", .where = ""};
         static rein_error not_open = {.refs.v = 1, .code = -EPERM, .text = "the group is not open", .where = ""};
-        static rein_future futures[2] = {IMMORTAL(futures[0], no_memory, -ENOMEM), IMMORTAL(futures[1], not_open, -EPERM)};
+        static rein_future futures[2] = {IMMORTAL(futures[0], no_memory, -ENOMEM),
+                                         IMMORTAL(futures[1], not_open, -EPERM)};
         return &futures[code == -EPERM];
 }
 

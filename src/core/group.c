@@ -37,10 +37,13 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
                 rc = -EINVAL;
                 what = "policy is none of the four, or width is negative";
         }
-        rn_group *g = rc == 0 && self ? rn_slab_take(&rn_world_now()->groups) : NULL;
-        rn_scope *s = g ? rn_scope_new(self->now->scope, self, opts.until.ns ? opts.until.ns : RN_NEVER, -1, place) : NULL;
-        if (g && !s)
-                rn_slab_give(&rn_world_now()->groups, g);
+        rn_group *g = NULL;
+        rn_scope *s = NULL;
+        if (rc == 0 && self && (g = rn_slab_take(&rn_world_now()->groups))) {
+                s = rn_scope_new(self->now->scope, self, opts.until.ns ? opts.until.ns : RN_NEVER, -1, place);
+                if (!s)
+                        rn_slab_give(&rn_world_now()->groups, g);
+        }
         h->task = self;
         h->place = place;
         h->magic = s ? OPEN : UNOPENED;
@@ -312,8 +315,10 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
         if (!group || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_fail(-EPERM, call, "this group was never opened, or is closed");
         if (!self || h->task != self)
-                return rn_fail(-EPERM, call, "the group opened at %s belongs to another task: the task that opens a "
-                               "group closes it", h->place);
+                return rn_fail(-EPERM, call,
+                               "the group opened at %s belongs to another task: the task that opens a "
+                               "group closes it",
+                               h->place);
         rn_group *g = rn_loadptr(&h->record);
         if (h->magic == OPEN && rn_kept_generation(&g->kept) != rn_load32(&h->generation))
                 return rn_fail(-EPERM, call, "the group opened at %s is closed already", h->place);
@@ -421,9 +426,11 @@ int rein_group_close(rein_group *group, int rc)
                 h->magic = 0;
                 return rn_fail(h->error, "rein_group_close", "the group of %s could not be opened", h->place);
         }
-        if (self->now->scope != g->scope || rn_hook_innermost(self))
-                return rn_fail(-EPERM, "rein_group_close", "something opened inside the group of %s is still open: close "
-                               "in the reverse order of opening", h->place);
+        if (!g || self->now->scope != g->scope || rn_hook_innermost(self))
+                return rn_fail(-EPERM, "rein_group_close",
+                               "something opened inside the group of %s is still open: close "
+                               "in the reverse order of opening",
+                               h->place);
         rn_scope *s = g->scope;
         if (rc < 0)
                 rn_scope_cancel_record(s, "the group's body failed", g->place);
@@ -442,8 +449,8 @@ int rein_group_close(rein_group *group, int rc)
         const char *place = g->place;
         rein_error *chain = chain_failures(g);
         if (failed && (rc >= 0 || rc == REIN_ECANCELED)) {
-                rc = rn_fail_because(REIN_EFAILED, chain, place, "%zu of the group's %zu children failed%s", count, ended,
-                                     count > RN_GROUP_FAILURES ? " (the first 16 are told)" : "");
+                rc = rn_fail_because(REIN_EFAILED, chain, place, "%zu of the group's %zu children failed%s", count,
+                                     ended, count > RN_GROUP_FAILURES ? " (the first 16 are told)" : "");
         } else if (failed && chain) { /* the body failed by itself; the children's failures stand beside its own */
                 rein_error *own = rn_trail_take(self, rc);
                 rn_fail_because(rc, chain, place, "%s (and %zu of the group's children failed)",

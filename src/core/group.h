@@ -27,7 +27,7 @@ typedef struct rn_group {
         rn_a32 closing; /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
         rn_link kept_futures;
-        rn_link spawners;   /* rn_sleeper: they wait for a place */
+        rn_link spawners; /* rn_sleeper: they wait for a place */
         const char *place;
 } rn_group;
 

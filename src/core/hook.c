@@ -258,9 +258,12 @@ int rein_hook_close(rein_hook *hook, int rc)
                 return rn_fail(-EPERM, "rein_hook_close", "this region is not open");
         if (!self || self != h->task)
                 return rn_fail(-EPERM, "rein_hook_close", "the region opened at %s belongs to another task", h->place);
-        if (rn_kept_generation(&h->record->kept) != h->generation || rn_hook_innermost(self) != h->record)
-                return rn_fail(-EPERM, "rein_hook_close", "something opened inside the region of %s is still open, or it "
-                               "is closed", h->place);
+        rn_hook *record = h->record;
+        if (!record || rn_kept_generation(&record->kept) != h->generation || rn_hook_innermost(self) != record)
+                return rn_fail(-EPERM, "rein_hook_close",
+                               "something opened inside the region of %s is still open, or it "
+                               "is closed",
+                               h->place);
         h->magic = 0;
-        return rn_hook_finish(self, h->record) ? REIN_ECANCELED : rc;
+        return rn_hook_finish(self, record) ? REIN_ECANCELED : rc;
 }

@@ -40,7 +40,8 @@ static void ended(void *arg)
         rein_drop(n->of);
 }
 
-rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int (*fn)(rein_future *, void *), void *arg)
+rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int (*fn)(rein_future *, void *),
+                        void *arg)
 {
         if (!f || !x || !fn) {
                 rn_fail(-EINVAL, "rein_then", "a future, an executor and a function are needed");

@@ -349,14 +349,18 @@ int rein_scope_close(rein_scope *s, int rc)
                 return -ENOMEM;
         }
         if (!self || self != h->task)
-                return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s belongs to another task: the task that "
-                               "opens a scope closes it", h->place);
+                return rn_fail(-EPERM, "rein_scope_close",
+                               "the scope opened at %s belongs to another task: the task that "
+                               "opens a scope closes it",
+                               h->place);
         rn_scope *record = rn_loadptr(&h->record);
         if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || rn_load32(&record->closed))
                 return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s is closed already", h->place);
         if (self->now->scope != record || record->group || rn_hook_innermost(self))
-                return rn_fail(-EPERM, "rein_scope_close", "something opened inside the scope of %s is still open: close "
-                               "in the reverse order of opening", h->place);
+                return rn_fail(-EPERM, "rein_scope_close",
+                               "something opened inside the scope of %s is still open: close "
+                               "in the reverse order of opening",
+                               h->place);
         rc = rn_scope_translate(record, rc);
         self->now->scope = record->parent && record->parent->task == self ? record->parent : NULL;
         rn_scope_leave(record);
@@ -381,7 +385,7 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
                 rn_hook *h = rn_hook_innermost(t);
                 rn_scope *s = t->now->scope;
                 const char *what = h ? "hook region" : s && s->group ? "group" : "scope";
-                if (!h && s == base)
+                if (!h && (!s || s == base))
                         break;
                 if (text && count == 0)
                         snprintf(text, n, "a %s opened at %s", what, h ? h->place : s->place);

@@ -26,8 +26,10 @@ typedef struct rn_slab {
         rn_slab_chunk *chunks;
 } rn_slab;
 
-void rn_slab_init(rn_slab *s, size_t item_size); /* also again, in a forked child: what was taken stays taken for ever */
-void *rn_slab_take(rn_slab *s);                  /* NULL: no memory. Of the fields only `kept` was touched */
+/* Also again, in a forked child: what was taken stays taken for ever. */
+void rn_slab_init(rn_slab *s, size_t item_size);
+/* NULL: no memory. Of the fields only `kept` was touched. */
+void *rn_slab_take(rn_slab *s);
 void rn_slab_give(rn_slab *s, void *item);
 
 static inline uint32_t rn_kept_generation(rn_kept *k)

@@ -55,16 +55,16 @@ typedef struct rn_task {
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
         unsigned inline_depth;
-        struct worker *worker;          /* of a pool's thread; the pool's */
+        struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
         char code_name[32]; /* rein_code_name's answer */
         rn_error_reserve reserve;
 } rn_task;
 
-rn_task *rn_self(void);       /* the running task; made at the first call of a thread; NULL: no memory */
-rn_task *rn_self_if(void);    /* NULL when this thread has not called in */
-rn_task *rn_task_new(void);   /* for a thread about to be started */
+rn_task *rn_self(void);         /* the running task; made at the first call of a thread; NULL: no memory */
+rn_task *rn_self_if(void);      /* NULL when this thread has not called in */
+rn_task *rn_task_new(void);     /* for a thread about to be started */
 bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */
 void rn_task_free(rn_task *t);
 void rn_task_thread_ends(void *word);

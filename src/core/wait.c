@@ -94,17 +94,19 @@ static int wait_for(rn_task *self, wait *a)
 /* What every public wait checks at entry. */
 static int enter(rn_task **self, rein_future *const f[], size_t n, const char *call)
 {
-        if (n && !f)
-                return rn_fail(-EINVAL, call, "no futures");
+        *self = rn_self();
+        if (!*self)
+                return -ENOMEM;
+        if (n && !f) {
+                rn_fail(-EINVAL, call, "no futures");
+                return -EINVAL;
+        }
         for (size_t i = 0; i < n; i++) {
                 if (!f[i])
                         return rn_fail(-EINVAL, call, "future %zu is NULL", i);
                 if (!rn_future_ours(f[i]))
                         return rn_fail(-EPERM, call, "future %zu is from before a fork", i);
         }
-        *self = rn_self();
-        if (!*self)
-                return -ENOMEM;
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
@@ -124,8 +126,13 @@ int rein_await(rein_future *f, void **value, rein_time until)
         rn_task *self;
         int rc = enter(&self, &f, 1, "rein_await");
         if (rc == 0 && !rn_future_is(f, RN_SETTLED))
-                rc = wait_for(self, &(wait){.f = &f, .n = 1, .need = 1, .end = RN_SETTLED, .until = until.ns,
-                                            .cancelable = true, .doing = "rein_await"});
+                rc = wait_for(self, &(wait){.f = &f,
+                                            .n = 1,
+                                            .need = 1,
+                                            .end = RN_SETTLED,
+                                            .until = until.ns,
+                                            .cancelable = true,
+                                            .doing = "rein_await"});
         if (rc < 0)
                 return rc;
         if (f->outcome.code < 0)
@@ -141,8 +148,13 @@ int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
         int rc = enter(&self, f, n, "rein_wait_all");
         if (rc < 0 || n == 0)
                 return rc;
-        return wait_for(self, &(wait){.f = f, .n = n, .need = n, .end = RN_SETTLED, .until = until.ns,
-                                      .cancelable = true, .doing = "rein_wait_all"});
+        return wait_for(self, &(wait){.f = f,
+                                      .n = n,
+                                      .need = n,
+                                      .end = RN_SETTLED,
+                                      .until = until.ns,
+                                      .cancelable = true,
+                                      .doing = "rein_wait_all"});
 }
 
 int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
@@ -153,7 +165,12 @@ int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
                 return rc;
         if (n == 0)
                 return -ENOENT;
-        wait a = {.f = f, .n = n, .need = 1, .end = RN_SETTLED, .until = until.ns, .cancelable = true,
+        wait a = {.f = f,
+                  .n = n,
+                  .need = 1,
+                  .end = RN_SETTLED,
+                  .until = until.ns,
+                  .cancelable = true,
                   .doing = "rein_wait_any"};
         rc = wait_for(self, &a);
         return rc < 0 ? rc : (int)a.first;
@@ -281,8 +298,10 @@ int rein_done_next(rein_done *it, rein_time until)
         if (!it || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_fail(-EPERM, "rein_done_next", "it is not open");
         if (h->magic == UNOPENED)
-                return rn_fail(-ENOMEM, "rein_done_next", "it could not be opened at %s: no memory, or a future that is "
-                               "NULL or from before a fork", h->place);
+                return rn_fail(-ENOMEM, "rein_done_next",
+                               "it could not be opened at %s: no memory, or a future that is "
+                               "NULL or from before a fork",
+                               h->place);
         if (self != h->task)
                 return rn_fail(-EPERM, "rein_done_next", "it was opened by another task, at %s", h->place);
         if (rn_canceled(self))

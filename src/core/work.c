@@ -73,7 +73,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         if (job->name)
                 snprintf(w->name, sizeof w->name, "%s", job->name);
         if (share)
-                w->share = strcpy(share, job->share);
+                w->share = memcpy(share, job->share, strlen(job->share) + 1);
         w->context = self ? rn_context_ref(self->now->context) : NULL;
         w->submitted = rn_clock();
         w->timer.fire = timer;
@@ -90,7 +90,8 @@ no_memory:
         return -ENOMEM;
 }
 
-rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job, rn_scope *parent)
+rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                       rn_scope *parent)
 {
         rein_work *w = rn_alloc(sizeof *w);
         if (w && rn_work_init(w, place, x, fn, arg, job, parent) == 0)
@@ -112,7 +113,8 @@ static void destroy(rein_future *f)
 
 void rn_work_describe(const rein_work *w, char *out, size_t n)
 {
-        snprintf(out, n, "job%s%s%s on '%s'", w->name[0] ? " '" : "", w->name, w->name[0] ? "'" : "", w->executor->name);
+        snprintf(out, n, "job%s%s%s on '%s'", w->name[0] ? " '" : "", w->name, w->name[0] ? "'" : "",
+                 w->executor->name);
 }
 
 void rn_value_is_shared(void *value)
@@ -277,8 +279,8 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
         if (left_open) {
                 o->code = -EPROTO;
                 o->cause = trail;
-                snprintf(text, n, "it ended (%s) with %s still open%s: close it on every path", rein_code_name(rc), open,
-                         left_open > 1 ? ", and more" : "");
+                snprintf(text, n, "it ended (%s) with %s still open%s: close it on every path", rein_code_name(rc),
+                         open, left_open > 1 ? ", and more" : "");
         } else if (rc < 0) {
                 rn_scope_lock(w->root);
                 rn_scope_reason_locked(w->root, reason, sizeof reason);
@@ -538,7 +540,7 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
         if (!root)
                 return rn_future_is(f, RN_SETTLED) && rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED
-                                                                                             : REIN_TOO_LATE;
+                                                                                            : REIN_TOO_LATE;
         rn_scope_cancel_locked(root, why, who, place, &fired);
         rn_scope_unlock(root);
         rn_fired_carry_out(&fired);

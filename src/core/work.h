@@ -64,8 +64,8 @@ struct rein_work {
         struct rn_group *group;
 
         rn_ambient ambient;
-        rn_aptr runner;  /* rn_task; NULL: does not run. Cleared before it settles */
-        void *given;     /* by rein_give; the runner's */
+        rn_aptr runner; /* rn_task; NULL: does not run. Cleared before it settles */
+        void *given;    /* by rein_give; the runner's */
         size_t given_size;
         void (*given_release)(void *);
 
@@ -74,12 +74,12 @@ struct rein_work {
         rn_timer timer;
         rn_errand errand;
 
-        rn_link all; /* in executor->works; its lock, as all below */
-        bool in_stop; /* it is itself waiting for a stop of its executor */
+        rn_link all;   /* in executor->works; its lock, as all below */
+        bool in_stop;  /* it is itself waiting for a stop of its executor */
         bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         struct rein_work *stop_next;
-        rn_a32 permit; /* RN_..._PERMIT of its pool; written under the lock */
+        rn_a32 permit;  /* RN_..._PERMIT of its pool; written under the lock */
         bool has_spare; /* it blocks, and a spare thread stands in for it */
         rn_heap_node by_priority;
         rn_link by_age;
@@ -105,7 +105,8 @@ int rn_job_take(rein_job *to, const rein_job *from, const char **what);
 int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
                  rn_scope *parent);
 /* The same with the record. */
-rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job, rn_scope *parent);
+rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
+                       rn_scope *parent);
 void rn_work_discard(rein_work *w); /* a NEW one: release arg, and give up the run's and the creator's reference */
 
 /* w may never run any more. true: the caller must call rn_work_never. */
@@ -120,13 +121,13 @@ void rn_work_rearm(rein_work *w);
 /* Settle it although it runs. false: it was settled. */
 bool rn_work_abandon(rein_work *w, const char *why);
 
-bool rn_work_claim(rein_work *w);       /* QUEUED -> RUNNING */
-void rn_work_run_claimed(rein_work *w); /* uses up the run's reference */
+bool rn_work_claim(rein_work *w);                           /* QUEUED -> RUNNING */
+void rn_work_run_claimed(rein_work *w);                     /* uses up the run's reference */
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o); /* ENDED by now; uses up the run's reference */
 void rn_work_thread_ended(rn_task *t, rein_work *w);
 
 void rn_work_stopped_by(rein_work *w, rn_rung rung);
-void rn_work_note_stuck(rein_work *w); /* what does it do now? for the receipt */
+void rn_work_note_stuck(rein_work *w);                          /* what does it do now? for the receipt */
 void rn_work_describe(const rein_work *w, char *out, size_t n); /* "job 'x' on pool 'y'" */
 
 extern const rn_future_kind rn_work_kind;

@@ -103,8 +103,8 @@ typedef struct transfer {
 static transfer transfer_of(rn_task *self, int fd, int64_t until, bool writes)
 {
         bool socket = rn_sys_is_socket(fd);
-        return (transfer){self, fd, until, writes, socket, socket || rn_sys_is_stream(fd),
-                          writes ? "rein_write" : "rein_read"};
+        return (transfer){
+                self, fd, until, writes, socket, socket || rn_sys_is_stream(fd), writes ? "rein_write" : "rein_read"};
 }
 
 /* The system call, which may block although the poll said no. */

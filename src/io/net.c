@@ -134,8 +134,8 @@ int rein_connect(const char *host, const char *service, rein_time until)
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);
-        if (rc == 0 && (!host || !service))
-                rc = rn_fail(-EINVAL, "rein_connect", "a host and a service are needed");
+        if (!host || !service)
+                return rn_fail(-EINVAL, "rein_connect", "a host and a service are needed");
         if (rc == 0)
                 rc = resolve(host, service, until.ns, &list);
         if (rc < 0)

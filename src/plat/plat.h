@@ -45,8 +45,8 @@ void *rn_alloc_kept(size_t n); /* the same, for memory that lives as long as the
 
 /* ---- time and chance ---- */
 
-int64_t rn_clock(void);      /* async-signal-safe */
-uint64_t rn_random64(void);  /* not for secrets */
+int64_t rn_clock(void);     /* async-signal-safe */
+uint64_t rn_random64(void); /* not for secrets */
 
 /* ---- waiting on a word; locks; spinning ---- */
 
@@ -106,41 +106,41 @@ bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *dige
 
 int rn_poke_setup(void); /* find and take a free real-time signal, once; -EBUSY: none is free */
 void rn_poke(uint32_t thread_id);
-bool rn_poke_unblock(void); /* let it through to this thread; was it blocked? */
+bool rn_poke_unblock(void);          /* let it through to this thread; was it blocked? */
 void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on its way lands here and not later */
 
 /* ---- the process ---- */
 
-uint32_t rn_generation(void);             /* grows by one in a forked child; async-signal-safe */
-int rn_at_exit(void (*fn)(void));         /* once per fn */
-const char *rn_errno_name(int err);       /* "EINVAL"; NULL: no such error */
+uint32_t rn_generation(void);       /* grows by one in a forked child; async-signal-safe */
+int rn_at_exit(void (*fn)(void));   /* once per fn */
+const char *rn_errno_name(int err); /* "EINVAL"; NULL: no such error */
 
 /* ---- descriptors ---- */
 
-#define RN_POLLIN  0x001
-#define RN_POLLOUT 0x004
+#define RN_POLLIN   0x001
+#define RN_POLLOUT  0x004
 #define RN_POLLNVAL 0x020
 
 /* Wait until fd has one of `events` or `wake` is readable, until `until`. fd -1: only wake.
  * Returns: fd's events, 0 (woken, interrupted or timed out), -errno. */
 int rn_sys_poll(int fd, int events, int wake, int64_t until);
 
-int rn_sys_wakefd(void);          /* a descriptor for wake */
+int rn_sys_wakefd(void);           /* a descriptor for wake */
 void rn_sys_wakefd_ring(int wake); /* async-signal-safe */
 void rn_sys_wakefd_drain(int wake);
 
 int rn_sys_close(int fd);
-bool rn_sys_is_stream(int fd);    /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
+bool rn_sys_is_stream(int fd); /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
 bool rn_sys_is_socket(int fd);
 int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN */
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
-#define RN_PIPE_ATOMIC 4096       /* a pipe that polls writable takes so many bytes without blocking */
+#define RN_PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes without blocking */
 
 int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
 int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
 void rn_sys_signal_close(int fd, int signo, bool was_blocked);
 
-typedef struct rn_sys_addr {      /* one address of a list */
+typedef struct rn_sys_addr { /* one address of a list */
         struct rn_sys_addr *next;
         int family, type, protocol;
         uint32_t len;
@@ -151,8 +151,8 @@ typedef struct rn_sys_addr {      /* one address of a list */
 int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);
-int rn_sys_accept(int fd);               /* -EAGAIN when non-blocking and nothing there */
+int rn_sys_accept(int fd);                /* -EAGAIN when non-blocking and nothing there */
 int rn_sys_connect(const rn_sys_addr *a); /* a descriptor whose connection is under way or made */
-int rn_sys_connected(int fd);            /* 0 or -errno, once fd is writable */
+int rn_sys_connected(int fd);             /* 0 or -errno, once fd is writable */
 
 #endif

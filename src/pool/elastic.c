@@ -31,8 +31,8 @@ static void look(rn_errand *e, uint32_t tag)
         if (p->queue.count && !p->permits) {
                 RN_LIST_EACH(l, &p->workers) {
                         worker *k = RN_ITEM(l, worker, link);
-                        bool spare = k->job && rn_load32(&k->job->permit) == RN_HAS_PERMIT && !k->job->has_spare && blocks(k) &&
-                                     p->opts.threads + p->spares < p->opts.threads_max;
+                        bool spare = k->job && rn_load32(&k->job->permit) == RN_HAS_PERMIT && !k->job->has_spare &&
+                                     blocks(k) && p->opts.threads + p->spares < p->opts.threads_max;
                         if (!spare)
                                 continue;
                         k->job->has_spare = true;

@@ -5,7 +5,7 @@
 
 #include "core/opts.h"
 
-static int accept(rein_executor *x, rein_work *w, const char **what)
+static int take(rein_executor *x, rein_work *w, const char **what)
 {
         int rc = rn_queue_enter(rn_pool_of(x), w, what);
         return rc < 0 ? rc : 0;
@@ -92,7 +92,7 @@ static void destroy(rein_executor *x)
 }
 
 static const rn_executor_kind pool_kind = {
-        .accept = accept,
+        .accept = take,
         .post = post,
         .dequeue = dequeue,
         .stopping = stopping,
@@ -151,7 +151,7 @@ rein_executor *rein_pool_new(const rein_pool_opts *given)
                 what = "no memory, or rein's clock thread could not be started";
                 rc = p ? rn_executor_init(&p->base, &pool_kind, opts.name, "pool", opts.grace_ns) : -ENOMEM;
         }
-        if (rc < 0) {
+        if (rc < 0 || !p) {
                 rn_free(p);
                 rn_fail(rc, "rein_pool_new", "%s", what);
                 return NULL;

@@ -21,8 +21,8 @@ typedef struct worker {
         rn_link link, idle; /* in pool->workers; in pool->idle */
         struct pool *pool;
         rn_task *task;
-        rein_work *job;     /* what it runs; NULL: searching or idle */
-        bool woken;         /* out of the idle list, and counted as searching */
+        rein_work *job; /* what it runs; NULL: searching or idle */
+        bool woken;     /* out of the idle list, and counted as searching */
         /* elastic.c: what was seen of it last */
         int64_t seen_cpu, seen_call;
         uint64_t seen_digest;

@@ -87,7 +87,8 @@ static void drop(rein_executor *x, rein_work *victim)
         if (!victim)
                 return;
         if (rn_work_forbid(victim))
-                rn_work_never(victim, REIN_EREJECTED, "the queue was full, and it was the oldest: a newer one took its place");
+                rn_work_never(victim, REIN_EREJECTED,
+                              "the queue was full, and it was the oldest: a newer one took its place");
         (void)x;
         rn_future_unref(&victim->future);
 }

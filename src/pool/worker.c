@@ -7,9 +7,9 @@
 
 /* ---- how many ---- */
 
+/* k was taken out of the idle list. */
 static void wake_locked(pool *p, worker *k)
 {
-        rn_list_remove(&k->idle);
         k->woken = true;
         p->searching++;
         rn_unpark(k->task);
@@ -19,7 +19,7 @@ size_t rn_workers_wanted_locked(pool *p)
 {
         size_t start = 0;
         while (p->searching < p->queue.count && p->searching < (size_t)p->permits) {
-                rn_link *l = rn_list_first(&p->idle);
+                rn_link *l = rn_list_pop(&p->idle);
                 if (l) {
                         wake_locked(p, RN_ITEM(l, worker, idle));
                         continue;
@@ -35,7 +35,7 @@ size_t rn_workers_wanted_locked(pool *p)
 
 void rn_workers_wake_all_locked(pool *p)
 {
-        for (rn_link *l; (l = rn_list_first(&p->idle));)
+        for (rn_link *l; (l = rn_list_pop(&p->idle));)
                 wake_locked(p, RN_ITEM(l, worker, idle));
 }
 

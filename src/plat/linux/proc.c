@@ -144,7 +144,8 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
                 where[0] = 0;
         char number[24];
         snprintf(number, sizeof number, "%ld", nr);
-        snprintf(text, n, "system call %s%s%s%s", name ? name : number, where[0] ? " (" : "", where, where[0] ? ")" : "");
+        snprintf(text, n, "system call %s%s%s%s", name ? name : number, where[0] ? " (" : "", where,
+                 where[0] ? ")" : "");
 }
 
 bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)

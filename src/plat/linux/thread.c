@@ -196,9 +196,9 @@ __attribute__((noinline)) void *rn_stack_base(void)
 
 size_t rn_stack_left(const void *base, size_t size)
 {
-        size_t used = (size_t)((const char *)base - (const char *)__builtin_frame_address(0));
         if (!base || !size)
                 return SIZE_MAX;
+        size_t used = (size_t)((const char *)base - (const char *)__builtin_frame_address(0));
         return used < size ? size - used : 0;
 }
 
