@@ -322,7 +322,7 @@ typedef struct sorted {
         rein_work *never, *running, *posted;
 } sorted;
 
-static sorted sort_locked(rein_executor *x, bool queued, bool now)
+static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
 {
         sorted s = {0};
         rn_link *next;
@@ -336,7 +336,8 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now)
                         s.posted = push(s.posted, w);
                 } else if (queued && rn_work_forbid(w)) {
                         s.never = push(s.never, w);
-                        put_in_receipt(x, w);
+                        if (stop)
+                                put_in_receipt(x, w);
                 } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING) {
                         s.running = push(s.running, w);
                         put_in_receipt(x, w);
@@ -387,7 +388,7 @@ static void harden(rein_executor *x, rein_stop how)
         sorted s = {0};
         if (harder) {
                 x->state = (int)how;
-                s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW);
+                s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
         }
         rn_lock_give(&x->lock);
         if (!harder)
@@ -399,7 +400,7 @@ static void harden(rein_executor *x, rein_stop how)
 void rn_executor_reject_queued(rein_executor *x, const char *why)
 {
         rn_lock_take(&x->lock);
-        sorted s = sort_locked(x, true, false);
+        sorted s = sort_locked(x, true, false, false);
         rn_lock_give(&x->lock);
         carry_out(x, s, REIN_EREJECTED, why);
 }
@@ -643,7 +644,7 @@ void rein_executor_free(rein_executor *x)
         until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
         if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
                 fprintf(stderr, "rein: '%s' was freed with work that did not leave:\n", x->name);
-                rein_receipt_print(stderr, r);
+                rn_receipt_print_stuck(stderr, r);
         }
         rein_receipt_free(r);
         rn_lock_take(&w->lock);
@@ -680,7 +681,7 @@ static void stop_all_at_exit(void)
                 rein_receipt *r = NULL;
                 if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
                         fprintf(stderr, "rein: at exit, work of '%s' did not leave:\n", x->name);
-                        rein_receipt_print(stderr, r);
+                        rn_receipt_print_stuck(stderr, r);
                 }
                 rein_receipt_free(r);
         }

@@ -72,16 +72,28 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
         return true;
 }
 
-void rein_receipt_print(FILE *to, const rein_receipt *r)
+static void print(FILE *to, const rein_receipt *r, bool stuck_only)
 {
         for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next) {
                 rein_straggler s;
                 char who[96];
                 describe(w, &s);
+                if (s.gone && stuck_only)
+                        continue;
                 rn_work_describe(w, who, sizeof who);
                 fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
                         s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
         }
+}
+
+void rein_receipt_print(FILE *to, const rein_receipt *r)
+{
+        print(to, r, false);
+}
+
+void rn_receipt_print_stuck(FILE *to, const rein_receipt *r)
+{
+        print(to, r, true);
 }
 
 bool rn_receipt_stuck(const rein_receipt *r)

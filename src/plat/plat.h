@@ -97,7 +97,7 @@ void *rn_stack_base(void);
 size_t rn_stack_left(const void *base, size_t size);
 int rn_cpus_granted(void); /* by affinity and cgroup quota, at least 1 */
 
-/* What thread `id` does, in words: "system call read (pipe_read)", "running". Empty when the system does not tell. */
+/* What thread `id` does, in words: "system call read (pipe_read)", "its own code". Empty when the system does not tell. */
 void rn_thread_doing(uint32_t id, char *text, size_t n);
 /* Its CPU time in ns, and the number of the system call it is in (-1: none) with a digest of its arguments. */
 bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest);

@@ -131,12 +131,12 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
         if (!task_file(id, "syscall", line, sizeof line))
                 return;
         if (strncmp(line, "running", 7) == 0) {
-                snprintf(text, n, "running");
+                snprintf(text, n, "its own code");
                 return;
         }
         long nr = atol(line);
         if (nr < 0) {
-                snprintf(text, n, "running");
+                snprintf(text, n, "its own code");
                 return;
         }
         const char *name = call_name(nr);
