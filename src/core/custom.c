@@ -19,6 +19,8 @@ static custom *of(rein_executor *x)
 static int take(rein_executor *x, rein_work *w, const char **what)
 {
         int rc = of(x)->ops.accept(of(x)->self, w);
+        if (rc >= 0)
+                rn_store32(&w->taken, 1);
         *what = "did not take it";
         return rc < 0 ? rc : 0;
 }
@@ -31,7 +33,7 @@ static void post(rein_executor *x, rein_work *w)
 /* The user has it, and gives it to rein_work_run some day, which then gives the run's reference back. */
 static void dequeue(rein_executor *x, rein_work *w)
 {
-        if (of(x)->ops.cancel)
+        if (of(x)->ops.cancel && rn_load32(&w->taken))
                 of(x)->ops.cancel(of(x)->self, w);
 }
 

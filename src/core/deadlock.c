@@ -68,6 +68,8 @@ static bool leads_back(search *s, const rn_task *t, int depth)
 {
         if (depth > MAX_DEPTH || ++s->steps > MAX_STEPS)
                 return false;
+        if (t->waits.any)
+                return false;
         if (t != s->self && t->waits.group && runs_inside(s->self, t->waits.group)) {
                 tell(s, ", which waits for the group of ", t->waits.group->place);
                 return true;
@@ -87,16 +89,139 @@ static bool leads_back(search *s, const rn_task *t, int depth)
         return false;
 }
 
+/* ---- the knot ---- */
+
+static const int64_t look_after = 10000000;
+
+static bool task_can_go(const rn_task *t)
+{
+        return !t || !rn_linked(&t->waiting) || t->can_go;
+}
+
+static bool work_can_go(rein_work *w)
+{
+        if (w->shared)
+                w = w->shared;
+        const rn_task *arriving = rn_loadptr(&w->arriving);
+        switch (rn_load32(&w->state)) {
+        case RN_WORK_QUEUED:
+                if (arriving)
+                        return task_can_go(arriving);
+                return !w->executor->kind->could_run || w->executor->kind->could_run(w->executor, task_can_go);
+        case RN_WORK_RUNNING:
+                return task_can_go(rn_loadptr(&w->runner));
+        default:
+                return true;
+        }
+}
+
+static bool futures_let_go(const rn_waits *waits)
+{
+        bool all = true, one = false;
+        for (size_t i = 0; i < waits->count; i++) {
+                rein_work *w = rn_work_of(waits->futures[i]);
+                bool can = !w || rn_future_is(&w->future, RN_GONE) || work_can_go(w);
+                all &= can;
+                one |= can;
+        }
+        return waits->any ? one : all;
+}
+
+static bool group_lets_go(const rn_waits *waits)
+{
+        rn_group *g = waits->group;
+        bool all = true, one = false;
+        size_t seen = 0;
+        rn_scope_lock(g->scope);
+        RN_LIST_EACH(l, &g->scope->children) {
+                const rn_scope *child = RN_ITEM(l, rn_scope, sibling);
+                if (!child->work)
+                        continue;
+                seen++;
+                bool can = child->task ? task_can_go(child->task) : work_can_go(child->work);
+                all &= can;
+                one |= can;
+        }
+        one |= seen < g->unfinished; /* some are on their way in or out */
+        one |= g->width && g->unfinished < (size_t)g->width;
+        rn_scope_unlock(g->scope);
+        return waits->any ? one : all;
+}
+
+static bool can_go(const rn_task *t)
+{
+        const rn_waits *waits = &t->waits;
+        rein_executor *x = waits->executor;
+        if (!x)
+                return waits->group ? group_lets_go(waits) : futures_let_go(waits);
+        if (waits->permit_of ? rn_load32(&waits->permit_of->permit) == RN_HAS_PERMIT : x->kind->has_room(x))
+                return true; /* it has it, and is about to wake */
+        return x->kind->could_run(x, task_can_go);
+}
+
+static bool in_a_knot(rn_task *self, char *text, size_t n)
+{
+        rn_world *world = rn_world_now();
+        size_t used = 0, left = 0;
+        rn_lock_take(&world->graph);
+        RN_LIST_EACH(l, &world->waiting)
+                RN_ITEM(l, rn_task, waiting)->can_go = false;
+        for (bool more = true; more && !self->can_go;) {
+                more = false;
+                RN_LIST_EACH(l, &world->waiting) {
+                        rn_task *t = RN_ITEM(l, rn_task, waiting);
+                        if (!t->can_go && can_go(t))
+                                more = t->can_go = true;
+                }
+        }
+        RN_LIST_EACH(l, &world->waiting) {
+                const rn_task *t = RN_ITEM(l, rn_task, waiting);
+                if (self->can_go || t->can_go)
+                        continue;
+                char who[96] = "a plain thread";
+                if (t->now->work)
+                        rn_work_describe(t->now->work, who, sizeof who);
+                if (used < n)
+                        used += (size_t)snprintf(text + used, n - used, "%s%s in %s", left++ ? "; " : "", who,
+                                                 (const char *)rn_loadptr((rn_aptr *)(uintptr_t)&t->doing));
+        }
+        bool knot = !self->can_go;
+        rn_lock_give(&world->graph);
+        return knot;
+}
+
+int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting)
+{
+        int64_t limit = waiting->look_at < until ? waiting->look_at : until;
+        int rc = 0;
+        if (cancelable)
+                rc = rn_wait_turn(self, limit);
+        else if (limit != RN_NEVER && limit <= rn_clock())
+                rc = REIN_ETIMEOUT;
+        else
+                rn_park(self, limit);
+        if (rc != REIN_ETIMEOUT || limit != waiting->look_at)
+                return rc;
+        waiting->look_at = RN_NEVER;
+        char text[CIRCLE_TEXT] = "";
+        if (!in_a_knot(self, text, sizeof text))
+                return 0;
+        return rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: all of these wait for each other: %s",
+                       text);
+}
+
 int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting)
 {
-        *waiting = (rn_waiting){0};
+        *waiting = (rn_waiting){.look_at = RN_NEVER};
         int rc = 0;
         if (for_ever) {
                 rn_world *world = rn_world_now();
                 search s = {.self = self};
                 rn_lock_take(&world->graph);
                 self->waits = *what;
+                rn_list_push(&world->waiting, &self->waiting);
                 waiting->said = true;
+                waiting->look_at = rn_clock() + look_after;
                 bool found = leads_back(&s, self, 0);
                 rn_lock_give(&world->graph);
                 if (found)
@@ -123,6 +248,7 @@ void rn_wait_end(rn_task *self, rn_waiting *waiting)
                 rn_world *world = rn_world_now();
                 rn_lock_take(&world->graph);
                 self->waits = (rn_waits){0};
+                rn_list_remove(&self->waiting);
                 rn_lock_give(&world->graph);
         }
         if (waiting->mine)

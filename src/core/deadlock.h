@@ -2,11 +2,17 @@
 /* Waiting for work of rein's own: what may be done about it, and when it can never end.
  *
  * A task that waits for a job of the executor whose permit it holds lends that permit meanwhile. A task that waits
- * without a limit says for what, under one lock for the process; who says so last, and closes a circle of tasks and
- * futures, is the one to find it, and gets REIN_EDEADLOCK with the circle in words.
+ * without a limit says for what, under one lock for the process. Then there are two looks.
  *
- * An edge of the circle: a task waits for a future whose job runs on a task (all the futures of a wait for all; the one
- * of a wait for one); or for a group: then every task that runs inside that group keeps it waiting. */
+ * The *circle*, at once: who says last what it waits for, and closes a circle of tasks and futures, is the one to find
+ * it. An edge: a task waits for a future whose job runs on a task (all the futures of a wait for all; the one of a wait
+ * for one); or for a group: then every task that runs inside that group keeps it waiting.
+ *
+ * The *knot*, after 10 ms without an end: a job that is queued waits for any thread of its executor, which is no single
+ * edge. Who waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for
+ * nothing, or is marked; a queued one whose executor has a permit free, or one in the hands of such a task; a promise
+ * (anybody may keep it). Repeated until no mark is added. A task without one waits for ever, with all the unmarked ones.
+ * Who comes last to a knot looks last, and sees all of it. */
 #ifndef RN_CORE_DEADLOCK_H
 #define RN_CORE_DEADLOCK_H
 
@@ -16,10 +22,13 @@
 typedef struct rn_waiting {
         rein_work *mine; /* the job of the running task whose permit is lent */
         bool said;       /* what it waits for */
+        int64_t look_at; /* when to look for a knot; RN_NEVER: no more */
 } rn_waiting;
 
 /* for_ever: without limit, and for all of it. 0, or REIN_EDEADLOCK with the trail set. rn_wait_end in either case. */
 int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting);
+/* One turn of the wait, as rn_wait_turn; and REIN_EDEADLOCK, with the trail set, when it is found to be in a knot. */
+int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting);
 void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */
 
 /* Run w, which nobody has started, right here in place of waiting for it. false: that may not be. */

@@ -147,6 +147,19 @@ static void refuse(rein_work *w, int code, const char *text)
         rn_future_unref(&w->future); /* the run's: nobody will run it */
 }
 
+void rn_executor_refuse(rein_work *w, int code, const char *text)
+{
+        if (w->shared) { /* a mirror: it leaves its run, and the last one to leave cancels it */
+                rn_share_or_accept(w->executor, w);
+                if (rn_work_forbid(w))
+                        rn_work_never(w, code, text);
+                return;
+        }
+        uint32_t fresh = RN_WORK_NEW;
+        w->unlisted |= rn_cas32(&w->state, &fresh, RN_WORK_QUEUED);
+        refuse(w, code, text);
+}
+
 void rn_executor_accept(rein_executor *x, rein_work *w)
 {
         rn_task *self = rn_self_if();
@@ -157,6 +170,7 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         rn_list_push(&x->works, &w->all);
         x->unfinished++;
         x->unsettled++;
+        rn_storeptr(&w->arriving, self);
         rn_store32(&w->state, RN_WORK_QUEUED);
         rn_lock_give(&x->lock);
         if (what) {
@@ -175,6 +189,7 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         what = "did not take it";
         rn_future_ref(&w->future);
         int rc = x->kind->accept(x, w, &what);
+        rn_storeptr(&w->arriving, NULL);
         if (rc < 0) {
                 snprintf(text, sizeof text, "'%s' %s", x->name, what);
                 refuse(w, rc, text);
@@ -312,7 +327,6 @@ static void put_in_receipt(rein_executor *x, rein_work *w)
 
 static rein_work *push(rein_work *list, rein_work *w)
 {
-        rn_future_ref(&w->future);
         w->stop_next = list;
         return w;
 }
@@ -329,6 +343,7 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
         for (rn_link *l = x->works.next; l != &x->works; l = next) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
                 next = l->next;
+                rn_future_ref(&w->future);
                 if (queued && w->posted && rn_work_claim(w)) {
                         unlist_locked(x, w);
                         x->unsettled--;
@@ -341,6 +356,8 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
                 } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING) {
                         s.running = push(s.running, w);
                         put_in_receipt(x, w);
+                } else {
+                        rn_future_unref(&w->future); /* never the last: it has not left this list */
                 }
         }
         return s;

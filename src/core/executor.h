@@ -26,6 +26,9 @@ typedef struct rn_executor_kind {
         bool (*claim)(rein_executor *x, rein_work *w, rn_task *self); /* take it and a permit, to run it right here */
         int (*lend)(rein_executor *x, rein_work *mine);               /* 1: lent; 0: not needed; REIN_EDEADLOCK */
         void (*reclaim)(rein_executor *x, rein_work *mine, rn_task *self);
+        /* Could what is queued be run some day? By a free permit, or one in the hands of a task that can go on. */
+        bool (*could_run)(rein_executor *x, bool (*can_go)(const rn_task *t));
+        bool (*has_room)(rein_executor *x); /* for who waits to submit: or will he be told otherwise? */
 } rn_executor_kind;
 
 enum { RN_OPEN = -1 }; /* else a rein_stop */
@@ -78,6 +81,9 @@ void rn_executor_reject_queued(rein_executor *x, const char *why);
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
 void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */
+
+/* Instead of accepting it: it never runs. */
+void rn_executor_refuse(rein_work *w, int code, const char *text);
 
 /* A job for x as the running task would submit it: a work, or a future that has failed (then *failed). */
 rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,

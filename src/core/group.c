@@ -199,30 +199,48 @@ static bool inside(const rn_group *g, const rn_task *self)
         return false;
 }
 
-/* Take a place in the group, waiting for one. 0, with the family locked; or why not, with it unlocked. */
-static int reserve(rein_group *group, rn_task *self, rn_group **out)
+/* Wait for a place. Family locked on entry and on return. 0; REIN_ECANCELED, REIN_EDEADLOCK. */
+static int wait_for_place(rn_group *g, rn_task *self)
+{
+        rn_scope *head = rn_scope_head(g->scope);
+        rn_sleeper me = {.task = self};
+        rn_waiting waiting;
+        rn_list_push(&g->spawners, &me.link); /* from here on a close of the group waits for us */
+        rn_lock_give(&head->lock);
+        rn_doing was = rn_task_doing(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
+        bool for_ever = rn_load64(&g->scope->cancel_at) == RN_NEVER && rn_cancel_at(self) == RN_NEVER;
+        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true}, for_ever, &waiting);
+        for (bool room = false; rc == 0;) {
+                rn_lock_take(&head->lock);
+                int64_t until = rn_load64(&g->scope->cancel_at);
+                room = g->unfinished < (size_t)g->width || until <= rn_clock();
+                rn_lock_give(&head->lock);
+                if (room)
+                        break;
+                rc = rn_wait_turn_looking(self, until, true, &waiting);
+                if (rc == REIN_ETIMEOUT)
+                        rc = 0; /* the group's deadline: the child will see it */
+        }
+        rn_wait_end(self, &waiting);
+        rn_task_doing(self, was);
+        rn_lock_take(&head->lock);
+        rn_list_remove(&me.link);
+        rn_unpark(g->owner);
+        return rc;
+}
+
+/* Count a child in, waiting for a place if need be. 0, and *why not 0 if it must not run: no place was had; or -EPERM. */
+static int count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
 {
         rn_group *g = find_locked(group);
         if (!g)
                 return -EPERM;
-        if (g->width && g->unfinished >= (size_t)g->width && !inside(g, self)) {
-                rn_sleeper me = {.task = self};
-                rn_doing was = rn_task_doing(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
-                rn_list_push(&g->spawners, &me.link);
-                int rc = 0;
-                while (rc == 0 && g->unfinished >= (size_t)g->width && rn_load64(&g->scope->cancel_at) > rn_clock()) {
-                        rn_scope *head = rn_scope_head(g->scope);
-                        int64_t until = rn_load64(&g->scope->cancel_at);
-                        rn_lock_give(&head->lock);
-                        rc = rn_wait_turn(self, until);
-                        if (rc == REIN_ETIMEOUT)
-                                rc = 0; /* the group's deadline: the loop sees it */
-                        rn_lock_take(&head->lock);
-                }
-                rn_list_remove(&me.link);
-                rn_unpark(g->owner); /* a close waits for who is in here */
-                rn_task_doing(self, was);
-        }
+        *why = 0;
+        if (g->width && g->unfinished >= (size_t)g->width && !inside(g, self))
+                *why = wait_for_place(g, self);
+        g->unfinished++;
+        g->foreground += !background;
+        rn_scope_unlock(g->scope);
         *out = g;
         return 0;
 }
@@ -241,18 +259,15 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         rein_job taken;
         const char *what = NULL;
         bool valid = rn_job_take(&taken, job, &what) == 0;
-        int rc = self ? reserve(group, self, &g) : -ENOMEM;
+        bool background = valid && taken.background;
+        int why = 0;
+        int rc = self ? count_in(group, self, background, &g, &why) : -ENOMEM;
         if (rc < 0) {
                 if (valid && taken.release)
                         taken.release(arg);
                 return rn_future_immortal(rc);
         }
-        bool background = valid && taken.background;
-        g->unfinished++;
-        g->foreground += !background;
         rn_scope *s = g->scope, *head = rn_scope_head(s);
-        rn_lock_give(&head->lock);
-
         rein_future *f = NULL;
         rein_work *w = rn_executor_job(place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
         if (w) {
@@ -265,7 +280,11 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
                 rn_list_push(&g->kept_futures, &f->kept);
                 rn_lock_give(&head->lock);
         }
-        if (w) {
+        if (w && why) {
+                rn_executor_refuse(w, why,
+                                   why == REIN_ECANCELED ? "cancelled while it waited for a place in its group"
+                                                         : rein_error_text(rein_trail()));
+        } else if (w) {
                 rn_share_or_accept(w->executor, w);
         } else { /* a child that has failed before it was one */
                 rn_fired fired = {0};
@@ -347,12 +366,8 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check)
         rn_doing was = rn_task_doing(self, (rn_doing){"the children of the group of", g->place});
         rn_waiting waiting;
         int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
-        while (rc == 0 && !all_parted(g)) {
-                if (until != RN_NEVER && until <= rn_clock())
-                        rc = REIN_ETIMEOUT;
-                else
-                        rn_park(self, until);
-        }
+        while (rc == 0 && !all_parted(g))
+                rc = rn_wait_turn_looking(self, until, false, &waiting);
         rn_wait_end(self, &waiting);
         rn_task_doing(self, was);
         return rc;

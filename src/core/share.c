@@ -11,40 +11,54 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         rein_job plain = {.size = sizeof plain, .name = job->name, .background = job->background};
         rein_work *mirror = rn_work_new(place, x, fn, NULL, &plain, parent);
         rein_work *run = mirror ? rn_work_new(place, x, fn, arg, job, NULL) : NULL;
-        if (!run) {
-                if (mirror)
-                        rn_work_discard(mirror);
-                return NULL;
+        if (run) {
+                mirror->shared = run;
+                mirror->unlisted = true;
+                rn_future_ref(&run->future);
+        } else if (mirror) {
+                rn_work_discard(mirror);
         }
-        rein_work *joined = NULL;
-        rn_lock_take(&x->lock);
+        return run ? mirror : NULL;
+}
+
+static rein_work *in_flight(const rein_executor *x, const rein_work *like)
+{
         RN_LIST_EACH(l, &x->shares) {
                 rein_work *w = RN_ITEM(l, rein_work, in_flight);
-                if (w->fn == fn && strcmp(w->share, job->share) == 0)
-                        joined = w;
+                if (w->fn == like->fn && strcmp(w->share, like->share) == 0)
+                        return w;
         }
-        mirror->starts_run = !joined;
-        mirror->shared = joined ? joined : run;
-        mirror->unlisted = true;
-        rn_future_ref(&mirror->shared->future);
-        if (!joined)
-                rn_list_push(&x->shares, &run->in_flight);
-        rn_list_push(&mirror->shared->mirrors, &mirror->mirror);
-        rn_store32(&mirror->state, RN_WORK_QUEUED);
-        rn_lock_give(&x->lock);
-        if (joined)
-                rn_work_discard(run);
-        return mirror;
+        return NULL;
 }
 
 void rn_share_or_accept(rein_executor *x, rein_work *w)
 {
-        if (!w->shared)
+        rein_work *run = w->shared;
+        if (!run) {
                 rn_executor_accept(x, w);
-        else if (w->starts_run)
-                rn_executor_accept(x, w->shared);
-        if (w->shared && rn_load64(&w->root->cancel_at) != RN_NEVER)
+                return;
+        }
+        rn_future_ref(&w->future);
+        rn_lock_take(&x->lock);
+        rein_work *joined = in_flight(x, run);
+        if (joined) {
+                w->shared = joined;
+                rn_future_ref(&joined->future);
+        } else {
+                rn_list_push(&x->shares, &run->in_flight);
+        }
+        rn_list_push(&w->shared->mirrors, &w->mirror);
+        rn_store32(&w->state, RN_WORK_QUEUED);
+        rn_lock_give(&x->lock);
+        if (joined) {
+                rn_work_discard(run);
+                rn_future_unref(&run->future);
+        } else {
+                rn_executor_accept(x, run);
+        }
+        if (rn_load64(&w->root->cancel_at) != RN_NEVER)
                 rn_work_rearm(w);
+        rn_future_unref(&w->future);
 }
 
 void rn_share_detach(rein_work *mirror)

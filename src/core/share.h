@@ -8,10 +8,11 @@
 
 #include "core/work.h"
 
-/* A mirror of the run that is in flight, or of a new one. NULL: no memory, nothing happened. Else arg is taken over. */
+/* A mirror, and a run for it, both NEW. NULL: no memory, nothing happened. Else arg is taken over. */
 rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
                          rn_scope *parent);
-/* Hand w over: itself, or of a mirror that starts a run, the run. */
+/* Hand w over. A mirror: join it to the run in flight, if there is one (its own is then let go), or else start its own.
+ * It may be settled when this returns. */
 void rn_share_or_accept(rein_executor *x, rein_work *w);
 void rn_share_detach(rein_work *mirror); /* NEVER by now; gives its run's reference back */
 void rn_share_finish(rein_work *run);    /* settled; any work may be given */

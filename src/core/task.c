@@ -27,6 +27,7 @@ rn_task *rn_task_new(void)
         rn_storeptr(&t->doing_at, NULL);
         rn_store64(&t->since, 0);
         t->waits = (rn_waits){0};
+        t->waiting = (rn_link){0};
         t->stack_base = NULL;
         t->stack_size = 0;
         t->inline_depth = 0;

@@ -35,11 +35,15 @@ typedef struct rn_doing {
         const char *what, *at;
 } rn_doing;
 
-/* What a task waits for without a limit, for deadlock.c. One of the two, or neither. */
+/* What a task waits for without a limit, for deadlock.c: futures; a group's children; an executor: for room in its
+ * queue, or to have its permit back. */
 typedef struct rn_waits {
         struct rein_future *const *futures;
         size_t count;
         struct rn_group *group;
+        bool any; /* one of them is enough */
+        struct rein_executor *executor;
+        struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
 } rn_waits;
 
 typedef struct rn_task {
@@ -52,6 +56,8 @@ typedef struct rn_task {
         rn_aptr doing, doing_at; /* an rn_doing that others may look at */
         rn_a64 since;
         rn_waits waits;
+        rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
+        bool can_go;            /* deadlock.c, while it looks */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
         unsigned inline_depth;

@@ -50,15 +50,12 @@ static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
 {
         rn_waiting waiting;
         rn_doing was = rn_task_doing(self, (rn_doing){a->doing, NULL});
-        bool for_ever = a->until == RN_NEVER && a->need == a->n && !a->checked;
-        int rc = rn_wait_begin(self, &(rn_waits){.futures = a->f, .count = a->n}, for_ever, &waiting);
-        while (rc == 0 && fired(set) < a->need) {
-                if (a->cancelable)
-                        rc = rn_wait_turn(self, a->until);
-                else
-                        rn_park(self, a->until);
-        }
-        if (rc != 0 && rc != REIN_EDEADLOCK && fired(set) >= a->need)
+        bool for_ever = a->until == RN_NEVER && !a->checked && (!a->cancelable || rn_cancel_at(self) == RN_NEVER);
+        int rc = rn_wait_begin(self, &(rn_waits){.futures = a->f, .count = a->n, .any = a->need < a->n}, for_ever,
+                               &waiting);
+        while (rc == 0 && fired(set) < a->need)
+                rc = rn_wait_turn_looking(self, a->until, a->cancelable, &waiting);
+        if (rc != 0 && fired(set) >= a->need)
                 rc = 0; /* it came at the same moment: what is there wins */
         rn_wait_end(self, &waiting);
         rn_task_doing(self, was);

@@ -367,8 +367,8 @@ void rn_work_run_claimed(rein_work *w)
                 leave_scope(w);
                 if (x->kind->ending)
                         x->kind->ending(x, w);
-                rn_future_settle(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where});
-                depart(w, false);
+                bool late = rn_future_settle(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
+                depart(w, late);
                 rn_future_unref(&w->future);
                 return;
         }
@@ -410,13 +410,14 @@ void rn_work_thread_ended(rn_task *t, rein_work *w)
 
 void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
 {
+        rn_future_ref(&w->future); /* before it is forbidden: who finds that, in its queue, lets the run's go */
         if (now && rn_work_forbid(w)) {
-                rn_future_ref(&w->future);
                 w->fired_next = fired->unstarted;
                 fired->unstarted = w;
                 return;
         }
         rn_work_rearm(w);
+        rn_future_unref(&w->future); /* never the last: it has not left this scope */
 }
 
 /* The moment at which something has to be done about w although nobody calls. */

@@ -64,8 +64,9 @@ struct rein_work {
         struct rn_group *group;
 
         rn_ambient ambient;
-        rn_aptr runner; /* rn_task; NULL: does not run. Cleared before it settles */
-        void *given;    /* by rein_give; the runner's */
+        rn_aptr arriving; /* rn_task that is handing it to its executor; NULL: done */
+        rn_aptr runner;   /* rn_task; NULL: does not run. Cleared before it settles */
+        void *given;      /* by rein_give; the runner's */
         size_t given_size;
         void (*given_release)(void *);
 
@@ -76,11 +77,14 @@ struct rein_work {
 
         rn_link all;   /* in executor->works; its lock, as all below */
         bool in_stop;  /* it is itself waiting for a stop of its executor */
+        rn_a32 taken;  /* by a user's executor */
         bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         struct rein_work *stop_next;
         rn_a32 permit;  /* RN_..._PERMIT of its pool; written under the lock */
         bool has_spare; /* it blocks, and a spare thread stands in for it */
+        int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */
+        uint64_t seen_digest;
         rn_heap_node by_priority;
         rn_link by_age;
         uint64_t sequence;
@@ -94,7 +98,6 @@ struct rein_work {
         char *share; /* single-flight, share.h */
         rn_link in_flight, mirrors, mirror;
         struct rein_work *shared; /* of a mirror: its run, a reference */
-        bool starts_run;
 };
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
@@ -109,7 +112,8 @@ rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *ar
                        rn_scope *parent);
 void rn_work_discard(rein_work *w); /* a NEW one: release arg, and give up the run's and the creator's reference */
 
-/* w may never run any more. true: the caller must call rn_work_never. */
+/* w may never run any more. true: the caller must call rn_work_never. The caller has a reference, not only the run's:
+ * that one goes as soon as an executor finds that it may not run w. */
 bool rn_work_forbid(rein_work *w);
 void rn_work_never(rein_work *w, int code, const char *text);
 void rn_works_never(rein_work *list, int code, const char *text); /* fired_next; gives a reference of each back */

@@ -19,6 +19,7 @@ static void set_up(rn_world *w)
         rn_slab_init(&w->hooks, sizeof(rn_hook));
         rn_clock_init(&w->clock);
         rn_list_init(&w->executors);
+        rn_list_init(&w->waiting);
         rn_list_init(&w->fd_waiters);
         rn_on_thread_exit(rn_task_thread_ends);
 }

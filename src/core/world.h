@@ -3,8 +3,8 @@
  * its threads not started; objects of the parent carry the parent's generation, and every call on them answers -EPERM.
  *
  * Lock order of the library, outermost first. No user code runs under any of them.
- *      executor (its queue, threads, list of works)
  *      deadlock graph
+ *      executor (its queue, threads, list of works)
  *      scope family (a tree of scopes, their regions and groups)
  *      future
  *      wait set
@@ -22,6 +22,7 @@ typedef struct rn_world {
         rn_slab tasks, scopes, groups, hooks;
         rn_clockwork clock;
         rn_lock graph;     /* who waits for whom: deadlock.c */
+        rn_link waiting;   /* tasks that wait without limit */
         rn_link executors; /* those that exit must stop */
         rn_lock fd_lock;
         rn_link fd_waiters; /* who waits for a descriptor: src/io */

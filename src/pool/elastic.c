@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocking that nobody declared. While jobs wait and no permit is free, an elastic pool looks at its busy threads every
- * 10 ms. One whose CPU time has not moved since the last look is a suspect; that it sits in the same system call, with
- * the same arguments, as at that look decides. A spare permit then stands in for it, up to threads_max, until its job
+/* Blocking that nobody declared. While jobs wait and no permit is free, an elastic pool looks at the jobs that have
+ * one every 10 ms. One whose thread's CPU time has not moved since the last look is a suspect; that the thread sits in the same
+ * system call, with the same arguments, as at that look decides. A spare permit then stands in for it, up to threads_max, until its job
  * ends. Where the kernel does not tell (/proc/self/task/TID/syscall unreadable) nothing is decided. */
 #include "pool/pool.h"
 
 static const int64_t every = 10000000, hardly_any_cpu = 1000000;
 
-static bool blocks(worker *k)
+static bool blocks(rein_work *w)
 {
         int64_t cpu, call;
         uint64_t digest;
-        if (!rn_thread_probe(rn_load32(&k->task->thread_id), &cpu, &call, &digest))
+        const rn_task *t = rn_loadptr(&w->runner);
+        if (!t || !rn_thread_probe(rn_load32((rn_a32 *)(uintptr_t)&t->thread_id), &cpu, &call, &digest))
                 return false;
-        bool same = k->seen_job == k->job && call >= 0 && call == k->seen_call && digest == k->seen_digest &&
-                    cpu - k->seen_cpu < hardly_any_cpu;
-        k->seen_job = k->job;
-        k->seen_cpu = cpu;
-        k->seen_call = call;
-        k->seen_digest = digest;
+        bool same = call >= 0 && call == w->seen_call && digest == w->seen_digest && cpu - w->seen_cpu < hardly_any_cpu;
+        w->seen_cpu = cpu;
+        w->seen_call = call;
+        w->seen_digest = digest;
         return same;
 }
 
@@ -28,17 +27,15 @@ static void look(rn_errand *e, uint32_t tag)
         pool *p = RN_ITEM(e, pool, watch_errand);
         rn_lock_take(&p->base.lock);
         p->watching = false;
-        if (p->queue.count && !p->permits) {
-                RN_LIST_EACH(l, &p->workers) {
-                        worker *k = RN_ITEM(l, worker, link);
-                        bool spare = k->job && rn_load32(&k->job->permit) == RN_HAS_PERMIT && !k->job->has_spare &&
-                                     blocks(k) && p->opts.threads + p->spares < p->opts.threads_max;
-                        if (!spare)
-                                continue;
-                        k->job->has_spare = true;
-                        p->spares++;
-                        rn_permit_put_locked(p);
-                }
+        RN_LIST_EACH(l, &p->base.works) {
+                rein_work *w = RN_ITEM(l, rein_work, all);
+                if (!p->queue.count || p->permits || p->opts.threads + p->spares >= p->opts.threads_max)
+                        break;
+                if (rn_load32(&w->permit) != RN_HAS_PERMIT || w->has_spare || !blocks(w))
+                        continue;
+                w->has_spare = true;
+                p->spares++;
+                rn_permit_put_locked(p);
         }
         size_t start = rn_workers_wanted_locked(p);
         rn_lock_give(&p->base.lock);
@@ -59,7 +56,7 @@ void rn_elastic_init(pool *p)
 
 void rn_elastic_watch_locked(pool *p)
 {
-        if (p->watching)
+        if (!p->opts.elastic || !p->queue.count || p->permits || p->watching)
                 return;
         p->watching = true;
         rn_executor_ref(&p->base);

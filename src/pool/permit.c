@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Permits: who may run, who lends, what an abandoned job takes with it. */
+#include "core/deadlock.h"
 #include "pool/pool.h"
+
+void rn_permit_take_locked(pool *p, rein_work *w)
+{
+        p->permits--;
+        rn_store32(&w->permit, RN_HAS_PERMIT);
+        rn_elastic_watch_locked(p); /* it may have been the last */
+}
 
 /* A permit is free: for the first of those who want theirs back, else for the queue. */
 void rn_permit_put_locked(pool *p)
@@ -9,6 +17,7 @@ void rn_permit_put_locked(pool *p)
         if (l) {
                 returner *r = RN_ITEM(l, returner, link);
                 rn_task *t = r->task;
+                rn_store32(&r->mine->permit, RN_HAS_PERMIT);
                 r->granted = true;
                 rn_unpark(t);
         } else {
@@ -81,10 +90,8 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
         bool may = rn_queue_has(w) && (inside || p->permits > 0) && rn_work_claim(w);
         if (may) {
                 rn_queue_remove(p, w);
-                if (!inside) {
-                        p->permits--;
-                        rn_store32(&w->permit, RN_HAS_PERMIT);
-                }
+                if (!inside)
+                        rn_permit_take_locked(p, w);
         }
         rn_lock_give(&x->lock);
         return may;
@@ -130,20 +137,52 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
 void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
 {
         pool *p = rn_pool_of(x);
-        returner me = {.task = self};
+        returner me = {.task = self, .mine = mine};
         rn_lock_take(&x->lock);
-        if (p->permits > 0) {
-                p->permits--;
+        bool free = p->permits > 0;
+        if (free) {
+                rn_permit_take_locked(p, mine);
         } else {
-                rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
                 rn_list_push(&p->returners, &me.link);
-                while (!me.granted) {
-                        rn_lock_give(&x->lock);
-                        rn_park(self, RN_NEVER);
-                        rn_lock_take(&x->lock);
-                }
-                rn_task_doing(self, was);
         }
-        rn_store32(&mine->permit, RN_HAS_PERMIT);
         rn_lock_give(&x->lock);
+        if (free)
+                return;
+        rn_waiting waiting;
+        rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
+        rn_wait_begin(self, &(rn_waits){.executor = x, .permit_of = mine}, true, &waiting);
+        for (bool granted = false;;) {
+                rn_lock_take(&x->lock);
+                granted = me.granted;
+                rn_lock_give(&x->lock);
+                if (granted)
+                        break;
+                rn_park(self, RN_NEVER); /* in a knot it is for the others to give way */
+        }
+        rn_wait_end(self, &waiting);
+        rn_task_doing(self, was);
+}
+
+bool rn_pool_has_room(rein_executor *x)
+{
+        pool *p = rn_pool_of(x);
+        rn_lock_take(&x->lock);
+        bool room =
+                p->queue.count < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
+        rn_lock_give(&x->lock);
+        return room;
+}
+
+bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t))
+{
+        pool *p = rn_pool_of(x);
+        rn_lock_take(&x->lock);
+        bool could = p->permits > 0 || p->searching > 0 || p->lost > 0 ||
+                     (p->opts.elastic && p->opts.threads + p->spares < p->opts.threads_max);
+        RN_LIST_EACH(l, &x->works) {
+                rein_work *w = RN_ITEM(l, rein_work, all);
+                could |= rn_load32(&w->permit) == RN_HAS_PERMIT && can_go(rn_loadptr(&w->runner));
+        }
+        rn_lock_give(&x->lock);
+        return could;
 }

@@ -105,6 +105,8 @@ static const rn_executor_kind pool_kind = {
         .claim = rn_pool_claim,
         .lend = rn_pool_lend,
         .reclaim = rn_pool_reclaim,
+        .could_run = rn_pool_could_run,
+        .has_room = rn_pool_has_room,
 };
 
 static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)

@@ -23,15 +23,12 @@ typedef struct worker {
         rn_task *task;
         rein_work *job; /* what it runs; NULL: searching or idle */
         bool woken;     /* out of the idle list, and counted as searching */
-        /* elastic.c: what was seen of it last */
-        int64_t seen_cpu, seen_call;
-        uint64_t seen_digest;
-        rein_work *seen_job;
 } worker;
 
 typedef struct returner { /* waits to have its permit back */
         rn_link link;
         rn_task *task;
+        rein_work *mine;
         bool granted;
 } returner;
 
@@ -69,12 +66,15 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the po
                                                                  here, or why not */
 
 /* permit.c. */
+void rn_permit_take_locked(pool *p, rein_work *w); /* one is free */
 void rn_permit_put_locked(pool *p);
 void rn_permit_job_ends_locked(pool *p, rein_work *w);
 void rn_pool_abandoned(rein_executor *x, rein_work *w);
 bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self);
 int rn_pool_lend(rein_executor *x, rein_work *mine);
 void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self);
+bool rn_pool_has_room(rein_executor *x);
+bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t));
 
 /* worker.c. */
 /* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
@@ -86,6 +86,6 @@ bool rn_workers_left(rein_executor *x);
 
 /* elastic.c. */
 void rn_elastic_init(pool *p);
-void rn_elastic_watch_locked(pool *p); /* jobs wait and no permit is free: see who blocks */
+void rn_elastic_watch_locked(pool *p); /* if jobs wait and no permit is free: see who blocks */
 
 #endif

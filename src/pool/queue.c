@@ -2,6 +2,7 @@
 /* The queue, and what a submit meets when it is full. */
 #include <errno.h>
 
+#include "core/deadlock.h"
 #include "pool/pool.h"
 
 static bool before(const rn_heap_node *a, const rn_heap_node *b)
@@ -66,30 +67,34 @@ static bool full(const pool *p)
 /* Lock held on entry and on return. 0: there is room, or w is finished already. */
 static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what)
 {
+        rein_executor *x = &p->base;
         rn_sleeper me = {.task = self};
-        int rc = 0;
-        rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", p->base.name});
+        rn_waiting waiting;
         rn_list_push(&p->room, &me.link);
-        while (rc == 0 && full(p) && !p->exhausted && rn_load32(&w->state) == RN_WORK_QUEUED) {
-                rn_lock_give(&p->base.lock);
-                rc = rn_wait_turn(self, RN_NEVER);
-                rn_lock_take(&p->base.lock);
-        }
-        rn_list_remove(&me.link);
+        rn_lock_give(&x->lock);
+        rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", x->name});
+        bool for_ever = rn_cancel_at(self) == RN_NEVER;
+        int rc = rn_wait_begin(self, &(rn_waits){.executor = x}, for_ever, &waiting);
+        while (rc == 0 && !rn_pool_has_room(x) && rn_load32(&w->state) == RN_WORK_QUEUED)
+                rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
+        rn_wait_end(self, &waiting);
         rn_task_doing(self, was);
-        if (rc < 0)
+        rn_lock_take(&x->lock);
+        rn_list_remove(&me.link);
+        if (rc == REIN_EDEADLOCK)
+                *what = "is full, and the wait for room can never end: its jobs wait for the submitter";
+        else if (rc < 0)
                 *what = "was full, and the submitter was cancelled while it waited for room";
         return rc;
 }
 
-static void drop(rein_executor *x, rein_work *victim)
+static void drop(rein_work *victim)
 {
         if (!victim)
                 return;
         if (rn_work_forbid(victim))
                 rn_work_never(victim, REIN_EREJECTED,
                               "the queue was full, and it was the oldest: a newer one took its place");
-        (void)x;
         rn_future_unref(&victim->future);
 }
 
@@ -104,7 +109,8 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         if (rc == 0 && full(p) && !own) {
                 switch (p->opts.full) {
                 case REIN_FULL_WAIT:
-                        rc = wait_for_room(p, w, self, what);
+                        while (rc == 0 && !p->exhausted && full(p) && rn_load32(&w->state) == RN_WORK_QUEUED)
+                                rc = wait_for_room(p, w, self, what);
                         break;
                 case REIN_FULL_REJECT:
                         rc = REIN_EREJECTED;
@@ -137,7 +143,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         }
         bool none = p->threads == start;
         rn_lock_give(&x->lock);
-        drop(x, victim);
+        drop(victim);
         int failed = rn_workers_start(p, start);
         if (failed == 0 || !none)
                 return rc;

@@ -28,8 +28,7 @@ size_t rn_workers_wanted_locked(pool *p)
                 p->threads++;
                 start++;
         }
-        if (p->opts.elastic && p->queue.count && !p->permits)
-                rn_elastic_watch_locked(p);
+        rn_elastic_watch_locked(p);
         return start;
 }
 
@@ -131,8 +130,7 @@ static rein_work *next_job(pool *p)
                 if (!w)
                         break;
                 if (rn_work_claim(w)) {
-                        p->permits--;
-                        rn_store32(&w->permit, RN_HAS_PERMIT);
+                        rn_permit_take_locked(p, w);
                         return w;
                 }
                 rn_future_unref(&w->future); /* the run's: it was cancelled, and never the last while that goes on */
