@@ -2,6 +2,7 @@
 #include "core/deadlock.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/world.h"
 
@@ -178,13 +179,18 @@ static bool in_a_knot(rn_task *self, char *text, size_t n)
                 const rn_task *t = RN_ITEM(l, rn_task, waiting);
                 if (self->can_go || t->can_go)
                         continue;
-                char who[96] = "a plain thread";
+                char who[96] = "a plain thread", line[160];
                 if (t->now->work)
                         rn_work_describe(t->now->work, who, sizeof who);
-                if (used < n)
-                        used += (size_t)snprintf(text + used, n - used, "%s%s in %s", left++ ? "; " : "", who,
-                                                 (const char *)rn_loadptr((rn_aptr *)(uintptr_t)&t->doing));
+                const char *doing = rn_loadptr((rn_aptr *)(uintptr_t)&t->doing);
+                snprintf(line, sizeof line, "%s%s in %s", used ? "; " : "", who, doing ? doing : "a wait");
+                if (used + strlen(line) < n - sizeof "; and 1000000 more")
+                        used += (size_t)snprintf(text + used, n - used, "%s", line);
+                else
+                        left++;
         }
+        if (left)
+                snprintf(text + used, n - used, "; and %zu more", left);
         bool knot = !self->can_go;
         rn_lock_give(&world->graph);
         return knot;
@@ -210,36 +216,36 @@ int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiti
                        text);
 }
 
+/* Lend first, and say afterwards what one waits for: who looks in between sees a task that may go on, not a permit in
+ * the hands of one that may not. */
 int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting)
 {
         *waiting = (rn_waiting){.look_at = RN_NEVER};
-        int rc = 0;
-        if (for_ever) {
-                rn_world *world = rn_world_now();
-                search s = {.self = self};
-                rn_lock_take(&world->graph);
-                self->waits = *what;
-                rn_list_push(&world->waiting, &self->waiting);
-                waiting->said = true;
-                waiting->look_at = rn_clock() + look_after;
-                bool found = leads_back(&s, self, 0);
-                rn_lock_give(&world->graph);
-                if (found)
-                        rc = rn_fail(REIN_EDEADLOCK, "deadlock",
-                                     "this wait can never end: you wait for %s, which is you", s.text);
-        }
         rein_work *mine = holder_of_permit(self);
-        if (rc == 0 && mine && mine->executor->kind->lend && waits_for_work_of(what, mine->executor)) {
+        if (mine && mine->executor->kind->lend && waits_for_work_of(what, mine->executor)) {
                 int lent = mine->executor->kind->lend(mine->executor, mine);
                 if (lent > 0)
                         waiting->mine = mine;
                 else if (lent < 0 && for_ever)
-                        rc = rn_fail(lent, "deadlock",
-                                     "this wait can never end: every thread of '%s' waits for jobs of "
-                                     "'%s', and no thread can be started for them",
-                                     mine->executor->name, mine->executor->name);
+                        return rn_fail(lent, "deadlock",
+                                       "this wait can never end: every thread of '%s' waits for jobs of '%s', and no "
+                                       "thread can be started for them",
+                                       mine->executor->name, mine->executor->name);
         }
-        return rc;
+        if (!for_ever)
+                return 0;
+        rn_world *world = rn_world_now();
+        search s = {.self = self};
+        rn_lock_take(&world->graph);
+        self->waits = *what;
+        rn_list_push(&world->waiting, &self->waiting);
+        waiting->said = true;
+        waiting->look_at = rn_clock() + look_after;
+        bool found = leads_back(&s, self, 0);
+        rn_lock_give(&world->graph);
+        return found ? rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: you wait for %s, which is you",
+                               s.text)
+                     : 0;
 }
 
 void rn_wait_end(rn_task *self, rn_waiting *waiting)

@@ -115,7 +115,7 @@ void rn_error_set(rein_error **slot, rein_error *e)
 
 /* ---- the trail ---- */
 
-static const char *base_name(const char *place)
+const char *rn_base_name(const char *place)
 {
         const char *slash = strrchr(place, '/');
         return slash ? slash + 1 : place;
@@ -126,9 +126,11 @@ void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const cha
         char who[96] = "";
         if (t && t->now->work)
                 rn_work_describe(t->now->work, who, sizeof who);
-        const char *at = place ? base_name(place) : "";
+        const char *at = place ? rn_base_name(place) : "";
         snprintf(out, RN_ERROR_WHERE, "%s%s%s", who, who[0] && at[0] ? ", " : "", at);
 }
+
+static int set_trail(int code, const char *place, rein_error *cause, const char *fmt, va_list args) REIN_PRINTF(4, 0);
 
 static int set_trail(int code, const char *place, rein_error *cause, const char *fmt, va_list args)
 {

@@ -35,7 +35,7 @@ void rn_error_reserve_init(rn_error_reserve *r, struct rein_future *home);
 rein_error *rn_error_make(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
                           const char *fmt, ...) REIN_PRINTF(6, 7);
 rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
-                           const char *fmt, va_list args);
+                           const char *fmt, va_list args) REIN_PRINTF(6, 0);
 /* The same error with other `next` (taken over); NULL: no memory. */
 rein_error *rn_error_with_next(const rein_error *e, rein_error *next);
 
@@ -54,6 +54,8 @@ int rn_fail_because(int code, rein_error *cause, const char *call, const char *f
 
 /* The trail of t, if it has this code: moved out. Else NULL. */
 rein_error *rn_trail_take(struct rn_task *t, int code);
+
+const char *rn_base_name(const char *place); /* "page.c:41" of "src/page.c:41" */
 
 void rn_unseen(const rein_error *e); /* report it; no lock may be held */
 

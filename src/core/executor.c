@@ -239,7 +239,7 @@ rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x
 {
         rein_job job;
         const char *what = NULL;
-        int rc = rn_job_take(&job, given, &what);
+        int rc = rn_job_take(&job, given, arg, &what);
         if (rc == 0 && (!x || !fn)) {
                 rc = -EINVAL;
                 what = x ? "no function to run" : "no executor to run it on";
@@ -569,6 +569,9 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         rn_executor_ref(x);
         harden(x, how);
         rc = wait_for_stop(x, how, until.ns, self);
+        rn_lock_take(&x->lock);
+        rn_receipt_prune(x->receipt);
+        rn_lock_give(&x->lock);
         if (r) { /* the next stop's is made by restart; one that comes before it gets an empty one */
                 rn_lock_take(&x->lock);
                 *r = x->receipt;

@@ -137,7 +137,8 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
         g->ended++;
         g->succeeded |= good;
         g->canceled += code == REIN_ECANCELED;
-        snprintf(why, sizeof why, "child '%s' %s", name, good ? "succeeded" : "failed");
+        snprintf(why, sizeof why, "%s%s%s %s", name[0] ? "child '" : "a child", name, name[0] ? "'" : "",
+                 good ? "succeeded" : "failed");
         switch (g->policy) {
         case REIN_ALL:
                 if (bad) {
@@ -258,7 +259,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         rn_group *g = NULL;
         rein_job taken;
         const char *what = NULL;
-        bool valid = rn_job_take(&taken, job, &what) == 0;
+        bool valid = rn_job_take(&taken, job, arg, &what) == 0;
         bool background = valid && taken.background;
         int why = 0;
         int rc = self ? count_in(group, self, background, &g, &why) : -ENOMEM;

@@ -7,6 +7,9 @@
 struct rein_receipt {
         rein_work *first, *last;
         size_t count;
+        rein_work *at; /* where the last rein_receipt_at was: number at_index */
+        size_t at_index;
+        rein_work *pruned; /* let go with the receipt: here their last reference may be given back */
 };
 
 static rein_receipt empty;
@@ -37,6 +40,26 @@ void rn_receipt_add(rein_receipt *r, rein_work *w)
         r->count++;
 }
 
+void rn_receipt_prune(rein_receipt *r)
+{
+        if (!r)
+                return;
+        rein_work **from = &r->first;
+        r->last = NULL;
+        while (*from) {
+                rein_work *w = *from;
+                if (rn_load32(&w->rung) != RN_RUNG_NONE || !rn_future_is(&w->future, RN_GONE)) {
+                        r->last = w;
+                        from = &w->receipt_next;
+                        continue;
+                }
+                *from = w->receipt_next;
+                r->count--;
+                w->receipt_next = r->pruned;
+                r->pruned = w;
+        }
+}
+
 size_t rein_receipt_count(const rein_receipt *r)
 {
         return r ? r->count : 0;
@@ -62,11 +85,15 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
 {
         if (!r || !out || i >= r->count || out->size < sizeof out->size)
                 return false;
-        const rein_work *w = r->first;
-        while (i--)
-                w = w->receipt_next;
+        rein_receipt *cursor = (rein_receipt *)(uintptr_t)r; /* one thread at a time, by the header */
+        if (!cursor->at || i < cursor->at_index) {
+                cursor->at = r->first;
+                cursor->at_index = 0;
+        }
+        for (; cursor->at_index < i; cursor->at_index++)
+                cursor->at = cursor->at->receipt_next;
         rein_straggler s;
-        describe(w, &s);
+        describe(cursor->at, &s);
         s.size = out->size;
         memcpy(out, &s, out->size < sizeof s ? out->size : sizeof s);
         return true;
@@ -104,14 +131,20 @@ bool rn_receipt_stuck(const rein_receipt *r)
         return false;
 }
 
-void rein_receipt_free(rein_receipt *r)
+static void let_go(rein_work *w)
 {
-        if (!r || r == &empty)
-                return;
-        for (rein_work *w = r->first; w;) {
+        while (w) {
                 rein_work *next = w->receipt_next;
                 rn_future_unref(&w->future);
                 w = next;
         }
+}
+
+void rein_receipt_free(rein_receipt *r)
+{
+        if (!r || r == &empty)
+                return;
+        let_go(r->first);
+        let_go(r->pruned);
         rn_free(r);
 }

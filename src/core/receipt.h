@@ -8,6 +8,7 @@
 rein_receipt *rn_receipt_new(void);                 /* NULL: no memory */
 rein_receipt *rn_receipt_empty(void);               /* one that cannot be added to, for all */
 void rn_receipt_add(rein_receipt *r, rein_work *w); /* r NULL: nothing but the reference given back */
+void rn_receipt_prune(rein_receipt *r);             /* those that ended by themselves after all leave it */
 bool rn_receipt_stuck(const rein_receipt *r);       /* is one of them not gone? */
 void rn_receipt_print_stuck(FILE *to, const rein_receipt *r);
 

@@ -235,11 +235,12 @@ void rn_scope_reason_locked(rn_scope *s, char *out, size_t n)
                 return;
         if (c->canceled_at < c->until || c->until == RN_NEVER)
                 snprintf(out, n, "%s (by %s%s%s)", c->why, c->who[0] ? c->who : "rein", c->canceled_from ? ", " : "",
-                         c->canceled_from ? c->canceled_from : "");
+                         c->canceled_from ? rn_base_name(c->canceled_from) : "");
         else if (c->work)
-                snprintf(out, n, "its time limit passed (submitted at %s)", c->place);
+                snprintf(out, n, "its time limit passed (submitted at %s)", rn_base_name(c->place));
         else
-                snprintf(out, n, "the deadline of the %s opened at %s passed", c->group ? "group" : "scope", c->place);
+                snprintf(out, n, "the deadline of the %s opened at %s passed", c->group ? "group" : "scope",
+                         rn_base_name(c->place));
 }
 
 const char *rein_why(void)

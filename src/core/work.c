@@ -13,13 +13,13 @@
 
 /* ---- making ---- */
 
-int rn_job_take(rein_job *to, const rein_job *from, const char **what)
+int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char **what)
 {
         *to = (rein_job){.size = sizeof *to};
         int rc = from ? rn_opts_take(to, sizeof *to, from, from->size, what) : 0;
         if (rc < 0)
                 return rc;
-        const bool owned = to->arg_size || to->release;
+        const bool owned = to->arg_size || to->release || !arg;
         if (to->unheeded == REIN_KILL_IT)
                 *what = "unheeded = REIN_KILL_IT needs a process pool: threads cannot be killed";
         else if ((unsigned)to->unheeded > REIN_KILL_IT)
@@ -113,8 +113,10 @@ static void destroy(rein_future *f)
 
 void rn_work_describe(const rein_work *w, char *out, size_t n)
 {
-        snprintf(out, n, "job%s%s%s on '%s'", w->name[0] ? " '" : "", w->name, w->name[0] ? "'" : "",
-                 w->executor->name);
+        if (w->name[0])
+                snprintf(out, n, "job '%s' on '%s'", w->name, w->executor->name);
+        else
+                snprintf(out, n, "job of %s on '%s'", rn_base_name(w->future.place), w->executor->name);
 }
 
 void rn_value_is_shared(void *value)
@@ -272,8 +274,8 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
         char open[160], reason[sizeof w->root->line];
         int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
         int code = rn_scope_translate(w->root, rc);
-        if (code == REIN_ESTOPPED)
-                code = REIN_ECANCELED;
+        if (code == REIN_ESTOPPED && rc == REIN_ECANCELED)
+                code = rc; /* it is not the job that cancelled itself */
         rein_error *trail = rc < 0 ? rn_trail_take(self, rc) : NULL;
         *o = (rn_outcome){.code = code};
         if (left_open) {
@@ -533,7 +535,7 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         char who[RN_WHO_TEXT], text[RN_WHY_TEXT + RN_WHO_TEXT + 160];
         rn_scope_whoami(who);
         if (rn_work_forbid(w)) {
-                snprintf(text, sizeof text, "%s (by %s, %s)", why ? why : "cancelled", who, place);
+                snprintf(text, sizeof text, "%s (by %s, %s)", why ? why : "cancelled", who, rn_base_name(place));
                 rn_work_never(w, REIN_ECANCELED, text);
                 return REIN_NEVER_STARTED;
         }

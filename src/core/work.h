@@ -81,8 +81,8 @@ struct rein_work {
         bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         struct rein_work *stop_next;
-        rn_a32 permit;  /* RN_..._PERMIT of its pool; written under the lock */
-        bool has_spare; /* it blocks, and a spare thread stands in for it */
+        rn_a32 permit;               /* RN_..._PERMIT of its pool; written under the lock */
+        bool has_spare;              /* it blocks, and a spare thread stands in for it */
         int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */
         uint64_t seen_digest;
         rn_heap_node by_priority;
@@ -101,7 +101,7 @@ struct rein_work {
 };
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
-int rn_job_take(rein_job *to, const rein_job *from, const char **what);
+int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char **what);
 
 /* Make w ready for accept; it has no user reference yet. parent: the scope its chain goes on in, NULL: a root.
  * -ENOMEM: nothing was done, and arg was not released. */

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises: the write end, its drop, and the cancel that comes from the read end. */
+#include "support.h"
+
+static void test_a_promise_dropped_unanswered_is_broken(void **state)
+{
+        (void)state;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f), *same = rein_promise_ref(p);
+        assert_ptr_equal(same, p);
+        rein_promise_drop(p);
+        assert_int_equal(rein_code(f), REIN_EPENDING); /* one reference is left */
+        rein_promise_drop(same);
+        assert_int_equal(rein_code(f), REIN_EBROKEN);
+        assert_non_null(strstr(rein_error_text(rein_error_of(f)), "promise_test.c")); /* says where it was made */
+        rein_drop(f);
+}
+
+static void test_a_read_end_dropped_first_leaves_a_value_that_is_released_once(void **state)
+{
+        (void)state;
+        atomic_int released = 0;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        rein_drop(f);
+        assert_int_equal(rein_promise_keep(p, &released, release_count), 0);
+        assert_int_equal(released, 0);
+        rein_promise_drop(p);
+        assert_int_equal(released, 1);
+}
+
+static void test_nonsense_is_refused_and_settles_nothing(void **state)
+{
+        (void)state;
+        rein_future *f = (rein_future *)&state;
+        assert_null(rein_promise_new(NULL));
+        assert_int_equal(rein_error_code(rein_trail()), -EINVAL);
+        support_fail_at = 1;
+        assert_null(rein_promise_new(&f));
+        support_fail_at = 0;
+        assert_int_equal(rein_error_code(rein_trail()), -ENOMEM);
+        assert_null(f);
+        rein_promise *p = rein_promise_new(&f);
+        assert_int_equal(rein_promise_break(p, 0, "not a failure"), -EINVAL);
+        assert_int_equal(rein_promise_break(p, 3, "not a failure"), -EINVAL);
+        assert_int_equal(rein_code(f), REIN_EPENDING);
+        rein_promise_keep(p, NULL, NULL);
+        rein_promise_drop(p);
+        rein_drop(f);
+}
+
+/* ---- the cancel of the read end ---- */
+
+static void test_a_cancel_without_a_hook_settles_by_itself(void **state)
+{
+        (void)state;
+        atomic_int released = 0;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        assert_int_equal(rein_cancel(f, "no longer"), REIN_NEVER_STARTED);
+        assert_int_equal(rein_code(f), REIN_ECANCELED);
+        assert_string_equal(rein_error_text(rein_error_of(f)), "no longer");
+        assert_int_equal(rein_promise_keep(p, &released, release_count), REIN_EALREADY);
+        assert_int_equal(released, 0); /* the loser keeps what it brought */
+        rein_promise_drop(p);
+        rein_drop(f);
+}
+
+typedef struct server {
+        rein_promise *promise;
+        atomic_int told;
+        pthread_t on;
+} server;
+
+static void hang_up(void *arg)
+{
+        server *s = arg;
+        s->on = pthread_self();
+        atomic_fetch_add(&s->told, 1);
+        rein_promise_break(s->promise, -ECONNRESET, "hung up");
+}
+
+static void only_note(void *arg)
+{
+        server *s = arg;
+        atomic_fetch_add(&s->told, 1);
+}
+
+static void test_a_cancel_tells_the_hook_once_on_the_thread_that_cancels(void **state)
+{
+        (void)state;
+        server s = {0};
+        rein_future *f;
+        s.promise = rein_promise_new(&f);
+        rein_promise_on_cancel(s.promise, hang_up, &s);
+        assert_int_equal(rein_cancel(f, NULL), REIN_ASKED);
+        assert_int_equal(s.told, 1);
+        assert_true(pthread_equal(s.on, pthread_self()));
+        assert_int_equal(rein_code(f), -ECONNRESET); /* what the hook broke it with */
+        assert_int_equal(rein_cancel(f, NULL), REIN_TOO_LATE);
+        assert_int_equal(s.told, 1);
+        rein_promise_drop(s.promise);
+        rein_drop(f);
+}
+
+static void test_a_cancel_that_was_told_leaves_the_answer_to_the_writer(void **state)
+{
+        (void)state;
+        server s = {0};
+        rein_future *f;
+        s.promise = rein_promise_new(&f);
+        rein_promise_on_cancel(s.promise, only_note, &s);
+        assert_int_equal(rein_cancel(f, NULL), REIN_ASKED);
+        assert_int_equal(rein_cancel(f, NULL), REIN_ASKED); /* twice is once */
+        assert_int_equal(s.told, 1);
+        assert_int_equal(rein_code(f), REIN_EPENDING);
+        assert_int_equal(rein_promise_keep(s.promise, &s, NULL), 0); /* it came all the same */
+        assert_int_equal(rein_code(f), 0);
+        rein_promise_drop(s.promise);
+        rein_drop(f);
+}
+
+static void test_a_removed_hook_is_not_told(void **state)
+{
+        (void)state;
+        server s = {0};
+        rein_future *f;
+        s.promise = rein_promise_new(&f);
+        rein_promise_on_cancel(s.promise, only_note, &s);
+        rein_promise_on_cancel(s.promise, NULL, NULL);
+        assert_int_equal(rein_cancel(f, NULL), REIN_NEVER_STARTED);
+        assert_int_equal(s.told, 0);
+        rein_promise_drop(s.promise);
+        rein_drop(f);
+}
+
+static void test_a_hook_set_after_the_cancel_is_told_here_and_now(void **state)
+{
+        (void)state;
+        KNOWN_BUG("promise.c: on_cancel set after a cancel that settled the future by itself is never called");
+        server s = {0};
+        rein_future *f;
+        s.promise = rein_promise_new(&f);
+        rein_cancel(f, NULL);
+        rein_promise_on_cancel(s.promise, only_note, &s);
+        rein_promise_drop(s.promise);
+        rein_drop(f);
+        assert_int_equal(s.told, 1);
+}
+
+/* Removing waits until a running hook has returned. */
+typedef struct slow_hook {
+        rein_promise *promise;
+        rein_future *future;
+        stubborn inside;
+        seat remover;
+        atomic_int returned, removed_after;
+} slow_hook;
+
+static void stay_inside(void *arg)
+{
+        slow_hook *s = arg;
+        stubborn_stay(&s->inside);
+        atomic_store(&s->returned, 1);
+}
+
+static void *cancel_it(void *arg)
+{
+        slow_hook *s = arg;
+        rein_cancel(s->future, NULL);
+        return NULL;
+}
+
+static void *remove_it(void *arg)
+{
+        slow_hook *s = arg;
+        sit(&s->remover);
+        rein_promise_on_cancel(s->promise, NULL, NULL);
+        atomic_store(&s->removed_after, atomic_load(&s->returned));
+        return NULL;
+}
+
+static void test_removing_waits_for_a_running_hook(void **state)
+{
+        (void)state;
+        slow_hook s = {0};
+        stubborn_init(&s.inside);
+        s.promise = rein_promise_new(&s.future);
+        rein_promise_on_cancel(s.promise, stay_inside, &s);
+        pthread_t a = go(cancel_it, &s);
+        EVENTUALLY(s.inside.inside == 1);
+        pthread_t b = go(remove_it, &s);
+        EVENTUALLY(atomic_load(&s.remover.task) && rn_load32(&atomic_load(&s.remover.task)->door.word) != 0);
+        assert_int_equal(s.returned, 0);
+        stubborn_let_go(&s.inside, 1);
+        join(a);
+        join(b);
+        assert_int_equal(s.removed_after, 1);
+        rein_promise_drop(s.promise);
+        assert_int_equal(rein_code(s.future), REIN_EBROKEN);
+        rein_drop(s.future);
+}
+
+static void remove_inside(void *arg)
+{
+        server *s = arg;
+        rein_promise_on_cancel(s->promise, NULL, NULL); /* does not wait for itself */
+        rein_promise_keep(s->promise, NULL, NULL);
+        atomic_fetch_add(&s->told, 1);
+}
+
+static void test_a_hook_may_remove_itself(void **state)
+{
+        (void)state;
+        server s = {0};
+        rein_future *f;
+        s.promise = rein_promise_new(&f);
+        rein_promise_on_cancel(s.promise, remove_inside, &s);
+        assert_int_equal(rein_cancel(f, NULL), REIN_ASKED);
+        assert_int_equal(s.told, 1);
+        rein_promise_drop(s.promise);
+        rein_drop(f);
+}
+
+/* ---- P6: settling, cancelling and dropping need no memory ---- */
+
+static void p6_settle_cancel_and_drop_succeed_without_memory(void **state)
+{
+        (void)state;
+        atomic_int released = 0;
+        rein_future *kept, *broken, *canceled, *dropped;
+        rein_promise *p[4] = {rein_promise_new(&kept), rein_promise_new(&broken), rein_promise_new(&canceled),
+                              rein_promise_new(&dropped)};
+        support_poor = true;
+        assert_int_equal(rein_promise_keep(p[0], &released, release_count), 0);
+        assert_int_equal(rein_promise_break(p[1], -EIO, "a long story of %0300d words", 1), 0);
+        assert_int_equal(rein_cancel(canceled, "no memory either"), REIN_NEVER_STARTED);
+        rein_promise_drop(p[3]);
+        assert_int_equal(rein_code(kept), 0);
+        assert_int_equal(rein_code(broken), -EIO);
+        assert_int_equal(rein_code(canceled), REIN_ECANCELED);
+        assert_int_equal(rein_code(dropped), REIN_EBROKEN);
+        assert_non_null(strstr(rein_error_text(rein_error_of(broken)), "a long story")); /* cut, but told */
+        assert_string_equal(rein_error_text(rein_error_of(canceled)), "no memory either");
+        assert_int_equal(rein_await(broken, NULL, REIN_NEVER), REIN_EFAILED);
+        assert_int_equal(rein_error_code(rein_trail()), REIN_EFAILED);
+        for (int i = 0; i < 3; i++)
+                rein_promise_drop(p[i]);
+        rein_drop(kept);
+        rein_drop(broken);
+        rein_drop(canceled);
+        rein_drop(dropped);
+        support_poor = false;
+        assert_int_equal(released, 1);
+        rein_fail(0, "let the trail go");
+}
+
+int main(void)
+{
+        rn_chooser = support_choose;
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_promise_dropped_unanswered_is_broken),
+                cmocka_unit_test(test_a_read_end_dropped_first_leaves_a_value_that_is_released_once),
+                cmocka_unit_test(test_nonsense_is_refused_and_settles_nothing),
+                cmocka_unit_test(test_a_cancel_without_a_hook_settles_by_itself),
+                cmocka_unit_test(test_a_cancel_tells_the_hook_once_on_the_thread_that_cancels),
+                cmocka_unit_test(test_a_cancel_that_was_told_leaves_the_answer_to_the_writer),
+                cmocka_unit_test(test_a_removed_hook_is_not_told),
+                cmocka_unit_test(test_a_hook_set_after_the_cancel_is_told_here_and_now),
+                cmocka_unit_test(test_removing_waits_for_a_running_hook),
+                cmocka_unit_test(test_a_hook_may_remove_itself),
+                cmocka_unit_test(p6_settle_cancel_and_drop_succeed_without_memory),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queue: order, start_by, and what a submit meets when it is full (behaviour 50). */
+#include "support.h"
+
+/* A pool of one thread that is busy until its gate opens. */
+typedef struct busy {
+        rein_executor *x;
+        rein_future *blocker;
+        gate gate;
+} busy;
+
+static void busy_begin(busy *b, const rein_pool_opts *opts)
+{
+        b->x = rein_pool_new(opts);
+        b->gate = gate_new();
+        b->blocker = rein_submit(b->x, job_pass, &b->gate, NULL);
+        EVENTUALLY(rein_executor_queued(b->x) == 0);
+}
+
+static void busy_end(busy *b)
+{
+        gate_open(&b->gate);
+        (void)rein_await(b->blocker, NULL, REIN_NEVER);
+        rein_drop(b->blocker);
+        rein_executor_free(b->x);
+        gate_free(&b->gate);
+}
+
+/* ---- order ---- */
+
+static int order[64];
+static atomic_int ordered;
+
+static int note_order(void *arg)
+{
+        order[atomic_fetch_add(&ordered, 1)] = (int)(intptr_t)arg;
+        return 0;
+}
+
+static void test_higher_priorities_run_first_and_equals_in_the_order_they_came(void **state)
+{
+        (void)state;
+        static const int priorities[] = {0, 5, -3, 5, 0, 9, -3, 9};
+        static const int expected[] = {5, 7, 1, 3, 0, 4, 2, 6};
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1));
+        atomic_store(&ordered, 0);
+        for (int i = 0; i < 8; i++)
+                rein_drop(rein_submit(b.x, note_order, (void *)(intptr_t)i, REIN_JOB(.priority = priorities[i])));
+        gate_open(&b.gate);
+        assert_int_equal(rein_executor_stop(b.x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(ordered, 8);
+        for (int i = 0; i < 8; i++)
+                assert_int_equal(order[i], expected[i]);
+        busy_end(&b);
+}
+
+static void test_submit_many_takes_all_in_order(void **state)
+{
+        (void)state;
+        busy b;
+        void *args[20];
+        rein_future *f[20];
+        busy_begin(&b, REIN_POOL(.threads = 1));
+        atomic_store(&ordered, 0);
+        for (int i = 0; i < 20; i++)
+                args[i] = (void *)(intptr_t)i;
+        assert_int_equal(rein_submit_many(b.x, note_order, args, 20, NULL, f), 20);
+        gate_open(&b.gate);
+        for (int i = 0; i < 20; i++) {
+                assert_int_equal(rein_await(f[i], NULL, REIN_NEVER), 0);
+                rein_drop(f[i]);
+        }
+        for (int i = 0; i < 20; i++)
+                assert_int_equal(order[i], i);
+        busy_end(&b);
+}
+
+static void test_submit_many_says_how_many_were_taken(void **state)
+{
+        (void)state;
+        busy b;
+        rein_future *f[5];
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 3, .full = REIN_FULL_REJECT));
+        assert_int_equal(rein_submit_many(b.x, job_seven, NULL, 5, NULL, f), 3);
+        for (int i = 0; i < 5; i++)
+                assert_int_equal(rein_code(f[i]), i < 3 ? REIN_EPENDING : REIN_EREJECTED);
+        gate_open(&b.gate);
+        for (int i = 0; i < 5; i++) {
+                (void)rein_await(f[i], NULL, REIN_NEVER);
+                rein_drop(f[i]);
+        }
+        busy_end(&b);
+}
+
+/* ---- start_by ---- */
+
+static void test_a_job_not_started_by_its_start_by_is_rejected_and_never_runs(void **state)
+{
+        (void)state;
+        busy b;
+        atomic_int runs = 0, released = 0;
+        busy_begin(&b, REIN_POOL(.threads = 1));
+        rein_future *late = rein_submit(b.x, job_count, &runs, REIN_JOB(.start_by = rein_after(REIN_MS(1))));
+        rein_future *past =
+                rein_submit(b.x, job_count, &released, REIN_JOB(.start_by = REIN_TIME(1), .release = release_count));
+        rein_future *in_time = rein_submit(b.x, job_count, &runs, REIN_JOB(.start_by = rein_after(REIN_SEC(3600))));
+        rein_future *both[] = {late, past};
+        assert_int_equal(rein_wait_all(both, 2, REIN_NEVER), 0); /* while the pool is still busy */
+        assert_int_equal(rein_code(late), REIN_EREJECTED);
+        assert_int_equal(rein_code(past), REIN_EREJECTED);
+        assert_non_null(strstr(rein_error_text(rein_error_of(late)), "start_by"));
+        assert_int_equal(released, 1);
+        assert_int_equal(rein_executor_queued(b.x), 1);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(in_time, NULL, REIN_NEVER), 0);
+        assert_int_equal(runs, 1);
+        rein_drop(late);
+        rein_drop(past);
+        rein_drop(in_time);
+        busy_end(&b);
+}
+
+/* ---- full ---- */
+
+static void test_50_reject(void **state)
+{
+        (void)state;
+        busy b;
+        atomic_int released = 0, runs = 0;
+        busy_begin(&b, REIN_POOL(.name = "tiny", .threads = 1, .queue_max = 1, .full = REIN_FULL_REJECT));
+        rein_future *queued = rein_submit(b.x, job_count, &runs, NULL);
+        rein_future *refused = rein_submit(b.x, job_count, &released, REIN_JOB(.release = release_count));
+        assert_int_equal(rein_code(refused), REIN_EREJECTED);
+        assert_non_null(strstr(rein_error_text(rein_error_of(refused)), "tiny"));
+        assert_non_null(strstr(rein_error_text(rein_error_of(refused)), "full"));
+        assert_int_equal(released, 1);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        assert_int_equal(runs, 1);
+        rein_drop(queued);
+        rein_drop(refused);
+        busy_end(&b);
+}
+
+static pthread_t ran_on;
+
+static int note_thread(void *arg)
+{
+        ran_on = pthread_self();
+        return arg ? rein_give(arg, NULL) : 0;
+}
+
+static void test_50_the_caller_runs_it(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_CALLER));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        rein_future *here = rein_submit(b.x, note_thread, &b, NULL);
+        assert_int_equal(rein_code(here), 0); /* before submit returned */
+        assert_true(pthread_equal(ran_on, pthread_self()));
+        assert_ptr_equal(rein_value(here, NULL), &b);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        rein_drop(queued);
+        rein_drop(here);
+        busy_end(&b);
+}
+
+static void test_50_drop_the_oldest(void **state)
+{
+        (void)state;
+        busy b;
+        atomic_int released = 0, runs = 0;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 2, .full = REIN_FULL_DROP_OLDEST));
+        rein_future *f[4];
+        f[0] = rein_submit(b.x, job_count, &released, REIN_JOB(.release = release_count, .priority = 9));
+        for (int i = 1; i < 4; i++)
+                f[i] = rein_submit(b.x, job_count, &runs, NULL);
+        assert_int_equal(rein_code(f[0]), REIN_EREJECTED); /* queued longest, whatever its priority */
+        assert_int_equal(rein_code(f[1]), REIN_EREJECTED);
+        assert_int_equal(released, 1);
+        assert_int_equal(rein_executor_queued(b.x), 2);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(f[2], NULL, REIN_NEVER), 0);
+        assert_int_equal(rein_await(f[3], NULL, REIN_NEVER), 0);
+        assert_int_equal(runs, 2);
+        for (int i = 0; i < 4; i++)
+                rein_drop(f[i]);
+        busy_end(&b);
+}
+
+typedef struct submitter {
+        rein_executor *x;
+        rein_scope scope;
+        atomic_int open, runs, released;
+        seat seat;
+        rein_future *f;
+} submitter;
+
+static void *submit_one(void *arg)
+{
+        submitter *s = arg;
+        rein_scope_open(&s->scope, REIN_NEVER);
+        sit(&s->seat);
+        atomic_store(&s->open, 1);
+        s->f = rein_submit(s->x, job_count, &s->runs, NULL);
+        (void)rein_scope_close(&s->scope, 0);
+        return NULL;
+}
+
+static const char waiting[] = "rein_submit, for room in";
+
+static void test_50_wait_until_there_is_room(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        submitter s = {.x = b.x};
+        pthread_t t = go(submit_one, &s);
+        EVENTUALLY(sits_in(&s.seat, waiting));
+        assert_int_equal(rein_cancel(queued, "makes room"), REIN_NEVER_STARTED);
+        join(t);
+        assert_int_equal(rein_code(s.f), REIN_EPENDING);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(s.f, NULL, REIN_NEVER), 0);
+        assert_int_equal(s.runs, 1);
+        rein_drop(s.f);
+        rein_drop(queued);
+        busy_end(&b);
+}
+
+static void test_50_who_waits_for_room_may_be_cancelled(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        submitter s = {.x = b.x};
+        pthread_t t = go(submit_one, &s);
+        EVENTUALLY(sits_in(&s.seat, waiting));
+        rein_scope_cancel(&s.scope, "no more patience");
+        join(t);
+        assert_int_equal(rein_code(s.f), REIN_ECANCELED);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        rein_drop(s.f);
+        rein_drop(queued);
+        busy_end(&b);
+        assert_int_equal(s.runs, 0);
+}
+
+static void test_50_who_waits_for_room_leaves_when_the_pool_is_stopped(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        submitter s = {.x = b.x};
+        pthread_t t = go(submit_one, &s);
+        EVENTUALLY(sits_in(&s.seat, waiting));
+        assert_int_equal(rein_executor_stop(b.x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        join(t);
+        assert_true(rein_code(s.f) == REIN_ECANCELED || rein_code(s.f) == REIN_EREJECTED);
+        rein_drop(s.f);
+        rein_drop(queued);
+        busy_end(&b);
+        assert_int_equal(s.runs, 0);
+}
+
+typedef struct flood {
+        rein_executor *x;
+        atomic_int *runs;
+        gate *gate;
+} flood;
+
+static int submit_twenty(void *arg)
+{
+        flood *f = arg;
+        for (int i = 0; i < 20; i++)
+                rein_drop(rein_submit(f->x, job_count, f->runs, NULL));
+        return 0;
+}
+
+static void test_50_a_job_of_the_pool_is_never_made_to_wait(void **state)
+{
+        (void)state;
+        atomic_int runs = 0;
+        for (int full = REIN_FULL_WAIT; full <= REIN_FULL_DROP_OLDEST; full++) {
+                rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = (rein_full)full));
+                flood fl = {x, &runs, NULL};
+                atomic_store(&runs, 0);
+                rein_future *f = rein_submit(x, submit_twenty, &fl, NULL);
+                assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), 0);
+                rein_drop(f);
+                assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+                assert_int_equal(runs, 20);
+                rein_executor_free(x);
+        }
+}
+
+enum { PRODUCERS = 4, JOBS = 200 };
+
+static void *produce(void *arg)
+{
+        flood *f = arg;
+        for (int i = 0; i < JOBS; i++)
+                rein_drop(rein_submit(f->x, job_count, f->runs, NULL));
+        return NULL;
+}
+
+static void test_50_waiting_submitters_lose_nothing(void **state)
+{
+        (void)state;
+        atomic_int runs = 0;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2, .queue_max = 2));
+        flood fl = {x, &runs, NULL};
+        pthread_t t[PRODUCERS];
+        for (int i = 0; i < PRODUCERS; i++)
+                t[i] = go(produce, &fl);
+        for (int i = 0; i < PRODUCERS; i++)
+                join(t[i]);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(runs, PRODUCERS * JOBS);
+        rein_executor_free(x);
+}
+
+/* ---- bulkheads (49) ---- */
+
+static void test_49_one_pool_full_of_stuck_jobs_leaves_the_other_alone(void **state)
+{
+        (void)state;
+        rein_executor *stuck = rein_pool_new(REIN_POOL(.threads = 2)), *well = rein_pool_new(REIN_POOL(.threads = 1));
+        stubborn s;
+        stubborn_init(&s);
+        rein_future *f[50];
+        for (int i = 0; i < 50; i++)
+                f[i] = rein_submit(stuck, stubborn_job, &s, NULL);
+        EVENTUALLY(s.inside == 2);
+        for (int i = 0; i < 200; i++) {
+                rein_future *g = rein_submit(well, job_seven, NULL, REIN_JOB(.on_worker = true));
+                assert_int_equal(rein_await(g, NULL, rein_after(REIN_SEC(60))), 0);
+                rein_drop(g);
+        }
+        assert_int_equal(rein_executor_queued(stuck), 48);
+        stubborn_let_go(&s, 50);
+        assert_int_equal(rein_wait_all(f, 50, REIN_NEVER), 0);
+        for (int i = 0; i < 50; i++)
+                rein_drop(f[i]);
+        rein_executor_free(stuck);
+        rein_executor_free(well);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_higher_priorities_run_first_and_equals_in_the_order_they_came),
+                cmocka_unit_test(test_submit_many_takes_all_in_order),
+                cmocka_unit_test(test_submit_many_says_how_many_were_taken),
+                cmocka_unit_test(test_a_job_not_started_by_its_start_by_is_rejected_and_never_runs),
+                cmocka_unit_test(test_50_reject),
+                cmocka_unit_test(test_50_the_caller_runs_it),
+                cmocka_unit_test(test_50_drop_the_oldest),
+                cmocka_unit_test(test_50_wait_until_there_is_room),
+                cmocka_unit_test(test_50_who_waits_for_room_may_be_cancelled),
+                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_pool_is_stopped),
+                cmocka_unit_test(test_50_a_job_of_the_pool_is_never_made_to_wait),
+                cmocka_unit_test(test_50_waiting_submitters_lose_nothing),
+                cmocka_unit_test(test_49_one_pool_full_of_stuck_jobs_leaves_the_other_alone),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

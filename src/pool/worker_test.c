@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pool's threads: how many there are, what they begin and end with, and what a job may do to one. */
+#include "support.h"
+
+/* ---- how many (27 to 30) ---- */
+
+static void test_27_nonsensical_options_are_refused_and_zero_is_the_default(void **state)
+{
+        (void)state;
+        const rein_pool_opts bad[] = {
+                {.size = sizeof(rein_pool_opts), .threads = -1},
+                {.size = sizeof(rein_pool_opts), .threads_max = -1},
+                {.size = sizeof(rein_pool_opts), .replace_abandoned = -1},
+                {.size = sizeof(rein_pool_opts), .idle_ns = -1},
+                {.size = sizeof(rein_pool_opts), .grace_ns = -1},
+                {.size = sizeof(rein_pool_opts), .full = (rein_full)9},
+                {.size = sizeof(rein_pool_opts), .threads = 8, .threads_max = 4},
+                {.threads = 1}, /* no size */
+        };
+        for (size_t i = 0; i < COUNT(bad); i++) {
+                assert_null(rein_pool_new(&bad[i]));
+                assert_int_equal(rein_error_code(rein_trail()), -EINVAL);
+                assert_true(strlen(rein_error_text(rein_trail())) > 5);
+        }
+        rein_executor *x = rein_pool_new(NULL);
+        assert_non_null(x);
+        assert_int_equal(rein_executor_threads(x), 0); /* none is started yet */
+        assert_int_equal(strncmp(rein_executor_name(x), "pool#", 5), 0);
+        rein_executor_free(x);
+}
+
+static void test_27_the_default_is_cpus_and_four(void **state)
+{
+        (void)state;
+        int n = rn_cpus_granted() + 4 < 32 ? rn_cpus_granted() + 4 : 32;
+        rein_executor *x = rein_pool_new(NULL);
+        stubborn s;
+        stubborn_init(&s);
+        rein_future *f[40];
+        for (int i = 0; i < 40; i++)
+                f[i] = rein_submit(x, stubborn_job, &s, NULL);
+        EVENTUALLY(s.inside == n);
+        assert_int_equal(rein_executor_threads(x), n);
+        stubborn_let_go(&s, 40);
+        assert_int_equal(rein_wait_all(f, 40, REIN_NEVER), 0);
+        for (int i = 0; i < 40; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+        assert_int_equal(s.left, 40);
+}
+
+static atomic_int threads_born;
+
+static int born(void *arg)
+{
+        (void)arg;
+        atomic_fetch_add(&threads_born, 1);
+        return 0;
+}
+
+static void test_28_jobs_one_after_another_need_one_thread(void **state)
+{
+        (void)state;
+        atomic_store(&threads_born, 0);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 8, .init = born));
+        for (int i = 0; i < 200; i++) {
+                rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+                assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+                rein_drop(f);
+        }
+        assert_int_equal(threads_born, 1);
+        assert_int_equal(rein_executor_threads(x), 1);
+        rein_executor_free(x);
+}
+
+static void test_29_sixty_blocking_jobs_on_four_threads(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4));
+        stubborn s;
+        stubborn_init(&s);
+        rein_future *f[60];
+        for (int i = 0; i < 60; i++)
+                f[i] = rein_submit(x, stubborn_job, &s, NULL);
+        EVENTUALLY(s.inside == 4);
+        assert_int_equal(rein_executor_threads(x), 4);
+        assert_int_equal(rein_executor_queued(x), 56);
+        assert_int_equal(rein_executor_unfinished(x), 60);
+        for (int i = 0; i < 60; i++) {
+                stubborn_let_go(&s, 1);
+                EVENTUALLY(s.left == i + 1);
+                EVENTUALLY(s.inside - s.left == (i + 5 <= 60 ? 4 : 59 - i));
+                assert_int_equal(rein_executor_threads(x), 4);
+        }
+        assert_int_equal(rein_wait_all(f, 60, REIN_NEVER), 0);
+        for (int i = 0; i < 60; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+}
+
+static int leave_by_pthread_exit(void *arg)
+{
+        (void)arg;
+        pthread_exit(NULL);
+        return 0;
+}
+
+static void test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4, .idle_ns = 1));
+        for (int round = 0; round < 20; round++) {
+                stubborn s;
+                stubborn_init(&s);
+                rein_future *f[4];
+                for (int i = 0; i < 4; i++)
+                        f[i] = rein_submit(x, stubborn_job, &s, NULL);
+                EVENTUALLY(s.inside == 4); /* all four at once */
+                stubborn_let_go(&s, 4);
+                assert_int_equal(rein_wait_all(f, 4, REIN_NEVER), 0);
+                for (int i = 0; i < 4; i++)
+                        rein_drop(f[i]);
+                if (round % 2)
+                        EVENTUALLY(rein_executor_threads(x) == 0); /* it shrank */
+                rein_future *lost = rein_submit(x, round % 3 ? job_seven : leave_by_pthread_exit, NULL,
+                                                REIN_JOB(.on_worker = true));
+                (void)rein_await(lost, NULL, REIN_NEVER);
+                rein_drop(lost);
+        }
+        rein_executor_free(x);
+}
+
+/* ---- what ends a thread (12, fault 34) ---- */
+
+static void test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        for (int i = 0; i < 20; i++) {
+                rein_future *f = rein_submit(x, leave_by_pthread_exit, NULL, REIN_JOB(.name = "quitter"));
+                rein_future *next = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+                assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+                assert_int_equal(rein_code(f), REIN_EBROKEN);
+                assert_non_null(strstr(rein_error_text(rein_error_of(f)), "pthread_exit"));
+                assert_non_null(strstr(rein_error_where(rein_error_of(f)), "quitter"));
+                assert_int_equal(rein_await(next, NULL, rein_after(REIN_SEC(60))), 0);
+                rein_drop(f);
+                rein_drop(next);
+        }
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, rein_after(REIN_SEC(60)), NULL), 0);
+        assert_int_equal(rein_executor_threads(x), 0);
+        rein_executor_free(x);
+}
+
+static int exit_with_things_open(void *arg)
+{
+        static rein_scope s;
+        rein_scope_open(&s, REIN_NEVER);
+        rein_give(arg, release_count);
+        pthread_exit(NULL);
+        return 0;
+}
+
+static void test_34_what_such_a_job_held_is_let_go(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        atomic_int given = 0, arg = 0;
+        rein_future *f = rein_submit(x, exit_with_things_open, &given, NULL);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(given, 1);
+        rein_drop(f);
+        f = rein_submit(x, leave_by_pthread_exit, &arg, REIN_JOB(.release = release_count));
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(arg, 1);
+        rein_drop(f);
+        rein_executor_free(x);
+        EVENTUALLY(live(&rn_world_now()->scopes) == 0);
+}
+
+static int await_one_that_quits(void *arg)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_future *f = rein_spawn_future(&g, arg, leave_by_pthread_exit, NULL, NULL);
+        (void)rein_await(f, NULL, REIN_NEVER); /* run right here, most likely: then this job is ended too */
+        return rein_group_close(&g, 0);
+}
+
+static void test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(x, await_one_that_quits, x, NULL);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(rein_code(f), REIN_EBROKEN);
+        rein_drop(f);
+        f = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), 0);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+static void test_31_a_job_that_fails_leaves_its_worker_to_the_next(void **state)
+{
+        (void)state;
+        atomic_store(&threads_born, 0);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = born));
+        for (int i = 0; i < 50; i++) {
+                rein_future *f = rein_submit(x, job_fail, NULL, NULL);
+                assert_int_equal(rein_await(f, NULL, REIN_NEVER), REIN_EFAILED);
+                assert_int_equal(rein_code(f), -EIO);
+                rein_drop(f);
+        }
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        rein_drop(f);
+        assert_int_equal(threads_born, 1);
+        rein_executor_free(x);
+}
+
+/* ---- init and fini ---- */
+
+typedef struct lives {
+        atomic_int begun, ended, wrong;
+} lives;
+
+static _Thread_local int my_state;
+
+static int begin_life(void *arg)
+{
+        my_state = 42;
+        atomic_fetch_add(&((lives *)arg)->begun, 1);
+        return 0;
+}
+
+static int end_life(void *arg)
+{
+        atomic_fetch_add(&((lives *)arg)->wrong, my_state != 42);
+        atomic_fetch_add(&((lives *)arg)->ended, 1);
+        return 0;
+}
+
+static int look_at_my_state(void *arg)
+{
+        atomic_fetch_add(&((lives *)arg)->wrong, my_state != 42);
+        return 0;
+}
+
+static void test_init_comes_first_and_fini_last_in_each_thread(void **state)
+{
+        (void)state;
+        lives l = {0};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 3, .init = begin_life, .fini = end_life, .init_arg = &l));
+        rein_future *f[60];
+        for (int i = 0; i < 60; i++)
+                f[i] = rein_submit(x, look_at_my_state, &l, NULL);
+        for (int i = 0; i < 60; i++) {
+                assert_int_equal(rein_await(f[i], NULL, REIN_NEVER), 0); /* never run by this thread: it has no state */
+                rein_drop(f[i]);
+        }
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(l.wrong, 0);
+        assert_true(l.begun >= 1 && l.begun <= 3);
+        assert_int_equal(l.ended, l.begun); /* before the stop returned */
+        rein_executor_free(x);
+}
+
+typedef struct bad_start {
+        gate gate;
+        atomic_int tries;
+        int fail_from; /* the n-th thread fails, and those after it */
+} bad_start;
+
+static int begin_badly(void *arg)
+{
+        bad_start *b = arg;
+        int n = atomic_fetch_add(&b->tries, 1) + 1;
+        (void)gate_pass(&b->gate);
+        return n >= b->fail_from ? rein_fail(-ENOENT, "no such database") : 0;
+}
+
+static void test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled(void **state)
+{
+        (void)state;
+        bad_start b = {.gate = gate_new(), .fail_from = 1};
+        rein_executor *x = rein_pool_new(REIN_POOL(.name = "db", .threads = 1, .init = begin_badly, .init_arg = &b));
+        rein_future *f[5];
+        atomic_int runs = 0;
+        for (int i = 0; i < 5; i++)
+                f[i] = rein_submit(x, job_count, &runs, NULL);
+        assert_int_equal(rein_cancel(f[0], NULL), REIN_NEVER_STARTED); /* CPython then leaves the rest hanging */
+        gate_open(&b.gate);
+        assert_int_equal(rein_wait_all(f, 5, REIN_NEVER), 0);
+        for (int i = 1; i < 5; i++) {
+                assert_int_equal(rein_code(f[i]), REIN_EREJECTED);
+                const rein_error *e = rein_error_of(f[i]);
+                assert_non_null(strstr(rein_error_text(e), "init"));
+                assert_int_equal(rein_error_code(rein_error_cause(e)), -ENOENT);
+                assert_string_equal(rein_error_text(rein_error_cause(e)), "no such database");
+        }
+        rein_future *late = rein_submit(x, job_count, &runs, NULL);
+        assert_int_equal(rein_code(late), REIN_EREJECTED);
+        assert_int_equal(rein_error_code(rein_error_cause(rein_error_of(late))), -ENOENT);
+        rein_drop(late);
+        for (int i = 0; i < 5; i++)
+                rein_drop(f[i]);
+
+        b.fail_from = 1000; /* mended */
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        assert_int_equal(rein_executor_restart(x), 0);
+        late = rein_submit(x, job_count, &runs, NULL);
+        assert_int_equal(rein_await(late, NULL, REIN_NEVER), 0);
+        rein_drop(late);
+        rein_executor_free(x);
+        assert_int_equal(runs, 1);
+        gate_free(&b.gate);
+}
+
+static int init_without_story(void *arg)
+{
+        (void)arg;
+        return -EACCES;
+}
+
+static void test_32_an_init_that_fails_without_a_story_is_named_too(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = init_without_story));
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), REIN_EFAILED);
+        assert_int_equal(rein_code(f), REIN_EREJECTED);
+        assert_int_equal(rein_error_code(rein_error_cause(rein_error_of(f))), -EACCES);
+        rein_drop(f);
+        EVENTUALLY(rein_executor_threads(x) == 0);
+        assert_int_equal(rein_executor_restart(x), 0); /* broken by init: no stop is needed first */
+        rein_executor_free(x);
+}
+
+/* ---- threads that cannot be had ---- */
+
+static atomic_int no_threads; /* how many thread starts fail from now on */
+
+static uint32_t choose_no_thread(uint32_t n, rn_choice kind)
+{
+        if (kind != RN_CHOOSE_THREAD)
+                return support_choose(n, kind);
+        int left = atomic_load(&no_threads);
+        while (left > 0 && !atomic_compare_exchange_weak(&no_threads, &left, left - 1))
+                ;
+        return left > 0;
+}
+
+static void test_47_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        atomic_int runs = 0, released = 0;
+        atomic_store(&no_threads, 1);
+        rein_future *f = rein_submit(x, job_count, &runs, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_code(f), -EAGAIN);
+        rein_drop(f);
+        atomic_store(&no_threads, 1);
+        f = rein_submit(x, job_count, &released, REIN_JOB(.release = release_count));
+        assert_int_equal(rein_code(f), -EAGAIN);
+        assert_int_equal(released, 1);
+        rein_drop(f);
+        f = rein_submit(x, job_count, &runs, NULL);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        rein_drop(f);
+        assert_int_equal(runs, 1);
+
+        stubborn s; /* growth that fails: go on with what there is */
+        stubborn_init(&s);
+        rein_future *a = rein_submit(x, stubborn_job, &s, NULL);
+        EVENTUALLY(s.inside == 1);
+        atomic_store(&no_threads, 1);
+        rein_future *b = rein_submit(x, stubborn_job, &s, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_code(b), REIN_EPENDING);
+        stubborn_let_go(&s, 2);
+        assert_int_equal(rein_await(a, NULL, REIN_NEVER), 0);
+        assert_int_equal(rein_await(b, NULL, REIN_NEVER), 0);
+        rein_drop(a);
+        rein_drop(b);
+        atomic_store(&no_threads, 0);
+        rein_executor_free(x);
+}
+
+static int note_hand(rein_future *f, void *arg)
+{
+        (void)f;
+        atomic_store((_Atomic(rn_task *) *)arg, rn_self());
+        return 0;
+}
+
+static void test_2_a_continuation_runs_although_no_thread_can_be_had(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        _Atomic(rn_task *) on = NULL;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        assert_non_null(rein_then(f, x, note_hand, (void *)&on));
+        atomic_store(&no_threads, 1);
+        rein_promise_keep(p, NULL, NULL);
+        EVENTUALLY(on != NULL);
+        assert_ptr_equal(on, rn_world_now()->clock.hand_task);
+        atomic_store(&no_threads, 0);
+        rein_promise_drop(p);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+int main(void)
+{
+        rn_chooser = choose_no_thread;
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_27_nonsensical_options_are_refused_and_zero_is_the_default),
+                cmocka_unit_test(test_27_the_default_is_cpus_and_four),
+                cmocka_unit_test(test_28_jobs_one_after_another_need_one_thread),
+                cmocka_unit_test(test_29_sixty_blocking_jobs_on_four_threads),
+                cmocka_unit_test(test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread),
+                cmocka_unit_test(test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced),
+                cmocka_unit_test(test_34_what_such_a_job_held_is_let_go),
+                cmocka_unit_test(test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both),
+                cmocka_unit_test(test_31_a_job_that_fails_leaves_its_worker_to_the_next),
+                cmocka_unit_test(test_init_comes_first_and_fini_last_in_each_thread),
+                cmocka_unit_test(test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled),
+                cmocka_unit_test(test_32_an_init_that_fails_without_a_story_is_named_too),
+                cmocka_unit_test(test_47_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on),
+                cmocka_unit_test(test_2_a_continuation_runs_although_no_thread_can_be_had),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

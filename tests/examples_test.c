@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each example runs, ends well, complains about nothing, and prints what its opening comment promises. No times. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <fts.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OUTPUT (4 << 20)
+
+/* ---- running one ---- */
+
+static char out[OUTPUT], err[OUTPUT];
+
+static void all_of(int fd, char *text)
+{
+        size_t had = 0;
+        ssize_t n;
+        while ((n = read(fd, text + had, OUTPUT - 1 - had)) > 0)
+                had += (size_t)n;
+        assert_int_equal(n, 0);
+        text[had] = '\0';
+}
+
+static pid_t start(const char *name, const char *arg, int to, int errors)
+{
+        char path[4096];
+        pid_t pid;
+        posix_spawn_file_actions_t files;
+        snprintf(path, sizeof path, "%s/examples/%s", REIN_BINARY_DIR, name);
+        if (access(path, X_OK) < 0 && strcmp(name, "interrupt_foreign") == 0)
+                skip(); /* built only where sqlite3 is */
+        char *argv[] = {path, (char *)arg, NULL};
+        posix_spawn_file_actions_init(&files);
+        posix_spawn_file_actions_adddup2(&files, to, STDOUT_FILENO);
+        posix_spawn_file_actions_adddup2(&files, errors, STDERR_FILENO);
+        assert_int_equal(posix_spawn(&pid, path, &files, NULL, argv, environ), 0);
+        posix_spawn_file_actions_destroy(&files);
+        return pid;
+}
+
+static int status_of(pid_t pid)
+{
+        int status;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static int run(const char *name, const char *arg)
+{
+        FILE *to = tmpfile(), *errors = tmpfile();
+        assert_non_null(to);
+        assert_non_null(errors);
+        int status = status_of(start(name, arg, fileno(to), fileno(errors)));
+        assert_int_equal(lseek(fileno(to), 0, SEEK_SET) | lseek(fileno(errors), 0, SEEK_SET), 0);
+        all_of(fileno(to), out);
+        all_of(fileno(errors), err);
+        fclose(to);
+        fclose(errors);
+        return status;
+}
+
+static void run_well(const char *name)
+{
+        int status = run(name, NULL);
+        assert_string_equal(err, "");
+        assert_int_equal(status, 0);
+}
+
+static const char *prints(const char *text)
+{
+        const char *found = strstr(out, text);
+        if (!found)
+                fail_msg("it did not print \"%s\" but:\n%s", text, out);
+        return found;
+}
+
+/* ---- the examples ---- */
+
+static void settle_from_anywhere_has_one_winner(void **state)
+{
+        (void)state;
+        run_well("settle_from_anywhere");
+        prints("1 won, 7 were told REIN_EALREADY\n");
+        prints("the waiter has the value of the winner\n");
+        prints("the continuation ran on pool 'afterwards', times: 1\n");
+}
+
+static void stop_a_pool_settles_every_future_and_starts_again(void **state)
+{
+        (void)state;
+        int jobs, queued, asked, ended, failed, canceled;
+        run_well("stop_a_pool");
+        prints("stop: success");
+        assert_int_equal(sscanf(prints("the receipt:"),
+                                "the receipt: %d jobs, %d never started, %d were asked and left", &jobs, &queued,
+                                &asked),
+                         3);
+        assert_int_equal(sscanf(prints("the futures:"), "the futures: %d ended, %d failed, %d canceled", &ended,
+                                &failed, &canceled),
+                         3);
+        assert_in_range(queued + asked, canceled, jobs);
+        assert_in_range(failed, 1, 50);
+        assert_int_equal(ended + failed + canceled, 1000);
+        prints("restart: success; the second batch: 1000 of 1000\n");
+}
+
+static void bulkheads_hold(void **state)
+{
+        (void)state;
+        int taken, rejected;
+        run_well("bulkheads");
+        prints("before the flood: 2000 of 2000 jobs done");
+        prints("during the flood: 2000 of 2000 jobs done");
+        assert_int_equal(sscanf(prints("the flood: 1000 jobs"), "the flood: 1000 jobs, %d taken, %d rejected", &taken,
+                                &rejected),
+                         2);
+        assert_int_equal(taken + rejected, 1000);
+        assert_in_range(taken, 100, 104); /* the queue, and what four threads took from it meanwhile */
+        prints(", 0 left\n");
+}
+
+static void interrupt_foreign_unblocks_foreign_calls(void **state)
+{
+        (void)state;
+        run_well("interrupt_foreign");
+        assert_string_equal(out, "query stopped before it ran: REIN_ESTOPPED\n"
+                                 "query: stopped by hook, its future says REIN_ECANCELED\n"
+                                 "read: stopped by poke, its future says REIN_ECANCELED\n");
+}
+
+static void cancel_to_thread_leaves_no_thread_behind(void **state)
+{
+        (void)state;
+        run_well("cancel_to_thread");
+        prints("race: success; jobs still running: 0\n");
+        prints("rein_on under a deadline: REIN_ETIMEOUT; jobs still running: 0\n");
+        prints("its clean-up could sleep: success\n");
+}
+
+static void first_steps_goes_as_the_guide_says(void **state)
+{
+        (void)state;
+        run_well("first_steps");
+        prints("the square of 12 is 144\n"
+               "the group: REIN_ETIMEOUT\n"
+               "the cancelled job: in time, REIN_ECANCELED\n"
+               "user code -21000: cannot load the page (job 'page' on 'guide', ");
+        prints("  because user code -21000: not a number: 'twelve'");
+}
+
+static void errors_arrive_whole(void **state)
+{
+        (void)state;
+        run_well("errors_arrive");
+        prints("the group: REIN_EFAILED\nREIN_EFAILED: ");
+        prints(" half is broken (job '");
+        prints("the retry: 3 after 3 tries\n");
+        prints("all tries failed: ECONNREFUSED\n  try 2: try -8 was refused\n  try 1: try -9 was refused\n");
+        prints("nobody looked at: what was dropped is broken\n");
+}
+
+static void pool_options_do_what_they_say(void **state)
+{
+        (void)state;
+        run_well("pool_options");
+        assert_string_equal(out, "by priority: high low\n"
+                                 "limit_ns: REIN_ETIMEOUT\n"
+                                 "start_by: REIN_EREJECTED\n"
+                                 "share: four callers, 1 run, answers 1 and 1\n"
+                                 "full: what has no room is rejected\n"
+                                 "waiting inside: 42 came up from 100 levels down\n");
+}
+
+static void abandon_does_not_hold_up_a_stop(void **state)
+{
+        (void)state;
+        run_well("abandon");
+        assert_string_equal(out, "stop: REIN_ESTUCK; the future: REIN_EABANDONED; gone: no\n"
+                                 "the receipt: deaf, abandoned, still there\n"
+                                 "restart: success; a job beside it: 42\n"
+                                 "the late log: REIN_EABANDONED\n");
+}
+
+/* ---- hasher ---- */
+
+static char tree[4096];
+
+/* 600 files in 20 folders, with long names, so that their hashes fill a pipe twice. */
+static int plant(void **state)
+{
+        (void)state;
+        char path[5000], name[180];
+        snprintf(tree, sizeof tree, "%s/tests/hasher.XXXXXX", REIN_BINARY_DIR);
+        assert_non_null(mkdtemp(tree));
+        memset(name, 'n', sizeof name);
+        name[sizeof name - 1] = '\0';
+        for (int i = 0; i < 600; i++) {
+                snprintf(path, sizeof path, "%s/%d", tree, i % 20);
+                if (i < 20)
+                        assert_int_equal(mkdir(path, 0700), 0);
+                snprintf(path, sizeof path, "%s/%d/%s%d", tree, i % 20, name, i);
+                FILE *file = fopen(path, "w");
+                assert_non_null(file);
+                for (int n = i % 7 ? i : 50000; n > 0; n--)
+                        putc(n + i, file);
+                assert_int_equal(fclose(file), 0);
+        }
+        return 0;
+}
+
+static int uproot(void **state)
+{
+        (void)state;
+        FTS *walk = fts_open((char *[]){tree, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+        assert_non_null(walk);
+        for (FTSENT *e; (e = fts_read(walk));)
+                if (e->fts_info != FTS_D)
+                        remove(e->fts_path);
+        fts_close(walk);
+        return 0;
+}
+
+/* What hasher is to print, by one thread. The caller frees it. */
+static char *expected(void)
+{
+        char *text, buf[4096];
+        size_t length, n;
+        FILE *to = open_memstream(&text, &length);
+        FTS *walk = fts_open((char *[]){tree, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
+        assert_non_null(to);
+        assert_non_null(walk);
+        for (FTSENT *e; (e = fts_read(walk));) {
+                if (e->fts_info != FTS_F)
+                        continue;
+                uint64_t hash = 14695981039346656037u;
+                FILE *file = fopen(e->fts_path, "r");
+                assert_non_null(file);
+                while ((n = fread(buf, 1, sizeof buf, file)) > 0)
+                        for (size_t i = 0; i < n; i++)
+                                hash = (hash ^ (unsigned char)buf[i]) * 1099511628211u;
+                fclose(file);
+                fprintf(to, "%016llx  %s\n", (unsigned long long)hash, e->fts_path);
+        }
+        fts_close(walk);
+        fclose(to);
+        return text;
+}
+
+static void hasher_prints_every_hash_in_order(void **state)
+{
+        (void)state;
+        char *text = expected();
+        assert_int_equal(run("hasher", tree), 0);
+        assert_string_equal(err, "hasher: 600 files, success\n");
+        assert_true(strcmp(out, text) == 0);
+        free(text);
+}
+
+/* Nobody reads the pipe that hasher prints into, so that it cannot end but by the signal. */
+static void hasher_is_stopped_by_an_interrupt(void **state)
+{
+        (void)state;
+        int ends[2], files = -1, lines = 0;
+        char *text = expected(), first;
+        FILE *errors = tmpfile();
+        assert_non_null(errors);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        pid_t pid = start("hasher", tree, ends[1], fileno(errors));
+        close(ends[1]);
+        assert_int_equal(read(ends[0], &first, 1), 1); /* it is at work */
+        assert_int_equal(kill(pid, SIGINT), 0);
+        assert_int_equal(status_of(pid), 130);
+
+        assert_int_equal(lseek(fileno(errors), 0, SEEK_SET), 0);
+        all_of(fileno(errors), err);
+        assert_int_equal(sscanf(err, "hasher: %d files, stopped by", &files), 1);
+        all_of(ends[0], out);
+        for (const char *c = out; (c = strchr(c, '\n')); c++)
+                lines++;
+        assert_in_range(lines, files, files + 1); /* the last may have been written in part */
+        assert_true(first == text[0] && strncmp(out, text + 1, strlen(out)) == 0);
+        close(ends[0]);
+        fclose(errors);
+        free(text);
+}
+
+static void hasher_says_what_it_cannot_find(void **state)
+{
+        (void)state;
+        assert_int_equal(run("hasher", "/no/such/folder"), 1);
+        assert_string_equal(err, "/no/such/folder: No such file or directory\n");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(settle_from_anywhere_has_one_winner),
+                cmocka_unit_test(stop_a_pool_settles_every_future_and_starts_again),
+                cmocka_unit_test(bulkheads_hold),
+                cmocka_unit_test(interrupt_foreign_unblocks_foreign_calls),
+                cmocka_unit_test(cancel_to_thread_leaves_no_thread_behind),
+                cmocka_unit_test(first_steps_goes_as_the_guide_says),
+                cmocka_unit_test(errors_arrive_whole),
+                cmocka_unit_test(pool_options_do_what_they_say),
+                cmocka_unit_test(abandon_does_not_hold_up_a_stop),
+                cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),
+                cmocka_unit_test_setup_teardown(hasher_is_stopped_by_an_interrupt, plant, uproot),
+                cmocka_unit_test(hasher_says_what_it_cannot_find),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
