@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 lane_scripts() {
         local check
-        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py; do
+        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py scripts/check_docs.py; do
                 "$check" --selftest && "$check" || return
         done
         scripts/check_symbols.sh --selftest

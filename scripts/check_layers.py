@@ -69,6 +69,8 @@ def check(root: Path) -> list[str]:
                 continue
             near, far = path.parent / quoted, root / "src" / quoted
             target = near if near.is_file() else far
+            if is_test(path) and (root / "tests" / quoted).is_file():
+                continue  # what tests share
             if not target.is_file():
                 say(path, text, found.start(), f'"{quoted}" is neither beside this file nor under src/')
                 continue
