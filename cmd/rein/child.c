@@ -163,7 +163,8 @@ void child_reap(struct child *c)
         siginfo_t info = {0};
         /* The system call itself, for the rusage that waitid(3) leaves out. */
         int rc;
-        while ((rc = (int)syscall(SYS_waitid, P_PID, c->pid, &info, WEXITED | (c->ended ? 0 : WNOHANG), &c->usage)) < 0 &&
+        while ((rc = (int)syscall(SYS_waitid, P_PID, c->pid, &info, WEXITED | (c->ended ? 0 : WNOHANG), &c->usage)) <
+                       0 &&
                errno == EINTR)
                 ;
         if (rc == 0 && info.si_pid == c->pid) {

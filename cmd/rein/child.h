@@ -12,20 +12,20 @@
 
 /* What every child is started with. */
 struct launch {
-        int null;               /* its standard input */
-        uint64_t memory;        /* its RLIMIT_AS; 0: as ours */
-        struct rlimit files;    /* its RLIMIT_NOFILE: ours as it was before we raised it */
+        int null;            /* its standard input */
+        uint64_t memory;     /* its RLIMIT_AS; 0: as ours */
+        struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
-        sigset_t ignored;       /* signals that we were started with ignoring, or ignore ourselves: it does not */
-        int hurry;              /* see family.h */
+        sigset_t ignored; /* signals that we were started with ignoring, or ignore ourselves: it does not */
+        int hurry;        /* see family.h */
 };
 
 struct child {
         pid_t pid; /* also its session and its process group */
         int pidfd;
-        int out[2];     /* read ends of its standard output and error */
-        int keep[2];    /* their write ends: while we hold them, too, its closing them is no news that would wake us */
-        int ready;  /* an epoll set with all of these, and the hurry */
+        int out[2];  /* read ends of its standard output and error */
+        int keep[2]; /* their write ends: while we hold them, too, its closing them is no news that would wake us */
+        int ready;   /* an epoll set with all of these, and the hurry */
         struct voice *voice;
         int hurry;
         bool ended, hurried;

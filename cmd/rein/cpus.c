@@ -11,8 +11,8 @@ static int least(int a, int b)
         return a < b ? a : b;
 }
 
-/* A quota of cpu time a period, in whole cpus: version 2 has both in one file ("max 100000", "150000 100000"), version 1
- * has a file each (-1: none). `most` when there is none. */
+/* A quota of cpu time a period, in whole cpus, or `most`. Version 2 has both in one file ("max 100000"); version 1
+ * has a file for each (-1: none). */
 static int quota(const char *quota_file, const char *period_file, int most)
 {
         long long allowed = -1, period = 100000;

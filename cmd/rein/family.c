@@ -106,8 +106,8 @@ static pid_t next_pid(char **rest)
         return (pid_t)pid;
 }
 
-/* Our adopted children and the guard, as text. With `collecting` held nobody else changes the list but to add to it, and
- * reading it leaves nobody out. Owns: the caller's. */
+/* Our adopted children and the guard, as text. With `collecting` held the list can only grow, so that reading it leaves
+ * nobody out. Owns: the caller's. */
 static char *adopted(const struct family *f)
 {
         size_t n = 0, room = 4096;
@@ -117,6 +117,8 @@ static char *adopted(const struct family *f)
                 if (got <= 0)
                         break;
                 n += (size_t)got;
+                if (n < 2048) /* the kernel gives it by the page: this is all of it */
+                        break;
                 if (room - n < 2) {
                         char *more = realloc(list, room * 2);
                         if (!more)
@@ -151,7 +153,9 @@ void family_reap(struct family *f)
 struct sweep {
         char tag[64];
         pid_t group;  /* 0: everything is to go */
+        bool asked;   /* the group was signalled before: who of it is still there is about to end */
         int there;    /* how many there are now */
+        int strays;   /* how many of them nobody had asked */
         int watch;    /* a pidfd of one of them, or -1 */
         bool unready; /* somebody's tag could not be read yet */
 };
@@ -169,13 +173,14 @@ static bool is_of(pid_t pid, struct sweep *s)
 static void sweep(const struct family *f, struct sweep *s, int signo)
 {
         pthread_mutex_lock(&collecting);
-        s->there = 0;
+        s->there = s->strays = 0;
         s->watch = -1;
         s->unready = false;
         char *list = adopted(f), *rest = list;
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;) {
                 if (pid == f->guard || reaped(pid) || !is_of(pid, s))
                         continue;
+                s->strays += !s->asked || getpgid(pid) != s->group;
                 kill(pid, signo);
                 kill(pid, SIGCONT); /* else a stopped one never gets to see it */
                 if (s->there++ == 0)
@@ -204,16 +209,16 @@ static bool hurried(const struct family *f)
         return poll(&p, 1, 0) > 0;
 }
 
-int family_end(struct family *f, uint64_t job, pid_t group, int64_t grace_ns)
+int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t grace_ns)
 {
-        struct sweep s = {.group = group};
+        struct sweep s = {.group = group, .asked = asked};
         snprintf(s.tag, sizeof s.tag, "/%s.%llu/", f->run, (unsigned long long)job);
         rein_time ask_until = rein_after(grace_ns), give_up = rein_after(grace_ns + REIN_SEC(5));
         int most = 0;
         for (int unready = 0;;) {
                 bool ask = rein_now().ns < ask_until.ns && !hurried(f);
                 sweep(f, &s, ask ? SIGTERM : SIGKILL);
-                most = s.there > most ? s.there : most;
+                most = s.strays > most ? s.strays : most;
                 if (s.there == 0 && (!s.unready || ++unready > 10))
                         return most; /* an environment that stays empty belongs to no job: the end of the run gets it */
                 int rc = s.watch < 0 ? -EMFILE : wait_for_end(f, s.watch, ask, ask ? ask_until : give_up);

@@ -15,11 +15,11 @@
 #include <sys/types.h>
 
 struct family {
-        char run[24];   /* of this run: sixteen hex digits */
+        char run[24];      /* of this run: sixteen hex digits */
         const char *outer; /* the tag we were started with: "" or "/...1/" */
-        int adopted;    /* the kernel's list of the main thread's children, where adopted ones appear */
-        pid_t guard;    /* the one child that is no job's */
-        int hurry;      /* readable from the moment on when nothing may take its time (an eventfd) */
+        int adopted;       /* the kernel's list of the main thread's children, where adopted ones appear */
+        pid_t guard;       /* the one child that is no job's */
+        int hurry;         /* readable from the moment on when nothing may take its time (an eventfd) */
 };
 
 /* By the main thread, before any other is started. Returns: 0; -errno. */
@@ -28,10 +28,10 @@ int family_open(struct family *f);
 /* "REIN_RUN=/...12/": for the environment of job 12. */
 void family_tag(const struct family *f, uint64_t job, char *to, size_t room);
 
-/* End what a job left behind: SIGTERM, and SIGKILL after the grace. group: its process group. job 0: whatever there is,
- * whose ever. Returns how many processes there were.
- * Blocks, so call it in a shield. */
-int family_end(struct family *f, uint64_t job, pid_t group, int64_t grace_ns);
+/* End what a job left behind: SIGTERM, and SIGKILL after the grace. group: its process group, which was `asked` by a
+ * signal already, or not. job 0, group 0: whatever there is, whose ever.
+ * Blocks, so call it in a shield. Returns how many processes there were that had not been asked. */
+int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t grace_ns);
 
 /* Collect adopted children that have ended by themselves. */
 void family_reap(struct family *f);

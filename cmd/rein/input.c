@@ -60,7 +60,7 @@ static int next_line(struct input *in, const char **flaw)
                 if (newline)
                         break;
         }
-        *flaw = in->line_n == LINE                     ? "the argument is longer than 131071 bytes"
+        *flaw = in->line_n == LINE                   ? "the argument is longer than 131071 bytes"
                 : memchr(in->line, '\0', in->line_n) ? "the argument has a NUL byte in it"
                                                      : NULL;
         in->line[in->line_n < LINE ? in->line_n : LINE - 1] = '\0';

@@ -16,7 +16,7 @@ enum { KILL_WAIT_S = 5 }; /* for the kernel to end what it was told to kill */
 
 /* ---- making one ---- */
 
-/* Copy `word` to `to` with the argument in place of each {}. to NULL: only count. Returns the length without its NUL. */
+/* Copy `word` to `to`, the argument in place of each {}; to NULL: only count. Returns the length, without the NUL. */
 static size_t fill_in(const char *word, const char *argument, char *to)
 {
         size_t n = 0, argument_n = strlen(argument);
@@ -152,10 +152,10 @@ static int run_child(struct job *j, struct outcome *o)
         rein_shield_open(&clean_up, CLEANING_UP);
         if (rc < 0)
                 stop(&c, o, grace_ns);
-        o->left_behind = family_end(&j->run->family, j->number, c.pid, grace_ns);
-        child_reap(&c);
+        o->left_behind = family_end(&j->run->family, j->number, c.pid, rc < 0, grace_ns);
         rein_scope_close(&clean_up, 0);
 
+        child_reap(&c); /* outside of the shield: it prints, and nobody may be reading */
         child_close(&c);
         o->code = c.code;
         o->signo = c.signo;
@@ -240,6 +240,7 @@ static void settle(struct job *j)
                         run_stop(run, HALTED_BY_SUCCESS, why);
         } else if (j->last.ended == STOPPED) {
                 run->stopped_jobs++;
+                run_out_of_time(run);
         } else {
                 uint64_t failed = ++run->failed;
                 snprintf(why, sizeof why, "job %llu failed (--halt fail)", (unsigned long long)j->number);
@@ -260,9 +261,10 @@ int job_run(void *arg)
         rein_time began = rein_now();
 
         run->running++;
-        int rc = rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
-                                       .delay_max_ns = REIN_SPAN(o->delay_max_ns), .again = worth_another_try, .ctx = j),
-                            run_try, j);
+        int rc =
+                rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
+                                      .delay_max_ns = REIN_SPAN(o->delay_max_ns), .again = worth_another_try, .ctx = j),
+                           run_try, j);
         if (rc == REIN_ECANCELED && j->last.ended != STOPPED) { /* before its first try, or between two */
                 j->last.ended = j->tries ? STOPPED : NEVER_STARTED;
                 snprintf(j->last.stopped_by, sizeof j->last.stopped_by, "%s", rein_why() ? rein_why() : "");
@@ -285,10 +287,12 @@ int job_run(void *arg)
 void job_pass_over(struct job *j, enum ended why)
 {
         j->last.ended = why;
-        if (why == SKIPPED)
+        if (why == SKIPPED) {
                 j->run->skipped++;
-        else
+        } else {
                 j->run->never_started++;
+                run_out_of_time(j->run);
+        }
         report_job(&j->run->report, j);
         if (j->voice)
                 voice_drop(j->voice);
@@ -304,7 +308,8 @@ void job_free(void *arg)
                 job_pass_over(j, NEVER_STARTED);
                 return;
         }
-        if (j->last.ended == NEVER_STARTED) { /* nothing else keeps a job from its turn but that no thread can be made */
+        if (j->last.ended ==
+            NEVER_STARTED) { /* nothing else keeps a job from its turn but that no thread can be made */
                 j->last = (struct outcome){.ended = CANNOT_START, .error = EAGAIN, .began_wall_ns = wall_clock()};
                 run->failed++;
                 report_job(&run->report, j);

@@ -13,30 +13,30 @@ enum ended {
         NEVER_STARTED, /* everything was stopped before its turn */
         SKIPPED,       /* it had succeeded in the log that is resumed */
         SUCCEEDED,
-        EXITED,        /* with a code that is not 0 */
+        EXITED, /* with a code that is not 0 */
         SIGNALED,
         TIMED_OUT,
-        STOPPED,       /* by a halt, the deadline, an interrupt */
+        STOPPED, /* by a halt, the deadline, an interrupt */
         CANNOT_START
 };
 
 /* How a try ended; or, of a job, its last. */
 struct outcome {
         enum ended ended;
-        int code, signo;       /* of its process; signo 0: none */
-        int error;             /* errno, when it could not be started */
+        int code, signo;          /* of its process; signo 0: none */
+        int error;                /* errno, when it could not be started */
         const char *stopped_with; /* the last signal we had to send, "SIGTERM"; NULL */
-        char stopped_by[160];  /* who stopped it, and why */
-        int left_behind;       /* processes that were still there when it had ended */
+        char stopped_by[160];     /* who stopped it, and why */
+        int left_behind;          /* processes that were still there when it had ended */
         int64_t began_wall_ns, took_ns;
-        int64_t peak_memory;   /* bytes, of its largest process */
+        int64_t peak_memory; /* bytes, of its largest process */
 };
 
 struct job {
         struct run *run;
         uint64_t number;
-        char **words;      /* ends in NULL; one piece of memory with the strings */
-        const char *flaw;  /* why its argument cannot be one, or NULL */
+        char **words;     /* ends in NULL; one piece of memory with the strings */
+        const char *flaw; /* why its argument cannot be one, or NULL */
         struct key key;
         struct voice *voice; /* set by who starts it */
         int tries;

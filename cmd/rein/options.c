@@ -11,7 +11,21 @@
 enum { MOST_JOBS = 10000 };
 
 /* Those without a letter of their own. */
-enum { DELAY = 256, DELAY_MAX, RETRY_ON, DEADLINE, HALT, TAG, KEEP_ORDER, QUIET, LOG, RESUME, REPORT, MEMORY, PROGRESS };
+enum {
+        DELAY = 256,
+        DELAY_MAX,
+        RETRY_ON,
+        DEADLINE,
+        HALT,
+        TAG,
+        KEEP_ORDER,
+        QUIET,
+        LOG,
+        RESUME,
+        REPORT,
+        MEMORY,
+        PROGRESS
+};
 
 static const struct option long_options[] = {
         {"jobs", required_argument, NULL, 'j'},
@@ -118,7 +132,8 @@ static enum parsed retry_on(char *list, struct causes *c)
                                 c->code[code] = true;
                 } else {
                         return wrong("--retry-on: '%s%s%s' is none of: an exit code from 1 to 255, a range as 64-78, "
-                                     "signal, timeout", word, dash ? "-" : "", dash ? dash : "");
+                                     "signal, timeout",
+                                     word, dash ? "-" : "", dash ? dash : "");
                 }
         }
         return PARSED;

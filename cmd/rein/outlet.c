@@ -15,7 +15,8 @@ enum { WRITABLE, HURRY };
 static int stream_open(struct stream *s, int fd, int hurry)
 {
         *s = (struct stream){.fd = fd, .terminal = isatty(fd)};
-        struct epoll_event out = {.events = EPOLLOUT, .data.u32 = WRITABLE}, in = {.events = EPOLLIN, .data.u32 = HURRY};
+        struct epoll_event out = {.events = EPOLLOUT, .data.u32 = WRITABLE},
+                           in = {.events = EPOLLIN, .data.u32 = HURRY};
         s->ready = epoll_create1(EPOLL_CLOEXEC);
         if (s->ready < 0 || epoll_ctl(s->ready, EPOLL_CTL_ADD, hurry, &in) < 0)
                 return -errno;

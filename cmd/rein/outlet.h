@@ -13,10 +13,10 @@ struct outlet {
                 int ready; /* an epoll set with fd and the hurry; -1: writing to it does not block (a file) */
                 bool terminal, line_begun;
         } to[2];
-        pthread_mutex_t lock;   /* for one write at a time, and for: */
-        size_t status_shown;    /* bytes of the status line that stands on the terminal */
-        _Atomic int error;      /* errno of the write that failed; from then on everything is thrown away */
-        atomic_bool lost;       /* nobody took the output in time */
+        pthread_mutex_t lock;      /* for one write at a time, and for: */
+        size_t status_shown;       /* bytes of the status line that stands on the terminal */
+        _Atomic int error;         /* errno of the write that failed; from then on everything is thrown away */
+        atomic_bool lost;          /* nobody took the output in time */
         void (*broken)(void *arg); /* called once, when `error` is set */
         void *arg;
 };

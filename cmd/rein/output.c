@@ -142,7 +142,8 @@ static bool print(struct output *o, struct spool *kept)
                         size_t out = rest.n || rc ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
                         struct frame left = {n - (int64_t)out, frame.stream};
                         if (left.n > 0 && rc == 0)
-                                rc = spool_add(&rest, &left, sizeof left) | spool_add(&rest, bytes + out, (size_t)left.n);
+                                rc = spool_add(&rest, &left, sizeof left) |
+                                     spool_add(&rest, bytes + out, (size_t)left.n);
                 }
                 if (rc)
                         break;

@@ -3,7 +3,7 @@
  *
  * One job at a time has the *floor*: what it prints goes out at once, as it comes, so that a job that prints without
  * end takes no room. What the others print is kept until the floor is free; then what has ended goes out whole. In any
- * order: the floor belongs to the first who prints while it is free. Keeping the order: to the lowest unfinished job. */
+ * order: the floor belongs to the first who prints while it is free. In order: to the lowest unfinished job. */
 #ifndef REIN_CMD_OUTPUT_H
 #define REIN_CMD_OUTPUT_H
 
@@ -19,9 +19,9 @@ struct output {
         struct spool backlog;  /* any order: what ended jobs wanted to say while another had the floor */
         struct voice **voices; /* in order: those from `turn` up to `next`, each at its number modulo `window` */
         uint64_t turn, next, window;
-        bool caught_up;        /* the job whose turn it is was helped to print what it had kept */
-        bool waiting;          /* somebody waits for room, by reading */
-        int room;              /* this eventfd */
+        bool caught_up; /* the job whose turn it is was helped to print what it had kept */
+        bool waiting;   /* somebody waits for room, by reading */
+        int room;       /* this eventfd */
 };
 
 /* window: 0 for any order; else so many jobs may be known at once. Returns: 0; -errno. */

@@ -20,7 +20,8 @@ static void line_text(struct run *run, char to[200])
                          (unsigned long long)run->running, (unsigned long long)run->failed, rate);
         /* How many there will be: those we know are the share of the input that was taken. */
         if (share > 0 && rate > 0 && n > 0 && n < 150) {
-                double all = (double)(known - run->skipped - run->never_started) / share, left = (all - (double)ended) / rate;
+                double all = (double)(known - run->skipped - run->never_started) / share,
+                       left = (all - (double)ended) / rate;
                 char span[32];
                 span_text(span, (int64_t)((left > 0 && left < 1e8 ? left : 0) * 1e9));
                 snprintf(to + n, 200 - (size_t)n, ", %s left", span);

@@ -12,15 +12,22 @@
 #include <unistd.h>
 
 static const char *const ended_name[] = {
-        [NEVER_STARTED] = "never started", [SKIPPED] = "skipped",   [SUCCEEDED] = "success", [EXITED] = "exit",
-        [SIGNALED] = "signal",             [TIMED_OUT] = "timeout", [STOPPED] = "stopped",   [CANNOT_START] = "cannot start",
+        [NEVER_STARTED] = "never started",
+        [SKIPPED] = "skipped",
+        [SUCCEEDED] = "success",
+        [EXITED] = "exit",
+        [SIGNALED] = "signal",
+        [TIMED_OUT] = "timeout",
+        [STOPPED] = "stopped",
+        [CANNOT_START] = "cannot start",
 };
 
 static int open_file(const char *option, const char *name, int flags)
 {
         int fd = open(name, O_CREAT | O_CLOEXEC | flags, 0666);
         if (fd < 0)
-                fprintf(stderr, "rein run: %s %s: %s; name a file that can be written\n", option, name, strerror(errno));
+                fprintf(stderr, "rein run: %s %s: %s; name a file that can be written\n", option, name,
+                        strerror(errno));
         return fd;
 }
 
@@ -109,13 +116,15 @@ static void put_summary(struct text *t, const struct run *run, int exit_status, 
                 [INPUT_BROKEN] = "the input could not be read",
         };
         char name[16];
-        text_printf(t, "\n],\"summary\":{\"complete\":%s,\"succeeded\":%llu,\"failed\":%llu,\"stopped\":%llu,"
-                       "\"never_started\":%llu,\"skipped\":%llu,\"input_read_to_its_end\":%s",
+        text_printf(t,
+                    "\n],\"summary\":{\"complete\":%s,\"succeeded\":%llu,\"failed\":%llu,\"stopped\":%llu,"
+                    "\"never_started\":%llu,\"skipped\":%llu,\"input_read_to_its_end\":%s",
                     complete ? "true" : "false", (unsigned long long)run->succeeded, (unsigned long long)run->failed,
                     (unsigned long long)run->stopped_jobs, (unsigned long long)run->never_started,
                     (unsigned long long)run->skipped, run->input.ended ? "true" : "false");
         if (why[run->stopped])
-                text_printf(t, ",\"stopped_by\":\"%s\"", run->signo ? signal_name(run->signo, name) : why[run->stopped]);
+                text_printf(t, ",\"stopped_by\":\"%s\"",
+                            run->signo ? signal_name(run->signo, name) : why[run->stopped]);
         text_printf(t, ",\"seconds\":%.6f", (double)(rein_now().ns - run->began.ns) / 1e9);
         if (complete)
                 text_printf(t, ",\"exit_status\":%d", exit_status);

@@ -9,14 +9,14 @@
 #include <pthread.h>
 
 struct report {
-        int log, file;          /* -1: not wanted */
-        bool seekable;          /* the report's file: its end can be written over */
-        int64_t end;            /* of its jobs; from there on stands what closes it */
+        int log, file; /* -1: not wanted */
+        bool seekable; /* the report's file: its end can be written over */
+        int64_t end;   /* of its jobs; from there on stands what closes it */
         int64_t size;
         uint64_t jobs;
         int64_t began_wall_ns;
         pthread_mutex_t lock;
-        _Atomic int error;      /* errno of the first write that failed */
+        _Atomic int error; /* errno of the first write that failed */
 };
 
 /* What is wrong has been said. Returns: 0; EXIT_WRONG. */

@@ -17,7 +17,7 @@ struct resume {
         struct success {
                 struct key key;
                 uint64_t times; /* successes not taken yet, and one; 0: this place is free */
-        } *table;
+        } * table;
         size_t used, room; /* room is a power of two */
 };
 

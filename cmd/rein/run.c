@@ -21,7 +21,7 @@
 enum {
         FILES_PER_JOB = 12, /* pipes, pidfd, epoll, what is kept of its output; and some to spare */
         FILES_OF_OURS = 64,
-        WINDOW = 1024,      /* with --keep-order: jobs that may have ended while an earlier one still runs */
+        WINDOW = 1024, /* with --keep-order: jobs that may have ended while an earlier one still runs */
         STACK = 512 * 1024
 };
 
@@ -32,6 +32,12 @@ void run_stop(struct run *run, enum stop reason, const char *why)
                 rein_group_cancel(&run->work, why);
 }
 
+void run_out_of_time(struct run *run)
+{
+        int going = GOING;
+        atomic_compare_exchange_strong(&run->stopped, &going, DEADLINE_PASSED);
+}
+
 static void output_broken(void *arg)
 {
         run_stop(arg, OUTPUT_BROKEN, "the output could not be written");
@@ -39,8 +45,8 @@ static void output_broken(void *arg)
 
 /* ---- signals ---- */
 
-/* From here on these are read, not obeyed. A hang-up that we were started with ignoring stays ignored, as nohup(1) asks;
- * not so an interrupt, which a shell makes every background command ignore. */
+/* From here on these are read, not obeyed. A hang-up that we were started with ignoring stays ignored: nohup(1). Not so
+ * an interrupt: a shell makes every background command ignore it. */
 static int take_signals(struct run *run)
 {
         static const int stop[] = {SIGINT, SIGTERM, SIGHUP};
@@ -56,8 +62,12 @@ static int take_signals(struct run *run)
         for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
                 if (stop[i] != SIGHUP || !sigismember(&run->launch.ignored, SIGHUP))
                         sigaddset(&taken, stop[i]);
-        sigprocmask(SIG_BLOCK, &taken, NULL); /* first, so that none is lost */
-        signal(SIGINT, SIG_DFL); /* an ignored signal is not kept while it is blocked */
+        /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake this thread, and whoever
+         * reads the signalfd, for nothing. */
+        sigset_t blocked = taken;
+        sigaddset(&blocked, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &blocked, NULL); /* first, so that none is lost */
+        signal(SIGINT, SIG_DFL);                /* an ignored signal is not kept while it is blocked */
         signal(SIGTERM, SIG_DFL);
         run->signals = signalfd(-1, &taken, SFD_CLOEXEC);
         return run->signals < 0 ? -errno : 0;
@@ -133,14 +143,14 @@ static void do_the_work(struct run *run, rein_executor *house_threads)
         rein_spawn(&house, house_threads, heed_signals, run, REIN_JOB(.name = "signals", .background = true));
         rein_spawn(&house, house_threads, progress_run, run, REIN_JOB(.name = "progress", .background = true));
 
-        int rc = feed(run), going = GOING;
+        int rc = feed(run);
         if (rc < 0 && rc != REIN_ECANCELED) {
                 fprintf(stderr, "rein run: cannot read the input: %s\n", strerrordesc_np(-rc));
                 run_stop(run, INPUT_BROKEN, "the input could not be read");
         }
         rc = rein_group_close(&run->work, rc);
         if (rc == REIN_ETIMEOUT)
-                atomic_compare_exchange_strong(&run->stopped, &going, DEADLINE_PASSED);
+                run_out_of_time(run);
         report_the_rest(run);
 
         /* Nobody who does not read our output holds us up for longer than the grace, once we are to stop. */
@@ -171,8 +181,10 @@ static int raise_files(struct run *run)
         if (now.rlim_cur >= need)
                 return 0;
         if (now.rlim_max < need) {
-                fprintf(stderr, "rein run: -j %d needs %llu open files and %llu are allowed; raise that with ulimit -n, or "
-                        "use a smaller -j\n", o->jobs, (unsigned long long)need, (unsigned long long)now.rlim_max);
+                fprintf(stderr,
+                        "rein run: -j %d needs %llu open files and %llu are allowed; raise that with ulimit -n, or "
+                        "use a smaller -j\n",
+                        o->jobs, (unsigned long long)need, (unsigned long long)now.rlim_max);
                 return EXIT_WRONG;
         }
         now.rlim_cur = need;
@@ -266,7 +278,7 @@ int run_main(int argc, char **argv)
         rein_executor_free(run->workers);
         rein_executor_free(house);
 
-        family_end(&run->family, 0, 0, run->options.grace_ns); /* what no job could be made out for */
+        family_end(&run->family, 0, 0, false, run->options.grace_ns); /* what no job could be made out for */
         rc = worked ? exit_status(run) : EXIT_WRONG;
         say_the_end(run);
         report_end(&run->report, run, rc);

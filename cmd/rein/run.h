@@ -30,14 +30,17 @@ struct run {
         rein_group work;        /* all jobs: cancel it and they stop */
         rein_time began, deadline;
 
-        _Atomic int stopped;    /* enum stop: the first reason */
-        _Atomic int signo;      /* of INTERRUPTED */
+        _Atomic int stopped; /* enum stop: the first reason */
+        _Atomic int signo;   /* of INTERRUPTED */
         /* Jobs. known = waiting + running + all the others. */
         _Atomic uint64_t known, running, succeeded, failed, stopped_jobs, never_started, skipped;
 };
 
 /* Stop everything, by the ladder; only the first reason counts. why: for reports. Any thread. */
 void run_stop(struct run *run, enum stop reason, const char *why);
+
+/* A job was stopped; if nobody did that, it was the deadline. Any thread. */
+void run_out_of_time(struct run *run);
 
 /* The whole command: argv[0] is "run". Returns its exit status. */
 int run_main(int argc, char **argv);

@@ -5,9 +5,9 @@
 
 #include <rein/base.h>
 
-bool span_parse(const char *s, int64_t *ns);       /* 250ms, 2s, 1.5m, 1h */
-bool size_parse(const char *s, uint64_t *bytes);   /* 4096, 64K, 1.5G; B and iB may follow */
+bool span_parse(const char *s, int64_t *ns);     /* 250ms, 2s, 1.5m, 1h */
+bool size_parse(const char *s, uint64_t *bytes); /* 4096, 64K, 1.5G; B and iB may follow */
 bool count_parse(const char *s, long least, long most, long *n);
-void span_text(char to[32], int64_t ns);           /* for people: "1.5s" */
+void span_text(char to[32], int64_t ns); /* for people: "1.5s" */
 
 #endif

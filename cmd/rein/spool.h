@@ -12,8 +12,8 @@ struct spool {
         int64_t n;
 };
 
-int spool_add(struct spool *s, const void *bytes, size_t n);                      /* 0; -errno: nothing was added */
-int64_t spool_read(const struct spool *s, int64_t from, void *bytes, size_t n);   /* how many; 0 at the end; -errno */
+int spool_add(struct spool *s, const void *bytes, size_t n);                    /* 0; -errno: nothing was added */
+int64_t spool_read(const struct spool *s, int64_t from, void *bytes, size_t n); /* how many; 0 at the end; -errno */
 void spool_clear(struct spool *s);
 
 #endif

@@ -64,7 +64,10 @@ static size_t utf8(const unsigned char *s)
 {
         if (s[0] < 0x80)
                 return 1;
-        size_t n = s[0] >= 0xc2 && s[0] <= 0xdf ? 2 : s[0] >= 0xe0 && s[0] <= 0xef ? 3 : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4 : 0;
+        size_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
+                   : s[0] >= 0xe0 && s[0] <= 0xef ? 3
+                   : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
+                                                  : 0;
         for (size_t i = 1; i < n; i++)
                 if ((s[i] & 0xc0) != 0x80) /* a NUL ends the string here, too */
                         return 0;
@@ -78,8 +81,9 @@ void text_json(struct text *t, const char *string)
 {
         text_add(t, "\"", 1);
         for (const char *s = string; *s;) {
-                size_t plain = strcspn(s, "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14"
-                                          "\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f");
+                size_t plain =
+                        strcspn(s, "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14"
+                                   "\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f");
                 size_t good = 0, step = 0;
                 while (good < plain && (step = utf8((const unsigned char *)s + good)) > 0)
                         good += step;
