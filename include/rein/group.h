@@ -24,7 +24,8 @@ typedef enum rein_policy {
 typedef struct rein_group_opts {
         size_t size;
         rein_policy policy;
-        int width;       /* at most so many children not gone: rein_spawn waits for a place. Default no limit */
+        int width;       /* at most so many children not gone, background ones included: rein_spawn waits for a place.
+                            Default no limit */
         rein_time until; /* the group's deadline; default none */
 } rein_group_opts;
 #define REIN_GROUP(...) REIN_OPTS(rein_group_opts, __VA_ARGS__)

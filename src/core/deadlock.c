@@ -42,6 +42,8 @@ enum { MAX_DEPTH = 64, MAX_STEPS = 4096, CIRCLE_TEXT = 512 };
 typedef struct search {
         rn_task *self;
         int steps;
+        rn_scope *heads[MAX_DEPTH + 1]; /* of the families locked so far */
+        int locked;
         char text[CIRCLE_TEXT];
 } search;
 
@@ -53,15 +55,35 @@ static void tell(search *s, const char *front, const char *what)
         snprintf(s->text, sizeof s->text, "%s%s%s", front, what, rest);
 }
 
-static bool runs_inside(const rn_task *t, const rn_group *g)
+static bool leads_back(search *s, const rn_task *t, int depth);
+
+/* Lock a family, unless this search has it locked: groups nest in one. Only who holds the graph's lock holds several. */
+static bool lock_family(search *s, rn_scope *head)
 {
-        bool inside = false;
-        rn_scope_lock(g->scope);
-        for (const rn_ambient *a = t->now; a; a = a->outer)
-                inside |= a->work && rn_scope_head(a->work->root) == rn_scope_head(g->scope) &&
-                          rn_scope_within(a->work->root, g->scope);
-        rn_scope_unlock(g->scope);
-        return inside;
+        for (int i = 0; i < s->locked; i++)
+                if (s->heads[i] == head)
+                        return false;
+        rn_lock_take(&head->lock);
+        s->heads[s->locked++] = head;
+        return true;
+}
+
+/* A child that is self, or leads there. */
+static bool group_leads_back(search *s, const rn_group *g, int depth)
+{
+        rn_scope *head = rn_scope_head(g->scope);
+        bool found = false, mine = lock_family(s, head);
+        RN_LIST_EACH(l, &g->scope->children) {
+                const rn_scope *child = RN_ITEM(l, rn_scope, sibling);
+                const rn_task *t = child->work ? child->task : NULL;
+                if (!found && t && (t == s->self ? depth > 0 : leads_back(s, t, depth + 1)))
+                        found = true;
+        }
+        if (mine) {
+                s->locked--;
+                rn_lock_give(&head->lock);
+        }
+        return found;
 }
 
 /* Does what `t` waits for wait for self? Graph lock held: every task in the circle sits in its wait. */
@@ -71,8 +93,9 @@ static bool leads_back(search *s, const rn_task *t, int depth)
                 return false;
         if (t->waits.any)
                 return false;
-        if (t != s->self && t->waits.group && runs_inside(s->self, t->waits.group)) {
-                tell(s, ", which waits for the group of ", t->waits.group->place);
+        if (t->waits.group && group_leads_back(s, t->waits.group, depth)) {
+                tell(s, depth ? ", which waits for the group of " : "the group of ",
+                     rn_base_name(t->waits.group->place));
                 return true;
         }
         for (size_t i = 0; i < t->waits.count; i++) {
@@ -216,24 +239,30 @@ int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiti
                        text);
 }
 
+int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting)
+{
+        rein_work *mine = waiting->mine ? NULL : holder_of_permit(self);
+        if (!mine || !mine->executor->kind->lend || !waits_for_work_of(what, mine->executor))
+                return 0;
+        int lent = mine->executor->kind->lend(mine->executor, mine);
+        if (lent > 0)
+                waiting->mine = mine;
+        return lent < 0 ? lent : 0;
+}
+
 /* Lend first, and say afterwards what one waits for: who looks in between sees a task that may go on, not a permit in
  * the hands of one that may not. */
 int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting)
 {
         *waiting = (rn_waiting){.look_at = RN_NEVER};
-        rein_work *mine = holder_of_permit(self);
-        if (mine && mine->executor->kind->lend && waits_for_work_of(what, mine->executor)) {
-                int lent = mine->executor->kind->lend(mine->executor, mine);
-                if (lent > 0)
-                        waiting->mine = mine;
-                else if (lent < 0 && for_ever)
-                        return rn_fail(lent, "deadlock",
-                                       "this wait can never end: every thread of '%s' waits for jobs of '%s', and no "
-                                       "thread can be started for them",
-                                       mine->executor->name, mine->executor->name);
-        }
+        int rc = rn_wait_lend(self, what, waiting);
         if (!for_ever)
                 return 0;
+        if (rc < 0)
+                return rn_fail(
+                        rc, "deadlock",
+                        "this wait can never end: every thread of the pool waits for jobs of this same pool, and "
+                        "no thread can be started for them");
         rn_world *world = rn_world_now();
         search s = {.self = self};
         rn_lock_take(&world->graph);

@@ -27,6 +27,8 @@ typedef struct rn_waiting {
 
 /* for_ever: without limit, and for all of it. 0, or REIN_EDEADLOCK with the trail set. rn_wait_end in either case. */
 int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting);
+/* Lend, if it was not done and there is reason now. 0; REIN_EDEADLOCK: nobody can be had to run what one waits for. */
+int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting);
 /* One turn of the wait, as rn_wait_turn; and REIN_EDEADLOCK, with the trail set, when it is found to be in a knot. */
 int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting);
 void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */

@@ -291,7 +291,6 @@ static int await_within(void *arg)
 static void test_a_wait_that_a_scope_ends_is_no_deadlock(void **state)
 {
         (void)state;
-        KNOWN_BUG("wait.c: for_ever looks at until, not at the deadline of a scope around the wait");
         ring r = {.x = rein_pool_new(REIN_POOL(.threads = 1)), .begin = gate_new()};
         gate g = gate_new();
         rein_future *blocker = rein_submit(r.x, job_pass, &g, NULL);

@@ -107,7 +107,7 @@ static void fire_waiters(rein_future *f, uint32_t end)
         }
 }
 
-int rn_future_settle(rein_future *f, const rn_outcome *o)
+static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
 {
         rn_link ready;
         rn_list_init(&ready);
@@ -122,8 +122,10 @@ int rn_future_settle(rein_future *f, const rn_outcome *o)
                                                  o->text ? o->text : "");
         f->outcome.text = f->outcome.where = NULL;
         f->outcome.cause = NULL;
-        rn_store32(&f->ends, RN_SETTLED);
+        rn_store32(&f->ends, ends);
         fire_waiters(f, RN_SETTLED);
+        if (ends & RN_GONE)
+                fire_waiters(f, RN_GONE);
         RN_LIST_EACH(l, &f->nexts)
                 rn_next_ref(RN_ITEM(l, rein_next, link)); /* for the posting below */
         rn_next_chain(&f->nexts, &ready);
@@ -131,6 +133,16 @@ int rn_future_settle(rein_future *f, const rn_outcome *o)
         rn_lock_give(&f->lock);
         rn_next_post_all(&ready);
         return 0;
+}
+
+int rn_future_settle(rein_future *f, const rn_outcome *o)
+{
+        return settle(f, o, RN_SETTLED);
+}
+
+int rn_future_settle_gone(rein_future *f, const rn_outcome *o)
+{
+        return settle(f, o, RN_SETTLED | RN_GONE);
 }
 
 void rn_future_gone(rein_future *f)
@@ -277,7 +289,6 @@ rein_future *rn_future_failed(const char *place, int code, const char *call, con
         char where[RN_ERROR_WHERE], line[RN_ERROR_TEXT];
         rn_error_where(where, rn_self_if(), place);
         snprintf(line, sizeof line, "%s: %s", call, text);
-        rn_future_settle(f, &(rn_outcome){.code = code, .text = line, .where = where});
-        rn_future_gone(f);
+        rn_future_settle_gone(f, &(rn_outcome){.code = code, .text = line, .where = where});
         return f;
 }

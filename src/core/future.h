@@ -85,6 +85,7 @@ bool rn_future_ours(const rein_future *f); /* made in this process? */
 /* 0: settled, and the outcome's value, error and cause are f's; REIN_EALREADY: they are still the caller's. A failure's
  * error is made in here, by the winner alone, so that the reserve has one writer. */
 int rn_future_settle(rein_future *f, const rn_outcome *o);
+int rn_future_settle_gone(rein_future *f, const rn_outcome *o); /* both ends at once */
 void rn_future_gone(rein_future *f);
 void rn_future_seen(rein_future *f);
 

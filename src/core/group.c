@@ -19,6 +19,7 @@ typedef struct handle {
         uint32_t magic;
         rn_task *task;
         const char *place;
+        uint32_t process;
         int error; /* why it could not be opened */
 } handle;
 
@@ -45,6 +46,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
                         rn_slab_give(&rn_world_now()->groups, g);
         }
         h->task = self;
+        h->process = rn_generation();
         h->place = place;
         h->magic = s ? OPEN : UNOPENED;
         h->error = rc ? rc : s ? 0 : -ENOMEM;
@@ -62,7 +64,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         g->policy = opts.policy;
         g->width = opts.width;
         g->unfinished = g->foreground = g->failed = g->canceled = g->ended = 0;
-        g->succeeded = g->decided = g->background_canceled = false;
+        g->succeeded = g->decided = g->joining = g->overtaken = false;
         rn_store32(&g->closing, 0);
         rn_list_init(&g->kept_futures);
         rn_list_init(&g->spawners);
@@ -77,7 +79,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
 static rn_group *find_locked(rein_group *group)
 {
         handle *h = (handle *)(void *)group;
-        if (!group || h->magic != OPEN)
+        if (!group || h->magic != OPEN || h->process != rn_generation())
                 return NULL;
         rn_group *g = rn_loadptr(&h->record);
         uint32_t generation = rn_load32(&h->generation);
@@ -96,7 +98,7 @@ static rn_group *find_locked(rein_group *group)
 
 /* ---- a child parts ---- */
 
-static void wake_spawners(rn_group *g)
+void rn_group_wake_spawners(rn_group *g)
 {
         RN_LIST_EACH(l, &g->spawners)
                 rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
@@ -104,9 +106,8 @@ static void wake_spawners(rn_group *g)
 
 static void cancel_background(rn_group *g, rn_fired *fired)
 {
-        if (g->background_canceled || g->foreground)
+        if (g->foreground)
                 return;
-        g->background_canceled = true;
         RN_LIST_EACH(l, &g->scope->children) {
                 rn_scope *s = RN_ITEM(l, rn_scope, sibling);
                 if (s->work && s->work->background)
@@ -167,11 +168,12 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
 
 static void part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
 {
+        g->overtaken |= rn_load64(&g->scope->cancel_at) <= rn_clock();
         apply_policy(g, code, e, name, fired);
         g->unfinished--;
         if (!background)
                 g->foreground--;
-        wake_spawners(g);
+        rn_group_wake_spawners(g);
         rn_unpark(g->owner);
 }
 
@@ -236,8 +238,8 @@ static int count_in(rein_group *group, rn_task *self, bool background, rn_group 
         rn_group *g = find_locked(group);
         if (!g)
                 return -EPERM;
-        *why = 0;
-        if (g->width && g->unfinished >= (size_t)g->width && !inside(g, self))
+        *why = self->now->unopened ? REIN_ECANCELED : 0;
+        if (!*why && g->width && g->unfinished >= (size_t)g->width && !inside(g, self))
                 *why = wait_for_place(g, self);
         g->unfinished++;
         g->foreground += !background;
@@ -299,6 +301,11 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
                 rn_lock_give(&head->lock);
                 rn_fired_carry_out(&fired);
         }
+        if (self != ((handle *)(void *)group)->task && (g = find_locked(group))) {
+                if (g->joining)
+                        rn_unpark(g->owner); /* it may have to lend its permit for this one, or to cancel it */
+                rn_scope_unlock(g->scope);
+        }
         return f;
 }
 
@@ -352,8 +359,7 @@ static bool all_parted(rn_group *g)
         rn_scope_lock(g->scope);
         cancel_background(g, &fired);
         bool done = g->unfinished == 0 && rn_list_empty(&g->spawners);
-        if (done)
-                g->background_canceled = false;
+        g->joining = !done;
         rn_scope_unlock(g->scope);
         rn_fired_carry_out(&fired);
         return done;
@@ -367,8 +373,10 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check)
         rn_doing was = rn_task_doing(self, (rn_doing){"the children of the group of", g->place});
         rn_waiting waiting;
         int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
-        while (rc == 0 && !all_parted(g))
+        while (rc == 0 && !all_parted(g)) {
+                rn_wait_lend(self, &(rn_waits){.group = g}, &waiting); /* a child may have come since */
                 rc = rn_wait_turn_looking(self, until, false, &waiting);
+        }
         rn_wait_end(self, &waiting);
         rn_task_doing(self, was);
         return rc;
@@ -458,7 +466,8 @@ int rein_group_close(rein_group *group, int rc)
                 rn_scope_cancel_record(s, "waiting for the group's children is a deadlock", g->place);
                 join(g, self, RN_NEVER, false);
         }
-        bool concerned = (rc == REIN_ECANCELED || g->canceled) && rn_load64(&s->cancel_at) <= rn_clock();
+        bool concerned =
+                (rc == REIN_ECANCELED || g->canceled || g->overtaken) && rn_load64(&s->cancel_at) <= rn_clock();
         int about = rn_scope_translate(s, concerned ? REIN_ECANCELED : 0);
         bool failed = failed_by_policy(g);
         size_t count = g->failed, ended = g->ended;

@@ -23,8 +23,9 @@ typedef struct rn_group {
         size_t unfinished, foreground; /* children; those that are not in the background */
         size_t failed, canceled, ended;
         bool succeeded, decided; /* FIRST: there was a success. ANY: there was an end */
-        bool background_canceled;
-        rn_a32 closing; /* being given back */
+        bool joining;            /* the owner waits for the children */
+        bool overtaken;          /* a child was still there when the group was cancelled */
+        rn_a32 closing;          /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
         rn_link kept_futures;
         rn_link spawners; /* rn_sleeper: they wait for a place */
@@ -32,6 +33,7 @@ typedef struct rn_group {
 } rn_group;
 
 void rn_group_child_parts(rein_work *w);
+void rn_group_wake_spawners(rn_group *g);
 void rn_group_force_close(rn_task *t, rn_group *g); /* a job left it open */
 
 #endif

@@ -64,10 +64,7 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         if (asked)
                 return REIN_ASKED;
         rn_outcome o = {.code = REIN_ECANCELED, .text = why ? why : "cancelled", .where = place};
-        if (rn_future_settle(f, &o) != 0)
-                return REIN_TOO_LATE;
-        rn_future_gone(f);
-        return REIN_NEVER_STARTED;
+        return rn_future_settle_gone(f, &o) == 0 ? REIN_NEVER_STARTED : REIN_TOO_LATE;
 }
 
 static void destroy(rein_future *f)
@@ -111,20 +108,14 @@ int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
                 return -EPERM;
-        int rc = rn_future_settle(&p->future, &(rn_outcome){.value = value, .release = release});
-        if (rc == 0)
-                rn_future_gone(&p->future);
-        return rc;
+        return rn_future_settle_gone(&p->future, &(rn_outcome){.value = value, .release = release});
 }
 
 static int break_it(rein_promise *p, const char *place, int code, const char *text)
 {
         char where[RN_ERROR_WHERE];
         rn_error_where(where, rn_self_if(), place);
-        int rc = rn_future_settle(&p->future, &(rn_outcome){.code = code, .text = text, .where = where});
-        if (rc == 0)
-                rn_future_gone(&p->future);
-        return rc;
+        return rn_future_settle_gone(&p->future, &(rn_outcome){.code = code, .text = text, .where = where});
 }
 
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
@@ -150,7 +141,8 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
         if (fn) {
                 p->on_cancel = fn;
                 p->on_cancel_arg = arg;
-                if (p->canceled && !rn_future_is(&p->future, RN_SETTLED))
+                bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
+                if (p->canceled && !kept)
                         call_hook(p, self);
                 else
                         rn_lock_give(&p->hook_lock);

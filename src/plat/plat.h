@@ -84,7 +84,7 @@ void rn_pause(unsigned round);
 void *rn_self_word(void);
 int rn_self_word_set(void *word); /* -ENOMEM, -EAGAIN: no key for the exit hook */
 
-/* Called on a thread that ends with its word set (the word is cleared before). Set once, before the first word. */
+/* Called on a thread that ends with its word set (the word is cleared afterwards). Set once, before the first word. */
 void rn_on_thread_exit(void (*hook)(void *word));
 
 /* ---- threads ---- */

@@ -29,9 +29,7 @@ int rn_sys_poll(int fd, int events, int wake, int64_t until)
         struct pollfd set[2] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = (short)events}};
         struct timespec span, *limit = NULL;
         if (until != RN_NEVER) {
-                int64_t left = until - rn_clock();
-                if (left < 0)
-                        left = 0;
+                int64_t now = rn_clock(), left = until > now ? until - now : 0;
                 span.tv_sec = (time_t)(left / 1000000000);
                 span.tv_nsec = (long)(left % 1000000000);
                 limit = &span;

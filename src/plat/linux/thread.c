@@ -24,9 +24,9 @@ static void (*exit_hook)(void *word);
 
 static void thread_ends(void *word)
 {
-        self_word = NULL;
         if (exit_hook)
                 exit_hook(word);
+        self_word = NULL;
 }
 
 __attribute__((noinline)) void *rn_self_word(void)

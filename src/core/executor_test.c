@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Users' own executors: what they are told, and that each work accepted or posted is run exactly once. */
+#include "support.h"
+
+#include "core/executor.h"
+
+/* A queue that the test turns by hand. */
+typedef struct mine {
+        pthread_mutex_t lock;
+        rein_work *works[64];
+        size_t n;
+        atomic_int accepted, posted, canceled, stopped, released, harshest;
+        int refuse; /* accept answers this */
+        bool obedient; /* a cancelled work is run at once, as asked */
+} mine;
+
+static void put(mine *m, rein_work *w)
+{
+        pthread_mutex_lock(&m->lock);
+        m->works[m->n++] = w;
+        pthread_mutex_unlock(&m->lock);
+}
+
+static bool take(mine *m, rein_work *w)
+{
+        bool found = false;
+        pthread_mutex_lock(&m->lock);
+        for (size_t i = 0; i < m->n && !found; i++) {
+                if (m->works[i] != w)
+                        continue;
+                memmove(&m->works[i], &m->works[i + 1], (--m->n - i) * sizeof *m->works);
+                found = true;
+        }
+        pthread_mutex_unlock(&m->lock);
+        return found;
+}
+
+static int my_accept(void *self, rein_work *w)
+{
+        mine *m = self;
+        if (m->refuse)
+                return m->refuse;
+        atomic_fetch_add(&m->accepted, 1);
+        put(m, w);
+        return 0;
+}
+
+static void my_post(void *self, rein_work *w)
+{
+        mine *m = self;
+        atomic_fetch_add(&m->posted, 1);
+        put(m, w);
+}
+
+static void my_cancel(void *self, rein_work *w)
+{
+        mine *m = self;
+        atomic_fetch_add(&m->canceled, 1);
+        if (m->obedient && take(m, w))
+                rein_work_run(w);
+}
+
+static void my_stop(void *self, rein_stop how)
+{
+        mine *m = self;
+        atomic_fetch_add(&m->stopped, 1);
+        if ((int)how > m->harshest)
+                atomic_store(&m->harshest, (int)how);
+}
+
+static void my_release(void *self)
+{
+        atomic_fetch_add(&((mine *)self)->released, 1);
+}
+
+static const rein_executor_ops ops = {sizeof ops, my_accept, my_post, my_cancel, my_stop, my_release};
+
+static size_t turn(mine *m) /* run all that is there */
+{
+        size_t n = 0;
+        for (;; n++) {
+                pthread_mutex_lock(&m->lock);
+                rein_work *w = m->n ? m->works[0] : NULL;
+                pthread_mutex_unlock(&m->lock);
+                if (!w || !take(m, w))
+                        return n;
+                rein_work_run(w);
+        }
+}
+
+static rein_executor *new_mine(mine *m)
+{
+        *m = (mine){.lock = PTHREAD_MUTEX_INITIALIZER, .harshest = -1};
+        return rein_executor_new(&ops, m);
+}
+
+static void test_jobs_and_continuations_run_where_the_user_turns(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        atomic_int runs = 0;
+        rein_future *f = rein_submit(x, job_count, &runs, NULL), *g = rein_submit(x, job_fail, NULL, NULL);
+        assert_int_equal(m.accepted, 2);
+        assert_int_equal(rein_executor_queued(x), 2);
+        assert_int_equal(rein_code(f), REIN_EPENDING);
+        assert_int_equal(turn(&m), 2);
+        assert_int_equal(runs, 1);
+        assert_int_equal(rein_code(f), 0);
+        assert_int_equal(rein_code(g), -EIO);
+        assert_int_equal(rein_executor_unfinished(x), 0);
+        assert_int_equal(rein_executor_threads(x), 0);
+        rein_drop(f);
+        rein_drop(g);
+        rein_executor_free(x);
+        assert_int_equal(m.released, 1);
+        assert_int_equal(m.stopped, 1);
+        assert_int_equal(m.harshest, REIN_STOP_NOW);
+}
+
+static int count_next(rein_future *f, void *arg)
+{
+        (void)f;
+        return atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void test_a_continuation_is_posted_and_cannot_be_refused(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        atomic_int nexts = 0;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        m.refuse = REIN_EREJECTED;
+        assert_non_null(rein_then(f, x, count_next, &nexts));
+        rein_promise_keep(p, NULL, NULL);
+        assert_int_equal(m.posted, 1);
+        assert_int_equal(nexts, 0);
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(nexts, 1);
+        rein_promise_drop(p);
+        rein_drop(f);
+        rein_executor_free(x);
+        assert_int_equal(m.released, 1);
+}
+
+static void test_a_refusal_is_the_futures_failure(void **state)
+{
+        (void)state;
+        static const int codes[] = {REIN_EREJECTED, -ENOSPC};
+        for (size_t i = 0; i < COUNT(codes); i++) {
+                mine m;
+                rein_executor *x = new_mine(&m);
+                atomic_int released = 0;
+                m.refuse = codes[i];
+                rein_future *f = rein_submit(x, job_count, &released, REIN_JOB(.release = release_count));
+                assert_int_equal(rein_code(f), codes[i]);
+                assert_int_equal(released, 1);
+                assert_int_equal(m.canceled, 0); /* it never had it */
+                rein_drop(f);
+                rein_executor_free(x);
+                assert_int_equal(m.released, 1);
+        }
+}
+
+static void test_a_cancelled_work_is_told_and_running_it_then_does_nothing(void **state)
+{
+        (void)state;
+        for (int obedient = 0; obedient < 2; obedient++) {
+                mine m;
+                rein_executor *x = new_mine(&m);
+                atomic_int runs = 0;
+                m.obedient = obedient;
+                rein_future *f = rein_submit(x, job_count, &runs, NULL);
+                assert_int_equal(rein_cancel(f, NULL), REIN_NEVER_STARTED);
+                assert_int_equal(m.canceled, 1);
+                assert_int_equal(rein_code(f), REIN_ECANCELED);
+                assert_true(rein_gone(f));
+                rein_drop(f);
+                assert_int_equal(turn(&m), !obedient); /* some day, on any thread */
+                assert_int_equal(runs, 0);
+                rein_executor_free(x);
+                assert_int_equal(m.released, 1);
+        }
+}
+
+static void test_a_stop_settles_what_was_never_turned(void **state)
+{
+        (void)state;
+        for (int obedient = 0; obedient < 2; obedient++) {
+                mine m;
+                rein_executor *x = new_mine(&m);
+                atomic_int runs = 0, nexts = 0;
+                m.obedient = obedient;
+                rein_future *f[3];
+                for (int i = 0; i < 3; i++)
+                        f[i] = rein_submit(x, job_count, &runs, NULL);
+                rein_future *settled;
+                rein_promise *p = rein_promise_new(&settled);
+                rein_promise_keep(p, NULL, NULL);
+                assert_non_null(rein_then(settled, x, count_next, &nexts));
+                rein_receipt *r;
+                assert_int_equal(rein_executor_stop(x, REIN_STOP_RUNNING, REIN_NEVER, &r), 0);
+                assert_int_equal(rein_receipt_count(r), 3);
+                rein_receipt_free(r);
+                for (int i = 0; i < 3; i++) {
+                        assert_int_equal(rein_code(f[i]), REIN_ECANCELED);
+                        rein_drop(f[i]);
+                }
+                EVENTUALLY(nexts == 1); /* the continuation, on the hand thread */
+                assert_int_equal(m.stopped, 1);
+                assert_true(turn(&m) <= (obedient ? 1 : 4)); /* the continuation is the hand's, told or not */
+                assert_int_equal(runs, 0);
+                assert_int_equal(nexts, 1);
+                assert_int_equal(rein_executor_restart(x), 0);
+                f[0] = rein_submit(x, job_count, &runs, NULL);
+                assert_int_equal(turn(&m), 1);
+                assert_int_equal(rein_code(f[0]), 0);
+                rein_drop(f[0]);
+                rein_promise_drop(p);
+                rein_drop(settled);
+                rein_executor_free(x);
+                EVENTUALLY(m.released == 1);
+        }
+}
+
+static int stop_the_one_i_run_on(void *arg)
+{
+        return rein_executor_stop(*(rein_executor **)arg, REIN_STOP_NOW, rein_after(REIN_SEC(20)), NULL);
+}
+
+static void test_48_a_job_may_stop_the_executor_it_runs_on(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f = rein_submit(x, stop_the_one_i_run_on, &x, NULL);
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(rein_code(f), 0);
+        rein_drop(f);
+        rein_executor_free(x);
+        assert_int_equal(m.released, 1);
+}
+
+static void test_what_makes_no_sense_is_refused(void **state)
+{
+        (void)state;
+        rein_executor_ops bad = ops;
+        assert_null(rein_executor_new(NULL, NULL));
+        assert_int_equal(rein_error_code(rein_trail()), -EINVAL);
+        bad.accept = NULL;
+        assert_null(rein_executor_new(&bad, NULL));
+        bad = ops;
+        bad.post = NULL;
+        assert_null(rein_executor_new(&bad, NULL));
+        bad = ops;
+        bad.size = 0;
+        assert_null(rein_executor_new(&bad, NULL));
+        bad = ops;
+        bad.cancel = NULL;
+        bad.stop = NULL;
+        bad.release = NULL;
+        mine m = {.lock = PTHREAD_MUTEX_INITIALIZER};
+        rein_executor *x = rein_executor_new(&bad, &m);
+        assert_non_null(x);
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        rein_cancel(f, NULL);
+        rein_drop(f);
+        assert_int_equal(turn(&m), 1);
+        rein_executor_free(x);
+}
+
+/* Several threads turn, submit and cancel at once. */
+typedef struct busy {
+        mine *m;
+        rein_executor *x;
+        atomic_int *runs, *stop;
+} busy;
+
+static void *turn_around(void *arg)
+{
+        busy *b = arg;
+        while (!atomic_load(b->stop) || turn(b->m))
+                turn(b->m);
+        return NULL;
+}
+
+static void test_each_work_runs_once_however_many_threads_turn(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        atomic_int runs = 0, stop = 0;
+        busy b = {&m, x, &runs, &stop};
+        pthread_t t[3];
+        m.obedient = true;
+        for (int i = 0; i < 3; i++)
+                t[i] = go(turn_around, &b);
+        int never = 0;
+        for (int i = 0; i < 2000; i++) {
+                rein_future *f = rein_submit(x, job_count, &runs, NULL);
+                if (i % 3 == 0)
+                        never += rein_cancel(f, NULL) == REIN_NEVER_STARTED;
+                (void)rein_await(f, NULL, REIN_NEVER);
+                never += rein_code(f) == REIN_ECANCELED && i % 3; /* none but those that were cancelled */
+                rein_drop(f);
+        }
+        atomic_store(&stop, 1);
+        for (int i = 0; i < 3; i++)
+                join(t[i]);
+        assert_true(runs >= 2000 - 667 && runs <= 2000 - never);
+        rein_executor_free(x);
+        assert_int_equal(m.released, 1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_jobs_and_continuations_run_where_the_user_turns),
+                cmocka_unit_test(test_a_continuation_is_posted_and_cannot_be_refused),
+                cmocka_unit_test(test_a_refusal_is_the_futures_failure),
+                cmocka_unit_test(test_a_cancelled_work_is_told_and_running_it_then_does_nothing),
+                cmocka_unit_test(test_a_stop_settles_what_was_never_turned),
+                cmocka_unit_test(test_48_a_job_may_stop_the_executor_it_runs_on),
+                cmocka_unit_test(test_what_makes_no_sense_is_refused),
+                cmocka_unit_test(test_each_work_runs_once_however_many_threads_turn),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hook regions: the stop is used when the scope is cancelled or its deadline passes, again until the region closes, and
+ * never outside of it. */
+#include "support.h"
+
+typedef struct region {
+        sem_t sem;          /* the foreign call blocks on it */
+        atomic_int stops;   /* how often the stop was called */
+        int deaf;           /* so many stops have no effect: they came before the call was ready */
+        atomic_int closed;  /* from here on a stop is one too late */
+        atomic_int late;
+        rein_scope scope;
+        seat seat;
+        atomic_int open;
+        int rc, in_shield;
+} region;
+
+static void stop(void *arg)
+{
+        region *r = arg;
+        atomic_fetch_add(&r->late, atomic_load(&r->closed));
+        if (atomic_fetch_add(&r->stops, 1) >= r->deaf)
+                sem_post(&r->sem);
+}
+
+static int call(region *r)
+{
+        rein_hook h;
+        int rc = rein_hook_open(&h, stop, r);
+        if (rc < 0)
+                return rc;
+        while (sem_wait(&r->sem) != 0)
+                ;
+        rc = rein_hook_close(&h, 1);
+        atomic_store(&r->closed, 1);
+        return rc;
+}
+
+static void *call_in_scope(void *arg)
+{
+        region *r = arg;
+        rein_scope_open(&r->scope, REIN_NEVER);
+        sit(&r->seat);
+        atomic_store(&r->open, 1);
+        r->rc = call(r);
+        (void)rein_scope_close(&r->scope, 0);
+        return NULL;
+}
+
+static void test_a_cancel_uses_the_stop_and_close_says_so(void **state)
+{
+        (void)state;
+        region r = {.deaf = 0};
+        sem_init(&r.sem, 0, 0);
+        pthread_t t = go(call_in_scope, &r);
+        EVENTUALLY(sits_in(&r.seat, "hook region"));
+        rein_scope_cancel(&r.scope, NULL);
+        assert_true(r.stops >= 1); /* on the thread that cancels */
+        join(t);
+        assert_int_equal(r.rc, REIN_ECANCELED); /* whatever the call returned */
+        assert_int_equal(r.late, 0);
+}
+
+static void test_a_stop_that_comes_too_early_is_repeated_until_the_region_closes(void **state)
+{
+        (void)state;
+        for (int deaf = 1; deaf <= 12; deaf += 11) {
+                region r = {.deaf = deaf};
+                sem_init(&r.sem, 0, 0);
+                pthread_t t = go(call_in_scope, &r);
+                EVENTUALLY(sits_in(&r.seat, "hook region"));
+                rein_scope_cancel(&r.scope, NULL);
+                join(t);
+                assert_int_equal(r.rc, REIN_ECANCELED);
+                assert_true(r.stops >= deaf + 1);
+                assert_int_equal(r.late, 0);
+        }
+}
+
+static void test_a_deadline_uses_the_stop_too(void **state)
+{
+        (void)state;
+        region r = {.deaf = 2};
+        rein_scope s;
+        sem_init(&r.sem, 0, 0);
+        rein_scope_open(&s, rein_after(REIN_MS(2)));
+        assert_int_equal(rein_scope_close(&s, call(&r)), REIN_ETIMEOUT);
+        assert_true(r.stops >= 3);
+}
+
+static void test_no_region_is_opened_when_it_is_too_late(void **state)
+{
+        (void)state;
+        region r = {.deaf = 0};
+        rein_scope s;
+        rein_hook h;
+        rein_scope_open(&s, REIN_NEVER);
+        rein_scope_cancel(&s, NULL);
+        assert_int_equal(rein_hook_open(&h, stop, &r), REIN_ECANCELED);
+        assert_int_equal(rein_hook_close(&h, 0), -EPERM); /* nothing was opened */
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+        assert_int_equal(r.stops, 0);
+        assert_int_equal(live(&rn_world_now()->hooks), 0);
+}
+
+static void test_a_call_that_ends_by_itself_keeps_its_code_and_is_never_stopped(void **state)
+{
+        (void)state;
+        region r = {.deaf = 0};
+        rein_scope s;
+        rein_hook h;
+        rein_scope_open(&s, REIN_NEVER);
+        for (int i = 0; i < 100; i++) {
+                assert_int_equal(rein_hook_open(&h, stop, &r), 0);
+                assert_int_equal(rein_hook_close(&h, i), i);
+        }
+        rein_scope_cancel(&s, NULL); /* the regions are closed */
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+        assert_int_equal(r.stops, 0);
+        assert_int_equal(rein_hook_open(&h, stop, &r), 0); /* in no scope: nothing can stop it */
+        assert_int_equal(rein_hook_close(&h, 3), 3);
+}
+
+static void test_regions_nest_and_each_is_stopped(void **state)
+{
+        (void)state;
+        region outer = {.deaf = 0}, inner = {.deaf = 0};
+        rein_scope s;
+        rein_hook a, b;
+        rein_scope_open(&s, REIN_NEVER);
+        assert_int_equal(rein_hook_open(&a, stop, &outer), 0);
+        assert_int_equal(rein_hook_open(&b, stop, &inner), 0);
+        assert_int_equal(rein_hook_close(&a, 0), -EPERM); /* not the innermost */
+        rein_scope_cancel(&s, NULL);
+        assert_true(outer.stops >= 1 && inner.stops >= 1);
+        assert_int_equal(rein_hook_close(&b, 0), REIN_ECANCELED);
+        assert_int_equal(rein_hook_close(&a, 0), REIN_ECANCELED);
+        int stops = outer.stops + inner.stops;
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+        assert_int_equal(rein_sleep(rein_after(REIN_MS(15))), 0); /* longer than the longest back-off */
+        assert_int_equal(outer.stops + inner.stops, stops);
+}
+
+typedef struct shielded {
+        region region;
+        gate gate;
+        atomic_int before;
+} shielded;
+
+static void *shield_inside_region(void *arg)
+{
+        shielded *s = arg;
+        region *r = &s->region;
+        rein_hook h;
+        rein_scope shield;
+        rein_scope_open(&r->scope, REIN_NEVER);
+        r->rc = rein_hook_open(&h, stop, r);
+        rein_shield_open(&shield, REIN_SEC(3600));
+        sit(&r->seat);
+        r->in_shield = gate_pass(&s->gate); /* cancelled meanwhile */
+        atomic_store(&s->before, atomic_load(&r->stops));
+        (void)rein_scope_close(&shield, 0);
+        while (sem_wait(&r->sem) != 0)
+                ;
+        r->rc = rein_hook_close(&h, 0);
+        (void)rein_scope_close(&r->scope, 0);
+        return NULL;
+}
+
+static void test_a_shield_inside_a_region_holds_its_stop_back(void **state)
+{
+        (void)state;
+        shielded s = {.gate = gate_new()};
+        sem_init(&s.region.sem, 0, 0);
+        pthread_t t = go(shield_inside_region, &s);
+        EVENTUALLY(sits_in(&s.region.seat, "rein_await"));
+        rein_scope_cancel(&s.region.scope, NULL);
+        gate_open(&s.gate);
+        join(t);
+        assert_int_equal(s.region.in_shield, 0);
+        assert_int_equal(s.before, 0);
+        assert_true(s.region.stops >= 1); /* as soon as the shield was left */
+        assert_int_equal(s.region.rc, REIN_ECANCELED);
+        gate_free(&s.gate);
+}
+
+/* ---- the race of a cancel and the close ---- */
+
+static void *cancel_soon(void *arg)
+{
+        region *r = arg;
+        while (!atomic_load(&r->open))
+                ;
+        rein_scope_cancel(&r->scope, NULL);
+        return NULL;
+}
+
+static void test_a_stop_never_runs_outside_its_region(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 300; i++) {
+                region r = {.deaf = 0};
+                sem_init(&r.sem, 0, 1); /* the call does not block */
+                pthread_t t = go(cancel_soon, &r);
+                rein_scope_open(&r.scope, REIN_NEVER);
+                atomic_store(&r.open, 1);
+                int rc = call(&r), stops = r.stops;
+                join(t);
+                assert_int_equal(r.late, 0);
+                assert_int_equal(r.stops, stops);
+                assert_int_equal(rc == REIN_ECANCELED, r.stops > 0 || !r.closed);
+                (void)rein_scope_close(&r.scope, 0);
+        }
+        EVENTUALLY(live(&rn_world_now()->hooks) == 0);
+}
+
+/* ---- the poke ---- */
+
+typedef struct reader {
+        int fd;
+        rein_scope scope;
+        seat seat;
+        atomic_int open;
+        int rc, err, stray;
+} reader;
+
+static void *read_in_region(void *arg)
+{
+        reader *r = arg;
+        char c;
+        rein_hook h;
+        rein_scope_open(&r->scope, REIN_NEVER);
+        sit(&r->seat);
+        atomic_store(&r->open, 1);
+        r->rc = rein_hook_open(&h, REIN_POKE, NULL);
+        if (r->rc == 0) {
+                ssize_t n = read(r->fd, &c, 1);
+                r->err = n < 0 ? errno : 0;
+                r->rc = rein_hook_close(&h, 0);
+        }
+        for (int i = 0; i < 20; i++) { /* what comes afterwards is not hit */
+                struct timespec span = {0, 100000};
+                r->stray += nanosleep(&span, NULL) != 0;
+        }
+        (void)rein_scope_close(&r->scope, 0);
+        return NULL;
+}
+
+static void test_the_poke_gets_a_system_call_out_and_hits_nothing_else(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 30; i++) {
+                int ends[2];
+                assert_int_equal(pipe(ends), 0);
+                reader r = {.fd = ends[0]};
+                pthread_t t = go(read_in_region, &r);
+                if (i % 2)
+                        EVENTUALLY(sits_in(&r.seat, "hook region"));
+                else
+                        EVENTUALLY(r.open);
+                rein_scope_cancel(&r.scope, NULL);
+                join(t);
+                assert_int_equal(r.rc, REIN_ECANCELED);
+                assert_true(r.err == EINTR || r.err == 0); /* 0: it was cancelled before it opened */
+                assert_int_equal(r.stray, 0);
+                close(ends[0]);
+                close(ends[1]);
+        }
+}
+
+static void test_1_without_memory_nothing_is_opened(void **state)
+{
+        (void)state;
+        rein_hook h;
+        region r = {.deaf = 0};
+        rein_fail(0, "the task is there");
+        support_fail_at = 1;
+        assert_int_equal(rein_hook_open(&h, stop, &r), -ENOMEM);
+        support_fail_at = 0;
+        assert_int_equal(rein_hook_close(&h, 0), -EPERM);
+        assert_int_equal(rein_hook_close(NULL, 0), -EPERM);
+}
+
+int main(void)
+{
+        rn_chooser = support_choose;
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_cancel_uses_the_stop_and_close_says_so),
+                cmocka_unit_test(test_a_stop_that_comes_too_early_is_repeated_until_the_region_closes),
+                cmocka_unit_test(test_a_deadline_uses_the_stop_too),
+                cmocka_unit_test(test_no_region_is_opened_when_it_is_too_late),
+                cmocka_unit_test(test_a_call_that_ends_by_itself_keeps_its_code_and_is_never_stopped),
+                cmocka_unit_test(test_regions_nest_and_each_is_stopped),
+                cmocka_unit_test(test_a_shield_inside_a_region_holds_its_stop_back),
+                cmocka_unit_test(test_a_stop_never_runs_outside_its_region),
+                cmocka_unit_test(test_the_poke_gets_a_system_call_out_and_hits_nothing_else),
+                cmocka_unit_test(test_1_without_memory_nothing_is_opened),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Single-flight: jobs with one (executor, fn, share) in flight are one run with one outcome. */
+#include "support.h"
+
+typedef struct flight {
+        gate *gate;
+        atomic_int *runs;
+        int code;
+} flight;
+
+static int fly(void *arg)
+{
+        flight *f = arg;
+        int n = atomic_fetch_add(f->runs, 1) + 1, rc = gate_pass(f->gate);
+        if (rc < 0)
+                return rc;
+        if (f->code < 0)
+                return rein_fail(f->code, "it came down");
+        return rein_give_copy(&n, sizeof n);
+}
+
+static int other_fn(void *arg)
+{
+        return fly(arg) + 0;
+}
+
+static void test_many_submits_are_one_run_with_one_value(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, 0};
+        rein_future *w[10];
+        for (int i = 0; i < 10; i++)
+                w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "page"));
+        EVENTUALLY(runs == 1);
+        assert_int_equal(rein_executor_unfinished(x), 1);
+        gate_open(&g);
+        assert_int_equal(rein_wait_all(w, 10, REIN_NEVER), 0);
+        assert_int_equal(runs, 1);
+        void *value = rein_value(w[0], NULL), *taken;
+        void (*release)(void *);
+        assert_int_equal(*(int *)value, 1);
+        for (int i = 0; i < 10; i++) {
+                assert_ptr_equal(rein_value(w[i], NULL), value);
+                assert_int_equal(rein_take(w[i], &taken, &release), -EBUSY);
+                rein_drop(w[i]);
+        }
+        w[0] = rein_submit(x, fly, REIN_COPY(f, .share = "page")); /* landed: the next is another flight */
+        assert_int_equal(rein_await(w[0], &value, REIN_NEVER), 0);
+        assert_int_equal(*(int *)value, 2);
+        rein_drop(w[0]);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+static void test_the_identity_is_executor_function_and_name(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4)), *y = rein_pool_new(REIN_POOL(.threads = 4));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, 0};
+        rein_future *w[5] = {
+                rein_submit(x, fly, REIN_COPY(f, .share = "a")), rein_submit(x, fly, REIN_COPY(f, .share = "b")),
+                rein_submit(x, other_fn, REIN_COPY(f, .share = "a")), rein_submit(y, fly, REIN_COPY(f, .share = "a")),
+                rein_submit(x, fly, REIN_COPY(f, .share = "a")),
+        };
+        EVENTUALLY(runs == 4);
+        gate_open(&g);
+        assert_int_equal(rein_wait_all(w, 5, REIN_NEVER), 0);
+        assert_int_equal(runs, 4);
+        for (int i = 0; i < 5; i++)
+                rein_drop(w[i]);
+        rein_executor_free(x);
+        rein_executor_free(y);
+        gate_free(&g);
+}
+
+static void test_a_failure_is_shared_and_told_once_to_each(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, -EIO};
+        rein_future *w[3];
+        for (int i = 0; i < 3; i++)
+                w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "s"));
+        gate_open(&g);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(rein_await(w[i], NULL, REIN_NEVER), REIN_EFAILED);
+                assert_int_equal(rein_code(w[i]), -EIO);
+                assert_ptr_equal(rein_error_of(w[i]), rein_error_of(w[0]));
+                if (i)
+                        rein_drop(w[i]);
+        }
+        rein_drop(w[0]);
+        rein_executor_free(x);
+        assert_int_equal(u.count, 0);
+        rein_on_unseen(NULL, NULL);
+        gate_free(&g);
+}
+
+static void test_a_waiters_cancel_detaches_him_and_the_last_ones_stops_the_run(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, 0};
+        rein_future *w[3];
+        for (int i = 0; i < 3; i++)
+                w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "s"));
+        EVENTUALLY(runs == 1);
+        rein_cancel(w[1], "not me");
+        assert_int_equal(rein_code(w[1]), REIN_ECANCELED);
+        assert_int_equal(rein_code(w[0]), REIN_EPENDING);
+        rein_cancel(w[0], NULL);
+        assert_int_equal(rein_executor_unfinished(x), 1);
+        rein_cancel(w[2], NULL);
+        EVENTUALLY(rein_executor_unfinished(x) == 0); /* nobody waits: it was stopped */
+        for (int i = 0; i < 3; i++)
+                rein_drop(w[i]);
+
+        for (int i = 0; i < 2; i++) /* one stays: the run goes on for him */
+                w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "s"));
+        EVENTUALLY(runs == 2);
+        rein_cancel(w[0], NULL);
+        gate_open(&g);
+        assert_int_equal(rein_await(w[1], NULL, REIN_NEVER), 0);
+        rein_drop(w[0]);
+        rein_drop(w[1]);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+static void test_a_stop_settles_run_and_waiters(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        gate g = gate_new();
+        atomic_int runs = 0, released = 0;
+        flight f = {&g, &runs, 0};
+        rein_future *w[4];
+        for (int i = 0; i < 2; i++)
+                w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "running"));
+        EVENTUALLY(runs == 1);
+        for (int i = 2; i < 4; i++)
+                w[i] = rein_submit(x, job_count, &released, REIN_JOB(.share = "queued", .release = release_count));
+        assert_int_equal(released, 1); /* who joins has no use for his argument */
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        for (int i = 0; i < 4; i++) {
+                assert_int_equal(rein_code(w[i]), REIN_ECANCELED);
+                rein_drop(w[i]);
+        }
+        assert_int_equal(released, 2);
+        rein_future *late = rein_submit(x, fly, REIN_COPY(f, .share = "running"));
+        assert_int_equal(rein_code(late), REIN_EREJECTED);
+        rein_drop(late);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+static void test_children_of_a_group_share_and_the_groups_cancel_detaches_only_its_own(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, 0};
+        rein_group group;
+        rein_future *outside = rein_submit(x, fly, REIN_COPY(f, .share = "s"));
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, x, fly, REIN_COPY(f, .share = "s"));
+        rein_group_cancel(&group, NULL);
+        assert_int_equal(rein_group_close(&group, 0), 0);
+        assert_int_equal(rein_code(outside), REIN_EPENDING);
+        gate_open(&g);
+        assert_int_equal(rein_await(outside, NULL, REIN_NEVER), 0);
+        assert_int_equal(runs, 1);
+        rein_drop(outside);
+        rein_executor_free(x);
+        gate_free(&g);
+        EVENTUALLY(live(&rn_world_now()->scopes) == 0);
+}
+
+typedef struct joiner {
+        rein_executor *x;
+        flight *f;
+        int bad;
+} joiner;
+
+static void *join_many_times(void *arg)
+{
+        joiner *j = arg;
+        for (int i = 0; i < 300; i++) {
+                rein_future *w = rein_submit(j->x, fly, j->f, REIN_JOB(.arg_size = sizeof *j->f, .share = "hot"));
+                if (i % 4 == 0)
+                        rein_cancel(w, NULL);
+                else
+                        j->bad += rein_await(w, NULL, REIN_NEVER) != 0;
+                rein_drop(w);
+        }
+        return NULL;
+}
+
+static void test_joining_landing_and_leaving_race(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        gate g = gate_new();
+        atomic_int runs = 0;
+        flight f = {&g, &runs, 0};
+        gate_open(&g);
+        joiner j[4];
+        pthread_t t[4];
+        for (int i = 0; i < 4; i++) {
+                j[i] = (joiner){x, &f, 0};
+                t[i] = go(join_many_times, &j[i]);
+        }
+        for (int i = 0; i < 4; i++) {
+                join(t[i]);
+                assert_int_equal(j[i].bad, 0);
+        }
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_many_submits_are_one_run_with_one_value),
+                cmocka_unit_test(test_the_identity_is_executor_function_and_name),
+                cmocka_unit_test(test_a_failure_is_shared_and_told_once_to_each),
+                cmocka_unit_test(test_a_waiters_cancel_detaches_him_and_the_last_ones_stops_the_run),
+                cmocka_unit_test(test_a_stop_settles_run_and_waiters),
+                cmocka_unit_test(test_children_of_a_group_share_and_the_groups_cancel_detaches_only_its_own),
+                cmocka_unit_test(test_joining_landing_and_leaving_race),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
