@@ -258,11 +258,13 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
         int rc = rn_wait_lend(self, what, waiting);
         if (!for_ever)
                 return 0;
-        if (rc < 0)
-                return rn_fail(
-                        rc, "deadlock",
-                        "this wait can never end: every thread of the pool waits for jobs of this same pool, and "
-                        "no thread can be started for them");
+        if (rc < 0) {
+                const char *name = holder_of_permit(self)->executor->name;
+                return rn_fail(rc, "deadlock",
+                               "this wait can never end: every thread of '%s' waits for jobs of '%s', and "
+                               "no thread can be started for them",
+                               name, name);
+        }
         rn_world *world = rn_world_now();
         search s = {.self = self};
         rn_lock_take(&world->graph);

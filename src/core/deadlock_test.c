@@ -166,6 +166,8 @@ static int await_the_parent_of_my_friend(void *arg)
 static void test_27_a_circle_through_a_group_closed_from_outside_it(void **state)
 {
         (void)state;
+        unseen u = {0}; /* a close that finds itself in the circle reports it, cancels the children and waits on */
+        rein_on_unseen(unseen_note, &u);
         household h = {.x = rein_pool_new(REIN_POOL(.threads = 3)), .begin = gate_new()};
         h.parent = rein_submit(h.x, close_over_child_with_a_friend, &h, REIN_JOB(.name = "parent"));
         h.friend_of_child = rein_submit(h.x, await_the_parent_of_my_friend, &h, REIN_JOB(.name = "friend"));
@@ -176,7 +178,9 @@ static void test_27_a_circle_through_a_group_closed_from_outside_it(void **state
         rein_cancel(h.friend_of_child, NULL);
         assert_int_equal(rein_wait_all(both, 2, REIN_NEVER), 0);
         assert_int_equal(rc, 0);
-        assert_true(h.friend_rc == REIN_EDEADLOCK || h.child_rc == REIN_EDEADLOCK);
+        assert_true(h.friend_rc == REIN_EDEADLOCK || h.child_rc == REIN_EDEADLOCK ||
+                    (u.count == 1 && u.code == REIN_EDEADLOCK));
+        rein_on_unseen(NULL, NULL);
         for (int i = 0; i < 2; i++) {
                 (void)rein_code(both[i]);
                 rein_drop(both[i]);

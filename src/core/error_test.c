@@ -42,8 +42,9 @@ static rein_error *make(int code, rein_error *cause, rein_error *next, const cha
 static void test_is_looks_at_causes_and_at_fellows_of_causes(void **state)
 {
         (void)state;
-        rein_error *e = make(-1, make(-2, make(-3, NULL, NULL, "c"), make(-4, make(-5, NULL, NULL, "e"), NULL, "d"), "b"),
-                             NULL, "a");
+        rein_error *e =
+                make(-1, make(-2, make(-3, NULL, NULL, "c"), make(-4, make(-5, NULL, NULL, "e"), NULL, "d"), "b"), NULL,
+                     "a");
         for (int code = -5; code <= -1; code++)
                 assert_true(rein_error_is(e, code));
         assert_false(rein_error_is(e, -6));

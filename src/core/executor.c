@@ -508,10 +508,15 @@ static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
         return n;
 }
 
+static int64_t before(int64_t at, int64_t span)
+{
+        return at < INT64_MIN + span ? INT64_MIN : at - span;
+}
+
 static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task *self)
 {
         rn_sleeper me = {.task = self};
-        int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : until - x->grace;
+        int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : before(until, x->grace);
         bool timed_out = false;
         rn_doing was = rn_task_doing(self, (rn_doing){"rein_executor_stop", x->name});
         rn_lock_take(&x->lock);
@@ -594,7 +599,7 @@ int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
                 return 0;
         rn_lock_take(&x->lock);
         x->stop_until = until.ns;
-        int64_t at = how == REIN_STOP_NOW ? until.ns : until.ns - x->grace;
+        int64_t at = how == REIN_STOP_NOW ? until.ns : before(until.ns, x->grace);
         rn_executor_ref(x);
         bool armed = rn_timer_arm(&x->timer, at, 0);
         rn_lock_give(&x->lock);

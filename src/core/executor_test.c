@@ -10,7 +10,7 @@ typedef struct mine {
         rein_work *works[64];
         size_t n;
         atomic_int accepted, posted, canceled, stopped, released, harshest;
-        int refuse; /* accept answers this */
+        int refuse;    /* accept answers this */
         bool obedient; /* a cancelled work is run at once, as asked */
 } mine;
 

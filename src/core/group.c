@@ -53,8 +53,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         rn_storeptr(&h->record, s ? g : NULL);
         rn_store32(&h->generation, s ? rn_kept_generation(&g->kept) : 0);
         if (!s) {
-                if (self)
-                        self->now->unopened++;
+                rn_unopened(self, 1);
                 rn_fail(h->error, place, "the group could not be opened: %s", what ? what : "no memory");
                 return;
         }
@@ -341,7 +340,7 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
         handle *h = (handle *)(void *)group;
         if (!group || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_fail(-EPERM, call, "this group was never opened, or is closed");
-        if (!self || h->task != self)
+        if (h->magic == OPEN && (!self || h->task != self))
                 return rn_fail(-EPERM, call,
                                "the group opened at %s belongs to another task: the task that opens a "
                                "group closes it",
@@ -445,8 +444,8 @@ int rein_group_close(rein_group *group, int rc)
         if (wrong < 0)
                 return wrong;
         if (h->magic == UNOPENED) {
-                if (self->now->unopened)
-                        self->now->unopened--;
+                if (self ? self->now->unopened > 0 : rn_canceled_without_task())
+                        rn_unopened(self, -1);
                 h->magic = 0;
                 return rn_fail(h->error, "rein_group_close", "the group of %s could not be opened", h->place);
         }

@@ -452,7 +452,6 @@ static int spawn_from_outside(void *arg)
 static void test_width_who_waits_for_a_place_leaves_when_the_group_is_cancelled(void **state)
 {
         (void)state;
-        KNOWN_BUG("scope.c: lower() does not wake the group's spawners: a cancel leaves one from outside asleep");
         rein_group g;
         spawner s = {.group = &g};
         stubborn st;
@@ -473,7 +472,6 @@ static void test_width_who_waits_for_a_place_leaves_when_the_group_is_cancelled(
 static void test_width_is_not_exceeded_by_a_spawner_that_is_cancelled_while_it_waits(void **state)
 {
         (void)state;
-        KNOWN_BUG("group.c: a spawner cancelled by its own scope gets its place all the same, beyond width");
         rein_group g;
         spawner s = {.group = &g};
         stubborn st;
@@ -543,7 +541,6 @@ static int spawn_my_successor(void *arg)
 static void test_background_children_that_come_late_are_cancelled_too(void **state)
 {
         (void)state;
-        KNOWN_BUG("group.c: background_canceled stays set while a background child spawns another: close hangs");
         rein_group g;
         dynasty d = {.group = &g};
         rein_group_open(&g, NULL);

@@ -4,10 +4,10 @@
 #include "support.h"
 
 typedef struct region {
-        sem_t sem;          /* the foreign call blocks on it */
-        atomic_int stops;   /* how often the stop was called */
-        int deaf;           /* so many stops have no effect: they came before the call was ready */
-        atomic_int closed;  /* from here on a stop is one too late */
+        sem_t sem;         /* the foreign call blocks on it */
+        atomic_int stops;  /* how often the stop was called */
+        int deaf;          /* so many stops have no effect: they came before the call was ready */
+        atomic_int closed; /* from here on a stop is one too late */
         atomic_int late;
         rein_scope scope;
         seat seat;

@@ -51,6 +51,10 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
                 rn_fail(-EPERM, "rein_then", "the future or the executor is from before a fork");
                 return NULL;
         }
+        if (!f->process) { /* it stands for a job there was no memory for; it is for ever, and must not keep anything */
+                rn_fail(f->outcome.code, "rein_then", "%s", f->outcome.error->text);
+                return NULL;
+        }
         rein_next *n = rn_alloc(sizeof *n);
         rein_job job = {.size = sizeof job, .name = "continuation", .release = ended};
         if (!n || rn_work_init(&n->work, place, x, run, n, &job, NULL) < 0) {

@@ -137,7 +137,6 @@ static void test_a_removed_hook_is_not_told(void **state)
 static void test_a_hook_set_after_the_cancel_is_told_here_and_now(void **state)
 {
         (void)state;
-        KNOWN_BUG("promise.c: on_cancel set after a cancel that settled the future by itself is never called");
         server s = {0};
         rein_future *f;
         s.promise = rein_promise_new(&f);

@@ -248,10 +248,10 @@ void rn_scope_reason_locked(rn_scope *s, char *out, size_t n)
 const char *rein_why(void)
 {
         rn_task *t = rn_self_if();
+        if (t ? t->now->unopened > 0 : rn_canceled_without_task())
+                return "no memory to open a scope";
         if (!t)
                 return NULL;
-        if (t->now->unopened)
-                return "no memory to open a scope";
         rn_scope *s = t->now->scope;
         if (!s || !rn_canceled(t))
                 return NULL;
@@ -264,7 +264,7 @@ const char *rein_why(void)
 int rein_checkpoint(void)
 {
         rn_task *t = rn_self_if();
-        return t && rn_canceled(t) ? REIN_ECANCELED : 0;
+        return (t ? rn_canceled(t) : rn_canceled_without_task()) ? REIN_ECANCELED : 0;
 }
 
 int rn_scope_translate(rn_scope *s, int rc)
@@ -310,8 +310,8 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
         rn_store32(&h->generation, record ? rn_kept_generation(&record->kept) : 0);
         if (record)
                 self->now->scope = record;
-        else if (self)
-                self->now->unopened++;
+        else
+                rn_unopened(self, 1);
 }
 
 void rein_scope_open_at(const char *place, rein_scope *s, rein_time until)
@@ -347,8 +347,8 @@ int rein_scope_close(rein_scope *s, int rc)
         if (!s || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_fail(-EPERM, "rein_scope_close", "this scope was never opened, or is closed");
         if (h->magic == UNOPENED) {
-                if (self && self == h->task && self->now->unopened)
-                        self->now->unopened--;
+                if (self ? self->now->unopened > 0 : rn_canceled_without_task())
+                        rn_unopened(self, -1);
                 h->magic = 0;
                 return -ENOMEM;
         }

@@ -513,7 +513,6 @@ static void test_1_a_scope_without_memory_opens_cancelled_and_close_says_so(void
 static void test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened(void **state)
 {
         (void)state;
-        KNOWN_BUG("wait.c: rein_on inside a scope that could not be opened runs its job");
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         atomic_int runs = 0;
         rein_scope s;

@@ -63,7 +63,7 @@ static void test_the_identity_is_executor_function_and_name(void **state)
         atomic_int runs = 0;
         flight f = {&g, &runs, 0};
         rein_future *w[5] = {
-                rein_submit(x, fly, REIN_COPY(f, .share = "a")), rein_submit(x, fly, REIN_COPY(f, .share = "b")),
+                rein_submit(x, fly, REIN_COPY(f, .share = "a")),      rein_submit(x, fly, REIN_COPY(f, .share = "b")),
                 rein_submit(x, other_fn, REIN_COPY(f, .share = "a")), rein_submit(y, fly, REIN_COPY(f, .share = "a")),
                 rein_submit(x, fly, REIN_COPY(f, .share = "a")),
         };

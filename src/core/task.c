@@ -6,10 +6,35 @@
 #include "core/work.h"
 #include "core/world.h"
 
+/* ---- the word of a thread without a task ---- */
+
+static uintptr_t unopened_here(void)
+{
+        uintptr_t word = (uintptr_t)rn_self_word();
+        return word & 1 ? word >> 1 : 0;
+}
+
+void rn_unopened(rn_task *self, int more)
+{
+        if (self) {
+                self->now->unopened += (uint32_t)more;
+        } else {
+                uintptr_t count = unopened_here() + (uintptr_t)(intptr_t)more;
+                rn_self_word_set(count ? (void *)(count << 1 | 1) : NULL); /* nothing is left to try if this fails */
+        }
+}
+
+bool rn_canceled_without_task(void)
+{
+        return unopened_here() > 0;
+}
+
+/* ---- tasks ---- */
+
 rn_task *rn_self_if(void)
 {
         rn_task *t = rn_self_word();
-        return t && t->process == rn_generation() ? t : NULL;
+        return t && !((uintptr_t)t & 1) && t->process == rn_generation() ? t : NULL;
 }
 
 rn_task *rn_task_new(void)
@@ -57,14 +82,17 @@ rn_task *rn_self(void)
         if (t)
                 return t;
         t = rn_task_new();
-        return t && rn_task_adopt(t) ? t : NULL;
+        if (!t)
+                return NULL;
+        t->base.unopened = (uint32_t)unopened_here();
+        return rn_task_adopt(t) ? t : NULL;
 }
 
 /* The thread is ending: by its own end, or by a pthread_exit in the middle of jobs, innermost first. */
 void rn_task_thread_ends(void *word)
 {
         rn_task *t = word;
-        if (t->process != rn_generation())
+        if (((uintptr_t)word & 1) || t->process != rn_generation())
                 return;
         while (t->now != &t->base) {
                 struct rein_work *w = t->now->work;

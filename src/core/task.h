@@ -68,6 +68,11 @@ typedef struct rn_task {
         rn_error_reserve reserve;
 } rn_task;
 
+/* A thread that has no memory for a task, and could not open a scope for that reason: how many. Its word then is an odd
+ * number instead of a task; everything inside is cancelled. */
+void rn_unopened(rn_task *self, int more);
+bool rn_canceled_without_task(void);
+
 rn_task *rn_self(void);         /* the running task; made at the first call of a thread; NULL: no memory */
 rn_task *rn_self_if(void);      /* NULL when this thread has not called in */
 rn_task *rn_task_new(void);     /* for a thread about to be started */

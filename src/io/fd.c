@@ -107,8 +107,8 @@ static transfer transfer_of(rn_task *self, int fd, int64_t until, bool writes)
                 self, fd, until, writes, socket, socket || rn_sys_is_stream(fd), writes ? "rein_write" : "rein_read"};
 }
 
-/* The system call, which may block although the poll said no. */
-static int64_t call(const transfer *t, void *to, const void *from, size_t n)
+/* The system call, which may block although the poll said no. 0 and *done; or why no region could be opened for it. */
+static int call(const transfer *t, void *to, const void *from, size_t n, int64_t *done)
 {
         rn_hook *h = NULL;
         if (!t->socket) {
@@ -116,21 +116,24 @@ static int64_t call(const transfer *t, void *to, const void *from, size_t n)
                 if (rc < 0)
                         return rc;
         }
-        int64_t done = t->writes ? rn_sys_write(t->fd, from, n, t->socket) : rn_sys_read(t->fd, to, n, t->socket);
-        bool poked = h && rn_hook_finish(t->self, h);
-        return poked && done == -EINTR ? REIN_ECANCELED : done;
+        *done = t->writes ? rn_sys_write(t->fd, from, n, t->socket) : rn_sys_read(t->fd, to, n, t->socket);
+        if (h && rn_hook_finish(t->self, h) && *done == -EINTR)
+                *done = REIN_ECANCELED;
+        return 0;
 }
 
 /* Some bytes: wait, try, and again if somebody else was faster or a signal came. */
 static int64_t move(const transfer *t, void *to, const void *from, size_t n)
 {
         for (;;) {
-                if (t->stream) {
-                        int rc = rn_fd_wait(t->self, t->fd, t->writes ? RN_POLLOUT : RN_POLLIN, t->until, t->doing);
-                        if (rc < 0)
-                                return rc;
-                }
-                int64_t done = call(t, to, from, n);
+                int64_t done = 0;
+                int rc = 0;
+                if (t->stream)
+                        rc = rn_fd_wait(t->self, t->fd, t->writes ? RN_POLLOUT : RN_POLLIN, t->until, t->doing);
+                if (rc >= 0)
+                        rc = call(t, to, from, n, &done);
+                if (rc < 0)
+                        return rc;
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
                 if (rn_canceled(t->self))

@@ -139,7 +139,6 @@ static void test_every_call_leaves_at_once_when_it_is_cancelled(void **state)
 static void test_every_call_leaves_at_its_limit_and_with_nowait_at_once(void **state)
 {
         (void)state;
-        KNOWN_BUG("plat/linux/fd.c: rn_sys_poll's until - now overflows for REIN_NOWAIT, and the poll waits for ever");
         fds f;
         open_fds(&f);
         blocked b[8];
@@ -207,7 +206,8 @@ static void test_close_wakes_every_waiter_and_nobody_elses(void **state)
         blocked b[5];
         pthread_t t[5];
         for (int i = 0; i < 5; i++) {
-                b[i] = (blocked){.call = i % 2 ? call_read : call_wait_fd, .fd = i < 4 ? a[0] : c[0], .until = REIN_NEVER};
+                b[i] = (blocked){
+                        .call = i % 2 ? call_read : call_wait_fd, .fd = i < 4 ? a[0] : c[0], .until = REIN_NEVER};
                 t[i] = go(block, &b[i]);
         }
         for (int i = 0; i < 5; i++)

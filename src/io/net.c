@@ -86,33 +86,31 @@ int rein_listen(const char *host, const char *service, int backlog)
         return rc;
 }
 
-/* A listening socket of the user's may block, when another was faster after the poll. */
-static int accept_poked(rn_task *self, int fd)
+/* A listening socket of the user's may block, when another was faster after the poll. 0 and *fd (a descriptor or
+ * -errno); or why no region could be opened for it. */
+static int accept_poked(rn_task *self, int listener, int *fd)
 {
         rn_hook *h;
         int rc = rn_hook_begin(self, "rein_accept", NULL, NULL, &h);
         if (rc < 0)
                 return rc;
-        rc = rn_sys_accept(fd);
+        *fd = rn_sys_accept(listener);
         rn_hook_finish(self, h);
-        return rc;
+        return 0;
 }
 
 int rein_accept(int fd, rein_time until)
 {
         rn_task *self;
-        int rc = rn_io_enter(&self);
-        while (rc == 0) {
+        int rc = rn_io_enter(&self), got = -EAGAIN;
+        while (rc == 0 && (got == -EAGAIN || got == -EINTR || got == -ECONNABORTED)) { /* another was faster; hung up */
+                if (rn_canceled(self))
+                        return REIN_ECANCELED;
                 rc = rn_fd_wait(self, fd, RN_POLLIN, until.ns, "rein_accept");
-                if (rc < 0)
-                        break;
-                rc = accept_poked(self, fd);
-                if (rc == -EAGAIN || rc == -EINTR || rc == -ECONNABORTED)
-                        rc = rn_canceled(self) ? REIN_ECANCELED : 0; /* somebody else was faster, or it hung up */
-                else
-                        break;
+                if (rc > 0)
+                        rc = accept_poked(self, fd, &got);
         }
-        return rc;
+        return rc < 0 ? rc : got;
 }
 
 static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)

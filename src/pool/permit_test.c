@@ -202,7 +202,6 @@ static int wait_for_family(void *arg)
 static void test_47_a_child_that_comes_while_its_parent_waits_finds_the_parents_place(void **state)
 {
         (void)state;
-        KNOWN_BUG("deadlock.c: a group's owner lends only for children that are there when its wait begins");
         newcomer l = {.near = rein_pool_new(REIN_POOL(.threads = 1)), .far = rein_pool_new(REIN_POOL(.threads = 1))};
         rein_future *f = rein_submit(l.near, wait_for_family, &l, NULL);
         assert_int_equal(rein_await(f, NULL, generous()), 0);

@@ -422,7 +422,6 @@ static void test_36_a_stop_begun_abandons_what_is_left_at_its_deadline(void **st
 static void test_p8_a_stop_that_may_not_wait_settles_everything_and_returns(void **state)
 {
         (void)state;
-        KNOWN_BUG("executor.c: until - grace overflows for REIN_NOWAIT (undefined behaviour)");
         unseen u = {0};
         rein_on_unseen(unseen_note, &u);
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
@@ -457,7 +456,6 @@ static void nothing_to_release(void *arg)
 static void test_p8_the_waiters_of_a_shared_run_settle_too_when_the_stop_gives_up(void **state)
 {
         (void)state;
-        KNOWN_BUG("work.c: rn_work_abandon of a WAIT_FOR_IT shared run leaves its mirrors pending until it is gone");
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         stubborn st;
         stubborn_init(&st);

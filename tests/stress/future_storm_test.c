@@ -14,10 +14,10 @@ typedef struct tally {
 } tally;
 
 static struct {
-        tally futures;                      /* made */
+        tally futures;                         /* made */
         tally good, failed, canceled, refused; /* settled, by the code their holder read */
         tally args_made, args_back, values_made, values_back;
-        tally sum_sent, sum_got;            /* what jobs were given, and what those that ran well found */
+        tally sum_sent, sum_got; /* what jobs were given, and what those that ran well found */
         tally nexts, nexts_ran, nexts_removed;
         tally unseen, jobs_failed_unheld;
 } counts;
@@ -117,7 +117,9 @@ static void account(rein_future *f)
                 add(&counts.good, 1);
         } else {
                 CHECK(rein_error_code(rein_error_of(f)) == code);
-                add(code == REIN_ECANCELED ? &counts.canceled : code == REIN_EREJECTED ? &counts.refused : &counts.failed,
+                add(code == REIN_ECANCELED   ? &counts.canceled
+                    : code == REIN_EREJECTED ? &counts.refused
+                                             : &counts.failed,
                     1);
         }
         rein_drop(f);
@@ -237,8 +239,8 @@ static int group_of_them(rein_executor *x)
         rein_future *kept[12];
         rein_group_open(&g, REIN_GROUP(.policy = policy, .width = (int)test_random(4)));
         for (int i = 0; i < n; i++)
-                kept[i] = rein_ref(rein_spawn_future(&g, x, job, load_new(some_kind()),
-                                                     REIN_JOB(.release = load_release)));
+                kept[i] = rein_ref(
+                        rein_spawn_future(&g, x, job, load_new(some_kind()), REIN_JOB(.release = load_release)));
         if (test_random(4) == 0)
                 rein_group_cancel(&g, "the storm");
         int rc = rein_group_close(&g, 0);
@@ -396,9 +398,9 @@ static void storm(void **state)
                 rein_executor_free(pools[i]);
         }
         printf("%lld futures in %.1f s: %lld good, %lld failed, %lld cancelled, %lld refused; %lld continuations, of which "
-               "%lld taken back; %lld unseen\n", counts.futures.n, (double)(rn_clock() - began) / 1e9, counts.good.n,
-               counts.failed.n, counts.canceled.n, counts.refused.n, counts.nexts.n, counts.nexts_removed.n,
-               counts.unseen.n);
+               "%lld taken back; %lld unseen\n",
+               counts.futures.n, (double)(rn_clock() - began) / 1e9, counts.good.n, counts.failed.n, counts.canceled.n,
+               counts.refused.n, counts.nexts.n, counts.nexts_removed.n, counts.unseen.n);
         census_returns_to(then);
         assert_int_equal(counts.futures.n, counts.good.n + counts.failed.n + counts.canceled.n + counts.refused.n);
         assert_int_equal(counts.args_made.n, counts.args_back.n);

@@ -159,7 +159,8 @@ static void *driver(void *arg)
         int bell = eventfd(0, EFD_CLOEXEC);
         while (!effort_done(&todo, counts.in_call)) {
                 uint64_t rest;
-                round_ r = {.empty = ends[0], .by_deadline = test_random(4) == 0, .by_function = by_function, .bell = bell};
+                round_ r = {
+                        .empty = ends[0], .by_deadline = test_random(4) == 0, .by_function = by_function, .bell = bell};
                 round_ *p = &r;
                 rein_future *f = rein_submit(workers, job, &p, REIN_JOB(.arg_size = sizeof p, .on_worker = true));
                 int at = (int)test_random(4);
@@ -203,8 +204,8 @@ static void fire_at_will(const char *name, long long full, void *by_function)
                 pthread_join(t[i], NULL);
         rein_executor_free(workers);
         census_returns_to(then);
-        printf("%s: %lld rounds in %.1f s: %lld cancelled before the call, %lld in it; %lld stray interruptions\n", name,
-               (long long)counts.rounds, (double)(rn_clock() - began) / 1e9, (long long)counts.before,
+        printf("%s: %lld rounds in %.1f s: %lld cancelled before the call, %lld in it; %lld stray interruptions\n",
+               name, (long long)counts.rounds, (double)(rn_clock() - began) / 1e9, (long long)counts.before,
                (long long)counts.in_call, (long long)counts.stray);
         assert_int_equal(counts.stray, 0);
         assert_true(counts.in_call > 0);
