@@ -35,6 +35,11 @@ rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *wher
                 memcpy(t + text, where, place);
                 e->text = t;
                 e->where = t + text;
+                if (cause && cause->in_task) { /* it will tell another story soon */
+                        rein_error *copy = rn_error_ref(cause);
+                        rn_error_unref(cause);
+                        cause = copy;
+                }
         } else if (reserve) {
                 e = &reserve->error;
                 if (e->cause && e->cause != cause)

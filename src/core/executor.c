@@ -180,9 +180,12 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         }
         if (cancel_at != RN_NEVER && cancel_at <= rn_clock()) {
                 char reason[sizeof w->root->line];
-                rn_scope_lock(w->root);
-                rn_scope_reason_locked(w->root, reason, sizeof reason);
-                rn_scope_unlock(w->root);
+                rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+                reason[0] = 0;
+                if (root) {
+                        rn_scope_reason_locked(root, reason, sizeof reason);
+                        rn_scope_unlock(root);
+                }
                 refuse(w, REIN_ECANCELED, reason);
                 return;
         }
@@ -208,7 +211,7 @@ static void run_on_hand(rn_errand *e, uint32_t tag)
 }
 
 /* RUNNING and unlisted: no stop waits for it, and none takes it back. Uses up a reference. */
-static void give_to_hand(rein_work *w)
+void rn_executor_give_to_hand(rein_work *w)
 {
         w->errand.run = run_on_hand;
         rn_hand(&w->errand, 0);
@@ -231,7 +234,7 @@ void rn_executor_post(rein_work *w)
         if (open)
                 x->kind->post(x, w);
         else
-                give_to_hand(w);
+                rn_executor_give_to_hand(w);
 }
 
 rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,
@@ -292,7 +295,8 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
 void rn_executor_changed_locked(rein_executor *x)
 {
         RN_LIST_EACH(l, &x->sleepers)
-                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+                if (RN_ITEM(l, rn_sleeper, link)->task)
+                        rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
 }
 
 static void unlist_locked(rein_executor *x, rein_work *w)
@@ -306,8 +310,11 @@ void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone)
         if (w->unlisted)
                 return;
         rn_lock_take(&x->lock);
-        if (settled)
+        if (settled) {
                 x->unsettled--;
+                x->in_stop -= w->in_stop; /* abandoned while it stops its own executor */
+                w->in_stop = false;
+        }
         if (gone)
                 unlist_locked(x, w);
         if (x->state != RN_OPEN)
@@ -353,7 +360,7 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
                         s.never = push(s.never, w);
                         if (stop)
                                 put_in_receipt(x, w);
-                } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING) {
+                } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING && !rn_future_is(&w->future, RN_SETTLED)) {
                         s.running = push(s.running, w);
                         put_in_receipt(x, w);
                 } else {
@@ -381,7 +388,7 @@ static void carry_out(rein_executor *x, sorted s, int code, const char *text)
         for (rein_work *w; (w = s.posted);) {
                 s.posted = w->stop_next;
                 x->kind->dequeue(x, w);
-                give_to_hand(w); /* with the reference that the list had */
+                rn_executor_give_to_hand(w); /* with the reference that the list had */
         }
         for (rein_work *w; (w = s.never);) {
                 s.never = w->stop_next;
@@ -414,12 +421,12 @@ static void harden(rein_executor *x, rein_stop how)
         x->kind->stopping(x, how);
 }
 
-void rn_executor_reject_queued(rein_executor *x, const char *why)
+void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
 {
         rn_lock_take(&x->lock);
         sorted s = sort_locked(x, true, false, false);
         rn_lock_give(&x->lock);
-        carry_out(x, s, REIN_EREJECTED, why);
+        carry_out(x, s, code, why);
 }
 
 void rn_executor_break(rein_executor *x, rein_error *by, const char *why)
@@ -434,7 +441,7 @@ void rn_executor_break(rein_executor *x, rein_error *by, const char *why)
         }
         rn_lock_give(&x->lock);
         rn_error_unref(by);
-        rn_executor_reject_queued(x, why);
+        rn_executor_reject_queued(x, REIN_EREJECTED, why);
 }
 
 rein_error *rn_executor_broken_by(rein_executor *x)
@@ -456,7 +463,7 @@ void rn_executor_rescue(rein_executor *x, rein_work *w)
         }
         rn_lock_give(&x->lock);
         if (ours)
-                give_to_hand(w);
+                rn_executor_give_to_hand(w);
         else
                 rn_future_unref(&w->future);
 }
@@ -467,6 +474,10 @@ static void abandon_rest(rein_executor *x)
         for (;;) {
                 rein_work *left = NULL;
                 rn_lock_take(&x->lock);
+                if (x->state == RN_OPEN) { /* all had settled, and it was restarted */
+                        rn_lock_give(&x->lock);
+                        return;
+                }
                 RN_LIST_EACH(l, &x->works) {
                         rein_work *w = RN_ITEM(l, rein_work, all);
                         if (w->in_stop || rn_future_is(&w->future, RN_SETTLED) ||
@@ -498,7 +509,7 @@ static bool all_settled(const rein_executor *x)
 static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
 {
         size_t n = 0;
-        for (const rn_ambient *a = self->now; a; a = a->outer) {
+        for (const rn_ambient *a = self ? self->now : NULL; a; a = a->outer) {
                 rein_work *w = a->work;
                 if (!w || w->executor != x || w->in_stop == yes || rn_future_is(&w->future, RN_SETTLED))
                         continue;
@@ -513,15 +524,27 @@ static int64_t before(int64_t at, int64_t span)
         return at < INT64_MIN + span ? INT64_MIN : at - span;
 }
 
+/* Until something changes. A thread without a task (no memory) is not told, and looks every millisecond. */
+static void nap(rn_task *self, int64_t until)
+{
+        rn_a32 word = {0};
+        int64_t soon = rn_clock() + 1000000;
+        if (self)
+                rn_park(self, until);
+        else
+                rn_word_wait(&word, 0, until < soon ? until : soon);
+}
+
 static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task *self)
 {
         rn_sleeper me = {.task = self};
         int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : before(until, x->grace);
         bool timed_out = false;
-        rn_doing was = rn_task_doing(self, (rn_doing){"rein_executor_stop", x->name});
+        rn_doing was = {0};
+        if (self)
+                was = rn_task_doing(self, (rn_doing){"rein_executor_stop", x->name});
         rn_lock_take(&x->lock);
-        size_t mine = exempt(x, self, true);
-        x->in_stop += mine;
+        x->in_stop += exempt(x, self, true);
         rn_list_push(&x->sleepers, &me.link);
         rn_executor_changed_locked(x); /* another stop may have waited for just this job */
         while (!(all_settled(x) && (timed_out || x->kind->left(x)))) {
@@ -532,23 +555,23 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
                         harden(x, REIN_STOP_NOW);
                 } else if (now >= until) {
                         if (timed_out) { /* settled is a matter of instructions now; a wait that is short */
-                                rn_park(self, now + 1000000);
+                                nap(self, now + 1000000);
                         } else {
                                 timed_out = true;
                                 harden(x, REIN_STOP_NOW);
                                 abandon_rest(x);
                         }
                 } else {
-                        rn_park(self, harden_at < until ? harden_at : until);
+                        nap(self, harden_at < until ? harden_at : until);
                 }
                 rn_lock_take(&x->lock);
         }
         rn_list_remove(&me.link);
         int rc = x->unfinished > x->in_stop || !x->kind->left(x) ? REIN_ESTUCK : 0;
-        x->in_stop -= mine;
-        exempt(x, self, false);
+        x->in_stop -= exempt(x, self, false);
         rn_lock_give(&x->lock);
-        rn_task_doing(self, was);
+        if (self)
+                rn_task_doing(self, was);
         return rc;
 }
 
@@ -569,22 +592,20 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         if (rc < 0)
                 return rc;
         rn_task *self = rn_self();
-        if (!self)
-                return -ENOMEM;
         rn_executor_ref(x);
+        rn_lock_take(&x->lock);
+        x->stops++; /* nobody restarts it before we are done */
+        rn_lock_give(&x->lock);
         harden(x, how);
         rc = wait_for_stop(x, how, until.ns, self);
         rn_lock_take(&x->lock);
         rn_receipt_prune(x->receipt);
-        rn_lock_give(&x->lock);
         if (r) { /* the next stop's is made by restart; one that comes before it gets an empty one */
-                rn_lock_take(&x->lock);
-                *r = x->receipt;
+                *r = x->receipt ? x->receipt : rn_receipt_empty();
                 x->receipt = NULL;
-                rn_lock_give(&x->lock);
-                if (!*r)
-                        *r = rn_receipt_empty();
         }
+        x->stops--;
+        rn_lock_give(&x->lock);
         rn_executor_unref(x);
         return rc;
 }
@@ -640,7 +661,7 @@ int rein_executor_restart(rein_executor *x)
                 return -ENOMEM;
         rn_lock_take(&x->lock);
         int rc = -EBUSY;
-        if ((x->state != RN_OPEN || x->broken) && x->unsettled == 0 && rn_list_empty(&x->sleepers) && x->kind->left(x))
+        if ((x->state != RN_OPEN || x->broken) && x->unsettled == 0 && x->stops == 0 && x->kind->left(x))
                 rc = x->kind->restart ? x->kind->restart(x) : 0;
         if (rc == 0) {
                 x->state = RN_OPEN;

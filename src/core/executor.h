@@ -51,7 +51,7 @@ struct rein_executor {
         bool broken;
         rein_error *broken_by; /* of the init that failed; constant while broken */
         rn_link works;
-        size_t unfinished, unsettled, in_stop;
+        size_t unfinished, unsettled, in_stop, stops;
         rn_link sleepers;      /* stops */
         rn_link shares;        /* runs in flight */
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
@@ -77,7 +77,8 @@ void rn_executor_post(rein_work *w); /* a continuation; uses up a reference */
 void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone); /* which of the two is new */
 void rn_executor_break(rein_executor *x, rein_error *by, const char *why); /* by: taken over. A failing init: what is
                                                                               queued fails, and what will come */
-void rn_executor_reject_queued(rein_executor *x, const char *why);
+void rn_executor_reject_queued(rein_executor *x, int code, const char *why);
+void rn_executor_give_to_hand(rein_work *w);             /* RUNNING; uses up a reference */
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
 void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */

@@ -76,7 +76,7 @@ static void describe(const rein_work *w, rein_straggler *s)
         int64_t start = rn_load64(&w->started), end = rn_load64(&w->ended);
         bool ran = rn_load32(&w->rung) != RN_RUNG_NEVER && start;
         *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = stopped_by(w)};
-        s->stuck_in = ran ? w->stuck_in : "";
+        s->stuck_in = ran ? rn_work_stuck_in(w) : "";
         s->age_ns = (end ? end : rn_clock()) - (ran ? start : w->submitted);
         s->gone = rn_future_is(&w->future, RN_GONE);
 }

@@ -204,11 +204,12 @@ static bool seen_before(rein_future *const f[], size_t i, size_t *table, size_t 
         return false;
 }
 
-static done *done_new(rn_task *self, rein_future *const f[], size_t n)
+static done *done_new(rn_task *self, rein_future *const f[], size_t n, void *few)
 {
         const size_t slots = 2 * n + 1;
-        size_t *table = rn_alloc(slots * sizeof *table);
-        done *d = table ? rn_alloc(sizeof *d + n * (sizeof *d->waiters + sizeof *d->f)) : NULL;
+        size_t small[2 * ON_STACK + 1];
+        size_t *table = few ? small : rn_alloc(slots * sizeof *table);
+        done *d = few ? few : table ? rn_alloc(sizeof *d + n * (sizeof *d->waiters + sizeof *d->f)) : NULL;
         if (d) {
                 memset(table, 0xff, slots * sizeof *table);
                 d->set.task = self;
@@ -225,14 +226,20 @@ static done *done_new(rn_task *self, rein_future *const f[], size_t n)
                                 fire_now(&d->set, w);
                 }
         }
-        rn_free(table);
+        if (!few)
+                rn_free(table);
         return d;
+}
+
+static void done_leave(done *d)
+{
+        for (size_t i = 0; i < d->n; i++)
+                rn_future_unwatch(&d->waiters[i]);
 }
 
 static void done_free(done *d)
 {
-        for (size_t i = 0; i < d->n; i++)
-                rn_future_unwatch(&d->waiters[i]);
+        done_leave(d);
         rn_free(d);
 }
 
@@ -246,7 +253,7 @@ void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[],
                 if (!f || !f[i] || !rn_future_ours(f[i]))
                         h->task = NULL;
         if (h->task)
-                h->d = done_new(h->task, f, n);
+                h->d = done_new(h->task, f, n, NULL);
         h->magic = h->d ? OPEN : UNOPENED;
 }
 
@@ -337,12 +344,19 @@ int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
                 return rc;
         if (n == 0)
                 return -ENOENT;
-        done *d = done_new(self, f, n);
+        union {
+                done d;
+                char room[sizeof(done) + ON_STACK * (sizeof(rn_waiter) + sizeof(rein_future *))];
+        } few = {.room = {0}};
+        done *d = done_new(self, f, n, n <= ON_STACK ? &few : NULL);
         if (!d)
                 return -ENOMEM;
         while ((rc = done_next(self, d, until.ns)) >= 0 && f[rc]->outcome.code < 0)
                 ;
-        done_free(d);
+        if (n <= ON_STACK)
+                done_leave(d);
+        else
+                done_free(d);
         if (rc == -ENOENT)
                 return all_failed(f, n);
         for (size_t i = 0; rc >= 0 && i < n; i++)
@@ -359,8 +373,11 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
         rein_future *f = NULL;
         rein_job taken;
         const char *what = NULL;
-        if (!self)
+        if (!self) {
+                if (rn_job_take(&taken, job, arg, &what) == 0 && taken.release)
+                        taken.release(arg);
                 return -ENOMEM;
+        }
         if (!x && self->now->work)
                 x = self->now->work->executor;
         rein_work *w = rn_executor_job(place, "rein_on", x, fn, arg, job, self->now->scope, &f);

@@ -196,8 +196,10 @@ void rn_work_never(rein_work *w, int code, const char *text)
         rn_outcome o = {.code = code, .text = text, .where = where};
         if (code == REIN_EREJECTED)
                 o.cause = rn_executor_broken_by(w->executor);
-        rn_future_settle_gone(&w->future, &o);
-        depart(w, false);
+        bool late = rn_future_settle_gone(&w->future, &o) != 0;
+        if (late)
+                rn_error_unref(o.cause);
+        depart(w, late);
         rn_future_unref(&w->future);
 }
 
@@ -233,7 +235,7 @@ static int begin(rein_work *w, rn_task *self, char *text, size_t n)
         int rc = 0;
         rn_scope_lock(w->root);
         w->root->task = self;
-        if (rn_load64(&w->root->cancel_at) <= now) {
+        if (rn_load64(&w->root->cancel_at) <= now && !w->posted) { /* a continuation runs whatever stops its executor */
                 rn_scope_reason_locked(w->root, text, n);
                 rc = REIN_ECANCELED;
         } else if (w->start_by <= now) {
@@ -357,6 +359,10 @@ void rn_work_run_claimed(rein_work *w)
         rn_task *self = rn_self();
         char text[320], where[RN_ERROR_WHERE];
         rn_outcome o;
+        if (!self && w->posted) { /* a continuation must run: the hand has a task */
+                rn_executor_give_to_hand(w);
+                return;
+        }
         int rc = self ? begin(w, self, text, sizeof text) : -ENOMEM;
         if (rc < 0) { /* claimed, and still it never runs */
                 rein_executor *x = w->executor;
@@ -511,8 +517,8 @@ bool rn_work_abandon(rein_work *w, const char *why)
         rn_work_describe(w, where, sizeof where);
         rn_work_note_stuck(w);
         bool timeout = cut_off(w, why);
-        snprintf(text, sizeof text, "it did not leave in time and was abandoned%s%s", w->stuck_in[0] ? ", in " : "",
-                 w->stuck_in);
+        snprintf(text, sizeof text, "it did not leave in time and was abandoned%s%s",
+                 rn_work_stuck_in(w)[0] ? ", in " : "", rn_work_stuck_in(w));
         rein_error *cause = rn_error_make(NULL, timeout ? REIN_ETIMEOUT : REIN_ECANCELED, where, NULL, NULL, "%s", why);
         rn_outcome o = {.code = REIN_EABANDONED, .text = text, .where = where, .cause = cause};
         rn_work_stopped_by(w, RN_RUNG_ABANDONED);
@@ -570,10 +576,11 @@ void rn_work_note_stuck(rein_work *w)
                 else
                         rn_thread_doing(rn_load32(&t->thread_id), text, sizeof text);
         }
-        rn_lock_take(&w->future.lock);
-        if (text[0])
+        uint32_t not_yet = 0;
+        if (text[0] && rn_cas32(&w->stuck, &not_yet, 1)) {
                 memcpy(w->stuck_in, text, sizeof text);
-        rn_lock_give(&w->future.lock);
+                rn_store32(&w->stuck, 2);
+        }
 }
 
 /* ---- inside a job ---- */

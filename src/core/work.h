@@ -93,6 +93,7 @@ struct rein_work {
         struct rein_work *receipt_next;
         bool in_receipt;
         rn_a32 rung;
+        rn_a32 stuck; /* 0, 1: being written; 2: stuck_in is there, and stays */
         char stuck_in[RN_STUCK_TEXT];
 
         char *share; /* single-flight, share.h */
@@ -139,6 +140,11 @@ extern const rn_future_kind rn_work_kind;
 static inline rein_work *rn_work_of(const rein_future *f) /* NULL: not a job's */
 {
         return f->kind == &rn_work_kind ? (rein_work *)(uintptr_t)f : NULL;
+}
+
+static inline const char *rn_work_stuck_in(const rein_work *w)
+{
+        return rn_load32(&w->stuck) == 2 ? w->stuck_in : "";
 }
 
 void rn_value_is_shared(void *value); /* the release of a shared run's value in its mirrors: does nothing */

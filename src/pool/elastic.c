@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocking that nobody declared. While jobs wait and no permit is free, an elastic pool looks at the jobs that have
+/* Blocking that nobody declared. While somebody waits for a permit and none is free, an elastic pool looks at the jobs that have
  * one every 10 ms. One whose thread's CPU time has not moved since the last look is a suspect; that the thread sits in the same
  * system call, with the same arguments, as at that look decides. A spare permit then stands in for it, up to threads_max, until its job
  * ends. Where the kernel does not tell (/proc/self/task/TID/syscall unreadable) nothing is decided. */
 #include "pool/pool.h"
 
 static const int64_t every = 10000000, hardly_any_cpu = 1000000;
+
+/* Jobs wait for one, or those who lent theirs; and none is free. */
+static bool permits_wanted(const pool *p)
+{
+        return !p->permits && (p->queue.count || !rn_list_empty(&p->returners));
+}
 
 static bool blocks(rein_work *w)
 {
@@ -29,7 +35,7 @@ static void look(rn_errand *e, uint32_t tag)
         p->watching = false;
         RN_LIST_EACH(l, &p->base.works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
-                if (!p->queue.count || p->permits || p->opts.threads + p->spares >= p->opts.threads_max)
+                if (!permits_wanted(p) || p->opts.threads + p->spares >= p->opts.threads_max)
                         break;
                 if (rn_load32(&w->permit) != RN_HAS_PERMIT || w->has_spare || !blocks(w))
                         continue;
@@ -56,7 +62,7 @@ void rn_elastic_init(pool *p)
 
 void rn_elastic_watch_locked(pool *p)
 {
-        if (!p->opts.elastic || !p->queue.count || p->permits || p->watching)
+        if (!p->opts.elastic || !permits_wanted(p) || p->watching)
                 return;
         p->watching = true;
         rn_executor_ref(&p->base);

@@ -75,7 +75,8 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
         rn_lock_give(&x->lock);
         rn_workers_start(p, start);
         if (exhausted)
-                rn_executor_reject_queued(x, "the pool is exhausted: every thread is held by an abandoned job");
+                rn_executor_reject_queued(x, REIN_EREJECTED,
+                                          "the pool is exhausted: every thread is held by an abandoned job");
 }
 
 bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
@@ -122,8 +123,7 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
         rn_permit_put_locked(p);
         size_t start = rn_workers_wanted_locked(p);
         rn_lock_give(&x->lock);
-        if (rn_workers_start(p, start) == 0)
-                return 1;
+        rn_workers_start(p, start);
         rn_lock_take(&x->lock);
         bool stuck = nobody_can_run(p) && p->permits > 0;
         if (stuck) {
@@ -144,6 +144,7 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
                 rn_permit_take_locked(p, mine);
         } else {
                 rn_list_push(&p->returners, &me.link);
+                rn_elastic_watch_locked(p);
         }
         rn_lock_give(&x->lock);
         if (free)

@@ -14,24 +14,18 @@ static int take(rein_executor *x, rein_work *w, const char **what)
 static void post(rein_executor *x, rein_work *w)
 {
         pool *p = rn_pool_of(x);
-        rn_future_ref(&w->future);
         rn_lock_take(&x->lock);
         bool mine = rn_load32(&w->state) == RN_WORK_QUEUED; /* else a stop gave it to the hand meanwhile */
-        if (mine)
+        bool rescue = mine && p->exhausted;
+        if (mine && !rescue)
                 rn_queue_push(p, w);
         size_t start = rn_workers_wanted_locked(p);
         rn_lock_give(&x->lock);
-        if (!mine)
-                rn_future_unref(&w->future);
-        bool failed = rn_workers_start(p, start) < 0;
-        rn_lock_take(&x->lock);
-        bool alone = failed && p->threads == 0 && rn_queue_has(w);
-        if (alone)
-                rn_queue_remove(p, w);
-        rn_lock_give(&x->lock);
-        if (alone)
+        if (rescue)
                 rn_executor_rescue(x, w);
-        rn_future_unref(&w->future);
+        else if (!mine)
+                rn_future_unref(&w->future);
+        rn_workers_start(p, start);
 }
 
 static void dequeue(rein_executor *x, rein_work *w)

@@ -80,7 +80,7 @@ bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t));
 /* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
  * back, rn_workers_start. */
 size_t rn_workers_wanted_locked(pool *p);
-int rn_workers_start(pool *p, size_t n); /* the error of the first that could not be started; 0 */
+void rn_workers_start(pool *p, size_t n);
 void rn_workers_wake_all_locked(pool *p);
 bool rn_workers_left(rein_executor *x);
 

@@ -141,17 +141,8 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         } else if (rc == 0) {
                 rc = REIN_EREJECTED; /* a stop or a cancel has finished it meanwhile; it keeps that outcome */
         }
-        bool none = p->threads == start;
         rn_lock_give(&x->lock);
         drop(victim);
-        int failed = rn_workers_start(p, start);
-        if (failed == 0 || !none)
-                return rc;
-        rn_lock_take(&x->lock); /* the only threads there could be cannot be started: take it back */
-        bool here = p->threads == 0 && rn_queue_has(w);
-        if (here)
-                rn_queue_remove(p, w);
-        rn_lock_give(&x->lock);
-        *what = "could not start a thread";
-        return here ? failed : rc;
+        rn_workers_start(p, start);
+        return rc;
 }

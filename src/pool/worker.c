@@ -81,17 +81,25 @@ static int start_one(pool *p)
         return rc;
 }
 
-int rn_workers_start(pool *p, size_t n)
+/* When not even one thread can be had, nobody would ever look at the queue: what is in it fails with that error, and its
+ * continuations go to the hand. */
+void rn_workers_start(pool *p, size_t n)
 {
-        int first = 0;
+        int failed = 0;
         while (n--) {
                 int rc = start_one(p);
                 if (rc < 0) {
                         uncount(p);
-                        first = first ? first : rc;
+                        failed = rc;
                 }
         }
-        return first;
+        if (!failed)
+                return;
+        rn_lock_take(&p->base.lock);
+        bool stranded = p->threads == 0 && p->queue.count;
+        rn_lock_give(&p->base.lock);
+        if (stranded)
+                rn_executor_reject_queued(&p->base, failed, "no thread could be started for it");
 }
 
 /* The job ended its thread: another takes its place, if there is need. */
