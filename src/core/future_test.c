@@ -26,8 +26,9 @@ static void *settle_once(void *arg)
         racer *me = arg;
         race *r = me->race;
         pthread_barrier_wait(&r->start);
-        int rc = r->breaks && me->number % 2 ? rein_promise_break(r->promise, -1000 - me->number, "racer %d", me->number)
-                                             : rein_promise_keep(r->promise, me->releases, release_count);
+        int rc = r->breaks && me->number % 2
+                         ? rein_promise_break(r->promise, -1000 - me->number, "racer %d", me->number)
+                         : rein_promise_keep(r->promise, me->releases, release_count);
         if (rc == 0) {
                 atomic_fetch_add(&r->winners, 1);
                 atomic_store(&r->winner, me->number);

@@ -334,8 +334,8 @@ static void test_69_each_stands_alone_and_every_slot_has_value_or_error_in_order
         rein_on_unseen(unseen_note, &u);
         rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
         for (int i = 0; i < 10; i++)
-                f[i] = rein_spawn_future(&g, pool, i % 2 ? fail_with : job_seven,
-                                         i % 2 ? (void *)(intptr_t)(-i) : NULL, NULL);
+                f[i] = rein_spawn_future(&g, pool, i % 2 ? fail_with : job_seven, i % 2 ? (void *)(intptr_t)(-i) : NULL,
+                                         NULL);
         assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
         for (int i = 0; i < 10; i++)
                 assert_int_equal(rein_code(f[i]), i % 2 ? -i : 7);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Blocking that nobody declared. While somebody waits for a permit and none is free, an elastic pool looks at the jobs that have
- * one every 10 ms. One whose thread's CPU time has not moved since the last look is a suspect; that the thread sits in the same
- * system call, with the same arguments, as at that look decides. A spare permit then stands in for it, up to threads_max, until its job
- * ends. Where the kernel does not tell (/proc/self/task/TID/syscall unreadable) nothing is decided. */
+/* Blocking that nobody declared. While somebody waits for a permit and none is free, an elastic pool looks every 10 ms at
+ * the jobs that have one. One whose thread's CPU time has not moved since the last look is a suspect; that the thread
+ * sits in the same system call, with the same arguments, as at that look decides. A spare permit then stands in for it,
+ * up to threads_max, until its job ends. Where the kernel does not tell (/proc/self/task/TID/syscall unreadable) nothing
+ * is decided. */
 #include "pool/pool.h"
 
 static const int64_t every = 10000000, hardly_any_cpu = 1000000;
