@@ -240,7 +240,7 @@ static void *read_in_region(void *arg)
         }
         for (int i = 0; i < 20; i++) { /* what comes afterwards is not hit */
                 struct timespec span = {0, 100000};
-                r->stray += nanosleep(&span, NULL) != 0;
+                r->stray += nanosleep(&span, NULL) != 0; /* foreign: it must not be interrupted */
         }
         (void)rein_scope_close(&r->scope, 0);
         return NULL;
