@@ -60,7 +60,7 @@ static char *proc_file(pid_t pid, const char *what, size_t *n)
         char *bytes = NULL;
         ssize_t got = 1;
         *n = 0;
-        for (size_t room = 16 * 1024; got > 0 && room <= ENVIRON_MOST; room *= 2) {
+        for (size_t room = 16384; got > 0 && room <= ENVIRON_MOST; room *= 2) {
                 char *more = realloc(bytes, room);
                 if (!more)
                         break;

@@ -10,7 +10,7 @@
 extern char **environ;
 
 /* What must be done for a child that is stopped bounds its own waits; no cancel cuts it short. */
-#define CLEANING_UP REIN_SEC(365 * 24 * 3600)
+#define CLEANING_UP REIN_SEC(365LL * 24 * 3600)
 
 enum { KILL_WAIT_S = 5 }; /* for the kernel to end what it was told to kill */
 
@@ -24,12 +24,12 @@ static size_t fill_in(const char *word, const char *argument, char *to)
                 size_t plain = (size_t)(hole - word);
                 if (to) {
                         memcpy(to + n, word, plain);
-                        memcpy(to + n + plain, argument, argument_n);
+                        memcpy(to + n + plain, argument, argument_n); /* NOLINT: the NUL comes with the rest */
                 }
                 n += plain + argument_n;
         }
         if (to)
-                strcpy(to + n, word);
+                memcpy(to + n, word, strlen(word) + 1);
         return n + strlen(word);
 }
 

@@ -146,14 +146,11 @@ static enum parsed halt(const char *s, struct options *o)
                 o->halt = HALT_NEVER;
         else if (strcmp(s, "success") == 0)
                 o->halt = HALT_SUCCESS;
-        else if (strcmp(s, "fail") == 0)
-                o->halt = HALT_FAIL;
-        else if (strncmp(s, "fail=", 5) == 0 && count("--halt fail=N", s + 5, 1, INT_MAX, &o->halt_fails) == PARSED)
+        else if (strcmp(s, "fail") == 0 || strncmp(s, "fail=", 5) == 0)
                 o->halt = HALT_FAIL;
         else
-                return strncmp(s, "fail=", 5) == 0 ? PARSED_WRONG
-                                                   : wrong("--halt: '%s' is none of: never, fail, fail=N, success", s);
-        return PARSED;
+                return wrong("--halt: '%s' is none of: never, fail, fail=N, success", s);
+        return s[4] == '=' ? count("--halt fail=N", s + 5, 1, INT_MAX, &o->halt_fails) : PARSED;
 }
 
 static enum parsed progress(const char *s, enum progress_when *p)

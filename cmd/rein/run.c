@@ -158,7 +158,8 @@ static void do_the_work(struct run *run, rein_executor *house_threads)
         rein_scope_open(&last_words, run->stopped ? rein_after(o->grace_ns) : REIN_NEVER);
         output_finish(&run->output);
         rein_scope_close(&last_words, 0);
-        rc = rein_group_close(&house, 0);
+        if (rein_group_close(&house, 0) < 0) /* its children end well, or are cancelled by this */
+                rein_error_print(stderr, rein_trail());
 }
 
 /* ---- before and after ---- */
