@@ -23,9 +23,10 @@ python3 - "$report" <<'PY'
 import json, sys
 with open(sys.argv[1], encoding="utf-8") as file:
     report = json.load(file)
-for key, value in report.items():
-    if not isinstance(value, (dict, list)):
-        print(f"run: {key}: {value}")
+end = report["summary"]
+slowest = max(report["jobs"], key=lambda job: job["seconds"])
+print("run:", ", ".join(f"{end[key]} {key.replace('_', ' ')}" for key in ("succeeded", "failed", "stopped", "never_started")))
+print(f"run: {end['seconds']:.2f} s in all; the slowest job took {slowest['seconds'] * 1000:.1f} ms: {slowest['command'][-1]}")
 PY
 expected=$(xargs -d '\n' sha256sum <build/headers.txt | sha256sum)
 if [ $status = 0 ] && [ "$expected" = "$(sha256sum <"$hashes")" ]; then
