@@ -52,7 +52,7 @@ static void tell(search *s, const char *front, const char *what)
 {
         char rest[CIRCLE_TEXT];
         snprintf(rest, sizeof rest, "%s", s->text);
-        snprintf(s->text, sizeof s->text, "%s%s%s", front, what, rest);
+        snprintf(s->text, sizeof s->text, "%s%.100s%.360s", front, what, rest);
 }
 
 static bool leads_back(search *s, const rn_task *t, int depth);
@@ -259,7 +259,8 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
         if (!for_ever)
                 return 0;
         if (rc < 0) {
-                const char *name = holder_of_permit(self)->executor->name;
+                const rein_work *mine = holder_of_permit(self);
+                const char *name = mine ? mine->executor->name : "";
                 return rn_fail(rc, "deadlock",
                                "this wait can never end: every thread of '%s' waits for jobs of '%s', and "
                                "no thread can be started for them",
