@@ -285,13 +285,4 @@ static inline int program_run(const char *name, char *said, size_t n)
         return code;
 }
 
-/* A test of what is known not to hold yet; says so and is left out, unless asked for. */
-#define KNOWN_BUG(what)                                                                                                \
-        do {                                                                                                           \
-                if (!getenv("REIN_TEST_KNOWN")) {                                                                      \
-                        print_message("known bug, left out: %s\n", what);                                              \
-                        skip();                                                                                        \
-                }                                                                                                      \
-        } while (0)
-
 #endif

@@ -430,7 +430,7 @@ static void test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_ou
         gate_free(&g);
 }
 
-static void test_25_ten_thousand_waiters_would_not_recurse_a_hundred_wake(void **state)
+static void test_25_a_hundred_waiters_of_one_future_all_wake(void **state)
 {
         (void)state;
         enum { WAITERS = 100 };
@@ -679,7 +679,7 @@ int main(void)
                 cmocka_unit_test(test_09_p3_a_blocked_getter_wakes_with_the_value),
                 cmocka_unit_test(p3_no_wake_up_is_lost_in_a_rally),
                 cmocka_unit_test(test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out),
-                cmocka_unit_test(test_25_ten_thousand_waiters_would_not_recurse_a_hundred_wake),
+                cmocka_unit_test(test_25_a_hundred_waiters_of_one_future_all_wake),
                 cmocka_unit_test(test_15_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop),
                 cmocka_unit_test(test_15_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel),
                 cmocka_unit_test(test_15_waiting_alone_is_not_looking),
