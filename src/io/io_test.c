@@ -116,6 +116,15 @@ static size_t cases(const fds *f, blocked *b, const char **doing)
         return n;
 }
 
+/* A writer waits when there is no room, and it says so after that: before, it is on its way through its bytes. */
+static void until_it_waits(blocked *b, const char *doing)
+{
+        EVENTUALLY(b->open);
+        if (b->call == call_write)
+                EVENTUALLY(poll(&(struct pollfd){.fd = b->fd, .events = POLLOUT}, 1, 0) == 0);
+        EVENTUALLY(sits_in(&b->seat, doing));
+}
+
 static void test_every_call_leaves_at_once_when_it_is_cancelled(void **state)
 {
         (void)state;
@@ -126,9 +135,7 @@ static void test_every_call_leaves_at_once_when_it_is_cancelled(void **state)
         size_t n = cases(&f, b, doing);
         for (size_t i = 0; i < n; i++) {
                 pthread_t t = go(block, &b[i]);
-                EVENTUALLY(b[i].open && sits_in(&b[i].seat, doing[i]));
-                if (b[i].call == call_write) /* it must be stuck, not on its way */
-                        EVENTUALLY(poll(&(struct pollfd){.fd = b[i].fd, .events = POLLOUT}, 1, 0) == 0);
+                until_it_waits(&b[i], doing[i]);
                 rein_scope_cancel(&b[i].scope, NULL);
                 join(t);
                 assert_int_equal(b[i].rc, REIN_ECANCELED);
@@ -186,9 +193,7 @@ static void test_close_wakes_who_waits_for_the_descriptor(void **state)
                         if (i == 1 || i == 4)
                                 continue; /* the same descriptor as the one before */
                         pthread_t t = go(block, &b[i]);
-                        EVENTUALLY(b[i].open && sits_in(&b[i].seat, doing[i]));
-                        if (b[i].call == call_write)
-                                EVENTUALLY(poll(&(struct pollfd){.fd = b[i].fd, .events = POLLOUT}, 1, 0) == 0);
+                        until_it_waits(&b[i], doing[i]);
                         assert_int_equal(rein_close(b[i].fd), 0);
                         join(t);
                         assert_int_equal(b[i].rc, -EBADF);
