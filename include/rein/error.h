@@ -24,6 +24,7 @@ enum {
         REIN_ESTUCK     = -20010,  /* the stop ended with work not gone: see the receipt */
         REIN_EDEADLOCK  = -20011,  /* this wait can never end; the error prints the circle */
         REIN_EALREADY   = -20012,  /* somebody settled it before you; it runs or ran */
+        REIN_EFOUND     = -20013,  /* the simulator found a schedule that fails: the trail says how */
         REIN_EUSER      = -21000   /* this and below are yours */
 };
 

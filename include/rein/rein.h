@@ -35,5 +35,6 @@
 #include <rein/wait.h>
 #include <rein/retry.h>
 #include <rein/io.h>
+#include <rein/sim.h>
 
 #endif

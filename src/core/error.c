@@ -315,6 +315,8 @@ static const char *rein_name(int code)
                 return "REIN_EDEADLOCK";
         case REIN_EALREADY:
                 return "REIN_EALREADY";
+        case REIN_EFOUND:
+                return "REIN_EFOUND";
         default:
                 return NULL;
         }

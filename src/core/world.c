@@ -6,7 +6,7 @@
 #include "core/scope.h"
 #include "core/task.h"
 
-static rn_world world;
+static rn_world real_world;
 
 static void set_up(rn_world *w)
 {
@@ -26,18 +26,20 @@ static void set_up(rn_world *w)
 
 rn_world *rn_world_now(void)
 {
+        const rn_machine *m = rn_virtual();
+        rn_world *world = m ? m->world : &real_world;
         const int64_t ready = (int64_t)rn_generation() << 1;
-        int64_t state = rn_load64(&world.state);
+        int64_t state = rn_load64(&world->state);
         if (state == ready)
-                return &world;
+                return world;
         for (unsigned round = 0; state != ready; round++) {
-                if (state != (ready | 1) && rn_cas64(&world.state, &state, ready | 1)) {
-                        set_up(&world);
-                        rn_store64(&world.state, ready);
+                if (state != (ready | 1) && rn_cas64(&world->state, &state, ready | 1)) {
+                        set_up(world);
+                        rn_store64(&world->state, ready);
                         break;
                 }
                 rn_pause(round);
-                state = rn_load64(&world.state);
+                state = rn_load64(&world->state);
         }
-        return &world;
+        return world;
 }

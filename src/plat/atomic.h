@@ -2,8 +2,8 @@
 /* The library's only atomics. Every operation is sequentially consistent: nobody has to argue about an order, and the
  * door needs it (acquire/release there is a Dekker bug that neither TSan nor sequential exploration sees).
  *
- * Each operation is one scheduling point in the exploring build (REIN_EXPLORE), where rn_point_hook chooses who goes on.
- * In every other build RN_POINT is nothing. */
+ * Each operation is one scheduling point in the exploring build (REIN_EXPLORE), where the observer chooses who goes on.
+ * In every other build there is none. */
 #ifndef RN_PLAT_ATOMIC_H
 #define RN_PLAT_ATOMIC_H
 
@@ -24,50 +24,100 @@ typedef struct rn_aptr {
 } rn_aptr;
 
 #if defined REIN_EXPLORE && REIN_EXPLORE
-extern void (*rn_point_hook)(const volatile void *where);
-#define RN_POINT(where) (rn_point_hook ? rn_point_hook(where) : (void)0)
+#define RN_EXPLORING 1
 #else
-#define RN_POINT(where) ((void)0)
+#define RN_EXPLORING 0
+#endif
+
+typedef enum rn_access { RN_ACCESS_READ, RN_ACCESS_WRITE, RN_ACCESS_UPDATE } rn_access;
+
+#if RN_EXPLORING
+/* before: another thread may go first. read: what a load gets, which in a weak memory need not be `newest`. wrote: a
+ * store, or the store of an update, took place. NULL: the real thing. Set by the explorer while it runs. */
+typedef struct rn_observer {
+        void (*before)(rn_access access, const volatile void *where);
+        uint64_t (*read)(const volatile void *where, uint64_t newest, rn_access access);
+        void (*wrote)(const volatile void *where, uint64_t old, uint64_t now, rn_access access);
+} rn_observer;
+
+extern const rn_observer *rn_observe;
+#define RN_POINT(access, where)            (rn_observe ? rn_observe->before(access, where) : (void)0)
+#define RN_READ(T, access, where, newest)  (rn_observe ? (T)(uintptr_t)rn_observe->read(where, (uint64_t)(uintptr_t)(newest), access) : (newest))
+#define RN_WROTE(access, where, old, now)                                                                              \
+        (rn_observe ? rn_observe->wrote(where, (uint64_t)(uintptr_t)(old), (uint64_t)(uintptr_t)(now), access) : (void)0)
+#else
+#define RN_POINT(access, where)           ((void)0)
+#define RN_READ(T, access, where, newest) (newest)
+#define RN_WROTE(access, where, old, now) ((void)0)
 #endif
 
 #define RN_ATOMIC_OPS(T, A, S)                                                                                         \
         static inline T rn_load##S(const A *a)                                                                         \
         {                                                                                                              \
-                RN_POINT(a);                                                                                           \
-                return atomic_load(&a->v);                                                                             \
+                RN_POINT(RN_ACCESS_READ, a);                                                                           \
+                return RN_READ(T, RN_ACCESS_READ, a, atomic_load(&a->v));                                              \
         }                                                                                                              \
         static inline void rn_store##S(A *a, T x)                                                                      \
         {                                                                                                              \
-                RN_POINT(a);                                                                                           \
+                RN_POINT(RN_ACCESS_WRITE, a);                                                                          \
+                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                   \
                 atomic_store(&a->v, x);                                                                                \
         }                                                                                                              \
         static inline T rn_swap##S(A *a, T x)                                                                          \
         {                                                                                                              \
-                RN_POINT(a);                                                                                           \
-                return atomic_exchange(&a->v, x);                                                                      \
+                RN_POINT(RN_ACCESS_UPDATE, a);                                                                         \
+                T old = atomic_exchange(&a->v, x);                                                                     \
+                RN_WROTE(RN_ACCESS_UPDATE, a, old, x);                                                                 \
+                return old;                                                                                            \
         }                                                                                                              \
         /* true: *a was *old and is now x; false: *old is what *a is */                                                \
         static inline bool rn_cas##S(A *a, T *old, T x)                                                                \
         {                                                                                                              \
-                RN_POINT(a);                                                                                           \
-                return atomic_compare_exchange_strong(&a->v, old, x);                                                  \
+                RN_POINT(RN_ACCESS_UPDATE, a);                                                                         \
+                bool done = atomic_compare_exchange_strong(&a->v, old, x);                                             \
+                if (done)                                                                                              \
+                        RN_WROTE(RN_ACCESS_UPDATE, a, *old, x);                                                        \
+                return done;                                                                                           \
         }
 
 RN_ATOMIC_OPS(uint32_t, rn_a32, 32)
 RN_ATOMIC_OPS(int64_t, rn_a64, 64)
 RN_ATOMIC_OPS(void *, rn_aptr, ptr)
 
+/* The real thing in every build, and no scheduling point. */
+static inline uint32_t rn_get32(const rn_a32 *a)
+{
+        return atomic_load(&a->v);
+}
+
+static inline void rn_set32(rn_a32 *a, uint32_t x)
+{
+        atomic_store(&a->v, x);
+}
+
+/* Relaxed, and no scheduling point: for words whose value matters only to the thread that wrote it. */
+static inline void *rn_peekptr(const rn_aptr *a)
+{
+        return atomic_load_explicit(&a->v, memory_order_relaxed);
+}
+
+static inline int64_t rn_peek64(const rn_a64 *a)
+{
+        return atomic_load_explicit(&a->v, memory_order_relaxed);
+}
+
 /* Both return the value after the operation. */
 static inline uint32_t rn_add32(rn_a32 *a, uint32_t x)
 {
-        RN_POINT(a);
-        return atomic_fetch_add(&a->v, x) + x;
+        RN_POINT(RN_ACCESS_UPDATE, a);
+        uint32_t old = atomic_fetch_add(&a->v, x);
+        RN_WROTE(RN_ACCESS_UPDATE, a, old, old + x);
+        return old + x;
 }
 
 static inline uint32_t rn_sub32(rn_a32 *a, uint32_t x)
 {
-        RN_POINT(a);
-        return atomic_fetch_sub(&a->v, x) - x;
+        return rn_add32(a, 0u - x);
 }
 
 #endif

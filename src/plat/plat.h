@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "plat/atomic.h"
+#include "plat/machine.h"
 
 #define RN_NEVER INT64_MAX
 
@@ -25,15 +26,19 @@ typedef enum rn_choice {
         RN_CHOOSE_FD,       /* 1: no descriptor is free (EMFILE) */
         RN_CHOOSE_INTR,     /* 1: this system call is interrupted (EINTR) */
         RN_CHOOSE_AGAIN,    /* 1: this system call would block after all (EAGAIN) */
+        RN_CHOOSE_SHORT,    /* 1: this read or write moves a part only */
         RN_CHOOSE_SPURIOUS, /* 1: this wait ends for no reason */
         RN_CHOOSE_KINDS
 } rn_choice;
 
-/* Set by tests, by the simulator and by nobody else, before other threads run. NULL: every answer is 0. */
+/* Set by tests and by nobody else, before other threads run. NULL: every answer is 0; in a simulation, its schedule's. */
 extern uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
 
 static inline uint32_t rn_choose(uint32_t n, rn_choice kind)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->choose(n, (int)kind);
         return rn_chooser ? rn_chooser(n, kind) : 0;
 }
 
@@ -63,6 +68,14 @@ void rn_lock_take_slow(rn_lock *l);
 
 static inline void rn_lock_take(rn_lock *l)
 {
+#if RN_EXPLORING
+        const rn_machine *m = rn_virtual();
+        if (m && m->whole_locks) {
+                m->lock_wait(l);
+                rn_set32(&l->word, 1);
+                return;
+        }
+#endif
         uint32_t zero = 0;
         if (!rn_cas32(&l->word, &zero, 1))
                 rn_lock_take_slow(l);
@@ -70,6 +83,13 @@ static inline void rn_lock_take(rn_lock *l)
 
 static inline void rn_lock_give(rn_lock *l)
 {
+#if RN_EXPLORING
+        const rn_machine *m = rn_virtual();
+        if (m && m->whole_locks) {
+                rn_set32(&l->word, 0);
+                return;
+        }
+#endif
         if (rn_swap32(&l->word, 0) == 2)
                 rn_word_wake(&l->word, 1);
 }
@@ -114,6 +134,10 @@ void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on
 uint32_t rn_generation(void);       /* grows by one in a forked child; async-signal-safe */
 int rn_at_exit(void (*fn)(void));   /* once per fn */
 const char *rn_errno_name(int err); /* "EINVAL"; NULL: no such error */
+const char *rn_env(const char *name); /* of the environment; NULL also in a set-user-id program */
+_Noreturn void rn_abort(void);
+/* When the calling thread crashes (a fault, abort), call note first, once, then let it crash. NULL: no more. */
+void rn_crash_watch(void (*note)(void));
 
 /* ---- descriptors ---- */
 

@@ -24,6 +24,9 @@ _Static_assert(sizeof(struct sockaddr_storage) <= 128, "rn_sys_addr holds every 
 
 int rn_sys_poll(int fd, int events, int wake, int64_t until)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->poll(fd, events, wake, until);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return 0;
         struct pollfd set[2] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = (short)events}};
@@ -42,6 +45,9 @@ int rn_sys_poll(int fd, int events, int wake, int64_t until)
 
 int rn_sys_wakefd(void)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->wakefd();
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -50,6 +56,11 @@ int rn_sys_wakefd(void)
 
 void rn_sys_wakefd_ring(int wake)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->wakefd_ring(wake);
+                return;
+        }
         int saved = errno;
         uint64_t one = 1;
         ssize_t n = write(wake, &one, sizeof one);
@@ -59,6 +70,11 @@ void rn_sys_wakefd_ring(int wake)
 
 void rn_sys_wakefd_drain(int wake)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->wakefd_drain(wake);
+                return;
+        }
         uint64_t count;
         ssize_t n = read(wake, &count, sizeof count);
         (void)n; /* EAGAIN: nothing to drain */
@@ -68,6 +84,9 @@ void rn_sys_wakefd_drain(int wake)
 
 int rn_sys_close(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim && sim->owns(fd))
+                return sim->close(fd);
         return close(fd) == 0 || errno == EINTR ? 0 : -errno; /* after EINTR Linux has closed it */
 }
 
@@ -79,17 +98,26 @@ static mode_t kind_of(int fd)
 
 bool rn_sys_is_stream(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim && sim->owns(fd))
+                return true;
         mode_t m = kind_of(fd);
         return m != S_IFREG && m != S_IFDIR && m != S_IFBLK;
 }
 
 bool rn_sys_is_socket(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim && sim->owns(fd))
+                return true; /* it never blocks, as a socket does not */
         return kind_of(fd) == S_IFSOCK;
 }
 
 int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim && (sim->owns(fd) || kind_of(fd) != S_IFREG))
+                return sim->read(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
         if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
@@ -121,6 +149,9 @@ static ssize_t write_quietly(int fd, const void *buf, size_t n)
 
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim && (sim->owns(fd) || kind_of(fd) != S_IFREG))
+                return sim->write(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
         if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
@@ -133,6 +164,9 @@ int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
 
 int rn_sys_signal_open(int signo, bool *was_blocked)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->signal_open(signo);
         sigset_t set, had;
         sigemptyset(&set);
         if (signo == SIGKILL || signo == SIGSTOP || sigaddset(&set, signo) != 0)
@@ -149,6 +183,9 @@ int rn_sys_signal_open(int signo, bool *was_blocked)
 
 int rn_sys_signal_take(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->signal_take(fd);
         struct signalfd_siginfo info;
         ssize_t n = read(fd, &info, sizeof info);
         if (n == (ssize_t)sizeof info)
@@ -158,6 +195,11 @@ int rn_sys_signal_take(int fd)
 
 void rn_sys_signal_close(int fd, int signo, bool was_blocked)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->close(fd);
+                return;
+        }
         close(fd);
         if (!was_blocked) {
                 sigset_t set;
@@ -185,6 +227,9 @@ static int lookup_error(int code)
 
 int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->lookup(host, service, list);
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
         hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST : 0);
         *list = NULL;
@@ -231,6 +276,9 @@ static int open_socket(const rn_sys_addr *a)
 
 int rn_sys_listen(const rn_sys_addr *a, int backlog)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->listen(a, backlog);
         int fd = open_socket(a), on = 1;
         if (fd < 0)
                 return fd;
@@ -244,6 +292,9 @@ int rn_sys_listen(const rn_sys_addr *a, int backlog)
 
 int rn_sys_accept(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->accept(fd);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
         if (rn_choose(2, RN_CHOOSE_FD))
@@ -254,6 +305,9 @@ int rn_sys_accept(int fd)
 
 int rn_sys_connect(const rn_sys_addr *a)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->connect(a);
         int fd = open_socket(a);
         if (fd < 0)
                 return fd;
@@ -266,6 +320,9 @@ int rn_sys_connect(const rn_sys_addr *a)
 
 int rn_sys_connected(int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->connected(fd);
         int err = 0;
         socklen_t n = sizeof err;
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)

@@ -12,21 +12,42 @@ void *rn_alloc(size_t n)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
-        return calloc(1, n ? n : 1);
+        const rn_machine *m = rn_virtual();
+        return m ? m->alloc(n, false) : rn_host_alloc(n);
 }
 
 void *rn_alloc_kept(size_t n)
 {
-        return rn_alloc(n);
+        if (rn_choose(2, RN_CHOOSE_ALLOC))
+                return NULL;
+        const rn_machine *m = rn_virtual();
+        return m ? m->alloc(n, true) : rn_host_alloc(n);
 }
 
 void rn_free(void *p)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                m->free(p);
+        else
+                rn_host_free(p);
+}
+
+void *rn_host_alloc(size_t n)
+{
+        return calloc(1, n ? n : 1);
+}
+
+void rn_host_free(void *p)
 {
         free(p);
 }
 
 int64_t rn_clock(void)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->clock();
         struct timespec t;
         clock_gettime(CLOCK_MONOTONIC, &t);
         return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
@@ -35,6 +56,9 @@ int64_t rn_clock(void)
 /* splitmix64 (S. Vigna) over one shared counter, seeded once; contention is of no matter where jitter is drawn. */
 uint64_t rn_random64(void)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->random64();
         static rn_a64 state;
         int64_t s = rn_load64(&state);
         if (s == 0) {

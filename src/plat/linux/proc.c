@@ -126,6 +126,11 @@ static bool task_file(uint32_t id, const char *what, char *buf, size_t n)
 
 void rn_thread_doing(uint32_t id, char *text, size_t n)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                m->thread_doing(id, text, n);
+                return;
+        }
         char line[256], where[64];
         text[0] = 0;
         if (!task_file(id, "syscall", line, sizeof line))
@@ -150,6 +155,8 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
 
 bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)
 {
+        if (rn_virtual())
+                return false; /* no code in a simulation blocks unseen */
         char line[256];
         if (!task_file(id, "schedstat", line, sizeof line))
                 return false;

@@ -34,8 +34,22 @@ __attribute__((noinline)) void *rn_self_word(void)
         return self_word;
 }
 
+__attribute__((noinline)) void rn_self_word_switch(void *word)
+{
+        self_word = word;
+}
+
+void rn_thread_word_ends(void *word)
+{
+        thread_ends(word);
+}
+
 __attribute__((noinline)) int rn_self_word_set(void *word)
 {
+        if (rn_virtual()) {
+                self_word = word;
+                return 0;
+        }
         if (!rn_load32(&key_made)) {
                 rn_lock_take(&setup_lock);
                 int rc = rn_load32(&key_made) ? 0 : pthread_key_create(&exit_key, thread_ends);
@@ -68,6 +82,8 @@ static void poked(int signo)
 
 int rn_poke_setup(void)
 {
+        if (rn_virtual())
+                return 0;
         rn_lock_take(&setup_lock);
         if (!rn_load32(&poke_signal)) {
                 uint32_t found = UINT32_MAX;
@@ -89,6 +105,11 @@ int rn_poke_setup(void)
 
 void rn_poke(uint32_t thread_id)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                m->poke(thread_id);
+                return;
+        }
         int saved = errno;
         syscall(SYS_tgkill, getpid(), (pid_t)thread_id, (int)rn_load32(&poke_signal));
         errno = saved;
@@ -102,6 +123,8 @@ static void poke_set(sigset_t *set)
 
 bool rn_poke_unblock(void)
 {
+        if (rn_virtual())
+                return false;
         sigset_t set, had;
         poke_set(&set);
         pthread_sigmask(SIG_UNBLOCK, &set, &had);
@@ -110,6 +133,8 @@ bool rn_poke_unblock(void)
 
 void rn_poke_land(bool block_again)
 {
+        if (rn_virtual())
+                return;
         int saved = errno;
         syscall(SYS_getppid);
         if (block_again) {
@@ -155,6 +180,9 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
 {
         if (rn_choose(2, RN_CHOOSE_THREAD))
                 return -EAGAIN;
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->thread_start(main, arg, name);
         rn_poke_setup();
         start *s = rn_alloc(sizeof *s);
         if (!s)
@@ -186,6 +214,9 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
 
 uint32_t rn_thread_id(void)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->thread_id();
         return (uint32_t)syscall(SYS_gettid);
 }
 
@@ -196,6 +227,9 @@ __attribute__((noinline)) void *rn_stack_base(void)
 
 size_t rn_stack_left(const void *base, size_t size)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->stack_left();
         if (!base || !size)
                 return SIZE_MAX;
         size_t used = (size_t)((const char *)base - (const char *)__builtin_frame_address(0));
@@ -215,6 +249,9 @@ static void in_child(void)
 
 uint32_t rn_generation(void)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->generation;
         uint32_t g = rn_load32(&generation);
         if (g)
                 return g;
@@ -229,5 +266,32 @@ uint32_t rn_generation(void)
 
 int rn_at_exit(void (*fn)(void))
 {
+        if (rn_virtual())
+                return 0; /* a simulation ends before the process does */
         return atexit(fn) == 0 ? 0 : -ENOMEM;
+}
+
+/* ---- the machine of a simulation ---- */
+
+rn_aptr rn_simulating;
+static rn_a64 simulating_thread; /* its pthread_t; 0: nobody */
+
+__attribute__((noinline)) const rn_machine *rn_virtual_here(void)
+{
+        _Static_assert(sizeof(pthread_t) <= sizeof(int64_t), "a pthread_t fits the word");
+        return rn_peek64(&simulating_thread) == (int64_t)pthread_self() ? rn_peekptr(&rn_simulating) : NULL;
+}
+
+int rn_machine_set(const rn_machine *m)
+{
+        int64_t nobody = 0, me = (int64_t)pthread_self();
+        if (!m) {
+                rn_storeptr(&rn_simulating, NULL);
+                rn_store64(&simulating_thread, 0);
+                return 0;
+        }
+        if (rn_peek64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
+                return -EBUSY;
+        rn_storeptr(&rn_simulating, (void *)(uintptr_t)m);
+        return 0;
 }

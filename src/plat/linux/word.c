@@ -11,14 +11,19 @@
 
 #include "plat/plat.h"
 
-#if defined REIN_EXPLORE && REIN_EXPLORE
-void (*rn_point_hook)(const volatile void *where);
+#if RN_EXPLORING
+const rn_observer *rn_observe;
 #endif
 
 uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
 
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                m->word_wait(word, value, until);
+                return;
+        }
         if (rn_choose(2, RN_CHOOSE_SPURIOUS))
                 return;
         struct timespec at, *limit = NULL;
@@ -36,6 +41,11 @@ void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 
 void rn_word_wake(rn_a32 *word, uint32_t how_many)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                m->word_wake(word, how_many);
+                return;
+        }
         int saved = errno;
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, how_many > INT_MAX ? INT_MAX : (int)how_many, NULL,
                 NULL, 0);
@@ -44,6 +54,12 @@ void rn_word_wake(rn_a32 *word, uint32_t how_many)
 
 void rn_lock_take_slow(rn_lock *l)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                for (uint32_t zero = 0; !rn_cas32(&l->word, &zero, 1); zero = 0)
+                        m->lock_wait(l);
+                return;
+        }
         for (unsigned round = 0; round < 12; round++) {
                 uint32_t zero = 0;
                 if (rn_cas32(&l->word, &zero, 1))
@@ -56,6 +72,11 @@ void rn_lock_take_slow(rn_lock *l)
 
 void rn_pause(unsigned round)
 {
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                m->pause();
+                return;
+        }
         if (round < 12) {
 #if defined __x86_64__ || defined __i386__
                 __builtin_ia32_pause();

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine that a simulation puts in the operating system's place, for the one thread it runs on. Every function of
+ * plat.h that waits, tells the time, can fail or starts something asks rn_virtual() first; on every other thread of the
+ * process, and when nothing is simulated, the answer is NULL after one load and one branch.
+ *
+ * Members mean what the functions of plat.h with the same name mean. */
+#ifndef RN_PLAT_MACHINE_H
+#define RN_PLAT_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "plat/atomic.h"
+
+struct rn_lock;
+struct rn_world;
+struct rn_sys_addr;
+
+typedef struct rn_machine {
+        struct rn_world *world; /* what the process has one of: the simulation has its own */
+        uint32_t generation;    /* of its objects: those made outside answer -EPERM inside, and the reverse */
+
+        void (*call)(const char *function); /* a public call begins: others may go first */
+
+        uint32_t (*choose)(uint32_t n, int kind);
+        void *(*alloc)(size_t n, bool kept);
+        void (*free)(void *p);
+        int64_t (*clock)(void);
+        uint64_t (*random64)(void);
+
+        void (*word_wait)(rn_a32 *word, uint32_t value, int64_t until);
+        void (*word_wake)(rn_a32 *word, uint32_t how_many);
+        void (*lock_wait)(struct rn_lock *l); /* returns when it is free; nobody else runs before the caller takes it */
+        bool whole_locks; /* exploring build: taking a lock is one step of a schedule, not those of its words */
+        void (*pause)(void);
+
+        int (*thread_start)(void (*main)(void *), void *arg, const char *name);
+        uint32_t (*thread_id)(void);
+        void (*thread_doing)(uint32_t id, char *text, size_t n);
+        size_t (*stack_left)(void);
+        void (*poke)(uint32_t thread_id);
+
+        bool (*owns)(int fd); /* is this number one of the simulation's descriptors? */
+        int (*poll)(int fd, int events, int wake, int64_t until);
+        int (*wakefd)(void);
+        void (*wakefd_ring)(int wake);
+        void (*wakefd_drain)(int wake);
+        int (*close)(int fd);
+        int64_t (*read)(int fd, void *buf, size_t n);
+        int64_t (*write)(int fd, const void *buf, size_t n);
+        int (*lookup)(const char *host, const char *service, struct rn_sys_addr **list);
+        int (*listen)(const struct rn_sys_addr *a, int backlog);
+        int (*accept)(int fd);
+        int (*connect)(const struct rn_sys_addr *a);
+        int (*connected)(int fd);
+        int (*signal_open)(int signo);
+        int (*signal_take)(int fd);
+} rn_machine;
+
+extern rn_aptr rn_simulating; /* the machine some thread runs on */
+
+const rn_machine *rn_virtual_here(void); /* is this the thread? */
+
+static inline const rn_machine *rn_virtual(void)
+{
+        return rn_peekptr(&rn_simulating) ? rn_virtual_here() : NULL;
+}
+
+/* The calling thread runs on m from now on; NULL: on the operating system again. -EBUSY: another thread is simulating. */
+int rn_machine_set(const rn_machine *m);
+
+/* The thread-local word as a coroutine switch changes it: nothing is registered for the thread's end. */
+void rn_self_word_switch(void *word);
+void rn_thread_word_ends(void *word); /* what the end of a thread does with its word */
+
+/* Memory of the simulation itself, not of the program in it. */
+void *rn_host_alloc(size_t n);
+void rn_host_free(void *p);
+
+/* The first line of every public call that touches what tasks share. */
+#define RN_CALL() rn_call(__func__)
+
+static inline void rn_call(const char *function)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                m->call(function);
+}
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine: memory, time and chance, words to sleep on, locks, threads.
+ *
+ * Memory. Every block has a header in a list; what is given back is kept, unusable, until the schedule ends, so that a
+ * late use is seen and not somebody else's. Records that live as long as the process live as long as the simulation. */
+#include "sim/sim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#if defined REIN_ASAN
+#include <sanitizer/asan_interface.h>
+#define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define HIDE(p, n) ((void)0)
+#define SHOW(p, n) ((void)0)
+#endif
+
+/* ---- memory ---- */
+
+enum { IN_USE = 0x5eed, GIVEN_BACK = 0xdead };
+
+typedef struct rn_block {
+        struct rn_block *next, *before;
+        size_t size;
+        uint32_t state;
+        bool kept;
+        _Alignas(16) char bytes[];
+} rn_block;
+
+static void *m_alloc(size_t n, bool for_ever)
+{
+        rn_sim_state *s = rn_sim;
+        rn_block *b = n <= SIZE_MAX - sizeof *b ? rn_host_alloc(sizeof *b + n) : NULL;
+        if (!b)
+                return NULL;
+        b->size = n;
+        b->state = IN_USE;
+        b->kept = for_ever;
+        b->next = s->blocks;
+        if (b->next)
+                b->next->before = b;
+        s->blocks = b;
+        return b->bytes;
+}
+
+static void m_free(void *p)
+{
+        rn_sim_state *s = rn_sim;
+        if (!p)
+                return;
+        rn_block *b = (rn_block *)(void *)((char *)p - offsetof(rn_block, bytes));
+        if (b->state != IN_USE) {
+                rn_sim_over(REIN_SIM_MISUSE, "%s", b->state == GIVEN_BACK ?
+                                    "memory was given back twice" : "memory from outside was given back inside");
+                return;
+        }
+        if (s->plan->observe && s->running)
+                rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
+        b->state = GIVEN_BACK;
+        if (b->next)
+                b->next->before = b->before;
+        if (b->before)
+                b->before->next = b->next;
+        else
+                s->blocks = b->next;
+        b->next = s->freed;
+        s->freed = b;
+        HIDE(b->bytes, b->size);
+}
+
+bool rn_sim_freed(const volatile void *at)
+{
+        const rn_sim_state *s = rn_sim;
+        if (!s->plan->observe)
+                return false;
+        const char *p = (const char *)(uintptr_t)at;
+        for (const rn_block *b = s->freed; b; b = b->next)
+                if (p >= b->bytes && p < b->bytes + b->size)
+                        return true;
+        return false;
+}
+
+size_t rn_sim_memory_left(size_t *bytes)
+{
+        size_t count = 0;
+        *bytes = 0;
+        for (const rn_block *b = rn_sim->blocks; b; b = b->next) {
+                if (b->kept)
+                        continue;
+                count++;
+                *bytes += b->size;
+        }
+        return count;
+}
+
+static void free_all(rn_block *b)
+{
+        while (b) {
+                rn_block *next = b->next;
+                SHOW(b->bytes, b->size);
+                rn_host_free(b);
+                b = next;
+        }
+}
+
+void rn_sim_memory_free(void)
+{
+        free_all(rn_sim->blocks);
+        free_all(rn_sim->freed);
+        rn_sim->blocks = rn_sim->freed = NULL;
+}
+
+/* ---- time and chance ---- */
+
+static int64_t m_clock(void)
+{
+        return rn_sim->now;
+}
+
+/* The same numbers in every schedule: what is random in a program is not what differs between two runs. */
+static uint64_t m_random64(void)
+{
+        return rn_sim_random(&rn_sim->numbers);
+}
+
+uint32_t rn_sim_fault(uint32_t n, rn_choice kind)
+{
+        static const char letters[RN_CHOOSE_KINDS] = {
+                [RN_CHOOSE_ALLOC] = 'a', [RN_CHOOSE_THREAD] = 't', [RN_CHOOSE_FD] = 'f',      [RN_CHOOSE_INTR] = 'i',
+                [RN_CHOOSE_AGAIN] = 'g', [RN_CHOOSE_SHORT] = 'h',  [RN_CHOOSE_SPURIOUS] = 'p'};
+        const rn_sim_state *s = rn_sim;
+        if (!s->running || s->over || !(s->plan->faults >> kind & 1))
+                return 0;
+        return rn_sim_pick(n, letters[kind], false);
+}
+
+static uint32_t m_choose(uint32_t n, int kind)
+{
+        return rn_sim_fault(n, (rn_choice)kind);
+}
+
+/* ---- points ---- */
+
+static void m_call(const char *function)
+{
+        if (rn_sim->running)
+                rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = function});
+}
+
+static void m_pause(void)
+{
+        rn_sim_task *me = rn_sim->running;
+        me->paused_at = rn_sim->progress;
+        rn_sim_op((rn_op){.kind = RN_OP_PAUSE});
+}
+
+/* ---- words and locks ---- */
+
+static void m_word_wait(rn_a32 *word, uint32_t value, int64_t until)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *me = s->running;
+        rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = word, .len = sizeof *word});
+        if (rn_get32(word) != value || rn_sim_fault(2, RN_CHOOSE_SPURIOUS))
+                return;
+        me->woken = me->poked = false;
+        me->until = until;
+        me->slept_at = ++s->queue;
+        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = word, .len = sizeof *word});
+        me->until = RN_NEVER;
+}
+
+static void m_word_wake(rn_a32 *word, uint32_t how_many)
+{
+        rn_sim_state *s = rn_sim;
+        if (!s->running)
+                return;
+        rn_sim_op((rn_op){.kind = RN_OP_WAKE, .at = word, .len = sizeof *word});
+        for (; how_many; how_many--) {
+                rn_sim_task *first = NULL;
+                for (uint32_t i = 0; i < s->count; i++) {
+                        rn_sim_task *t = s->tasks[i];
+                        if (!t->ended && t->op.kind == RN_OP_SLEEP && t->op.at == word && !t->woken &&
+                            (!first || t->slept_at < first->slept_at))
+                                first = t;
+                }
+                if (!first)
+                        return;
+                first->woken = true;
+        }
+}
+
+static void m_lock_wait(rn_lock *l)
+{
+        rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+}
+
+/* ---- threads ---- */
+
+static int m_thread_start(void (*main)(void *), void *arg, const char *name)
+{
+        m_call("starts a thread");
+        return rn_sim_spawn(name, main, arg) < 0 ? -EAGAIN : 0;
+}
+
+static uint32_t m_thread_id(void)
+{
+        return rn_sim->running ? rn_sim->running->id + 1 : 0;
+}
+
+static rn_sim_task *task_of(uint32_t thread_id)
+{
+        return thread_id && thread_id <= rn_sim->count ? rn_sim->tasks[thread_id - 1] : NULL;
+}
+
+static void m_thread_doing(uint32_t id, char *text, size_t n)
+{
+        rn_sim_task *t = task_of(id);
+        if (t && !t->ended)
+                rn_sim_describe(t, text, n);
+        else if (n)
+                text[0] = 0;
+}
+
+static size_t m_stack_left(void)
+{
+        const rn_sim_task *me = rn_sim->running;
+        const char *here = __builtin_frame_address(0);
+        return me && here > me->coro.stack.low ? (size_t)(here - me->coro.stack.low) : 0;
+}
+
+/* As a signal: whoever sleeps in the kernel leaves; whoever does not, never learns of it. */
+static void m_poke(uint32_t thread_id)
+{
+        rn_sim_task *t = task_of(thread_id);
+        m_call("pokes");
+        if (t && !t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL))
+                t->poked = true;
+}
+
+void rn_sim_machine(rn_machine *m)
+{
+        m->call = m_call;
+        m->choose = m_choose;
+        m->alloc = m_alloc;
+        m->free = m_free;
+        m->clock = m_clock;
+        m->random64 = m_random64;
+        m->word_wait = m_word_wait;
+        m->word_wake = m_word_wake;
+        m->lock_wait = m_lock_wait;
+        m->pause = m_pause;
+        m->thread_start = m_thread_start;
+        m->thread_id = m_thread_id;
+        m->thread_doing = m_thread_doing;
+        m->stack_left = m_stack_left;
+        m->poke = m_poke;
+}

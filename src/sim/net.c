@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The descriptors of a simulation: pipes, connections, listeners, the wake descriptors of doors, signals. Numbers start
+ * at FIRST and the lowest free one is given out, as POSIX asks: a number used too long is another's.
+ *
+ * A file is an end. Two ends share one or two pieces of pipe, each a ring of bytes with a writing and a reading end. */
+#include "sim/sim.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { FIRST = 1 << 20, FILES = 64, SOCKET_ROOM = 65536, SIGNALS = 65, ADDRESS = 120, BACKLOG = 16 };
+
+typedef struct ring {
+        size_t room, used, from;
+        bool writer_gone, reader_gone;
+        char bytes[];
+} ring;
+
+typedef enum kind { NONE, END, LISTENER, WAKE, SIGNAL } kind;
+
+typedef struct file {
+        kind kind;
+        ring *in, *out;
+        char address[ADDRESS];
+        struct file *waiting[BACKLOG]; /* accepted next: files without a number yet */
+        uint32_t waits, backlog;
+        uint64_t rings; /* WAKE */
+        int signo;
+} file;
+
+typedef struct rn_files {
+        file *at[FILES];
+        bool pending[SIGNALS];
+} rn_files;
+
+static rn_files *files(void)
+{
+        if (!rn_sim->files)
+                rn_sim->files = rn_host_alloc(sizeof(rn_files));
+        return rn_sim->files;
+}
+
+static file *of(int fd)
+{
+        rn_files *f = rn_sim->files;
+        return f && fd >= FIRST && fd < FIRST + FILES ? f->at[fd - FIRST] : NULL;
+}
+
+static bool m_owns(int fd)
+{
+        return fd >= FIRST && fd < FIRST + FILES;
+}
+
+static int number(file *x)
+{
+        rn_files *f = files();
+        for (int i = 0; f && x && i < FILES; i++) {
+                if (!f->at[i]) {
+                        f->at[i] = x;
+                        return FIRST + i;
+                }
+        }
+        return x ? -EMFILE : -ENOMEM;
+}
+
+static file *make(kind k)
+{
+        file *x = rn_host_alloc(sizeof *x);
+        if (x)
+                x->kind = k;
+        return x;
+}
+
+static int opened(kind k)
+{
+        if (rn_sim_fault(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        file *x = make(k);
+        int fd = number(x);
+        if (fd < 0)
+                rn_host_free(x);
+        return fd;
+}
+
+static ring *ring_new(size_t room)
+{
+        ring *r = rn_host_alloc(sizeof *r + room);
+        if (r)
+                r->room = room;
+        return r;
+}
+
+static void point(int fd)
+{
+        if (!rn_sim->running)
+                return;
+        rn_sim->running->fd = fd;
+        rn_sim_op((rn_op){.kind = RN_OP_FD});
+}
+
+/* ---- the end of a file ---- */
+
+static void let_go(ring *r, bool writer)
+{
+        if (!r)
+                return;
+        if (writer)
+                r->writer_gone = true;
+        else
+                r->reader_gone = true;
+        if (r->writer_gone && r->reader_gone)
+                rn_host_free(r);
+}
+
+static void destroy(file *x)
+{
+        for (uint32_t i = 0; i < x->waits; i++)
+                destroy(x->waiting[i]);
+        let_go(x->in, false);
+        let_go(x->out, true);
+        rn_host_free(x);
+}
+
+static int m_close(int fd)
+{
+        point(fd);
+        file *x = of(fd);
+        if (!x)
+                return -EBADF;
+        rn_sim->files->at[fd - FIRST] = NULL;
+        destroy(x);
+        return 0;
+}
+
+size_t rn_sim_files_open(void)
+{
+        size_t n = 0;
+        for (int i = 0; rn_sim->files && i < FILES; i++)
+                n += rn_sim->files->at[i] != NULL;
+        return n;
+}
+
+void rn_sim_files_free(void)
+{
+        for (int i = 0; rn_sim->files && i < FILES; i++)
+                if (rn_sim->files->at[i])
+                        destroy(rn_sim->files->at[i]);
+        rn_host_free(rn_sim->files);
+        rn_sim->files = NULL;
+}
+
+/* ---- what is ready ---- */
+
+static int ready(int fd, int events)
+{
+        const file *x = of(fd);
+        if (!x)
+                return RN_POLLNVAL;
+        int r = 0;
+        switch (x->kind) {
+        case END:
+                if (x->in && (x->in->used || x->in->writer_gone))
+                        r |= RN_POLLIN;
+                if (x->out && (x->out->used < x->out->room || x->out->reader_gone))
+                        r |= RN_POLLOUT;
+                break;
+        case LISTENER:
+                r = x->waits ? RN_POLLIN : 0;
+                break;
+        case WAKE:
+                r = x->rings ? RN_POLLIN : 0;
+                break;
+        case SIGNAL:
+                r = rn_sim->files->pending[x->signo] ? RN_POLLIN : 0;
+                break;
+        case NONE:
+                break;
+        }
+        return r & events;
+}
+
+bool rn_sim_fd_ready(const rn_sim_task *t)
+{
+        return (t->fd >= 0 && ready(t->fd, t->events)) || ready(t->wake, RN_POLLIN);
+}
+
+static int m_poll(int fd, int events, int wake, int64_t until)
+{
+        rn_sim_task *me = rn_sim->running;
+        if (rn_sim_fault(2, RN_CHOOSE_INTR))
+                return 0;
+        if (fd >= 0 && !m_owns(fd)) {
+                rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", me->name, fd);
+                rn_sim_stop();
+        }
+        me->fd = fd;
+        me->events = events;
+        me->wake = wake;
+        me->until = until;
+        me->woken = me->poked = false;
+        rn_sim_op((rn_op){.kind = RN_OP_POLL});
+        me->until = RN_NEVER;
+        return fd < 0 || me->poked ? 0 : ready(fd, events);
+}
+
+static int m_wakefd(void)
+{
+        return opened(WAKE);
+}
+
+static void m_wakefd_ring(int wake)
+{
+        point(wake);
+        file *x = of(wake);
+        if (x)
+                x->rings++;
+}
+
+static void m_wakefd_drain(int wake)
+{
+        file *x = of(wake);
+        if (x)
+                x->rings = 0;
+}
+
+/* ---- bytes ---- */
+
+static int64_t refused(int fd, const char *what)
+{
+        rn_sim_over(REIN_SIM_MISUSE, "'%s' %s the real descriptor %d", rn_sim->running->name, what, fd);
+        rn_sim_stop();
+}
+
+static size_t part(size_t n)
+{
+        return n > 1 && rn_sim_fault(2, RN_CHOOSE_SHORT) ? n / 2 : n;
+}
+
+static int64_t m_read(int fd, void *buf, size_t n)
+{
+        if (!m_owns(fd))
+                return refused(fd, "reads");
+        if (rn_sim_fault(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        point(fd);
+        file *x = of(fd);
+        if (!x || x->kind != END || !x->in)
+                return -EBADF;
+        ring *r = x->in;
+        if (!r->used)
+                return r->writer_gone ? 0 : -EAGAIN;
+        if (rn_sim_fault(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        n = part(n < r->used ? n : r->used);
+        for (size_t i = 0; i < n; i++)
+                ((char *)buf)[i] = r->bytes[(r->from + i) % r->room];
+        r->from = (r->from + n) % r->room;
+        r->used -= n;
+        return (int64_t)n;
+}
+
+static int64_t m_write(int fd, const void *buf, size_t n)
+{
+        if (!m_owns(fd))
+                return refused(fd, "writes to");
+        if (rn_sim_fault(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        point(fd);
+        file *x = of(fd);
+        if (!x || x->kind != END || !x->out)
+                return -EBADF;
+        ring *r = x->out;
+        if (r->reader_gone)
+                return -EPIPE;
+        if (r->used == r->room || rn_sim_fault(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        size_t left = r->room - r->used;
+        n = part(n < left ? n : left);
+        for (size_t i = 0; i < n; i++)
+                r->bytes[(r->from + r->used + i) % r->room] = ((const char *)buf)[i];
+        r->used += n;
+        return (int64_t)n;
+}
+
+/* Two ends: what `a` writes into `there` b reads; back may be NULL. */
+static void join(file *a, file *b, ring *there, ring *back)
+{
+        a->out = b->in = there;
+        a->in = b->out = back;
+}
+
+int rein_sim_pipe(int fds[2], size_t capacity)
+{
+        if (!rn_virtual())
+                return -EPERM;
+        if (!fds || !capacity)
+                return -EINVAL;
+        int r = opened(END), w = r < 0 ? r : opened(END);
+        ring *ring = w < 0 ? NULL : ring_new(capacity);
+        if (!ring) {
+                if (r >= 0)
+                        m_close(r);
+                if (w >= 0)
+                        m_close(w);
+                return w < 0 ? w : -ENOMEM;
+        }
+        join(of(w), of(r), ring, NULL);
+        fds[0] = r;
+        fds[1] = w;
+        return 0;
+}
+
+/* ---- connections ---- */
+
+static int m_lookup(const char *host, const char *service, rn_sys_addr **list)
+{
+        *list = rn_alloc(sizeof **list);
+        if (!*list)
+                return -ENOMEM;
+        int n = snprintf((char *)(*list)->bytes, ADDRESS, "%s:%s", host ? host : "", service ? service : "");
+        if (n < 0 || n >= ADDRESS) {
+                rn_free(*list);
+                *list = NULL;
+                return -EADDRNOTAVAIL;
+        }
+        return 0;
+}
+
+static file *listener_at(const char *address)
+{
+        for (int i = 0; rn_sim->files && i < FILES; i++) {
+                file *x = rn_sim->files->at[i];
+                if (x && x->kind == LISTENER && strcmp(x->address, address) == 0)
+                        return x;
+        }
+        return NULL;
+}
+
+static int m_listen(const rn_sys_addr *a, int backlog)
+{
+        point(-1);
+        if (listener_at((const char *)a->bytes))
+                return -EADDRINUSE;
+        int fd = opened(LISTENER);
+        if (fd >= 0) {
+                memcpy(of(fd)->address, a->bytes, ADDRESS);
+                of(fd)->backlog = backlog > 0 && backlog < BACKLOG ? (uint32_t)backlog : BACKLOG;
+        }
+        return fd;
+}
+
+static int m_accept(int fd)
+{
+        if (rn_sim_fault(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (rn_sim_fault(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        point(fd);
+        file *l = of(fd);
+        if (!l || l->kind != LISTENER)
+                return l ? -EINVAL : -EBADF;
+        if (!l->waits)
+                return -EAGAIN;
+        int got = number(l->waiting[0]);
+        if (got >= 0)
+                memmove(&l->waiting[0], &l->waiting[1], --l->waits * sizeof l->waiting[0]);
+        return got;
+}
+
+static int m_connect(const rn_sys_addr *a)
+{
+        point(-1);
+        int fd = opened(END);
+        if (fd < 0)
+                return fd;
+        file *l = listener_at((const char *)a->bytes);
+        if (!l || l->waits == l->backlog) {
+                m_close(fd);
+                return -ECONNREFUSED;
+        }
+        file *far = make(END);
+        ring *there = ring_new(SOCKET_ROOM), *back = ring_new(SOCKET_ROOM);
+        if (!far || !there || !back) {
+                rn_host_free(far);
+                rn_host_free(there);
+                rn_host_free(back);
+                m_close(fd);
+                return -ENOMEM;
+        }
+        join(of(fd), far, there, back);
+        l->waiting[l->waits++] = far;
+        return fd;
+}
+
+static int m_connected(int fd)
+{
+        return of(fd) ? 0 : -EBADF;
+}
+
+/* ---- signals ---- */
+
+static int m_signal_open(int signo)
+{
+        if (signo <= 0 || signo >= SIGNALS)
+                return -EINVAL;
+        int fd = opened(SIGNAL);
+        if (fd >= 0)
+                of(fd)->signo = signo;
+        return fd;
+}
+
+static int m_signal_take(int fd)
+{
+        file *x = of(fd);
+        if (!x || !rn_sim->files->pending[x->signo])
+                return 0;
+        rn_sim->files->pending[x->signo] = false;
+        return 1;
+}
+
+int rein_sim_raise(int signo)
+{
+        if (!rn_virtual())
+                return -EPERM;
+        if (signo <= 0 || signo >= SIGNALS)
+                return -EINVAL;
+        point(-1);
+        if (!files())
+                return -ENOMEM;
+        rn_sim->files->pending[signo] = true;
+        return 0;
+}
+
+void rn_sim_net(rn_machine *m)
+{
+        m->owns = m_owns;
+        m->poll = m_poll;
+        m->wakefd = m_wakefd;
+        m->wakefd_ring = m_wakefd_ring;
+        m->wakefd_drain = m_wakefd_drain;
+        m->close = m_close;
+        m->read = m_read;
+        m->write = m_write;
+        m->lookup = m_lookup;
+        m->listen = m_listen;
+        m->accept = m_accept;
+        m->connect = m_connect;
+        m->connected = m_connected;
+        m->signal_open = m_signal_open;
+        m->signal_take = m_signal_take;
+}

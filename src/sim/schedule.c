@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tasks, the points at which they change over, virtual time.
+ *
+ * A task at a point has written down its op and asks who is next. Enabled ops compete; the task that wins returns from
+ * its point and does what it announced. When nobody is enabled, time jumps to the earliest `until`. When there is none,
+ * the run is over: well, if everybody ended; by a deadlock or a task left behind, if not. The clock and hand threads of
+ * the simulated library never end and are not counted. */
+#include "sim/sim.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/task.h"
+#include "core/world.h"
+
+rn_sim_state *rn_sim;
+
+enum { MOST_IDLE_JUMPS = 10000 };
+
+static const char *const op_names[RN_OP_KINDS] = {
+        [RN_OP_START] = "begins", [RN_OP_CALL] = "calls",    [RN_OP_READ] = "loads",    [RN_OP_WRITE] = "stores",
+        [RN_OP_UPDATE] = "updates", [RN_OP_FREE] = "frees",  [RN_OP_LOCK] = "locks",    [RN_OP_LOOK] = "looks before it sleeps on",
+        [RN_OP_SLEEP] = "sleeps on", [RN_OP_WAKE] = "wakes",  [RN_OP_POLL] = "waits for descriptor", [RN_OP_FD] = "uses descriptor",
+        [RN_OP_PAUSE] = "spins", [RN_OP_END] = "ends",
+};
+
+/* ---- tasks ---- */
+
+/* Coroutines are kept from one schedule to the next: making one costs a mapping. */
+static rn_sim_task *kept[RN_SIM_TASKS];
+static size_t kept_stack;
+
+void rn_sim_tasks_free(void)
+{
+        for (size_t i = 0; i < RN_SIM_TASKS && kept[i]; i++) {
+                rn_coro_free(&kept[i]->coro);
+                rn_host_free(kept[i]);
+                kept[i] = NULL;
+        }
+}
+
+static rn_sim_task *choose(void);
+
+/* The running task leaves for good: `next` goes on, or the host. */
+static _Noreturn void leave(rn_sim_task *next)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *me = s->running;
+        s->running = next;
+        rn_self_word_switch(next ? next->word : NULL);
+        rn_coro_leave(&me->coro, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
+}
+
+_Noreturn void rn_sim_stop(void)
+{
+        leave(NULL);
+}
+
+static void task_main(void *arg)
+{
+        rn_sim_task *t = arg;
+        t->main(t->arg);
+        if (rn_self_word())
+                rn_thread_word_ends(rn_self_word());
+        t->word = NULL;
+        t->ended = true;
+        rn_sim->progress++;
+        leave(choose());
+}
+
+static rn_sim_task *task_take(uint32_t id, size_t stack)
+{
+        if (stack != kept_stack) {
+                rn_sim_tasks_free();
+                kept_stack = stack;
+        }
+        rn_sim_task *t = kept[id];
+        if (t) {
+                rn_coro coro = t->coro;
+                *t = (rn_sim_task){.coro = coro};
+                rn_coro_remake(&t->coro, task_main, t);
+        } else {
+                t = rn_host_alloc(sizeof *t);
+                if (!t)
+                        return NULL;
+                if (rn_coro_make(&t->coro, stack, task_main, t) < 0) {
+                        rn_host_free(t);
+                        return NULL;
+                }
+                kept[id] = t;
+        }
+        return t;
+}
+
+int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
+{
+        rn_sim_state *s = rn_sim;
+        if (s->count == RN_SIM_TASKS)
+                return -1;
+        rn_sim_task *t = task_take(s->count, s->plan->stack_size);
+        if (!t)
+                return -1;
+        t->id = s->count++;
+        s->tasks[t->id] = t;
+        snprintf(t->name, sizeof t->name, "%s", name && name[0] ? name : "thread");
+        t->main = main;
+        t->arg = arg;
+        t->op.kind = RN_OP_START;
+        t->until = RN_NEVER;
+        if (s->running)
+                memcpy(t->clock, s->running->clock, sizeof t->clock);
+        rn_sim_born(t);
+        return (int)t->id;
+}
+
+/* The library's own threads, which live as long as the world. */
+static bool serves(const rn_sim_task *t)
+{
+        const rn_world *w = rn_sim->machine.world;
+        return w && t->word && (t->word == w->clock.clock_task || t->word == w->clock.hand_task);
+}
+
+const char *rn_sim_task_name(const rn_sim_task *t)
+{
+        return t->name;
+}
+
+/* ---- what the ops ask for ---- */
+
+bool rn_sim_ready(rn_sim_task *t)
+{
+        const rn_sim_state *s = rn_sim;
+        if (t->ended)
+                return false;
+        switch (t->op.kind) {
+        case RN_OP_LOCK:
+                return !*(const volatile uint32_t *)t->op.at;
+        case RN_OP_SLEEP:
+                return t->woken || t->poked || t->until <= s->now;
+        case RN_OP_POLL:
+                return t->woken || t->poked || t->until <= s->now || rn_sim_fd_ready(t);
+        case RN_OP_PAUSE:
+                return s->progress > t->paused_at;
+        default:
+                return true;
+        }
+}
+
+/* When nobody is enabled and no timer is left, those that only spin are let go on: they may be counting. */
+static uint32_t spinning(rn_sim_task **ready)
+{
+        const rn_sim_state *s = rn_sim;
+        uint32_t n = 0;
+        for (uint32_t i = 0; i < s->count; i++)
+                if (!s->tasks[i]->ended && s->tasks[i]->op.kind == RN_OP_PAUSE)
+                        ready[n++] = s->tasks[i];
+        return n;
+}
+
+static uint32_t enabled(rn_sim_task **ready)
+{
+        rn_sim_state *s = rn_sim;
+        uint32_t n = 0;
+        rn_sim_task *me = s->running;
+        const bool spins = me && me->op.kind == RN_OP_PAUSE;
+        if (me && !spins && rn_sim_ready(me))
+                ready[n++] = me;
+        for (uint32_t i = 0; i < s->count; i++)
+                if (s->tasks[i] != me && rn_sim_ready(s->tasks[i]))
+                        ready[n++] = s->tasks[i];
+        if (spins && rn_sim_ready(me))
+                ready[n++] = me;
+        return n;
+}
+
+/* ---- the end of a run ---- */
+
+void rn_sim_over(int ended, const char *fmt, ...)
+{
+        rn_sim_state *s = rn_sim;
+        if (s->over)
+                return;
+        s->over = true;
+        s->result->ended = ended;
+        va_list ap;
+        va_start(ap, fmt);
+        vsnprintf(s->result->text, sizeof s->result->text, fmt, ap);
+        va_end(ap);
+}
+
+void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
+{
+        const uintptr_t word = (uintptr_t)t->word;
+        rn_task *task = word & 1 ? NULL : t->word;
+        const char *doing = task ? rn_peekptr(&task->doing) : NULL;
+        const char *at = task ? rn_peekptr(&task->doing_at) : NULL;
+        if (doing)
+                snprintf(text, n, "'%s' is in %s%s%s", t->name, doing, at ? " " : "", at ? at : "");
+        else if (t->op.kind == RN_OP_LOCK)
+                snprintf(text, n, "'%s' waits for a lock", t->name);
+        else if (t->op.kind == RN_OP_POLL)
+                snprintf(text, n, "'%s' waits for descriptor %d", t->name, t->fd);
+        else
+                snprintf(text, n, "'%s' sleeps", t->name);
+}
+
+/* Everybody who is still there, one after the other. */
+static void stuck(int ended, const char *what)
+{
+        const rn_sim_state *s = rn_sim;
+        char all[RN_SIM_TEXT / 2] = "", one[160];
+        size_t used = 0;
+        for (uint32_t i = 0; i < s->count && used < sizeof all; i++) {
+                if (s->tasks[i]->ended || serves(s->tasks[i]))
+                        continue;
+                rn_sim_describe(s->tasks[i], one, sizeof one);
+                int put = snprintf(all + used, sizeof all - used, "%s%s", used ? "; " : "", one);
+                used += put > 0 ? (size_t)put : 0;
+        }
+        rn_sim_over(ended, "%s: %s", what, all);
+}
+
+static bool alive(bool main_too)
+{
+        const rn_sim_state *s = rn_sim;
+        for (uint32_t i = main_too ? 0 : 1; i < s->count; i++)
+                if (!s->tasks[i]->ended && !serves(s->tasks[i]))
+                        return true;
+        return false;
+}
+
+/* Nobody can run now. false: the run is over. */
+static bool time_passes(void)
+{
+        rn_sim_state *s = rn_sim;
+        int64_t next = RN_NEVER;
+        for (uint32_t i = 0; i < s->count; i++) {
+                const rn_sim_task *t = s->tasks[i];
+                if (!t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL) && t->until < next)
+                        next = t->until;
+        }
+        if (next != RN_NEVER && s->idle_jumps++ < MOST_IDLE_JUMPS) {
+                s->now = next > s->now ? next : s->now;
+                return true;
+        }
+        if (!s->tasks[0]->ended || s->plan->no_world)
+                stuck(REIN_SIM_DEADLOCK, "nobody can go on");
+        else
+                stuck(REIN_SIM_LEFT_RUNNING, "left behind when the program returned");
+        return false;
+}
+
+/* ---- one step ---- */
+
+static void tell(const rn_sim_task *t, bool preempted)
+{
+        const rn_sim_state *s = rn_sim;
+        fprintf(stderr, "%6llu  %-12s %s", (unsigned long long)s->result->steps, t->name, op_names[t->op.kind]);
+        if (t->op.what)
+                fprintf(stderr, " %s", t->op.what);
+        else if (t->op.kind == RN_OP_POLL || t->op.kind == RN_OP_FD)
+                fprintf(stderr, " %d", t->fd);
+        else if (t->op.at)
+                fprintf(stderr, " %p", (void *)(uintptr_t)t->op.at);
+        fprintf(stderr, "%s\n", preempted ? "      <-- preempts" : "");
+}
+
+static bool changes_something(rn_op_kind k)
+{
+        return k != RN_OP_PAUSE && k != RN_OP_READ && k != RN_OP_START;
+}
+
+static void stepped(rn_sim_task *t, bool preempted)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_result *r = s->result;
+        r->steps++;
+        r->preemptions += preempted;
+        r->hash = (r->hash ^ (t->id * 31u + (uint32_t)t->op.kind)) * 1099511628211u;
+        if (changes_something(t->op.kind))
+                s->progress++;
+        if (!serves(t))
+                s->idle_jumps = 0;
+        if (s->plan->tell)
+                tell(t, preempted);
+        if (s->reduction)
+                rn_reduction_stepped(t);
+        if (t->op.at && t->op.kind != RN_OP_FREE && rn_sim_freed(t->op.at))
+                rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, op_names[t->op.kind]);
+}
+
+/* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */
+static rn_sim_task *in_turn(rn_sim_task *const *ready, uint32_t n)
+{
+        const rn_sim_state *s = rn_sim;
+        uint32_t last = s->running ? s->running->id : 0;
+        rn_sim_task *best = ready[0];
+        for (uint32_t i = 0; i < n; i++) {
+                uint32_t distance = (ready[i]->id + s->count - last - 1) % s->count;
+                if (distance < (best->id + s->count - last - 1) % s->count)
+                        best = ready[i];
+        }
+        return best;
+}
+
+static bool early_timer(void)
+{
+        rn_sim_state *s = rn_sim;
+        if (!(s->plan->faults & REIN_SIM_EARLY))
+                return false;
+        int64_t next = RN_NEVER;
+        for (uint32_t i = 0; i < s->count; i++)
+                if (!s->tasks[i]->ended && s->tasks[i]->until < next && s->tasks[i]->until > s->now &&
+                    (s->tasks[i]->op.kind == RN_OP_SLEEP || s->tasks[i]->op.kind == RN_OP_POLL))
+                        next = s->tasks[i]->until;
+        if (next == RN_NEVER || !rn_sim_pick(2, 'c', false))
+                return false;
+        s->now = next;
+        return true;
+}
+
+/* Tasks set aside as slow do not compete, as long as others are there. */
+static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
+{
+        rn_sim_state *s = rn_sim;
+        if (!(s->plan->faults & REIN_SIM_SLOW) || n < 2)
+                return n;
+        if (ready[0] == s->running && rn_sim_pick(2, 'l', false))
+                ready[0]->slow_until = s->result->steps + 4 + rn_sim_pick(200, 'l', false);
+        uint32_t m = 0;
+        rn_sim_task *all[RN_SIM_TASKS];
+        memcpy(all, ready, n * sizeof *all);
+        for (uint32_t i = 0; i < n; i++)
+                if (all[i]->slow_until <= s->result->steps)
+                        ready[m++] = all[i];
+        if (m == 0)
+                memcpy(ready, all, n * sizeof *all);
+        return m ? m : n;
+}
+
+/* Who goes on; NULL: the run is over. */
+static rn_sim_task *choose(void)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *ready[RN_SIM_TASKS];
+        for (;;) {
+                if (s->over)
+                        return NULL;
+                if (!alive(true)) {
+                        s->over = true;
+                        return NULL;
+                }
+                uint32_t n = enabled(ready);
+                if (n == 0 && (n = spinning(ready)) > 0 && s->idle_jumps++ > MOST_IDLE_JUMPS) {
+                        stuck(REIN_SIM_LIVELOCK, "everybody only spins");
+                        return NULL;
+                }
+                if (n == 0) {
+                        if (!time_passes())
+                                return NULL;
+                        continue;
+                }
+                if (early_timer())
+                        continue;
+                if (s->result->steps >= s->plan->max_steps) {
+                        stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
+                        return NULL;
+                }
+                n = without_the_slow(ready, n);
+                bool first = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
+                rn_sim_task *t = ready[0];
+                if (s->result->steps >= s->plan->max_steps / 5 * 4) {
+                        t = in_turn(ready, n);
+                } else if (n > 1 || s->reduction) {
+                        uint32_t i = rn_sim_next(ready, n, first);
+                        if (i == UINT32_MAX) {
+                                s->result->redundant = true;
+                                s->over = true;
+                                return NULL;
+                        }
+                        t = ready[i];
+                }
+                stepped(t, first && t != ready[0]);
+                if (s->over)
+                        return NULL;
+                return t;
+        }
+}
+
+/* The host waits in here while tasks run. `from` is left for good when the run is over. */
+static void hand_over(rn_coro *from, rn_sim_task *next)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *me = s->running;
+        if (me)
+                me->word = rn_self_word();
+        s->running = next;
+        rn_self_word_switch(next ? next->word : NULL);
+        rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
+}
+
+void rn_sim_op(rn_op op)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *me = s->running;
+        me->op = op;
+        me->word = rn_self_word();
+        rn_sim_task *next = choose();
+        if (next != me)
+                hand_over(&me->coro, next);
+}
+
+void rn_sim_go(void)
+{
+        rn_sim_state *s = rn_sim;
+        rn_coro_of_thread(&s->host);
+        rn_sim_task *first = choose();
+        if (first)
+                hand_over(&s->host, first);
+        s->running = NULL;
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From a schedule that fails to one a person can read: fewer preemptions, fewer steps, fewer surprises, the same way of
+ * failing. Local search over the list of picks: leave a stretch out, make one pick plainer, exchange two neighbours;
+ * then a depth-first search with one preemption less than was reached, in case the local one is stuck. */
+#include "sim/sim.h"
+
+#include <string.h>
+
+enum { MOST_TRIES = 4000, MOST_SEARCHED = 4000 };
+
+typedef struct shrinking {
+        rn_sim_plan plan;
+        const rn_program *program;
+        rn_path best, tried;
+        rn_sim_result result; /* of best */
+        int ended;
+        unsigned tries;
+} shrinking;
+
+static uint64_t weight(const rn_sim_result *r, const rn_path *p)
+{
+        uint64_t sum = 0;
+        for (size_t i = 0; i < p->count; i++)
+                sum += p->picks[i].pick;
+        return (r->preemptions << 40) + (r->steps << 16) + (sum < 65535 ? sum : 65535);
+}
+
+static bool copy(rn_path *to, const rn_path *from)
+{
+        to->count = 0;
+        for (size_t i = 0; i < from->count; i++)
+                if (rn_path_add(to, from->picks[i]) < 0)
+                        return false;
+        return true;
+}
+
+/* Run `tried`; if it fails the same way and weighs less, it is the best from now on. */
+static bool better(shrinking *k)
+{
+        rn_sim_result r;
+        if (++k->tries > MOST_TRIES || rn_sim_once(&k->plan, k->program, &k->tried, &r) < 0)
+                return false;
+        if (r.ended != k->ended || weight(&r, &k->tried) >= weight(&k->result, &k->best))
+                return false;
+        rn_path old = k->best;
+        k->best = k->tried;
+        k->tried = old;
+        k->result = r;
+        return true;
+}
+
+static bool leave_out(shrinking *k, size_t at, size_t n)
+{
+        if (!copy(&k->tried, &k->best))
+                return false;
+        memmove(&k->tried.picks[at], &k->tried.picks[at + n], (k->tried.count - at - n) * sizeof(rn_pick));
+        k->tried.count -= n;
+        return better(k);
+}
+
+static bool leave_stretches_out(shrinking *k)
+{
+        bool any = false;
+        for (size_t n = k->best.count; n; n /= 2)
+                for (size_t at = 0; at + n <= k->best.count && k->tries < MOST_TRIES;)
+                        if (leave_out(k, at, n))
+                                any = true;
+                        else
+                                at += n;
+        return any;
+}
+
+static bool make_plainer(shrinking *k)
+{
+        bool any = false;
+        for (size_t i = 0; i < k->best.count; i++)
+                for (uint32_t v = 0; i < k->best.count && v < k->best.picks[i].pick && k->tries < MOST_TRIES; v++) {
+                        if (!copy(&k->tried, &k->best))
+                                return any;
+                        k->tried.picks[i].pick = v;
+                        if (better(k)) {
+                                any = true;
+                                break;
+                        }
+                }
+        return any;
+}
+
+static bool exchange_neighbours(shrinking *k)
+{
+        bool any = false;
+        for (size_t i = 0; i + 1 < k->best.count && k->tries < MOST_TRIES; i++) {
+                if (k->best.picks[i].pick == k->best.picks[i + 1].pick)
+                        continue;
+                if (!copy(&k->tried, &k->best))
+                        return any;
+                rn_pick p = k->tried.picks[i];
+                k->tried.picks[i] = k->tried.picks[i + 1];
+                k->tried.picks[i + 1] = p;
+                any |= better(k);
+        }
+        return any;
+}
+
+static void search_below(shrinking *k)
+{
+        if (!k->result.preemptions)
+                return;
+        rn_sim_plan plan = k->plan;
+        plan.generator = REIN_SIM_DFS;
+        plan.bound = (int64_t)k->result.preemptions - 1;
+        k->tried.count = 0;
+        for (unsigned n = 0; n < MOST_SEARCHED; n++) {
+                rn_sim_result r;
+                if (rn_sim_once(&plan, k->program, &k->tried, &r) < 0)
+                        return;
+                if (r.ended == k->ended) {
+                        copy(&k->best, &k->tried);
+                        k->result = r;
+                        return;
+                }
+                if (!rn_path_next(&k->tried))
+                        return;
+        }
+}
+
+void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result)
+{
+        shrinking k = {.plan = *plan, .program = program, .best = *path, .result = *result, .ended = result->ended};
+        k.plan.generator = RN_SIM_REPLAY;
+        k.plan.bound = -1;
+        k.plan.tell = false;
+        while (k.tries < MOST_TRIES) {
+                bool any = leave_stretches_out(&k);
+                any |= make_plainer(&k);
+                any |= exchange_neighbours(&k);
+                if (!any)
+                        break;
+        }
+        search_below(&k);
+        /* Once more, so that the path has what was really asked. */
+        rn_sim_result r;
+        if (rn_sim_once(&k.plan, program, &k.best, &r) == 0 && r.ended == k.ended)
+                k.result = r;
+        *path = k.best;
+        *result = k.result;
+        rn_path_free(&k.tried);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The simulation of one thread's world. Who calls whom:
+ *
+ *      explore.c   the public calls: schedule after schedule, twice now and then; the report and its one line
+ *      run.c       one schedule: a world is made, the program run, the end looked at
+ *      schedule.c  tasks, the points at which they change over, virtual time
+ *      generate.c  who is next and what goes wrong: random, PCT, depth-first, replay
+ *      reduce.c    depth-first without what commutes: DPOR with sleep sets (exploring build)
+ *      weak.c      loads that get an older store: the weak memory (exploring build)
+ *      machine.c   the machine of plat/machine.h: memory, clock, words, locks, threads
+ *      net.c       its descriptors: pipes, connections, signals
+ *      trace.c     a schedule as text; shrink.c makes it short
+ *
+ * Everything belongs to the simulating thread; there is no lock. One simulation at a time: `rn_sim`, NULL when none. Its
+ * own memory is the host's (rn_host_alloc): the simulated program's allocations are its own business.
+ *
+ * A task says what it will do next (its op), and whoever is scheduled does it and runs on to its next point. So between
+ * two points a task is alone, and `enabled` is a question about ops. */
+#ifndef RN_SIM_SIM_H
+#define RN_SIM_SIM_H
+
+#include "coro/coro.h"
+#include "plat/plat.h"
+#include "rein/sim.h"
+
+enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024 };
+
+typedef enum rn_op_kind {
+        RN_OP_START, /* begin */
+        RN_OP_CALL,  /* a public call, rein_sim_point */
+        RN_OP_READ,  /* an atomic of the exploring build */
+        RN_OP_WRITE,
+        RN_OP_UPDATE,
+        RN_OP_FREE,
+        RN_OP_LOCK,  /* enabled while the lock is free */
+        RN_OP_LOOK,  /* compare the word, then sleep on it */
+        RN_OP_SLEEP, /* enabled when woken, poked, or at `until` */
+        RN_OP_WAKE,
+        RN_OP_POLL, /* the same, or when its descriptor is ready */
+        RN_OP_FD,   /* something is done to a descriptor */
+        RN_OP_PAUSE, /* enabled when somebody else did something */
+        RN_OP_END,
+        RN_OP_KINDS
+} rn_op_kind;
+
+typedef struct rn_op {
+        rn_op_kind kind;
+        const volatile void *at;
+        size_t len;
+        const char *what; /* of a CALL */
+} rn_op;
+
+typedef struct rn_sim_task {
+        rn_coro coro;
+        uint32_t id;
+        char name[16];
+        void (*main)(void *);
+        void *arg, *word;
+        bool ended;
+        rn_op op;
+        bool woken, poked;
+        int64_t until;
+        uint64_t slept_at; /* the first to sleep is the first woken */
+        int fd, events, wake;
+        uint64_t paused_at; /* progress then */
+        uint64_t slow_until;
+        int64_t priority;
+        uint32_t clock[RN_SIM_TASKS]; /* happens-before, for reduce.c */
+} rn_sim_task;
+
+/* One entry of a schedule: the pick of n, and what it was about: 's' who goes on, 'c' does the clock go first, 'w' which
+ * store is seen, 'u' rein_sim_choose, otherwise the letter of a fault. */
+typedef struct rn_pick {
+        uint32_t n, pick;
+        char about;
+} rn_pick;
+
+typedef struct rn_path {
+        rn_pick *picks;
+        size_t count, room;
+} rn_path;
+
+typedef struct rn_sim_plan {
+        uint32_t generator; /* REIN_SIM_RANDOM, ..., or: */
+        uint64_t seed;
+        uint32_t depth;
+        int64_t bound; /* of preemptions; -1: none */
+        uint32_t max_steps, faults, one_in;
+        size_t stack_size;
+        uint64_t length; /* PCT: decisions of the longest schedule so far */
+        bool tell;       /* narrate on stderr */
+        bool observe;    /* exploring build: atomics are points */
+        bool word_locks; /* exploring build: an rn_lock is the steps of its words, not one op */
+        bool weak;
+        bool no_world; /* raw tasks only: nothing of the library's is looked at in the end */
+} rn_sim_plan;
+
+enum { RN_SIM_REPLAY = 100, RN_SIM_DPOR };
+
+typedef struct rn_sim_result {
+        int ended; /* REIN_SIM_PASSED... */
+        int code;  /* what the program returned */
+        uint64_t steps, preemptions, decisions, hash;
+        bool redundant; /* DPOR: cut short, nothing new in it */
+        char text[RN_SIM_TEXT];
+} rn_sim_result;
+
+struct rn_block;
+
+typedef struct rn_sim_state {
+        rn_machine machine;
+        const rn_sim_plan *plan;
+        rn_sim_result *result;
+        rn_path *path; /* the schedule: given up to `given`, then written */
+        size_t given, at;
+        bool over;
+        rn_coro host;
+        rn_sim_task *tasks[RN_SIM_TASKS];
+        uint32_t count;
+        rn_sim_task *running;
+        int64_t now;
+        uint64_t progress, random, numbers, queue, idle_jumps;
+        uint64_t change_at[8]; /* PCT */
+        uint32_t lowest;
+        struct rn_block *blocks, *freed;
+        struct rn_files *files;
+        struct rn_reduction *reduction;
+        struct rn_weak *weak;
+        const char *place;
+} rn_sim_state;
+
+extern rn_sim_state *rn_sim;
+
+/* run.c. fn runs as task 0. path holds the given part, and the whole schedule afterwards. -ENOMEM, -EBUSY. */
+typedef struct rn_program {
+        rein_fn fn;
+        void *arg;
+        const char *name;
+        int (*check)(void *arg); /* after everybody ended, outside of every task; NULL: none */
+} rn_program;
+int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
+
+/* schedule.c */
+void rn_sim_op(rn_op op);                     /* the running task's next op; returns when it is its turn to do it */
+int rn_sim_spawn(const char *name, void (*main)(void *), void *arg); /* id, -EAGAIN */
+void rn_sim_go(void);                         /* from the host: run until it is over */
+void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
+_Noreturn void rn_sim_stop(void);             /* the running task: back to the host, for ever */
+bool rn_sim_ready(rn_sim_task *t);
+void rn_sim_wake_fd_waiters(void);
+const char *rn_sim_task_name(const rn_sim_task *t);
+void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
+void rn_sim_tasks_free(void);                 /* the cached coroutines */
+
+/* generate.c */
+uint32_t rn_sim_pick(uint32_t n, char about, bool current_first);
+uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first);
+void rn_sim_born(rn_sim_task *t);
+void rn_sim_generator_begin(void);
+bool rn_path_next(rn_path *path);             /* depth-first: the next one; false: that was the last */
+int rn_path_add(rn_path *path, rn_pick p);
+void rn_path_free(rn_path *path);
+uint64_t rn_sim_random(uint64_t *state);
+
+/* machine.c */
+void rn_sim_machine(rn_machine *m);
+size_t rn_sim_memory_left(size_t *bytes);     /* blocks never given back, the kept ones apart */
+void rn_sim_memory_free(void);
+bool rn_sim_freed(const volatile void *at);
+uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
+
+/* net.c */
+void rn_sim_net(rn_machine *m);
+bool rn_sim_fd_ready(const rn_sim_task *t);
+size_t rn_sim_files_open(void);
+void rn_sim_files_free(void);
+
+/* trace.c */
+char *rn_trace_print(const rn_path *path, uint32_t flags); /* rn_host_free it; NULL: no memory */
+int rn_trace_parse(const char *text, rn_path *path, uint32_t *flags, uint64_t *digest, uint64_t *count);
+uint64_t rn_trace_digest(const rn_path *path);
+
+/* shrink.c */
+void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
+
+/* reduce.c */
+int rn_reduction_begin(struct rn_reduction **r);
+uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n); /* UINT32_MAX: redundant */
+void rn_reduction_stepped(rn_sim_task *t);
+bool rn_reduction_next(struct rn_reduction *r);
+void rn_reduction_free(struct rn_reduction *r);
+
+#endif
