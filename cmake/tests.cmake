@@ -50,7 +50,7 @@ foreach(source IN LISTS test_sources)
         if(source MATCHES "\\.c$")
                 target_compile_definitions(${target} PRIVATE _GNU_SOURCE)
         endif()
-        target_link_libraries(${target} PRIVATE rein_static rein_flags PkgConfig::cmocka)
+        target_link_libraries(${target} PRIVATE rein_static rein_flags PkgConfig::cmocka m)
 
         add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
         set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 120 ENVIRONMENT "${test_environment}")

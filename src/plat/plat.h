@@ -48,6 +48,12 @@ void *rn_alloc(size_t n); /* zeroed, aligned as malloc does; NULL when there is 
 void rn_free(void *p);
 void *rn_alloc_kept(size_t n); /* the same, for memory that lives as long as the process */
 
+/* Memory for a stack, zeroed: size (whole pages) from the answer on; the RN_GUARD bytes below fault. NULL when there is
+ * none. Asks no rn_choose: the simulator itself makes stacks. */
+#define RN_GUARD (64 << 10)
+void *rn_map_guarded(size_t size);
+void rn_unmap_guarded(void *low, size_t size);
+
 /* ---- time and chance ---- */
 
 int64_t rn_clock(void);     /* async-signal-safe */

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Coroutines on top of the processor's switch, and what the tools have to be told.
+ *
+ * This file is compiled without the address and thread sanitizers (CMakeLists.txt): __tsan_switch_to_fiber called from
+ * an instrumented function would pop the other fiber's shadow stack at the end of that function, and AddressSanitizer
+ * allows no fake frame between the two halves of a switch.
+ *
+ * AddressSanitizer: `fake` is the fake stack of a coroutine while it is stopped, NULL otherwise. One that ends passes
+ * NULL, so its fake stack is freed; for one that is dropped in the middle that is made up for (drop_fake).
+ * ThreadSanitizer: a fiber per coroutine, kept from make to free, because making one costs a mapping (gcc: about a
+ * millisecond). The frames that a dropped or ended run left on its shadow stack are popped; otherwise it would be full
+ * after some ten thousand runs. */
+#include "coro/coro.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+
+#include "coro/swap.h"
+
+/* ---- AddressSanitizer ---- */
+
+#if defined REIN_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+
+static void asan_thread(rn_coro *c)
+{
+        /* A switch to nowhere and back, for its answer: the bounds of this stack. */
+        void *fake;
+        __sanitizer_start_switch_fiber(&fake, c, sizeof *c);
+        __sanitizer_finish_switch_fiber(fake, &c->bottom, &c->room);
+        __sanitizer_start_switch_fiber(&fake, c->bottom, c->room);
+        __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+}
+
+static void asan_depart(void **fake, const rn_coro *to)
+{
+        __sanitizer_start_switch_fiber(fake, to->bottom, to->room);
+}
+
+static void asan_arrive(rn_coro *c)
+{
+        void *fake = c->fake;
+        c->fake = NULL;
+        __sanitizer_finish_switch_fiber(fake, NULL, NULL);
+}
+
+/* Only a coroutine that leaves for ever frees its fake stack: go there and leave, without any of its code running. */
+static void drop_fake(rn_coro *c)
+{
+        if (!c->fake)
+                return;
+        void *mine;
+        const void *bottom;
+        size_t room;
+        __sanitizer_start_switch_fiber(&mine, c->bottom, c->room);
+        __sanitizer_finish_switch_fiber(c->fake, &bottom, &room);
+        c->fake = NULL;
+        __sanitizer_start_switch_fiber(NULL, bottom, room);
+        __sanitizer_finish_switch_fiber(mine, NULL, NULL);
+}
+
+static void asan_forget(rn_coro *c)
+{
+        drop_fake(c);
+        /* Below sp every function took its redzones away when it returned. */
+        char *sp = c->sp ? c->sp : c->stack.low, *high = c->stack.low + c->stack.size;
+        __asan_unpoison_memory_region(sp, (size_t)(high - sp));
+}
+#else
+static void asan_thread(rn_coro *c)
+{
+        (void)c;
+}
+
+static void asan_depart(void **fake, const rn_coro *to)
+{
+        (void)fake;
+        (void)to;
+}
+
+static void asan_arrive(rn_coro *c)
+{
+        (void)c;
+}
+
+static void asan_forget(rn_coro *c)
+{
+        (void)c;
+}
+#endif
+
+/* ---- ThreadSanitizer ---- */
+
+#if defined REIN_TSAN
+#include <sanitizer/tsan_interface.h>
+
+size_t __tsan_testonly_shadow_stack_current_size(void); /* part of both compilers' run time, declared by neither */
+void __tsan_func_exit(void);
+
+static void tsan_thread(rn_coro *c)
+{
+        c->fiber = __tsan_get_current_fiber();
+}
+
+static void tsan_depart(const rn_coro *to, unsigned flags)
+{
+        __tsan_switch_to_fiber(to->fiber, flags & RN_CORO_NO_SYNC ? __tsan_switch_to_fiber_no_sync : 0);
+}
+
+static void tsan_make(rn_coro *c)
+{
+        c->fiber = __tsan_create_fiber(0);
+}
+
+static void tsan_forget(rn_coro *c)
+{
+        void *mine = __tsan_get_current_fiber();
+        __tsan_release(c);
+        __tsan_switch_to_fiber(c->fiber, __tsan_switch_to_fiber_no_sync);
+        __tsan_acquire(c);
+        while (__tsan_testonly_shadow_stack_current_size() > 0)
+                __tsan_func_exit();
+        __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
+}
+
+static void tsan_free(rn_coro *c)
+{
+        void *mine = __tsan_get_current_fiber();
+        __tsan_switch_to_fiber(c->fiber, __tsan_switch_to_fiber_no_sync);
+        __tsan_release(c);
+        __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
+        __tsan_acquire(c);
+        __tsan_destroy_fiber(c->fiber);
+}
+#else
+static void tsan_thread(rn_coro *c)
+{
+        (void)c;
+}
+
+static void tsan_depart(const rn_coro *to, unsigned flags)
+{
+        (void)to;
+        (void)flags;
+}
+
+static void tsan_make(rn_coro *c)
+{
+        (void)c;
+}
+
+static void tsan_forget(rn_coro *c)
+{
+        (void)c;
+}
+
+static void tsan_free(rn_coro *c)
+{
+        (void)c;
+}
+#endif
+
+/* ---- the contract ---- */
+
+/* Out of line, because it is called after a switch: errno's address is the running thread's. */
+__attribute__((noinline)) static void set_errno(int err)
+{
+        errno = err;
+}
+
+/* Does this frame lie where c's frames lie? */
+static inline bool runs_here(const rn_coro *c, const void *frame)
+{
+        uintptr_t at = (uintptr_t)frame, low = (uintptr_t)c->stack.low;
+        return !c->stack.low || at - low < c->stack.size;
+}
+
+static void begin(void *arg)
+{
+        rn_coro *c = arg;
+        asan_arrive(c);
+        set_errno(0);
+        c->entry(c->arg);
+        __builtin_trap(); /* entry returned: there is nowhere to go on */
+}
+
+void rn_coro_of_thread(rn_coro *c)
+{
+        *c = (rn_coro){0};
+        asan_thread(c);
+        tsan_thread(c);
+}
+
+int rn_coro_make(rn_coro *c, size_t stack, void (*entry)(void *), void *arg)
+{
+        rn_coro made = {0};
+        int rc = rn_stack_make(&made.stack, stack);
+        if (rc != 0)
+                return rc;
+        made.bottom = made.stack.low;
+        made.room = made.stack.size;
+        *c = made;
+        tsan_make(c);
+        rn_coro_remake(c, entry, arg);
+        return 0;
+}
+
+void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
+{
+        asan_forget(c);
+        tsan_forget(c);
+        c->entry = entry;
+        c->arg = arg;
+        c->sp = rn_swap_frame(c->stack.low, c->stack.size, begin, c);
+}
+
+void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
+{
+        assert(from != to && runs_here(from, __builtin_frame_address(0)));
+        from->err = errno;
+        asan_depart(&from->fake, to);
+        tsan_depart(to, flags);
+        rn_swap(&from->sp, to->sp);
+        asan_arrive(from);
+        set_errno(from->err);
+}
+
+void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
+{
+        assert(from != to && runs_here(from, __builtin_frame_address(0)));
+        asan_depart(NULL, to);
+        tsan_depart(to, flags);
+        rn_swap(&from->sp, to->sp);
+        __builtin_trap(); /* somebody switched to one that has ended */
+}
+
+void rn_coro_free(rn_coro *c)
+{
+        if (!c->stack.low)
+                return;
+        asan_forget(c);
+        tsan_free(c);
+        rn_stack_free(&c->stack);
+        *c = (rn_coro){0};
+}

@@ -1,0 +1,769 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Coroutines and their stacks. The same file tests every switch: it is built once more with ucontext, and for aarch64
+ * by scripts/check.sh arm. Assertions are made on the thread's own stack only: they leave by longjmp. */
+#include <errno.h>
+#include <fenv.h>
+#include <limits.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <cmocka.h>
+
+#include "coro/coro.h"
+#include "plat/plat.h"
+
+enum { STACK = 256 << 10, MANY = 100000 };
+
+static rn_coro home; /* the test itself */
+
+static int setup(void **state)
+{
+        (void)state;
+        rn_coro_of_thread(&home);
+        return 0;
+}
+
+/* ---- switching ---- */
+
+typedef struct player {
+        rn_coro coro;
+        unsigned flags;
+        int turns, rounds;
+        bool ok;
+} player;
+
+static void count_turns(void *arg)
+{
+        player *p = arg;
+        for (int i = 0; i < p->rounds; i++) {
+                p->turns++;
+                rn_coro_switch(&p->coro, &home, p->flags);
+        }
+        rn_coro_leave(&p->coro, &home, p->flags);
+}
+
+static void test_each_switch_runs_the_other_once(void **state)
+{
+        (void)state;
+        for (unsigned flags = 0; flags <= RN_CORO_NO_SYNC; flags++) {
+                player p = {.flags = flags, .rounds = 10000};
+                assert_int_equal(rn_coro_make(&p.coro, STACK, count_turns, &p), 0);
+                assert_int_equal(p.turns, 0);
+                for (int i = 1; i <= p.rounds; i++) {
+                        rn_coro_switch(&home, &p.coro, flags);
+                        assert_int_equal(p.turns, i);
+                }
+                rn_coro_switch(&home, &p.coro, flags);
+                assert_int_equal(p.turns, p.rounds);
+                rn_coro_free(&p.coro);
+        }
+}
+
+typedef struct ring {
+        rn_coro coros[8];
+        int order[24], n;
+} ring;
+
+static ring *the_ring;
+
+static void pass_on(void *arg)
+{
+        ring *r = the_ring;
+        int me = (int)(intptr_t)arg;
+        for (int round = 0; round < 3; round++) {
+                r->order[r->n++] = me;
+                rn_coro_switch(&r->coros[me], me < 7 ? &r->coros[me + 1] : &home, 0);
+        }
+        rn_coro_leave(&r->coros[me], &home, 0);
+}
+
+static void test_coroutines_switch_among_themselves(void **state)
+{
+        (void)state;
+        ring r = {.n = 0};
+        the_ring = &r;
+        for (intptr_t i = 0; i < 8; i++)
+                assert_int_equal(rn_coro_make(&r.coros[i], STACK, pass_on, (void *)i), 0);
+        for (int round = 0; round < 3; round++)
+                rn_coro_switch(&home, &r.coros[0], 0);
+        assert_int_equal(r.n, 24);
+        for (int i = 0; i < 24; i++)
+                assert_int_equal(r.order[i], i % 8);
+        for (int i = 0; i < 8; i++)
+                rn_coro_free(&r.coros[i]);
+}
+
+/* ---- what survives a switch ---- */
+
+/* More values alive across a call than there are callee-saved registers, so that all of them are in use. */
+__attribute__((noinline)) static bool keeps_values(rn_coro *from, rn_coro *to, volatile uint64_t *seed,
+                                                   volatile double *fraction)
+{
+        uint64_t a = seed[0], b = a * 3, c = b ^ 0x5555, d = c + a, e = d * 7, f = e ^ b, g = f + c, h = g * 5, i = h ^ d,
+                 j = i + e, k = j * 9, l = k ^ f;
+        double p = fraction[0], q = p * 3, r = q + 1, s = r * p, t = s - q, u = t * 5, v = u + r, w = v * 7;
+        uint64_t sum = a + b + c + d + e + f + g + h + i + j + k + l;
+        double total = p + q + r + s + t + u + v + w;
+        rn_coro_switch(from, to, 0);
+        bool same = sum == a + b + c + d + e + f + g + h + i + j + k + l && total == p + q + r + s + t + u + v + w;
+        rn_coro_switch(from, to, 0);
+        return same && a == seed[0] && c == ((seed[0] * 3) ^ 0x5555) && p == fraction[0] && q == fraction[0] * 3;
+}
+
+static void keep_values(void *arg)
+{
+        player *p = arg;
+        uint64_t seed = 0x0123456789abcdef;
+        double fraction = 0.125;
+        p->ok = true;
+        for (int i = 0; i < p->rounds; i++, seed += 77, fraction *= 1.5)
+                p->ok = keeps_values(&p->coro, &home, &seed, &fraction) && p->ok;
+        p->turns = p->rounds;
+        rn_coro_leave(&p->coro, &home, 0);
+}
+
+static void test_values_in_registers_survive(void **state)
+{
+        (void)state;
+        player p = {.rounds = 100};
+        uint64_t seed = 0xfedcba9876543210;
+        double fraction = 3.75;
+        bool ok = true;
+        assert_int_equal(rn_coro_make(&p.coro, STACK, keep_values, &p), 0);
+        for (int i = 0; i < p.rounds; i++, seed += 13, fraction *= 0.75)
+                ok = keeps_values(&home, &p.coro, &seed, &fraction) && ok;
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_true(ok);
+        assert_true(p.ok);
+        assert_int_equal(p.turns, p.rounds);
+        rn_coro_free(&p.coro);
+}
+
+/* One third, rounded as the control words say: on x86-64 mxcsr rules the first, the x87 control word the second. */
+__attribute__((noinline)) static void one_third(double *third, long double *long_third)
+{
+        volatile double one = 1, three = 3;
+        volatile long double long_one = 1, long_three = 3;
+        *third = one / three;
+        *long_third = long_one / long_three;
+}
+
+static bool rounds_up(void)
+{
+        double third;
+        long double long_third;
+        one_third(&third, &long_third);
+        int mode = fegetround();
+        fesetround(FE_DOWNWARD);
+        double low;
+        long double long_low;
+        one_third(&low, &long_low);
+        fesetround(mode);
+        return mode == FE_UPWARD && third > low && long_third > long_low;
+}
+
+static bool rounds_down(void)
+{
+        double third;
+        long double long_third;
+        one_third(&third, &long_third);
+        int mode = fegetround();
+        fesetround(FE_UPWARD);
+        double high;
+        long double long_high;
+        one_third(&high, &long_high);
+        fesetround(mode);
+        return mode == FE_DOWNWARD && third < high && long_third < long_high;
+}
+
+static void round_up(void *arg)
+{
+        player *p = arg;
+        p->ok = rounds_down(); /* as its maker */
+        fesetround(FE_UPWARD);
+        for (int i = 0; i < p->rounds; i++) {
+                rn_coro_switch(&p->coro, &home, 0);
+                p->ok = p->ok && rounds_up();
+        }
+        rn_coro_leave(&p->coro, &home, 0);
+}
+
+static void test_rounding_mode_is_each_coroutines_own(void **state)
+{
+        (void)state;
+        player p = {.rounds = 3};
+        bool ok = true;
+        int had = fegetround();
+        fesetround(FE_DOWNWARD);
+        int rc = rn_coro_make(&p.coro, STACK, round_up, &p);
+        fesetround(had);
+        assert_int_equal(rc, 0);
+        fesetround(FE_DOWNWARD);
+        for (int i = 0; i <= p.rounds; i++) {
+                rn_coro_switch(&home, &p.coro, 0);
+                ok = ok && rounds_down();
+        }
+        fesetround(had);
+        assert_true(ok);
+        assert_true(p.ok);
+        rn_coro_free(&p.coro);
+}
+
+static void keep_errno(void *arg)
+{
+        player *p = arg;
+        p->ok = errno == 0;
+        for (int i = 1; i <= p->rounds; i++) {
+                errno = i;
+                rn_coro_switch(&p->coro, &home, 0);
+                p->ok = p->ok && errno == i;
+        }
+        rn_coro_leave(&p->coro, &home, 0);
+}
+
+static void test_errno_is_each_coroutines_own(void **state)
+{
+        (void)state;
+        player p = {.rounds = 5};
+        assert_int_equal(rn_coro_make(&p.coro, STACK, keep_errno, &p), 0);
+        for (int i = 0; i <= p.rounds; i++) {
+                errno = 1000 + i;
+                rn_coro_switch(&home, &p.coro, 0);
+                assert_int_equal(errno, 1000 + i);
+        }
+        assert_true(p.ok);
+        rn_coro_free(&p.coro);
+}
+
+/* ---- remaking ---- */
+
+static int mappings(void)
+{
+        FILE *f = fopen("/proc/self/maps", "r");
+        int lines = 0;
+        for (int c; f && (c = getc(f)) != EOF;)
+                lines += c == '\n';
+        if (f)
+                fclose(f);
+        return lines;
+}
+
+static long mapped_kib(void)
+{
+        FILE *f = fopen("/proc/self/status", "r");
+        char line[256];
+        long kib = -1;
+        while (f && kib < 0 && fgets(line, sizeof line, f))
+                if (sscanf(line, "VmSize: %ld", &kib) != 1)
+                        kib = -1;
+        if (f)
+                fclose(f);
+        return kib;
+}
+
+static void use(volatile char *bytes, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                bytes[i] = (char)i;
+}
+
+/* A few frames with arrays, that is with redzones, and then away for ever or for the time being. */
+__attribute__((noinline)) static void dive(player *p, int depth, bool leave)
+{
+        char bytes[100];
+        use(bytes, sizeof bytes);
+        if (depth > 0)
+                dive(p, depth - 1, leave);
+        else if (leave)
+                rn_coro_leave(&p->coro, &home, p->flags);
+        else
+                rn_coro_switch(&p->coro, &home, p->flags);
+        use(bytes, sizeof bytes);
+}
+
+static void dive_and_leave(void *arg)
+{
+        player *p = arg;
+        p->turns++;
+        dive(p, 5, true);
+}
+
+static void dive_and_stop(void *arg)
+{
+        player *p = arg;
+        p->turns++;
+        dive(p, p->turns % 20, false);
+}
+
+/* What the dropped frames poisoned would be hit here. */
+static void use_all(void *arg)
+{
+        player *p = arg;
+        char bytes[STACK / 4];
+        use(bytes, sizeof bytes);
+        p->ok = bytes[77] == 77;
+        rn_coro_leave(&p->coro, &home, p->flags);
+}
+
+static void remake_many(void (*entry)(void *), unsigned flags)
+{
+        player p = {.flags = flags};
+        assert_int_equal(rn_coro_make(&p.coro, STACK, entry, &p), 0);
+        int maps = 0;
+        long kib = 0;
+        for (int i = 1; i <= MANY; i++) {
+                rn_coro_switch(&home, &p.coro, flags);
+                rn_coro_remake(&p.coro, entry, &p);
+                if (i == 1000) {
+                        maps = mappings();
+                        kib = mapped_kib();
+                }
+        }
+        assert_int_equal(p.turns, MANY);
+        assert_true(mappings() <= maps + 4);
+        assert_true(mapped_kib() <= kib + 4096);
+        rn_coro_remake(&p.coro, use_all, &p);
+        rn_coro_switch(&home, &p.coro, flags);
+        assert_true(p.ok);
+        rn_coro_free(&p.coro);
+}
+
+static void test_an_ended_one_is_remade_100000_times_without_growth(void **state)
+{
+        (void)state;
+        remake_many(dive_and_leave, 0);
+        remake_many(dive_and_leave, RN_CORO_NO_SYNC);
+}
+
+static void test_a_stopped_one_is_remade_100000_times_without_growth(void **state)
+{
+        (void)state;
+        remake_many(dive_and_stop, 0);
+        remake_many(dive_and_stop, RN_CORO_NO_SYNC);
+}
+
+static void test_one_that_never_ran_is_remade_and_freed(void **state)
+{
+        (void)state;
+        player p = {.rounds = 1};
+        assert_int_equal(rn_coro_make(&p.coro, STACK, use_all, &p), 0);
+        rn_coro_remake(&p.coro, count_turns, &p);
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_int_equal(p.turns, 1);
+        assert_false(p.ok);
+        rn_coro_remake(&p.coro, use_all, &p);
+        rn_coro_free(&p.coro);
+        assert_null(p.coro.stack.low);
+}
+
+static void test_a_stack_of_a_stopped_one_is_clean_for_the_next(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 100; i++) {
+                player p = {.flags = RN_CORO_NO_SYNC, .turns = 18}, q = {.flags = RN_CORO_NO_SYNC};
+                assert_int_equal(rn_coro_make(&p.coro, STACK, dive_and_stop, &p), 0);
+                rn_coro_switch(&home, &p.coro, RN_CORO_NO_SYNC);
+                char *low = p.coro.stack.low;
+                rn_coro_free(&p.coro);
+                assert_int_equal(rn_coro_make(&q.coro, STACK, use_all, &q), 0);
+                assert_ptr_equal(q.coro.stack.low, low);
+                rn_coro_switch(&home, &q.coro, RN_CORO_NO_SYNC);
+                assert_true(q.ok);
+                rn_coro_free(&q.coro);
+        }
+}
+
+typedef struct elsewhere {
+        rn_coro thread;
+        player player;
+        bool ok;
+} elsewhere;
+
+static void run_elsewhere(void *arg)
+{
+        elsewhere *e = arg;
+        char bytes[1000];
+        use(bytes, sizeof bytes);
+        e->player.turns++;
+        rn_coro_switch(&e->player.coro, &e->thread, RN_CORO_NO_SYNC);
+        use(bytes, sizeof bytes);
+        e->player.turns++;
+        rn_coro_leave(&e->player.coro, &e->thread, RN_CORO_NO_SYNC);
+}
+
+static void *thread_with_coroutines(void *arg)
+{
+        elsewhere *e = arg;
+        rn_coro_of_thread(&e->thread);
+        e->ok = true;
+        for (int i = 0; i < 1000 && e->ok; i++) {
+                e->player.turns = 0;
+                e->ok = rn_coro_make(&e->player.coro, STACK, run_elsewhere, e) == 0;
+                if (!e->ok)
+                        break;
+                rn_coro_switch(&e->thread, &e->player.coro, RN_CORO_NO_SYNC);
+                rn_coro_switch(&e->thread, &e->player.coro, RN_CORO_NO_SYNC);
+                rn_coro_free(&e->player.coro);
+                e->ok = e->player.turns == 2;
+        }
+        return NULL;
+}
+
+/* Stacks go from thread to thread through the cache. */
+static void test_threads_have_coroutines_of_their_own(void **state)
+{
+        (void)state;
+        elsewhere e[3] = {0};
+        pthread_t t[3];
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(pthread_create(&t[i], NULL, thread_with_coroutines, &e[i]), 0);
+        for (int i = 0; i < 3; i++)
+                pthread_join(t[i], NULL);
+        for (int i = 0; i < 3; i++)
+                assert_true(e[i].ok);
+}
+
+/* ---- stacks ---- */
+
+static void test_a_stack_given_back_is_taken_again(void **state)
+{
+        (void)state;
+        rn_stack a, b, c;
+        assert_int_equal(rn_stack_make(&a, 40000), 0);
+        assert_int_equal(a.size, 40960);
+        char *low = a.low;
+        a.low[0] = 1;
+        rn_stack_free(&a);
+        assert_null(a.low);
+        assert_int_equal(rn_stack_make(&b, 45000), 0);
+        assert_ptr_not_equal(b.low, low);
+        assert_int_equal(rn_stack_make(&c, 40000), 0);
+        assert_ptr_equal(c.low, low);
+        rn_stack_free(&b);
+        rn_stack_free(&c);
+}
+
+static void test_the_cache_is_bounded(void **state)
+{
+        (void)state;
+        enum { N = 200, BYTES = 12288 };
+        static rn_stack s[N];
+        char *low[N];
+        for (int i = 0; i < N; i++) {
+                assert_int_equal(rn_stack_make(&s[i], BYTES), 0);
+                low[i] = s[i].low;
+        }
+        for (int i = 0; i < N; i++)
+                rn_stack_free(&s[i]);
+        int still = 0;
+        for (int i = 0; i < N; i++)
+                still += msync(low[i], BYTES, MS_ASYNC) == 0;
+        assert_in_range(still, 1, 64);
+}
+
+static void test_a_stack_that_cannot_be_had(void **state)
+{
+        (void)state;
+        rn_coro c = {.err = 7};
+        assert_int_equal(rn_coro_make(&c, SIZE_MAX, count_turns, NULL), -ENOMEM);
+        assert_int_equal(rn_coro_make(&c, (size_t)1 << 60, count_turns, NULL), -ENOMEM);
+        assert_int_equal(c.err, 7);
+        assert_null(c.stack.low);
+}
+
+__attribute__((noinline, no_sanitize("address"))) static int fill(size_t n)
+{
+        volatile char bytes[n];
+        for (size_t i = 0; i < n; i++)
+                bytes[i] = 1;
+        return bytes[n - 1];
+}
+
+static void fill_some(void *arg)
+{
+        player *p = arg;
+        p->turns = fill((size_t)p->rounds);
+        rn_coro_switch(&p->coro, &home, 0);
+        rn_coro_leave(&p->coro, &home, 0);
+}
+
+static void test_the_deepest_byte_is_found(void **state)
+{
+        (void)state;
+        enum { MORE = 16 << 10 }; /* what is used besides: frames of the sanitizers, a ucontext */
+        player p = {.rounds = 100000};
+        rn_stack_paint(true);
+        assert_int_equal(rn_coro_make(&p.coro, STACK, fill_some, &p), 0);
+        rn_stack_paint(false);
+        assert_true(rn_stack_deepest(&p.coro.stack) < MORE);
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
+
+        p.rounds = 50000;
+        rn_coro_remake(&p.coro, fill_some, &p);
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
+        rn_stack_repaint(&p.coro.stack);
+        rn_coro_remake(&p.coro, fill_some, &p);
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_in_range(rn_stack_deepest(&p.coro.stack), 50000, 50000 + MORE);
+        rn_coro_free(&p.coro);
+
+        assert_int_equal(rn_coro_make(&p.coro, STACK, fill_some, &p), 0);
+        rn_coro_switch(&home, &p.coro, 0);
+        assert_int_equal(rn_stack_deepest(&p.coro.stack), 0);
+        rn_coro_free(&p.coro);
+}
+
+/* ---- overflow ---- */
+
+static rn_coro *overflowing;
+
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+        (void)signo;
+        (void)context;
+        uintptr_t at = (uintptr_t)info->si_addr, low = (uintptr_t)overflowing->stack.low;
+        _exit(at < low && low - at <= RN_GUARD ? 42 : 43);
+}
+
+__attribute__((noinline)) static int recurse(volatile int *depth)
+{
+        volatile char bytes[200];
+        bytes[0] = (char)++*depth;
+        return *depth == INT_MAX ? 0 : recurse(depth) + bytes[0];
+}
+
+static void overflow_by_recursion(void *arg)
+{
+        int depth = 0;
+        recurse(&depth);
+        rn_coro_leave(arg, &home, 0);
+}
+
+static void overflow_by_one_frame(void *arg)
+{
+        if (fill(STACK + 10 * RN_GUARD) != 1)
+                return;
+        rn_coro_leave(arg, &home, 0);
+}
+
+/* What a child that runs fn comes to: its exit status, or 1000 and the number of the signal that ended it. */
+static int child(void (*fn)(void *), void *arg)
+{
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+                fn(arg);
+                _exit(0);
+        }
+        int status = 0;
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void overflow(void *entry)
+{
+        static char other_stack[64 << 10];
+        sigaltstack(&(stack_t){.ss_sp = other_stack, .ss_size = sizeof other_stack}, NULL);
+        struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+        sigaction(SIGSEGV, &a, NULL);
+        rn_coro c;
+        if (rn_coro_make(&c, STACK, *(void (**)(void *))entry, &c) != 0)
+                _exit(1);
+        overflowing = &c;
+        rn_coro_switch(&home, &c, 0);
+}
+
+static void test_an_overflow_is_a_fault_in_the_guard(void **state)
+{
+        (void)state;
+        void (*entries[])(void *) = {overflow_by_recursion, overflow_by_one_frame};
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(child(overflow, &entries[i]), 42);
+}
+
+static void switch_to_ended(void *unused)
+{
+        (void)unused;
+        player p = {.rounds = 0};
+        signal(SIGILL, SIG_DFL);
+        signal(SIGTRAP, SIG_DFL);
+        if (rn_coro_make(&p.coro, STACK, count_turns, &p) != 0)
+                _exit(1);
+        rn_coro_switch(&home, &p.coro, 0);
+        rn_coro_switch(&home, &p.coro, 0);
+}
+
+static void test_an_ended_one_does_not_go_on(void **state)
+{
+        (void)state;
+        int end = child(switch_to_ended, NULL);
+        assert_true(end == 1000 + SIGILL || end == 1000 + SIGTRAP);
+}
+
+/* ---- unwinding ---- */
+
+typedef struct walk {
+        rn_coro coro;
+        void *functions[64];
+        int n;
+        _Unwind_Reason_Code end;
+} walk;
+
+static _Unwind_Reason_Code note_frame(struct _Unwind_Context *context, void *arg)
+{
+        walk *w = arg;
+        if (w->n == 64)
+                return _URC_NORMAL_STOP;
+        void *at = (void *)(_Unwind_GetIP(context) - 1);
+        w->functions[w->n++] = _Unwind_FindEnclosingFunction(at);
+        return _URC_NO_REASON;
+}
+
+__attribute__((noinline)) static void walk_from_below(walk *w, int depth)
+{
+        volatile int deeper = depth - 1;
+        if (depth > 0)
+                walk_from_below(w, deeper);
+        else
+                w->end = _Unwind_Backtrace(note_frame, w);
+        deeper = 0;
+}
+
+static void walk_entry(void *arg)
+{
+        walk *w = arg;
+        rn_coro_switch(&w->coro, &home, 0);
+        walk_from_below(w, 3);
+        rn_coro_leave(&w->coro, &home, 0);
+}
+
+static void test_a_backtrace_ends_at_the_entry(void **state)
+{
+        (void)state;
+        walk w = {.n = 0};
+        assert_int_equal(rn_coro_make(&w.coro, STACK, walk_entry, &w), 0);
+        rn_coro_switch(&home, &w.coro, 0);
+        rn_coro_switch(&home, &w.coro, 0);
+        assert_int_equal(w.end, _URC_END_OF_STACK);
+        for (int i = 0; i < 4; i++)
+                assert_ptr_equal(w.functions[i], (void *)walk_from_below);
+        assert_ptr_equal(w.functions[4], (void *)walk_entry);
+        /* Who called it: begin of coro.c and the outermost frame; with ucontext one more between. */
+        assert_in_range(w.n, 7, 8);
+        rn_coro_free(&w.coro);
+}
+
+/* ---- what ThreadSanitizer is told ---- */
+
+#if defined REIN_TSAN
+static int raced;
+
+static void touch(void *arg)
+{
+        player *p = arg;
+        raced++;
+        rn_coro_switch(&p->coro, &home, p->flags);
+        rn_coro_leave(&p->coro, &home, p->flags);
+}
+
+static void touch_by_two(void *flags)
+{
+        if (!freopen("coro_test.race", "w", stderr))
+                _exit(1);
+        player a = {.flags = *(unsigned *)flags}, b = {.flags = *(unsigned *)flags};
+        if (rn_coro_make(&a.coro, STACK, touch, &a) != 0 || rn_coro_make(&b.coro, STACK, touch, &b) != 0)
+                _exit(1);
+        rn_coro_switch(&home, &a.coro, a.flags);
+        rn_coro_switch(&home, &b.coro, b.flags);
+        if (raced != 2)
+                _exit(1);
+}
+
+static bool race_was_reported(void)
+{
+        FILE *f = fopen("coro_test.race", "r");
+        char line[512];
+        bool found = false;
+        while (f && fgets(line, sizeof line, f))
+                found = found || strstr(line, "ThreadSanitizer: data race");
+        if (f)
+                fclose(f);
+        unlink("coro_test.race");
+        return found;
+}
+
+static void test_a_race_is_seen_when_switches_order_nothing(void **state)
+{
+        (void)state;
+        unsigned flags = RN_CORO_NO_SYNC;
+        assert_int_equal(child(touch_by_two, &flags), 66);
+        assert_true(race_was_reported());
+        flags = 0;
+        assert_int_equal(child(touch_by_two, &flags), 0);
+        assert_false(race_was_reported());
+}
+
+/* Whoever makes or remakes a coroutine has done what it did before; and its earlier runs are over. */
+static void touch_by_runs(void *unused)
+{
+        (void)unused;
+        player p = {.flags = RN_CORO_NO_SYNC};
+        raced = 0;
+        if (rn_coro_make(&p.coro, STACK, touch, &p) != 0)
+                _exit(1);
+        rn_coro_switch(&home, &p.coro, p.flags);
+        for (int i = 0; i < 10; i++) {
+                p.turns = i;
+                rn_coro_remake(&p.coro, touch, &p);
+                rn_coro_switch(&home, &p.coro, p.flags);
+        }
+}
+
+static void test_runs_of_one_coroutine_do_not_race(void **state)
+{
+        (void)state;
+        assert_int_equal(child(touch_by_runs, NULL), 0);
+}
+#endif
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_each_switch_runs_the_other_once),
+                cmocka_unit_test(test_coroutines_switch_among_themselves),
+                cmocka_unit_test(test_values_in_registers_survive),
+                cmocka_unit_test(test_rounding_mode_is_each_coroutines_own),
+                cmocka_unit_test(test_errno_is_each_coroutines_own),
+                cmocka_unit_test(test_an_ended_one_is_remade_100000_times_without_growth),
+                cmocka_unit_test(test_a_stopped_one_is_remade_100000_times_without_growth),
+                cmocka_unit_test(test_one_that_never_ran_is_remade_and_freed),
+                cmocka_unit_test(test_a_stack_of_a_stopped_one_is_clean_for_the_next),
+                cmocka_unit_test(test_threads_have_coroutines_of_their_own),
+                cmocka_unit_test(test_a_stack_given_back_is_taken_again),
+                cmocka_unit_test(test_the_cache_is_bounded),
+                cmocka_unit_test(test_a_stack_that_cannot_be_had),
+                cmocka_unit_test(test_the_deepest_byte_is_found),
+                cmocka_unit_test(test_an_overflow_is_a_fault_in_the_guard),
+                cmocka_unit_test(test_an_ended_one_does_not_go_on),
+                cmocka_unit_test(test_a_backtrace_ends_at_the_entry),
+#if defined REIN_TSAN
+                cmocka_unit_test(test_a_race_is_seen_when_switches_order_nothing),
+                cmocka_unit_test(test_runs_of_one_coroutine_do_not_race),
+#endif
+        };
+        return cmocka_run_group_tests(tests, setup, NULL);
+}
