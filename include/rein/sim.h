@@ -23,6 +23,7 @@
 
 #include <rein/base.h>
 #include <rein/error.h>
+#include <rein/time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -137,9 +138,22 @@ REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 /* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. */
 REIN_API int rein_sim_raise(int signo);
 
+/* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on these four). They
+ * may be called inside a simulation only: outside -EPERM, and nothing happens.
+ *
+ * A task like a thread: main(arg) runs until it returns. -EAGAIN: 64 are there, or by REIN_SIM_THREAD.
+ * Sleep until rein_sim_wake names the same address, or `until`: 0, REIN_ETIMEOUT; it may return 0 early with
+ * REIN_SIM_SPURIOUS. what: for the report of a deadlock; lives for ever. Nothing lies at the address that is looked at.
+ * Wake those who sleep there, the longest asleep first; how many were woken.
+ * End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated. Does not return. */
+REIN_API int rein_sim_start(const char *name, void (*main)(void *), void *arg);
+REIN_API int rein_sim_sleep_on(const void *address, const char *what, rein_time until);
+REIN_API int rein_sim_wake(const void *address, unsigned how_many);
+REIN_API int rein_sim_refuse(const char *what);
+
 /* Foreign code that blocks until the poke or the clock: what a hook region with REIN_POKE is for. 0 at `until`, -EINTR
  * when poked. */
-REIN_API int rein_sim_block(int64_t until_ns);
+REIN_API int rein_sim_block(rein_time until);
 
 #ifdef __cplusplus
 }

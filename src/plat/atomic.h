@@ -41,10 +41,12 @@ typedef struct rn_observer {
 } rn_observer;
 
 extern const rn_observer *rn_observe;
-#define RN_POINT(access, where)            (rn_observe ? rn_observe->before(access, where) : (void)0)
-#define RN_READ(T, access, where, newest)  (rn_observe ? (T)(uintptr_t)rn_observe->read(where, (uint64_t)(uintptr_t)(newest), access) : (newest))
+#define RN_POINT(access, where) (rn_observe ? rn_observe->before(access, where) : (void)0)
+#define RN_READ(T, access, where, newest)                                                                              \
+        (rn_observe ? (T)(uintptr_t)rn_observe->read(where, (uint64_t)(uintptr_t)(newest), access) : (newest))
 #define RN_WROTE(access, where, old, now)                                                                              \
-        (rn_observe ? rn_observe->wrote(where, (uint64_t)(uintptr_t)(old), (uint64_t)(uintptr_t)(now), access) : (void)0)
+        (rn_observe ? rn_observe->wrote(where, (uint64_t)(uintptr_t)(old), (uint64_t)(uintptr_t)(now), access)         \
+                    : (void)0)
 #else
 #define RN_POINT(access, where)           ((void)0)
 #define RN_READ(T, access, where, newest) (newest)

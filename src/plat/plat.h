@@ -137,9 +137,9 @@ void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on
 
 /* ---- the process ---- */
 
-uint32_t rn_generation(void);       /* grows by one in a forked child; async-signal-safe */
-int rn_at_exit(void (*fn)(void));   /* once per fn */
-const char *rn_errno_name(int err); /* "EINVAL"; NULL: no such error */
+uint32_t rn_generation(void);         /* grows by one in a forked child; async-signal-safe */
+int rn_at_exit(void (*fn)(void));     /* once per fn */
+const char *rn_errno_name(int err);   /* "EINVAL"; NULL: no such error */
 const char *rn_env(const char *name); /* of the environment; NULL also in a set-user-id program */
 _Noreturn void rn_abort(void);
 /* When the calling thread crashes (a fault, abort), call note first, once, then let it crash. NULL: no more. */

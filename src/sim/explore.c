@@ -127,8 +127,10 @@ static const char *generator_name(const search *k, char *text, size_t n)
         if (k->plan.generator == REIN_SIM_PCT)
                 snprintf(text, n, "pct%" PRIu32, k->plan.depth);
         else
-                snprintf(text, n, "%s", k->plan.generator == REIN_SIM_RANDOM ? "random" :
-                                        k->plan.generator == REIN_SIM_DFS    ? "dfs" : "replay");
+                snprintf(text, n, "%s",
+                         k->plan.generator == REIN_SIM_RANDOM ? "random"
+                         : k->plan.generator == REIN_SIM_DFS  ? "dfs"
+                                                              : "replay");
         return text;
 }
 
@@ -204,9 +206,10 @@ static int again(search *k)
         if (rc == 0 && (r.hash != k->result.hash || k->path.count != count)) {
                 k->result = r;
                 k->result.ended = REIN_SIM_UNSTABLE;
-                snprintf(k->result.text, sizeof k->result.text,
-                         "the same schedule gave another run: something in the program is left over from the run before,"
-                         " or is not the simulation's (time, addresses, random numbers)");
+                snprintf(
+                        k->result.text, sizeof k->result.text,
+                        "the same schedule gave another run: something in the program is left over from the run before,"
+                        " or is not the simulation's (time, addresses, random numbers)");
         }
         return rc;
 }
@@ -225,9 +228,10 @@ static int replay(search *k, const char *trace, const char *place)
         if (rc < 0)
                 return rc;
         if (k->path.count != count || rn_trace_digest(&k->path) != digest)
-                return rein_fail_at(place, -ESTALE, "the trace is of another program than '%s' is now: it asked %" PRIu64
-                                    " questions, now there are %zu%s", k->opts.name, count, k->path.count,
-                                    k->path.count == count ? " others" : "");
+                return rein_fail_at(place, -ESTALE,
+                                    "the trace is of another program than '%s' is now: it asked %" PRIu64
+                                    " questions, now there are %zu%s",
+                                    k->opts.name, count, k->path.count, k->path.count == count ? " others" : "");
         return k->result.ended == REIN_SIM_PASSED ? k->result.code : found(k, place);
 }
 
@@ -322,45 +326,4 @@ int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn
         search k = {0};
         bool dfs = opts && opts->size >= sizeof *opts && opts->generator == REIN_SIM_DFS;
         return begin(&k, dfs ? depth_first : random_search, place, opts, fn, arg);
-}
-
-/* ---- inside ---- */
-
-bool rein_simulated(void)
-{
-        return rn_virtual() != NULL;
-}
-
-void rein_sim_point(const char *what)
-{
-        rn_call(what);
-}
-
-uint32_t rein_sim_choose(uint32_t n)
-{
-        return rn_virtual() && rn_sim->running ? rn_sim_pick(n, 'u', false) : 0;
-}
-
-void rein_sim_check_at(const char *place, bool ok, const char *text)
-{
-        if (ok)
-                return;
-        if (!rn_virtual()) {
-                fprintf(stderr, "%s: rein_sim_check failed: %s\n", place, text);
-                rn_abort();
-        }
-        rn_sim_over(REIN_SIM_FAILED, "%s: check failed: %s", place, text);
-        rn_sim_stop();
-}
-
-int rein_sim_block(int64_t until_ns)
-{
-        if (!rn_virtual())
-                return -EPERM;
-        rn_sim_task *me = rn_sim->running;
-        me->woken = me->poked = false;
-        me->until = until_ns;
-        rn_sim_op((rn_op){.kind = RN_OP_SLEEP});
-        me->until = RN_NEVER;
-        return me->poked ? -EINTR : 0;
 }

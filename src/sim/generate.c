@@ -91,7 +91,7 @@ uint32_t rn_sim_pick(uint32_t n, char about, bool current_first)
                 rn_sim_over(REIN_SIM_MISUSE, "no memory for the schedule");
         s->at++;
         s->result->decisions++;
-        s->result->hash = (s->result->hash ^ (pick * 257u + (uint32_t)about)) * 1099511628211u;
+        s->result->hash = (s->result->hash ^ (pick * 257u + (unsigned char)about)) * 1099511628211u;
         return pick;
 }
 
@@ -142,6 +142,6 @@ uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first)
                 rn_sim_over(REIN_SIM_MISUSE, "no memory for the schedule");
         s->at++;
         s->result->decisions++;
-        s->result->hash = (s->result->hash ^ (best * 257u + 's')) * 1099511628211u;
+        s->result->hash = (s->result->hash ^ (best * 257u + (unsigned char)'s')) * 1099511628211u;
         return best;
 }

@@ -53,8 +53,9 @@ static void m_free(void *p)
                 return;
         rn_block *b = (rn_block *)(void *)((char *)p - offsetof(rn_block, bytes));
         if (b->state != IN_USE) {
-                rn_sim_over(REIN_SIM_MISUSE, "%s", b->state == GIVEN_BACK ?
-                                    "memory was given back twice" : "memory from outside was given back inside");
+                rn_sim_over(REIN_SIM_MISUSE, "%s",
+                            b->state == GIVEN_BACK ? "memory was given back twice"
+                                                   : "memory from outside was given back inside");
                 return;
         }
         if (s->plan->observe && s->running)
@@ -173,24 +174,30 @@ static void m_word_wait(rn_a32 *word, uint32_t value, int64_t until)
         me->until = RN_NEVER;
 }
 
-static void m_word_wake(rn_a32 *word, uint32_t how_many)
+uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many)
 {
         rn_sim_state *s = rn_sim;
-        if (!s->running)
-                return;
-        rn_sim_op((rn_op){.kind = RN_OP_WAKE, .at = word, .len = sizeof *word});
-        for (; how_many; how_many--) {
+        uint32_t woken = 0;
+        rn_sim_op((rn_op){.kind = RN_OP_WAKE, .at = address, .len = 1});
+        for (; woken < how_many; woken++) {
                 rn_sim_task *first = NULL;
                 for (uint32_t i = 0; i < s->count; i++) {
                         rn_sim_task *t = s->tasks[i];
-                        if (!t->ended && t->op.kind == RN_OP_SLEEP && t->op.at == word && !t->woken &&
+                        if (!t->ended && t->op.kind == RN_OP_SLEEP && t->op.at == address && !t->woken &&
                             (!first || t->slept_at < first->slept_at))
                                 first = t;
                 }
                 if (!first)
-                        return;
+                        break;
                 first->woken = true;
         }
+        return woken;
+}
+
+static void m_word_wake(rn_a32 *word, uint32_t how_many)
+{
+        if (rn_sim->running)
+                rn_sim_wake(word, how_many);
 }
 
 static void m_lock_wait(rn_lock *l)

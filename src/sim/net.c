@@ -297,15 +297,15 @@ int rein_sim_pipe(int fds[2], size_t capacity)
         if (!fds || !capacity)
                 return -EINVAL;
         int r = opened(END), w = r < 0 ? r : opened(END);
-        ring *ring = w < 0 ? NULL : ring_new(capacity);
-        if (!ring) {
+        ring *between = w < 0 ? NULL : ring_new(capacity);
+        if (!between) {
                 if (r >= 0)
                         m_close(r);
                 if (w >= 0)
                         m_close(w);
                 return w < 0 ? w : -ENOMEM;
         }
-        join(of(w), of(r), ring, NULL);
+        join(of(w), of(r), between, NULL);
         fds[0] = r;
         fds[1] = w;
         return 0;

@@ -54,9 +54,10 @@ static void look_at_what_is_left(void)
         }
         size_t bytes, blocks = rn_sim_memory_left(&bytes), tasks = live(&w->tasks);
         size_t others = live(&w->scopes) + live(&w->groups) + live(&w->hooks);
-        tasks -= (w->clock.clock_task != NULL) + (w->clock.hand_task != NULL);
+        tasks -= (size_t)(w->clock.clock_task != NULL) + (size_t)(w->clock.hand_task != NULL);
         if (blocks)
-                rn_sim_over(REIN_SIM_LEAK, "%zu objects of the library (%zu bytes) were never given back", blocks, bytes);
+                rn_sim_over(REIN_SIM_LEAK, "%zu objects of the library (%zu bytes) were never given back", blocks,
+                            bytes);
         if (others)
                 rn_sim_over(REIN_SIM_LEAK, "%zu scopes, %zu groups, %zu hook regions were never closed",
                             live(&w->scopes), live(&w->groups), live(&w->hooks));

@@ -19,10 +19,20 @@ rn_sim_state *rn_sim;
 enum { MOST_IDLE_JUMPS = 10000 };
 
 static const char *const op_names[RN_OP_KINDS] = {
-        [RN_OP_START] = "begins", [RN_OP_CALL] = "calls",    [RN_OP_READ] = "loads",    [RN_OP_WRITE] = "stores",
-        [RN_OP_UPDATE] = "updates", [RN_OP_FREE] = "frees",  [RN_OP_LOCK] = "locks",    [RN_OP_LOOK] = "looks before it sleeps on",
-        [RN_OP_SLEEP] = "sleeps on", [RN_OP_WAKE] = "wakes",  [RN_OP_POLL] = "waits for descriptor", [RN_OP_FD] = "uses descriptor",
-        [RN_OP_PAUSE] = "spins", [RN_OP_END] = "ends",
+        [RN_OP_START] = "begins",
+        [RN_OP_CALL] = "calls",
+        [RN_OP_READ] = "loads",
+        [RN_OP_WRITE] = "stores",
+        [RN_OP_UPDATE] = "updates",
+        [RN_OP_FREE] = "frees",
+        [RN_OP_LOCK] = "locks",
+        [RN_OP_LOOK] = "looks before it sleeps on",
+        [RN_OP_SLEEP] = "sleeps on",
+        [RN_OP_WAKE] = "wakes",
+        [RN_OP_POLL] = "waits for descriptor",
+        [RN_OP_FD] = "uses descriptor",
+        [RN_OP_PAUSE] = "spins",
+        [RN_OP_END] = "ends",
 };
 
 /* ---- tasks ---- */
@@ -197,6 +207,8 @@ void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
         const char *at = task ? rn_peekptr(&task->doing_at) : NULL;
         if (doing)
                 snprintf(text, n, "'%s' is in %s%s%s", t->name, doing, at ? " " : "", at ? at : "");
+        else if (t->op.what)
+                snprintf(text, n, "'%s' %s", t->name, t->op.what);
         else if (t->op.kind == RN_OP_LOCK)
                 snprintf(text, n, "'%s' waits for a lock", t->name);
         else if (t->op.kind == RN_OP_POLL)
@@ -409,6 +421,7 @@ void rn_sim_op(rn_op op)
         rn_sim_task *next = choose();
         if (next != me)
                 hand_over(&me->coro, next);
+        me->op.what = NULL;
 }
 
 void rn_sim_go(void)

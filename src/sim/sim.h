@@ -36,8 +36,8 @@ typedef enum rn_op_kind {
         RN_OP_LOOK,  /* compare the word, then sleep on it */
         RN_OP_SLEEP, /* enabled when woken, poked, or at `until` */
         RN_OP_WAKE,
-        RN_OP_POLL, /* the same, or when its descriptor is ready */
-        RN_OP_FD,   /* something is done to a descriptor */
+        RN_OP_POLL,  /* the same, or when its descriptor is ready */
+        RN_OP_FD,    /* something is done to a descriptor */
         RN_OP_PAUSE, /* enabled when somebody else did something */
         RN_OP_END,
         RN_OP_KINDS
@@ -141,33 +141,34 @@ typedef struct rn_program {
 int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
 
 /* schedule.c */
-void rn_sim_op(rn_op op);                     /* the running task's next op; returns when it is its turn to do it */
+void rn_sim_op(rn_op op); /* the running task's next op; returns when it is its turn to do it */
 int rn_sim_spawn(const char *name, void (*main)(void *), void *arg); /* id, -EAGAIN */
-void rn_sim_go(void);                         /* from the host: run until it is over */
+void rn_sim_go(void);                                                /* from the host: run until it is over */
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
-_Noreturn void rn_sim_stop(void);             /* the running task: back to the host, for ever */
+_Noreturn void rn_sim_stop(void); /* the running task: back to the host, for ever */
 bool rn_sim_ready(rn_sim_task *t);
 void rn_sim_wake_fd_waiters(void);
 const char *rn_sim_task_name(const rn_sim_task *t);
 void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
-void rn_sim_tasks_free(void);                 /* the cached coroutines */
+void rn_sim_tasks_free(void); /* the cached coroutines */
 
 /* generate.c */
 uint32_t rn_sim_pick(uint32_t n, char about, bool current_first);
 uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first);
 void rn_sim_born(rn_sim_task *t);
 void rn_sim_generator_begin(void);
-bool rn_path_next(rn_path *path);             /* depth-first: the next one; false: that was the last */
+bool rn_path_next(rn_path *path); /* depth-first: the next one; false: that was the last */
 int rn_path_add(rn_path *path, rn_pick p);
 void rn_path_free(rn_path *path);
 uint64_t rn_sim_random(uint64_t *state);
 
 /* machine.c */
 void rn_sim_machine(rn_machine *m);
-size_t rn_sim_memory_left(size_t *bytes);     /* blocks never given back, the kept ones apart */
+size_t rn_sim_memory_left(size_t *bytes); /* blocks never given back, the kept ones apart */
 void rn_sim_memory_free(void);
 bool rn_sim_freed(const volatile void *at);
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
+uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
 
 /* net.c */
 void rn_sim_net(rn_machine *m);

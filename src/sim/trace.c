@@ -17,7 +17,7 @@ uint64_t rn_trace_digest(const rn_path *path)
         uint64_t h = 14695981039346656037u;
         for (size_t i = 0; i < path->count; i++) {
                 const rn_pick *p = &path->picks[i];
-                h = (h ^ (p->n * 65599u + p->pick * 257u + (uint32_t)p->about)) * 1099511628211u;
+                h = (h ^ (p->n * 65599u + p->pick * 257u + (unsigned char)p->about)) * 1099511628211u;
         }
         return h;
 }
