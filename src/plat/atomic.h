@@ -79,6 +79,8 @@ extern const rn_observer *rn_observe;
                 bool done = atomic_compare_exchange_strong(&a->v, old, x);                                             \
                 if (done)                                                                                              \
                         RN_WROTE(RN_ACCESS_UPDATE, a, *old, x);                                                        \
+                else                                                                                                   \
+                        (void)RN_READ(T, RN_ACCESS_UPDATE, a, *old);                                                   \
                 return done;                                                                                           \
         }
 

@@ -32,6 +32,7 @@ typedef struct rn_machine {
         void (*word_wait)(rn_a32 *word, uint32_t value, int64_t until);
         void (*word_wake)(rn_a32 *word, uint32_t how_many);
         void (*lock_wait)(struct rn_lock *l); /* returns when it is free; nobody else runs before the caller takes it */
+        void (*lock_gave)(struct rn_lock *l); /* with whole_locks */
         bool whole_locks; /* exploring build: taking a lock is one step of a schedule, not those of its words */
         void (*pause)(void);
 

@@ -92,6 +92,7 @@ static inline void rn_lock_give(rn_lock *l)
 #if RN_EXPLORING
         const rn_machine *m = rn_virtual();
         if (m && m->whole_locks) {
+                m->lock_gave(l);
                 rn_set32(&l->word, 0);
                 return;
         }

@@ -129,19 +129,25 @@ static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_
         return best;
 }
 
-uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first)
+static uint32_t write_down(uint32_t pick, uint32_t n)
 {
         rn_sim_state *s = rn_sim;
-        if (s->reduction)
-                return rn_reduction_pick(ready, n);
-        if (s->plan->generator != REIN_SIM_PCT || s->at < s->given)
-                return rn_sim_pick(n, 's', current_first);
-        uint32_t best = by_priority(ready, n, current_first);
-        rn_pick took = {n, best, 's'};
-        if (rn_path_add(s->path, took) < 0)
+        if (rn_path_add(s->path, (rn_pick){n, pick, 's'}) < 0)
                 rn_sim_over(REIN_SIM_MISUSE, "no memory for the schedule");
         s->at++;
         s->result->decisions++;
-        s->result->hash = (s->result->hash ^ (best * 257u + (unsigned char)'s')) * 1099511628211u;
-        return best;
+        s->result->hash = (s->result->hash ^ (pick * 257u + (unsigned char)'s')) * 1099511628211u;
+        return pick;
+}
+
+uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first)
+{
+        rn_sim_state *s = rn_sim;
+        if (s->reduction) {
+                uint32_t i = rn_reduction_pick(ready, n);
+                return i == UINT32_MAX || n == 1 ? i : write_down(i, n);
+        }
+        if (s->plan->generator == REIN_SIM_PCT && s->at >= s->given)
+                return write_down(by_priority(ready, n, current_first), n);
+        return rn_sim_pick(n, 's', current_first);
 }

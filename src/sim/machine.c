@@ -147,7 +147,7 @@ static uint32_t m_choose(uint32_t n, int kind)
 
 static void m_call(const char *function)
 {
-        if (rn_sim->running)
+        if (rn_sim->running && !rn_sim->plan->observe) /* there, what the call does is a point */
                 rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = function});
 }
 
@@ -202,7 +202,14 @@ static void m_word_wake(rn_a32 *word, uint32_t how_many)
 
 static void m_lock_wait(rn_lock *l)
 {
-        rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        if (rn_sim->running)
+                rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+}
+
+static void m_lock_gave(rn_lock *l)
+{
+        if (rn_sim->running)
+                rn_reduction_gave(&l->word);
 }
 
 /* ---- threads ---- */
@@ -259,6 +266,7 @@ void rn_sim_machine(rn_machine *m)
         m->word_wait = m_word_wait;
         m->word_wake = m_word_wake;
         m->lock_wait = m_lock_wait;
+        m->lock_gave = m_lock_gave;
         m->pause = m_pause;
         m->thread_start = m_thread_start;
         m->thread_id = m_thread_id;

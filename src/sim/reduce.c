@@ -1,14 +1,196 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Depth-first without the schedules that only exchange what commutes: C. Flanagan, P. Godefroid, "Dynamic Partial-Order
+ * Reduction for Model Checking Software", POPL 2005, with sleep sets (P. Godefroid, 1996).
+ *
+ * Of every step is kept: who took it, what it did, who was enabled then, whom to try there as well (backtrack), who was
+ * tried (done), who need not be (sleep). When a step depends on an earlier one of another task, and is not ordered after
+ * it anyhow, then the other order must be tried: at that earlier step. Order is by vector clocks: of a task's own
+ * steps, of dependent steps, of a start, and of a lock given and taken (giving is no step of its own).
+ *
+ * Only who is next may be chosen here: no faults, no early timers. When time jumps nobody is enabled, so everything
+ * before is ordered before everything after. */
+#include <string.h>
+
 #include "sim/sim.h"
+
+enum { MOST_STEPS = 20000, GIVEN_LOCKS = 256 };
+
+typedef struct step {
+        uint64_t enabled, backtrack, done, sleep;
+        uint32_t task;
+        rn_op op;
+        uint32_t clock[RN_SIM_TASKS];
+} step;
+
+typedef struct given_lock {
+        const volatile void *lock;
+        uint32_t clock[RN_SIM_TASKS];
+} given_lock;
+
+struct rn_reduction {
+        step *steps;
+        size_t count, fixed; /* of this run; those before `fixed` are taken again as they were */
+        size_t locks;
+        given_lock given[GIVEN_LOCKS];
+};
+
+static bool dependent(const rn_op *a, const rn_op *b)
+{
+        const volatile char *x = a->at, *y = b->at;
+        if (!x || !y || (a->kind == b->kind && (a->kind == RN_OP_READ || a->kind == RN_OP_ADD)))
+                return false;
+        return x < y + b->len && y < x + a->len;
+}
+
+int rn_reduction_begin(rn_reduction **r)
+{
+        *r = rn_host_alloc(sizeof **r);
+        if (!*r)
+                return -1;
+        (*r)->steps = rn_host_alloc(MOST_STEPS * sizeof(step));
+        if ((*r)->steps)
+                return 0;
+        rn_host_free(*r);
+        return -1;
+}
+
+void rn_reduction_free(rn_reduction *r)
+{
+        if (r)
+                rn_host_free(r->steps);
+        rn_host_free(r);
+}
+
+void rn_reduction_run_begins(rn_reduction *r)
+{
+        r->count = r->locks = 0;
+}
+
+/* ---- whose turn ---- */
 
 uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n)
 {
-        (void)ready;
-        (void)n;
-        return 0;
+        rn_sim_state *s = rn_sim;
+        rn_reduction *r = s->reduction;
+        if (r->count == MOST_STEPS) {
+                rn_sim_over(REIN_SIM_LIVELOCK, "more steps than the reduction can hold");
+                return UINT32_MAX;
+        }
+        step *now = &r->steps[r->count];
+        now->sleep = 0;
+        if (r->count) {
+                const step *last = now - 1;
+                uint64_t asleep = (last->sleep | last->done) & ~(1ull << last->task);
+                for (uint32_t i = 0; i < s->count; i++)
+                        if (asleep >> i & 1 && !dependent(&s->tasks[i]->op, &last->op))
+                                now->sleep |= 1ull << i;
+        }
+        now->enabled = 0;
+        for (uint32_t i = 0; i < n; i++)
+                now->enabled |= 1ull << ready[i]->id;
+        if (r->count < r->fixed) {
+                for (uint32_t i = 0; i < n; i++)
+                        if (ready[i]->id == now->task)
+                                return i;
+                rn_sim_over(REIN_SIM_UNSTABLE, "the same schedule gave another run");
+                return UINT32_MAX;
+        }
+        now->done = now->backtrack = 0;
+        for (uint32_t i = 0; i < n; i++)
+                if (!(now->sleep >> ready[i]->id & 1)) {
+                        now->backtrack = 1ull << ready[i]->id;
+                        return i;
+                }
+        return UINT32_MAX; /* whatever is next was seen elsewhere */
+}
+
+/* ---- what it was ordered after ---- */
+
+static void join(uint32_t *to, const uint32_t *from)
+{
+        for (uint32_t i = 0; i < rn_sim->count; i++)
+                if (from[i] > to[i])
+                        to[i] = from[i];
+}
+
+static given_lock *given(rn_reduction *r, const volatile void *lock, bool make)
+{
+        for (size_t i = 0; i < r->locks; i++)
+                if (r->given[i].lock == lock)
+                        return &r->given[i];
+        if (!make || r->locks == GIVEN_LOCKS)
+                return NULL;
+        given_lock *g = &r->given[r->locks++];
+        memset(g, 0, sizeof *g);
+        g->lock = lock;
+        return g;
+}
+
+void rn_reduction_gave(const volatile void *lock)
+{
+        rn_reduction *r = rn_sim->reduction;
+        given_lock *g = r ? given(r, lock, true) : NULL;
+        if (g)
+                join(g->clock, rn_sim->running->clock);
+}
+
+/* The last earlier step that this one could have come before. */
+static void ask_for_the_other_order(rn_reduction *r, const rn_sim_task *t, const step *now)
+{
+        for (size_t i = r->count; i-- > 0;) {
+                step *other = &r->steps[i];
+                if (other->task == t->id || !dependent(&other->op, &now->op) || i + 1 <= t->clock[other->task])
+                        continue;
+                if (other->enabled >> t->id & 1)
+                        other->backtrack |= 1ull << t->id;
+                else
+                        other->backtrack |= other->enabled;
+                return;
+        }
 }
 
 void rn_reduction_stepped(rn_sim_task *t)
 {
-        (void)t;
+        rn_reduction *r = rn_sim->reduction;
+        step *now = &r->steps[r->count];
+        now->task = t->id;
+        now->op = t->op;
+        now->done |= 1ull << t->id;
+        if (t->op.at)
+                ask_for_the_other_order(r, t, now);
+        for (size_t i = 0; t->op.at && i < r->count; i++) {
+                const step *other = &r->steps[i];
+                if (other->task != t->id && i + 1 > t->clock[other->task] && dependent(&other->op, &now->op))
+                        join(t->clock, other->clock);
+        }
+        const given_lock *g = t->op.kind == RN_OP_LOCK ? given(r, t->op.at, false) : NULL;
+        if (g)
+                join(t->clock, g->clock);
+        t->clock[t->id] = (uint32_t)++r->count;
+        memcpy(now->clock, t->clock, sizeof now->clock);
+}
+
+/* Everything so far is before everything later. */
+void rn_reduction_time_jumped(void)
+{
+        rn_sim_state *s = rn_sim;
+        for (uint32_t i = 0; i < s->count; i++)
+                for (uint32_t k = 0; k < s->count; k++)
+                        s->tasks[i]->clock[k] = (uint32_t)s->reduction->count;
+}
+
+bool rn_reduction_next(rn_reduction *r)
+{
+        for (size_t i = r->count; i-- > 0;) {
+                step *s = &r->steps[i];
+                uint64_t left = s->backtrack & ~(s->done | s->sleep);
+                if (left) {
+                        s->task = (uint32_t)__builtin_ctzll(left);
+                        r->fixed = i + 1;
+                        return true;
+                }
+                s->done = 0;
+        }
+        r->fixed = 0;
+        return false;
 }

@@ -74,8 +74,7 @@ static void end(const rn_program *program)
         if (r->ended != REIN_SIM_PASSED || r->redundant)
                 return;
         s->over = false;
-        if (!s->plan->no_world)
-                look_at_what_is_left();
+        look_at_what_is_left();
         int rc = program->check ? program->check(program->arg) : 0;
         if (rc < 0)
                 rn_sim_over(REIN_SIM_FAILED, "the check in the end answered %s", rein_code_name(rc));
@@ -88,6 +87,9 @@ static int set_up(rn_sim_state *s, const rn_sim_plan *plan, rn_path *path, rn_si
         *s = (rn_sim_state){.plan = plan, .path = path, .result = result, .now = start_of_time, .numbers = 1};
         *result = (rn_sim_result){.hash = 14695981039346656037u};
         s->given = path->count;
+        s->reduction = plan->reduction;
+        if (s->reduction)
+                rn_reduction_run_begins(s->reduction);
         rn_sim_machine(&s->machine);
         rn_sim_net(&s->machine);
         s->machine.whole_locks = plan->observe && !plan->word_locks;
@@ -111,12 +113,15 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
                 rn_world *w = rn_world_now();
                 w->unseen = unseen;
                 rn_sim_generator_begin();
-                if (rn_sim_spawn("main", program_main, NULL) < 0) {
+                rn_observe_begin();
+                if (rn_weak_begin() < 0 || rn_sim_spawn("main", program_main, NULL) < 0) {
                         rc = -ENOMEM;
                 } else {
                         rn_sim_go();
                         end(program);
                 }
+                rn_observe_end();
+                rn_weak_end();
                 rn_machine_set(NULL);
                 rn_self_word_switch(word);
         }

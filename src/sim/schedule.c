@@ -19,20 +19,11 @@ rn_sim_state *rn_sim;
 enum { MOST_IDLE_JUMPS = 10000 };
 
 static const char *const op_names[RN_OP_KINDS] = {
-        [RN_OP_START] = "begins",
-        [RN_OP_CALL] = "calls",
-        [RN_OP_READ] = "loads",
-        [RN_OP_WRITE] = "stores",
-        [RN_OP_UPDATE] = "updates",
-        [RN_OP_FREE] = "frees",
-        [RN_OP_LOCK] = "locks",
-        [RN_OP_LOOK] = "looks before it sleeps on",
-        [RN_OP_SLEEP] = "sleeps on",
-        [RN_OP_WAKE] = "wakes",
-        [RN_OP_POLL] = "waits for descriptor",
-        [RN_OP_FD] = "uses descriptor",
-        [RN_OP_PAUSE] = "spins",
-        [RN_OP_END] = "ends",
+        [RN_OP_START] = "begins",       [RN_OP_CALL] = "calls",     [RN_OP_READ] = "loads",
+        [RN_OP_WRITE] = "stores",       [RN_OP_UPDATE] = "updates", [RN_OP_ADD] = "adds to",
+        [RN_OP_FREE] = "frees",         [RN_OP_LOCK] = "locks",     [RN_OP_LOOK] = "looks before it sleeps on",
+        [RN_OP_SLEEP] = "sleeps on",    [RN_OP_WAKE] = "wakes",     [RN_OP_POLL] = "waits for descriptor",
+        [RN_OP_FD] = "uses descriptor", [RN_OP_PAUSE] = "spins",    [RN_OP_END] = "ends",
 };
 
 /* ---- tasks ---- */
@@ -76,7 +67,21 @@ static void task_main(void *arg)
         t->word = NULL;
         t->ended = true;
         rn_sim->progress++;
-        leave(choose());
+        rn_sim_task *starter = rn_sim->starter;
+        rn_sim->starter = NULL;
+        leave(starter ? starter : choose());
+}
+
+/* The host waits in here while tasks run. `from` is left for good when the run is over. */
+static void hand_over(rn_coro *from, rn_sim_task *next)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_task *me = s->running;
+        if (me)
+                me->word = rn_self_word();
+        s->running = next;
+        rn_self_word_switch(next ? next->word : NULL);
+        rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
 }
 
 static rn_sim_task *task_take(uint32_t id, size_t stack)
@@ -103,6 +108,15 @@ static rn_sim_task *task_take(uint32_t id, size_t stack)
         return t;
 }
 
+/* In the exploring build every access to what is shared is a point, so what comes before the first one is the task's own
+ * business and may as well be done at once. */
+static void run_to_first_point(rn_sim_task *t)
+{
+        rn_sim_state *s = rn_sim;
+        s->starter = s->running;
+        hand_over(&s->running->coro, t);
+}
+
 int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
@@ -121,6 +135,8 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
         if (s->running)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
         rn_sim_born(t);
+        if (s->plan->observe && s->running && !s->starter)
+                run_to_first_point(t);
         return (int)t->id;
 }
 
@@ -254,9 +270,11 @@ static bool time_passes(void)
         }
         if (next != RN_NEVER && s->idle_jumps++ < MOST_IDLE_JUMPS) {
                 s->now = next > s->now ? next : s->now;
+                if (s->reduction)
+                        rn_reduction_time_jumped();
                 return true;
         }
-        if (!s->tasks[0]->ended || s->plan->no_world)
+        if (!s->tasks[0]->ended || s->plan->observe)
                 stuck(REIN_SIM_DEADLOCK, "nobody can go on");
         else
                 stuck(REIN_SIM_LEFT_RUNNING, "left behind when the program returned");
@@ -400,25 +418,14 @@ static rn_sim_task *choose(void)
         }
 }
 
-/* The host waits in here while tasks run. `from` is left for good when the run is over. */
-static void hand_over(rn_coro *from, rn_sim_task *next)
-{
-        rn_sim_state *s = rn_sim;
-        rn_sim_task *me = s->running;
-        if (me)
-                me->word = rn_self_word();
-        s->running = next;
-        rn_self_word_switch(next ? next->word : NULL);
-        rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
-}
-
 void rn_sim_op(rn_op op)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
         me->op = op;
         me->word = rn_self_word();
-        rn_sim_task *next = choose();
+        rn_sim_task *next = s->starter ? s->starter : choose();
+        s->starter = NULL;
         if (next != me)
                 hand_over(&me->coro, next);
         me->op.what = NULL;

@@ -31,6 +31,7 @@ typedef enum rn_op_kind {
         RN_OP_READ,  /* an atomic of the exploring build */
         RN_OP_WRITE,
         RN_OP_UPDATE,
+        RN_OP_ADD, /* an addition whose result nobody looks at: two of them commute */
         RN_OP_FREE,
         RN_OP_LOCK,  /* enabled while the lock is free */
         RN_OP_LOOK,  /* compare the word, then sleep on it */
@@ -80,6 +81,17 @@ typedef struct rn_path {
         size_t count, room;
 } rn_path;
 
+typedef struct rn_reduction rn_reduction;
+typedef struct rn_weak rn_weak;
+
+typedef enum rn_order {
+        RN_ORDER_RELAXED,
+        RN_ORDER_ACQUIRE,
+        RN_ORDER_RELEASE,
+        RN_ORDER_ACQ_REL,
+        RN_ORDER_SEQ_CST
+} rn_order;
+
 typedef struct rn_sim_plan {
         uint32_t generator; /* REIN_SIM_RANDOM, ..., or: */
         uint64_t seed;
@@ -87,15 +99,16 @@ typedef struct rn_sim_plan {
         int64_t bound; /* of preemptions; -1: none */
         uint32_t max_steps, faults, one_in;
         size_t stack_size;
-        uint64_t length; /* PCT: decisions of the longest schedule so far */
-        bool tell;       /* narrate on stderr */
-        bool observe;    /* exploring build: atomics are points */
-        bool word_locks; /* exploring build: an rn_lock is the steps of its words, not one op */
-        bool weak;
-        bool no_world; /* raw tasks only: nothing of the library's is looked at in the end */
+        uint64_t length;         /* PCT: decisions of the longest schedule so far */
+        bool tell;               /* narrate on stderr */
+        bool observe;            /* exploring build: atomics are points */
+        bool word_locks;         /* exploring build: an rn_lock is the steps of its words, not one op */
+        bool weak;               /* exploring build: loads may get older stores */
+        rn_order order;          /* of the library's atomics in a weak memory */
+        rn_reduction *reduction; /* depth-first by it; NULL: by `generator` */
 } rn_sim_plan;
 
-enum { RN_SIM_REPLAY = 100, RN_SIM_DPOR };
+enum { RN_SIM_REPLAY = 100 };
 
 typedef struct rn_sim_result {
         int ended; /* REIN_SIM_PASSED... */
@@ -114,6 +127,7 @@ typedef struct rn_sim_state {
         rn_path *path; /* the schedule: given up to `given`, then written */
         size_t given, at;
         bool over;
+        rn_sim_task *starter; /* a new task runs to its first point; this one goes on then */
         rn_coro host;
         rn_sim_task *tasks[RN_SIM_TASKS];
         uint32_t count;
@@ -124,8 +138,8 @@ typedef struct rn_sim_state {
         uint32_t lowest;
         struct rn_block *blocks, *freed;
         struct rn_files *files;
-        struct rn_reduction *reduction;
-        struct rn_weak *weak;
+        rn_reduction *reduction;
+        rn_weak *weak;
         const char *place;
 } rn_sim_state;
 
@@ -184,11 +198,23 @@ uint64_t rn_trace_digest(const rn_path *path);
 /* shrink.c */
 void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
 
-/* reduce.c */
-int rn_reduction_begin(struct rn_reduction **r);
+/* reduce.c. One reduction for all the schedules of a search; rn_reduction_next: there is another one. */
+int rn_reduction_begin(rn_reduction **r);
+void rn_reduction_free(rn_reduction *r);
+bool rn_reduction_next(rn_reduction *r);
+void rn_reduction_run_begins(rn_reduction *r);
 uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n); /* UINT32_MAX: redundant */
 void rn_reduction_stepped(rn_sim_task *t);
-bool rn_reduction_next(struct rn_reduction *r);
-void rn_reduction_free(struct rn_reduction *r);
+void rn_reduction_gave(const volatile void *lock);
+void rn_reduction_time_jumped(void);
+
+/* weak.c. The two in the middle are for code under test that says its orders itself: after a point, in place of the
+ * value that an atomic operation got, and with the one it wrote. */
+void rn_observe_begin(void);
+void rn_observe_end(void);
+uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order order, bool update);
+void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
+int rn_weak_begin(void);
+void rn_weak_end(void);
 
 #endif
