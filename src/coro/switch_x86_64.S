@@ -100,7 +100,7 @@ rn_swap_frame:
         .p2align 4
 rn_swap_begin:
         .cfi_startproc
-        .cfi_undefined rip
+        .cfi_undefined rip   /* unwinders stop here */
         endbr64
         movq    %r13, %rdi
         callq   *%r12
