@@ -59,6 +59,27 @@ foreach(source IN LISTS test_sources)
         endif()
 endforeach()
 
+# The portable switch is tested in every build: these objects come before those of the library.
+if(NOT REIN_UCONTEXT)
+        get_target_property(coro_options test_coro_coro COMPILE_DEFINITIONS)
+        add_executable(test_coro_ucontext src/coro/coro_test.c src/coro/coro.c src/coro/switch_ucontext.c)
+        set_target_properties(test_coro_ucontext PROPERTIES OUTPUT_NAME ucontext_test
+                RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/coro COMPILE_DEFINITIONS "${coro_options}")
+        target_include_directories(test_coro_ucontext PRIVATE include src)
+        target_link_libraries(test_coro_ucontext PRIVATE rein_static rein_flags PkgConfig::cmocka m)
+        add_test(NAME coro/ucontext COMMAND test_coro_ucontext WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/tests/coro)
+        set_tests_properties(coro/ucontext PROPERTIES LABELS coro TIMEOUT 120 ENVIRONMENT "${test_environment}")
+endif()
+
+# Memcheck knows the stacks by their registration; a report is an error.
+find_program(valgrind valgrind)
+if(valgrind AND NOT REIN_SANITIZE AND NOT REIN_COVERAGE)
+        add_test(NAME coro/valgrind WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
+                COMMAND ${valgrind} -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+                        $<TARGET_FILE:test_coro_coro>)
+        set_tests_properties(coro/valgrind PROPERTIES LABELS coro TIMEOUT 300)
+endif()
+
 # What a user does with the finished thing: meaningful for the plain builds only.
 if(NOT REIN_SANITIZE AND NOT REIN_COVERAGE AND NOT REIN_EXPLORE)
         add_test(NAME install COMMAND ${CMAKE_SOURCE_DIR}/tests/install/run.sh ${CMAKE_BINARY_DIR})

@@ -6,6 +6,7 @@
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
+#   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
 # Every lane runs even when one before it failed; the exit status tells whether all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -51,11 +52,32 @@ sanitized() { # PRESET
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
 
+lane_arm() {
+        local build=build/arm test object
+        # Every object with landing pads (BTI): one without would take them from the whole library.
+        cmake -S . -B $build -G Ninja -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
+                -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_C_FLAGS=-mbranch-protection=standard \
+                -DCMAKE_BUILD_TYPE=Debug -DREIN_DEBUG=ON -DREIN_WERROR=ON -DREIN_COMMAND=OFF -DREIN_EXAMPLES=OFF \
+                -DBUILD_TESTING=OFF >build/arm.configure.log 2>&1 || { cat build/arm.configure.log; return 1; }
+        cmake --build $build -j "$(nproc)" || return
+        while read -r object; do
+                aarch64-linux-gnu-readelf -n "$object" | grep -q 'AArch64 feature: BTI' ||
+                        { echo "$object: not marked for BTI"; return 1; }
+        done < <(find $build -name '*.o')
+        for test in "coro $build/librein.a" "ucontext src/coro/coro.c src/coro/switch_ucontext.c $build/librein.a"; do
+                # shellcheck disable=SC2086 # words on purpose
+                aarch64-linux-gnu-gcc -std=c11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -fno-omit-frame-pointer \
+                        -fstack-clash-protection -mbranch-protection=standard -static -pthread -I tests/arm -I src \
+                        -I include -o "$build/${test%% *}_test" src/coro/coro_test.c ${test#* } -lm || return
+                qemu-aarch64 "$build/${test%% *}_test" || return
+        done
+}
+
 mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install asan tsan)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install asan tsan arm)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

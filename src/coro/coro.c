@@ -164,12 +164,6 @@ static void tsan_free(rn_coro *c)
 
 /* ---- the contract ---- */
 
-/* Out of line, because it is called after a switch: errno's address is the running thread's. */
-__attribute__((noinline)) static void set_errno(int err)
-{
-        errno = err;
-}
-
 /* Does this frame lie where c's frames lie? */
 static inline bool runs_here(const rn_coro *c, const void *frame)
 {
@@ -181,7 +175,6 @@ static void begin(void *arg)
 {
         rn_coro *c = arg;
         asan_arrive(c);
-        set_errno(0);
         c->entry(c->arg);
         __builtin_trap(); /* entry returned: there is nowhere to go on */
 }
@@ -213,6 +206,7 @@ void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
         tsan_forget(c);
         c->entry = entry;
         c->arg = arg;
+        c->err = 0;
         c->sp = rn_swap_frame(c->stack.low, c->stack.size, begin, c);
 }
 
@@ -222,9 +216,9 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
         from->err = errno;
         asan_depart(&from->fake, to);
         tsan_depart(to, flags);
-        rn_swap(&from->sp, to->sp);
+        errno = to->err;
+        rn_swap(&from->sp, to->sp); /* in a plain build nothing is left to do after it: it becomes a jump */
         asan_arrive(from);
-        set_errno(from->err);
 }
 
 void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
@@ -232,6 +226,7 @@ void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
         assert(from != to && runs_here(from, __builtin_frame_address(0)));
         asan_depart(NULL, to);
         tsan_depart(to, flags);
+        errno = to->err;
         rn_swap(&from->sp, to->sp);
         __builtin_trap(); /* somebody switched to one that has ended */
 }

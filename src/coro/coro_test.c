@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <unwind.h>
@@ -23,6 +23,12 @@
 
 #include "coro/coro.h"
 #include "plat/plat.h"
+
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
 
 enum { STACK = 256 << 10, MANY = 100000 };
 
@@ -111,8 +117,8 @@ static void test_coroutines_switch_among_themselves(void **state)
 __attribute__((noinline)) static bool keeps_values(rn_coro *from, rn_coro *to, volatile uint64_t *seed,
                                                    volatile double *fraction)
 {
-        uint64_t a = seed[0], b = a * 3, c = b ^ 0x5555, d = c + a, e = d * 7, f = e ^ b, g = f + c, h = g * 5, i = h ^ d,
-                 j = i + e, k = j * 9, l = k ^ f;
+        uint64_t a = seed[0], b = a * 3, c = b ^ 0x5555, d = c + a, e = d * 7, f = e ^ b, g = f + c, h = g * 5,
+                 i = h ^ d, j = i + e, k = j * 9, l = k ^ f;
         double p = fraction[0], q = p * 3, r = q + 1, s = r * p, t = s - q, u = t * 5, v = u + r, w = v * 7;
         uint64_t sum = a + b + c + d + e + f + g + h + i + j + k + l;
         double total = p + q + r + s + t + u + v + w;
@@ -203,6 +209,8 @@ static void round_up(void *arg)
 static void test_rounding_mode_is_each_coroutines_own(void **state)
 {
         (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip(); /* it rounds to nearest, whatever one says */
         player p = {.rounds = 3};
         bool ok = true;
         int had = fegetround();
@@ -460,17 +468,21 @@ static void test_the_cache_is_bounded(void **state)
         (void)state;
         enum { N = 200, BYTES = 12288 };
         static rn_stack s[N];
-        char *low[N];
         for (int i = 0; i < N; i++) {
                 assert_int_equal(rn_stack_make(&s[i], BYTES), 0);
-                low[i] = s[i].low;
+                assert_int_equal(s[i].low[0], 0);
+                s[i].low[0] = 1;
         }
         for (int i = 0; i < N; i++)
                 rn_stack_free(&s[i]);
-        int still = 0;
+        int kept = 0; /* a new one is zeroed */
+        for (int i = 0; i < N; i++) {
+                assert_int_equal(rn_stack_make(&s[i], BYTES), 0);
+                kept += s[i].low[0] != 0;
+        }
         for (int i = 0; i < N; i++)
-                still += msync(low[i], BYTES, MS_ASYNC) == 0;
-        assert_in_range(still, 1, 64);
+                rn_stack_free(&s[i]);
+        assert_in_range(kept, 1, 64);
 }
 
 static void test_a_stack_that_cannot_be_had(void **state)
@@ -566,6 +578,7 @@ static int child(void (*fn)(void *), void *arg)
         fflush(NULL);
         pid_t pid = fork();
         if (pid == 0) {
+                setrlimit(RLIMIT_CORE, &(struct rlimit){0});
                 fn(arg);
                 _exit(0);
         }
@@ -590,6 +603,8 @@ static void overflow(void *entry)
 static void test_an_overflow_is_a_fault_in_the_guard(void **state)
 {
         (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip(); /* the fault is reported, as it should */
         void (*entries[])(void *) = {overflow_by_recursion, overflow_by_one_frame};
         for (int i = 0; i < 2; i++)
                 assert_int_equal(child(overflow, &entries[i]), 42);

@@ -25,7 +25,7 @@ void rn_swap(void **save, void *to)
         ucontext_t here;
         here.uc_stack.ss_sp = NULL; /* AddressSanitizer's swapcontext looks at it */
         here.uc_stack.ss_size = 0;
-        *save = &here;
+        *save = &here; /* cppcheck-suppress autoVariables ; it is used while this call is stopped */
         swapcontext(&here, to);
 }
 
