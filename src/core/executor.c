@@ -180,15 +180,15 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         }
         what = "did not take it";
         rn_future_ref(&w->future);
+        /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. Before the
+         * executor has it: accept may wait, and start_by ends that. */
+        if (rn_load64(&w->root->cancel_at) != RN_NEVER || w->start_by != RN_NEVER)
+                rn_work_rearm(w);
         int rc = x->kind->accept(x, w, &what);
         rn_storeptr(&w->arriving, NULL);
         if (rc < 0) {
                 snprintf(text, sizeof text, "'%s' %s", x->name, what);
                 refuse(w, rc, text);
-        } else {
-                /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. */
-                if (rn_load64(&w->root->cancel_at) != RN_NEVER || w->start_by != RN_NEVER)
-                        rn_work_rearm(w);
         }
         rn_future_unref(&w->future);
 }
