@@ -55,7 +55,8 @@ struct rein_executor {
         rn_link sleepers;      /* stops */
         rn_link shares;        /* runs in flight */
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
-        int64_t stop_until;    /* of stop_begin */
+        int64_t now_at;        /* the earliest moment at which a stop_begin turns into NOW ... */
+        int64_t abandon_at;    /* ... and at which what is left is abandoned; RN_NEVER while it is open */
         rn_timer timer;
         rn_errand errand;
 };

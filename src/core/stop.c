@@ -86,23 +86,32 @@ static void carry_out(rein_executor *x, sorted s, int code, const char *text)
         }
 }
 
-/* Make the state at least as harsh as `how`, and reach the works that this concerns. */
-static void harden(rein_executor *x, rein_stop how)
+/* Make the state at least as harsh as `how`. true: it was not, and *s is what this concerns: then hardened. */
+static bool harden_locked(rein_executor *x, rein_stop how, sorted *s)
+{
+        if ((int)how <= x->state)
+                return false;
+        x->state = (int)how;
+        *s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
+        return true;
+}
+
+static void hardened(rein_executor *x, rein_stop how, sorted s)
 {
         char text[96];
         snprintf(text, sizeof text, "'%s' was stopped", x->name);
-        rn_lock_take(&x->lock);
-        bool harder = (int)how > x->state;
-        sorted s = {0};
-        if (harder) {
-                x->state = (int)how;
-                s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
-        }
-        rn_lock_give(&x->lock);
-        if (!harder)
-                return;
         carry_out(x, s, REIN_ECANCELED, text);
         x->kind->stopping(x, how);
+}
+
+static void harden(rein_executor *x, rein_stop how)
+{
+        sorted s = {0};
+        rn_lock_take(&x->lock);
+        bool harder = harden_locked(x, how, &s);
+        rn_lock_give(&x->lock);
+        if (harder)
+                hardened(x, how, s);
 }
 
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
@@ -115,13 +124,14 @@ void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
 
 /* ---- waiting for the end ---- */
 
-/* Time is up: what has not settled is abandoned. Jobs that are themselves in a stop of x go on. */
-static void abandon_rest(rein_executor *x)
+/* Time is up: what has not settled is abandoned. Jobs that are themselves in a stop of x go on. by_clock: nobody who
+ * waits keeps it from being restarted meanwhile, and stopped again. */
+static void abandon_rest(rein_executor *x, bool by_clock)
 {
         for (;;) {
                 rein_work *left = NULL;
                 rn_lock_take(&x->lock);
-                if (x->state == RN_OPEN) { /* all had settled, and it was restarted */
+                if (by_clock && rn_clock() < x->abandon_at) { /* all had settled, and it was restarted */
                         rn_lock_give(&x->lock);
                         return;
                 }
@@ -206,7 +216,7 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
                         } else {
                                 timed_out = true;
                                 harden(x, REIN_STOP_NOW);
-                                abandon_rest(x);
+                                abandon_rest(x, false);
                         }
                 } else {
                         nap(self, harden_at < until ? harden_at : until);
@@ -259,6 +269,11 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         return rc;
 }
 
+static int64_t next_of_clock(const rein_executor *x)
+{
+        return x->state < (int)REIN_STOP_NOW ? x->now_at : x->abandon_at;
+}
+
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
         int rc = check_stop(x, how, "rein_executor_stop_begin");
@@ -267,34 +282,41 @@ int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
         harden(x, how);
         if (until.ns == RN_NEVER)
                 return 0;
-        rn_lock_take(&x->lock);
-        x->stop_until = until.ns;
-        int64_t at = how == REIN_STOP_NOW ? until.ns : before(until.ns, x->grace);
+        int64_t now_at = before(until.ns, x->grace);
         rn_executor_ref(x);
-        bool armed = rn_timer_arm(&x->timer, at, 0);
+        rn_lock_take(&x->lock);
+        bool armed = false;
+        if (x->state != RN_OPEN) { /* else all had settled, and it was restarted */
+                if (now_at < x->now_at)
+                        x->now_at = now_at;
+                if (until.ns < x->abandon_at)
+                        x->abandon_at = until.ns;
+                armed = rn_timer_arm(&x->timer, next_of_clock(x), 0);
+        }
         rn_lock_give(&x->lock);
         if (!armed)
                 rn_executor_unref(x);
         return 0;
 }
 
-/* The clock for stop_begin, on the hand thread, with a reference. */
+/* The clock for stop_begin, on the hand thread, with a reference. It may come late, when the stop that had armed it is
+ * over and another has begun: what is due is asked of x alone. */
 static void errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_executor *x = RN_ITEM(e, rein_executor, errand);
+        sorted s = {0};
         rn_lock_take(&x->lock);
-        bool stopped = x->state != RN_OPEN; /* else it was restarted meanwhile */
+        bool harder = rn_clock() >= x->now_at && harden_locked(x, REIN_STOP_NOW, &s);
         rn_lock_give(&x->lock);
-        if (stopped)
-                harden(x, REIN_STOP_NOW);
+        if (harder)
+                hardened(x, REIN_STOP_NOW, s);
         rn_lock_take(&x->lock);
-        bool early = x->state != RN_OPEN && rn_clock() < x->stop_until;
-        bool again = early && rn_timer_arm(&x->timer, x->stop_until, 0);
-        bool due = x->state != RN_OPEN && !early;
+        bool due = rn_clock() >= x->abandon_at;
+        bool again = !due && next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, next_of_clock(x), 0);
         rn_lock_give(&x->lock);
         if (due)
-                abandon_rest(x);
+                abandon_rest(x, true);
         if (!again)
                 rn_executor_unref(x);
 }
@@ -310,6 +332,7 @@ void rn_stop_init(rein_executor *x)
 {
         x->timer.fire = timer;
         x->errand.run = errand;
+        x->now_at = x->abandon_at = RN_NEVER;
 }
 
 /* ---- taking work again; freeing ---- */
@@ -330,6 +353,7 @@ int rein_executor_restart(rein_executor *x)
         if (rc == 0) {
                 x->state = RN_OPEN;
                 x->broken = false;
+                x->now_at = x->abandon_at = RN_NEVER;
                 old = x->receipt;
                 x->receipt = fresh;
                 fresh = NULL;
