@@ -2,6 +2,8 @@
 /* The queue: order, start_by, and what a submit meets when it is full (behaviour 50). */
 #include "support.h"
 
+#include "pool/pool.h"
+
 /* A pool of one thread that is busy until its gate opens. */
 typedef struct busy {
         rein_executor *x;
@@ -189,6 +191,38 @@ static void test_50_drop_the_oldest(void **state)
         for (int i = 0; i < 4; i++)
                 rein_drop(f[i]);
         busy_end(&b);
+}
+
+/* From the moment the last permit is lost until what is queued has been rejected. */
+static void set_exhausted(rein_executor *x, bool yes)
+{
+        rn_lock_take(&x->lock);
+        rn_pool_of(x)->exhausted = yes;
+        rn_lock_give(&x->lock);
+}
+
+static void test_50_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
+{
+        (void)state;
+        for (int full = REIN_FULL_WAIT; full <= REIN_FULL_DROP_OLDEST; full++) {
+                busy b;
+                atomic_int runs = 0, never = 0;
+                busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1, .full = (rein_full)full));
+                rein_future *queued = rein_submit(b.x, job_count, &runs, NULL);
+                set_exhausted(b.x, true);
+                rein_future *refused = rein_submit(b.x, job_count, &never, NULL);
+                assert_int_equal(rein_code(refused), REIN_EREJECTED);
+                assert_non_null(strstr(rein_error_text(rein_error_of(refused)), "exhausted"));
+                assert_int_equal(rein_code(queued), REIN_EPENDING);
+                set_exhausted(b.x, false);
+                gate_open(&b.gate);
+                assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+                assert_int_equal(runs, 1);
+                assert_int_equal(never, 0);
+                rein_drop(queued);
+                rein_drop(refused);
+                busy_end(&b);
+        }
 }
 
 typedef struct submitter {
@@ -432,6 +466,7 @@ int main(void)
                 cmocka_unit_test(test_50_reject),
                 cmocka_unit_test(test_50_the_caller_runs_it),
                 cmocka_unit_test(test_50_drop_the_oldest),
+                cmocka_unit_test(test_50_an_exhausted_pool_rejects_the_newcomer_alone),
                 cmocka_unit_test(test_50_wait_until_there_is_room),
                 cmocka_unit_test(test_50_who_waits_for_room_may_be_cancelled),
                 cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_pool_is_stopped),
