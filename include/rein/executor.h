@@ -114,7 +114,9 @@ typedef struct rein_executor_ops {
         size_t size;
         int  (*accept)(void *self, rein_work *w); /* 0, or a negative code (REIN_EREJECTED): then it was not taken */
         void (*post)(void *self, rein_work *w);   /* a continuation: cannot be refused */
-        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one was cancelled before it ran; run it soon */
+        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one, which you have, will not run here any more
+                                                     (cancelled, or a continuation that a stop took back); run it soon.
+                                                     Once at most; you may have run it in this very moment */
         void (*stop)(void *self, rein_stop how);  /* may be NULL: nothing more will come but continuations */
         void (*release)(void *self);              /* may be NULL: the last reference is gone */
 } rein_executor_ops;
