@@ -65,7 +65,8 @@ typedef struct rein_straggler {
 
 /* Stop: refuse new work, and end the rest in the manner `how`. With RUNNING and QUEUED, what still runs at
  * `until` minus the executor's grace is cancelled; with NOW at once. Continuations already promised run later on rein's
- * hand thread. A second stop joins the first, and may be the harsher.
+ * hand thread. A second stop joins the first. Of all that are under way the harshest manner holds, and the earliest
+ * moment to cancel, and the earliest to give up: a later one may hasten an earlier one, never postpone or soften it.
  * Blocks: until every job has settled and the executor's threads have left, or `until`; not cancelled by a scope.
  *   From one of the executor's own jobs: that job is not waited for.
  * Owns: with r, *r is the caller's (rein_receipt_free); it may be empty and is never NULL after 0 or REIN_ESTUCK.
@@ -73,7 +74,8 @@ typedef struct rein_straggler {
  * names it; -EINVAL. Any thread. Since 0.1. */
 REIN_API int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r);
 
-/* The same without the waiting. At `until` what is left is settled REIN_EABANDONED. Returns: 0, -EINVAL. Since 0.1. */
+/* The same without the waiting, joined to other stops by the same rule. At `until` (the earliest of those begun) what
+ * is left is settled REIN_EABANDONED. Returns: 0, -EINVAL. Since 0.1. */
 REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until);
 
 /* Take work again after a stop (or after a failing init broke it). Threads of jobs that are still not gone keep their
@@ -112,7 +114,9 @@ typedef struct rein_executor_ops {
         size_t size;
         int  (*accept)(void *self, rein_work *w); /* 0, or a negative code (REIN_EREJECTED): then it was not taken */
         void (*post)(void *self, rein_work *w);   /* a continuation: cannot be refused */
-        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one was cancelled before it ran; run it soon */
+        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one, which you have, will not run here any more
+                                                     (cancelled, or a continuation that a stop took back); run it soon.
+                                                     Once at most; you may have run it in this very moment */
         void (*stop)(void *self, rein_stop how);  /* may be NULL: nothing more will come but continuations */
         void (*release)(void *self);              /* may be NULL: the last reference is gone */
 } rein_executor_ops;

@@ -19,7 +19,8 @@ typedef struct rein_future rein_future;
  * submitter's lifetime. job NULL: all defaults.
  * Owns: the future is the caller's, to rein_drop. arg: see rein_job; without arg_size it must live until the job is
  * gone. job and its strings are copied.
- * Blocks: no, but for a full pool with REIN_FULL_WAIT (until there is room or the caller is cancelled) or _CALLER.
+ * Blocks: no, but for a full pool with REIN_FULL_WAIT (until there is room, or the caller or the job is cancelled, or
+ * the job's start_by has passed) or _CALLER.
  * Returns: never NULL: what cannot start is a future that has failed already (-EINVAL: the trail of the future says
  * what is wrong; REIN_EREJECTED; REIN_ECANCELED: you were cancelled while you waited; -EAGAIN: no thread could be
  * started; -ENOMEM; -EPERM: x is from before a fork). Any thread. Since 0.1. */

@@ -10,10 +10,11 @@ extern "C" {
 #endif
 
 typedef enum rein_full {      /* what a submit meets when queue_max jobs are queued */
-        REIN_FULL_WAIT,       /* waits for room, bounded by its scope; a job of this pool is never made to wait */
+        REIN_FULL_WAIT,       /* waits for room, bounded by its scope, and by a cancel of the job and its start_by; a
+                                 job of this pool is never made to wait */
         REIN_FULL_REJECT,     /* the future has failed with REIN_EREJECTED */
         REIN_FULL_CALLER,     /* the job runs in the submitting thread, before submit returns */
-        REIN_FULL_DROP_OLDEST /* the job queued longest settles REIN_EREJECTED in its stead */
+        REIN_FULL_DROP_OLDEST /* the job queued longest settles REIN_EREJECTED in its stead, if the new one gets in */
 } rein_full;
 
 typedef struct rein_pool_opts {

@@ -16,25 +16,46 @@ static custom *of(rein_executor *x)
         return (custom *)(void *)x;
 }
 
+/* Does the user have it? He is told of a cancel once, and never before accept or post has returned: who comes second, the
+ * cancel or the return, tells him. */
+enum { NOT_YET, TAKEN, CANCELED };
+
+static void tell(custom *c, rein_work *w)
+{
+        if (c->ops.cancel)
+                c->ops.cancel(c->self, w);
+}
+
+static void taken(custom *c, rein_work *w)
+{
+        uint32_t was = NOT_YET;
+        if (!rn_cas32(&w->taken, &was, TAKEN))
+                tell(c, w);
+}
+
 static int take(rein_executor *x, rein_work *w, const char **what)
 {
         int rc = of(x)->ops.accept(of(x)->self, w);
         if (rc >= 0)
-                rn_store32(&w->taken, 1);
+                taken(of(x), w);
         *what = "did not take it";
         return rc < 0 ? rc : 0;
 }
 
 static void post(rein_executor *x, rein_work *w)
 {
+        rn_future_ref(&w->future); /* he may run it at once */
         of(x)->ops.post(of(x)->self, w);
+        taken(of(x), w);
+        rn_future_unref(&w->future);
 }
 
-/* The user has it, and gives it to rein_work_run some day, which then gives the run's reference back. */
+/* The user has it, or will, and gives it to rein_work_run some day, which then gives the run's reference back. */
 static void dequeue(rein_executor *x, rein_work *w)
 {
-        if (of(x)->ops.cancel && rn_load32(&w->taken))
-                of(x)->ops.cancel(of(x)->self, w);
+        uint32_t was = NOT_YET;
+        if (!rn_cas32(&w->taken, &was, CANCELED))
+                tell(of(x), w);
 }
 
 static void stopping(rein_executor *x, rein_stop how)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What every executor has: a name, the list of its works that are not gone, and the stop. What is particular to a kind
- * is behind rn_executor_kind; users' own executors are one kind, thread pools another.
+/* What every executor has: a name, the list of its works that are not gone, and the stop (stop.h). What is particular to
+ * a kind is behind rn_executor_kind; users' own executors are one kind, thread pools another.
  *
  * States only go down, but for a restart:
  *      OPEN -> QUEUED (drain) -> RUNNING (finish what runs) -> NOW          by stop, each may be skipped
@@ -55,7 +55,8 @@ struct rein_executor {
         rn_link sleepers;      /* stops */
         rn_link shares;        /* runs in flight */
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
-        int64_t stop_until;    /* of stop_begin */
+        int64_t now_at;        /* the earliest moment at which a stop_begin turns into NOW ... */
+        int64_t abandon_at;    /* ... and at which what is left is abandoned; RN_NEVER while it is open */
         rn_timer timer;
         rn_errand errand;
 };
@@ -78,7 +79,9 @@ void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone); 
 void rn_executor_break(rein_executor *x, rein_error *by, const char *why); /* by: taken over. A failing init: what is
                                                                               queued fails, and what will come */
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why);
-void rn_executor_give_to_hand(rein_work *w);             /* RUNNING; uses up a reference */
+void rn_executor_give_to_hand(rein_work *w);                         /* RUNNING; uses up a reference */
+bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w); /* a continuation, RUNNING and unlisted now, for
+                                                                        the hand; false: it runs or ran */
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
 void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */

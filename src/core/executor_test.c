@@ -10,8 +10,9 @@ typedef struct mine {
         rein_work *works[64];
         size_t n;
         atomic_int accepted, posted, canceled, stopped, released, harshest;
-        int refuse;    /* accept answers this */
-        bool obedient; /* a cancelled work is run at once, as asked */
+        int refuse;                 /* accept answers this */
+        bool obedient;              /* a cancelled work is run at once, as asked */
+        rein_executor *stop_inside; /* accept and post stop it before they take the work */
 } mine;
 
 static void put(mine *m, rein_work *w)
@@ -41,6 +42,8 @@ static int my_accept(void *self, rein_work *w)
         if (m->refuse)
                 return m->refuse;
         atomic_fetch_add(&m->accepted, 1);
+        if (m->stop_inside)
+                rein_executor_stop_begin(m->stop_inside, REIN_STOP_RUNNING, REIN_NEVER);
         put(m, w);
         return 0;
 }
@@ -49,6 +52,8 @@ static void my_post(void *self, rein_work *w)
 {
         mine *m = self;
         atomic_fetch_add(&m->posted, 1);
+        if (m->stop_inside)
+                rein_executor_stop_begin(m->stop_inside, REIN_STOP_RUNNING, REIN_NEVER);
         put(m, w);
 }
 
@@ -210,7 +215,8 @@ static void test_a_stop_settles_what_was_never_turned(void **state)
                 }
                 EVENTUALLY(nexts == 1); /* the continuation, on the hand thread */
                 assert_int_equal(m.stopped, 1);
-                assert_true(turn(&m) <= (obedient ? 1 : 4)); /* the continuation is the hand's, told or not */
+                assert_int_equal(m.canceled, 4); /* the continuation is the hand's, and he is told */
+                assert_int_equal(turn(&m), obedient ? 0 : 4);
                 assert_int_equal(runs, 0);
                 assert_int_equal(nexts, 1);
                 assert_int_equal(rein_executor_restart(x), 0);
@@ -220,6 +226,37 @@ static void test_a_stop_settles_what_was_never_turned(void **state)
                 rein_drop(f[0]);
                 rein_promise_drop(p);
                 rein_drop(settled);
+                rein_executor_free(x);
+                EVENTUALLY(m.released == 1);
+        }
+}
+
+/* Stopped from inside accept and post, before they have put the work where cancel could find it. */
+static void test_what_is_cancelled_on_its_way_in_is_told_once_it_is_there(void **state)
+{
+        (void)state;
+        for (int continuation = 0; continuation < 2; continuation++) {
+                mine m;
+                rein_executor *x = new_mine(&m);
+                atomic_int runs = 0;
+                rein_future *f;
+                rein_promise *p = rein_promise_new(&f);
+                m.obedient = true;
+                m.stop_inside = x;
+                if (continuation) {
+                        assert_non_null(rein_then(f, x, count_next, &runs));
+                        rein_promise_keep(p, NULL, NULL);
+                        EVENTUALLY(runs == 1); /* on the hand thread */
+                } else {
+                        rein_future *g = rein_submit(x, job_count, &runs, NULL);
+                        assert_int_equal(rein_code(g), REIN_ECANCELED);
+                        rein_drop(g);
+                }
+                assert_int_equal(m.canceled, 1);
+                assert_int_equal(m.n, 0); /* he had it when he was told */
+                assert_int_equal(runs, continuation);
+                rein_promise_drop(p);
+                rein_drop(f);
                 rein_executor_free(x);
                 EVENTUALLY(m.released == 1);
         }
@@ -322,6 +359,7 @@ int main(void)
                 cmocka_unit_test(test_a_refusal_is_the_futures_failure),
                 cmocka_unit_test(test_a_cancelled_work_is_told_and_running_it_then_does_nothing),
                 cmocka_unit_test(test_a_stop_settles_what_was_never_turned),
+                cmocka_unit_test(test_what_is_cancelled_on_its_way_in_is_told_once_it_is_there),
                 cmocka_unit_test(test_48_a_job_may_stop_the_executor_it_runs_on),
                 cmocka_unit_test(test_what_makes_no_sense_is_refused),
                 cmocka_unit_test(test_each_work_runs_once_however_many_threads_turn),

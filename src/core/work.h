@@ -77,7 +77,7 @@ struct rein_work {
 
         rn_link all;   /* in executor->works; its lock, as all below */
         bool in_stop;  /* it is itself waiting for a stop of its executor */
-        rn_a32 taken;  /* by a user's executor */
+        rn_a32 taken;  /* custom.c: does the user's executor have it? */
         bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         struct rein_work *stop_next;

@@ -35,8 +35,11 @@ static void dequeue(rein_executor *x, rein_work *w)
         if (here)
                 rn_queue_remove(rn_pool_of(x), w);
         rn_lock_give(&x->lock);
+        rn_task *submitter = rn_loadptr(&w->arriving);
         if (here)
                 rn_future_unref(&w->future);
+        else if (submitter && submitter != rn_self_if())
+                rn_unpark(submitter); /* it may wait for room, for a job that will never run */
 }
 
 static void stopping(rein_executor *x, rein_stop how)

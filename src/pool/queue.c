@@ -98,48 +98,59 @@ static void drop(rein_work *victim)
         rn_future_unref(&victim->future);
 }
 
+/* Whatever room there is: 0, or why it never gets in. Lock held. */
+static int refuses(const pool *p, const rein_work *w, const char **what)
+{
+        if (rn_load32(&w->state) != RN_WORK_QUEUED)
+                return REIN_EREJECTED; /* a stop or a cancel has finished it meanwhile; it keeps that outcome */
+        if (!p->exhausted)
+                return 0;
+        *what = "is exhausted: every thread is held by an abandoned job";
+        return REIN_EREJECTED;
+}
+
+/* Out of the queue, for one more to get in. The caller drops it, without the lock. Lock held. */
+static rein_work *take_victim(pool *p)
+{
+        rein_work *victim = rn_queue_oldest(p);
+        if (!victim)
+                return NULL;
+        rn_future_ref(&victim->future);
+        rn_queue_remove(p, victim);
+        rn_future_unref(&victim->future); /* the run's; ours is left */
+        return victim;
+}
+
 int rn_queue_enter(pool *p, rein_work *w, const char **what)
 {
         rein_executor *x = &p->base;
         rn_task *self = rn_self();
         rein_work *victim = NULL;
         const bool own = rn_executor_inside(x, self);
-        int rc = self ? 0 : -ENOMEM;
+        size_t start = 0;
         rn_lock_take(&x->lock);
+        int rc = self ? refuses(p, w, what) : -ENOMEM;
+        while (rc == 0 && p->opts.full == REIN_FULL_WAIT && full(p) && !own) {
+                rc = wait_for_room(p, w, self, what);
+                if (rc == 0)
+                        rc = refuses(p, w, what);
+        }
         if (rc == 0 && full(p) && !own) {
-                switch (p->opts.full) {
-                case REIN_FULL_WAIT:
-                        while (rc == 0 && !p->exhausted && full(p) && rn_load32(&w->state) == RN_WORK_QUEUED)
-                                rc = wait_for_room(p, w, self, what);
-                        break;
-                case REIN_FULL_REJECT:
-                        rc = REIN_EREJECTED;
-                        *what = "is full";
-                        break;
-                case REIN_FULL_CALLER:
+                if (p->opts.full == REIN_FULL_CALLER) {
                         rn_lock_give(&x->lock);
                         rein_work_run(w);
                         return 1;
-                case REIN_FULL_DROP_OLDEST:
-                        victim = rn_queue_oldest(p);
-                        if (victim) {
-                                rn_future_ref(&victim->future);
-                                rn_queue_remove(p, victim);
-                                rn_future_unref(&victim->future); /* the run's; ours is left */
-                        }
-                        break;
+                }
+                if (p->opts.full == REIN_FULL_DROP_OLDEST) {
+                        victim = take_victim(p);
+                } else {
+                        rc = REIN_EREJECTED;
+                        *what = "is full";
                 }
         }
-        if (rc == 0 && p->exhausted) {
-                rc = REIN_EREJECTED;
-                *what = "is exhausted: every thread is held by an abandoned job";
-        }
-        size_t start = 0;
-        if (rc == 0 && rn_load32(&w->state) == RN_WORK_QUEUED) {
+        if (rc == 0) {
                 rn_queue_push(p, w);
                 start = rn_workers_wanted_locked(p);
-        } else if (rc == 0) {
-                rc = REIN_EREJECTED; /* a stop or a cancel has finished it meanwhile; it keeps that outcome */
         }
         rn_lock_give(&x->lock);
         drop(victim);

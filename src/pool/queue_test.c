@@ -2,6 +2,8 @@
 /* The queue: order, start_by, and what a submit meets when it is full (behaviour 50). */
 #include "support.h"
 
+#include "pool/pool.h"
+
 /* A pool of one thread that is busy until its gate opens. */
 typedef struct busy {
         rein_executor *x;
@@ -191,6 +193,38 @@ static void test_50_drop_the_oldest(void **state)
         busy_end(&b);
 }
 
+/* From the moment the last permit is lost until what is queued has been rejected. */
+static void set_exhausted(rein_executor *x, bool yes)
+{
+        rn_lock_take(&x->lock);
+        rn_pool_of(x)->exhausted = yes;
+        rn_lock_give(&x->lock);
+}
+
+static void test_50_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
+{
+        (void)state;
+        for (int full = REIN_FULL_WAIT; full <= REIN_FULL_DROP_OLDEST; full++) {
+                busy b;
+                atomic_int runs = 0, never = 0;
+                busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1, .full = (rein_full)full));
+                rein_future *queued = rein_submit(b.x, job_count, &runs, NULL);
+                set_exhausted(b.x, true);
+                rein_future *refused = rein_submit(b.x, job_count, &never, NULL);
+                assert_int_equal(rein_code(refused), REIN_EREJECTED);
+                assert_non_null(strstr(rein_error_text(rein_error_of(refused)), "exhausted"));
+                assert_int_equal(rein_code(queued), REIN_EPENDING);
+                set_exhausted(b.x, false);
+                gate_open(&b.gate);
+                assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+                assert_int_equal(runs, 1);
+                assert_int_equal(never, 0);
+                rein_drop(queued);
+                rein_drop(refused);
+                busy_end(&b);
+        }
+}
+
 typedef struct submitter {
         rein_executor *x;
         rein_scope scope;
@@ -268,6 +302,75 @@ static void test_50_who_waits_for_room_leaves_when_the_pool_is_stopped(void **st
         rein_drop(queued);
         busy_end(&b);
         assert_int_equal(s.runs, 0);
+}
+
+/* Its scope has a deadline far away, so that it does not look around for a deadlock: nothing wakes it but being told. */
+typedef struct waiter {
+        rein_executor *x;
+        rein_group *group; /* somebody else's; NULL: plain submit */
+        rein_job job;
+        atomic_int runs, back;
+        seat seat;
+        rein_future *f;
+} waiter;
+
+static void *submit_patiently(void *arg)
+{
+        waiter *w = arg;
+        rein_scope s;
+        rein_scope_open(&s, rein_after(REIN_SEC(3600)));
+        sit(&w->seat);
+        w->f = w->group ? rein_ref(rein_spawn_future(w->group, w->x, job_count, &w->runs, &w->job))
+                        : rein_submit(w->x, job_count, &w->runs, &w->job);
+        atomic_store(&w->back, 1);
+        (void)rein_scope_close(&s, 0);
+        return NULL;
+}
+
+static void test_50_who_waits_for_room_leaves_when_another_cancels_the_job(void **state)
+{
+        (void)state;
+        busy b;
+        rein_group g;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        rein_group_open(&g, NULL);
+        waiter w = {.x = b.x, .group = &g, .job = {.size = sizeof w.job}};
+        pthread_t t = go(submit_patiently, &w);
+        EVENTUALLY(sits_in(&w.seat, waiting));
+        rein_group_cancel(&g, "the opener has second thoughts");
+        EVENTUALLY(w.back); /* while the queue is as full as before */
+        assert_int_equal(rein_code(queued), REIN_EPENDING);
+        join(t);
+        assert_int_equal(rein_code(w.f), REIN_ECANCELED);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        rein_drop(w.f);
+        rein_drop(queued);
+        busy_end(&b);
+        assert_int_equal(w.runs, 0);
+}
+
+static void test_50_who_waits_for_room_leaves_when_the_job_may_start_no_more(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1));
+        rein_future *queued = rein_submit(b.x, job_seven, NULL, NULL);
+        waiter w = {.x = b.x, .job = {.size = sizeof w.job, .start_by = rein_after(REIN_MS(20))}};
+        pthread_t t = go(submit_patiently, &w);
+        EVENTUALLY(w.back);
+        assert_int_equal(rein_code(queued), REIN_EPENDING);
+        join(t);
+        assert_int_equal(rein_code(w.f), REIN_EREJECTED);
+        assert_non_null(strstr(rein_error_text(rein_error_of(w.f)), "start_by"));
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        rein_drop(w.f);
+        rein_drop(queued);
+        busy_end(&b);
+        assert_int_equal(w.runs, 0);
 }
 
 typedef struct flood {
@@ -363,9 +466,12 @@ int main(void)
                 cmocka_unit_test(test_50_reject),
                 cmocka_unit_test(test_50_the_caller_runs_it),
                 cmocka_unit_test(test_50_drop_the_oldest),
+                cmocka_unit_test(test_50_an_exhausted_pool_rejects_the_newcomer_alone),
                 cmocka_unit_test(test_50_wait_until_there_is_room),
                 cmocka_unit_test(test_50_who_waits_for_room_may_be_cancelled),
                 cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_pool_is_stopped),
+                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_another_cancels_the_job),
+                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_job_may_start_no_more),
                 cmocka_unit_test(test_50_a_job_of_the_pool_is_never_made_to_wait),
                 cmocka_unit_test(test_50_waiting_submitters_lose_nothing),
                 cmocka_unit_test(test_49_one_pool_full_of_stuck_jobs_leaves_the_other_alone),

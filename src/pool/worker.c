@@ -128,6 +128,9 @@ static void break_pool(pool *p, rn_task *self, int rc)
                 by = rn_error_make(NULL, rc, where, NULL, NULL, "init returned %d", rc);
         snprintf(text, sizeof text, "'%s' is broken: its init failed in one of its threads", p->base.name);
         rn_executor_break(&p->base, by, text);
+        rn_lock_take(&p->base.lock);
+        rn_workers_wake_all_locked(p); /* nothing will come for them */
+        rn_lock_give(&p->base.lock);
 }
 
 /* The next job, claimed and with its permit; NULL: none, or no permit. Lock held. */

@@ -2,6 +2,8 @@
 /* The pool's threads: how many there are, what they begin and end with, and what a job may do to one. */
 #include "support.h"
 
+#include "pool/pool.h"
+
 /* ---- how many (27 to 30) ---- */
 
 static void test_27_nonsensical_options_are_refused_and_zero_is_the_default(void **state)
@@ -317,6 +319,56 @@ static void test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_wa
         gate_free(&b.gate);
 }
 
+typedef struct second_fails {
+        atomic_int tries;
+        gate gate; /* the second waits for it, then fails */
+} second_fails;
+
+static int begin_unless_second(void *arg)
+{
+        second_fails *s = arg;
+        if (atomic_fetch_add(&s->tries, 1) + 1 != 2)
+                return 0;
+        (void)gate_pass(&s->gate);
+        return -EIO;
+}
+
+static bool one_is_idle(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        bool idle = !rn_list_empty(&rn_pool_of(x)->idle);
+        rn_lock_give(&x->lock);
+        return idle;
+}
+
+static void test_32_a_broken_pool_lets_its_idle_threads_go_at_once(void **state)
+{
+        (void)state;
+        second_fails s = {.gate = gate_new()};
+        rein_executor *x = rein_pool_new(
+                REIN_POOL(.threads = 2, .idle_ns = REIN_SEC(3600), .init = begin_unless_second, .init_arg = &s));
+        stubborn first;
+        stubborn_init(&first);
+        rein_future *f[2] = {rein_submit(x, stubborn_job, &first, NULL)};
+        EVENTUALLY(first.inside == 1);
+        f[1] = rein_submit(x, job_seven, NULL, NULL); /* the second thread starts for it, and is held */
+        EVENTUALLY(s.tries == 2);
+        stubborn_let_go(&first, 1);
+        assert_int_equal(rein_wait_all(f, 2, REIN_NEVER), 0);
+        EVENTUALLY(one_is_idle(x));
+        assert_int_equal(rein_executor_threads(x), 2);
+        gate_open(&s.gate);
+        EVENTUALLY(rein_executor_threads(x) == 0);
+        assert_int_equal(rein_executor_restart(x), 0);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        f[0] = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(f[0], NULL, REIN_NEVER), 0);
+        rein_drop(f[0]);
+        rein_executor_free(x);
+        gate_free(&s.gate);
+}
+
 static int init_without_story(void *arg)
 {
         (void)arg;
@@ -426,6 +478,7 @@ int main(void)
                 cmocka_unit_test(test_31_a_job_that_fails_leaves_its_worker_to_the_next),
                 cmocka_unit_test(test_init_comes_first_and_fini_last_in_each_thread),
                 cmocka_unit_test(test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled),
+                cmocka_unit_test(test_32_a_broken_pool_lets_its_idle_threads_go_at_once),
                 cmocka_unit_test(test_32_an_init_that_fails_without_a_story_is_named_too),
                 cmocka_unit_test(test_47_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on),
                 cmocka_unit_test(test_2_a_continuation_runs_although_no_thread_can_be_had),

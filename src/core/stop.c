@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/stop.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/receipt.h"
+#include "core/world.h"
+
+/* ---- hardening ---- */
+
+/* Into the receipt under way, once in its life. Lock held. */
+static void put_in_receipt(rein_executor *x, rein_work *w)
+{
+        if (w->in_receipt)
+                return;
+        w->in_receipt = true;
+        rn_future_ref(&w->future);
+        rn_receipt_add(x->receipt, w);
+}
+
+static rein_work *push(rein_work *list, rein_work *w)
+{
+        w->stop_next = list;
+        return w;
+}
+
+/* What a harder state does to the works: sorted under the lock, carried out without. */
+typedef struct sorted {
+        rein_work *never, *running, *posted;
+} sorted;
+
+static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
+{
+        sorted s = {0};
+        rn_link *next;
+        for (rn_link *l = x->works.next; l != &x->works; l = next) {
+                rein_work *w = RN_ITEM(l, rein_work, all);
+                next = l->next;
+                rn_future_ref(&w->future);
+                if (queued && w->posted && rn_executor_take_posted_locked(x, w)) {
+                        s.posted = push(s.posted, w);
+                } else if (queued && rn_work_forbid(w)) {
+                        s.never = push(s.never, w);
+                        if (stop)
+                                put_in_receipt(x, w);
+                } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING && !rn_future_is(&w->future, RN_SETTLED)) {
+                        s.running = push(s.running, w);
+                        put_in_receipt(x, w);
+                } else {
+                        rn_future_unref(&w->future); /* never the last: it has not left this list */
+                }
+        }
+        return s;
+}
+
+static void cancel_running(rein_work *w, const char *text)
+{
+        if (rn_loadptr(&w->runner) != rn_self_if())
+                rn_work_note_stuck(w);
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root)
+                return;
+        rn_fired fired = {0};
+        rn_scope_cancel_locked(root, text, "rein_executor_stop", NULL, &fired);
+        rn_scope_unlock(root);
+        rn_fired_carry_out(&fired);
+}
+
+static void carry_out(rein_executor *x, sorted s, int code, const char *text)
+{
+        for (rein_work *w; (w = s.posted);) {
+                s.posted = w->stop_next;
+                x->kind->dequeue(x, w);
+                rn_executor_give_to_hand(w); /* with the reference that the list had */
+        }
+        for (rein_work *w; (w = s.never);) {
+                s.never = w->stop_next;
+                rn_work_never(w, code, text);
+                rn_future_unref(&w->future);
+        }
+        for (rein_work *w; (w = s.running);) {
+                s.running = w->stop_next;
+                cancel_running(w, text);
+                rn_future_unref(&w->future);
+        }
+}
+
+/* Make the state at least as harsh as `how`. true: it was not, and *s is what this concerns: then hardened. */
+static bool harden_locked(rein_executor *x, rein_stop how, sorted *s)
+{
+        if ((int)how <= x->state)
+                return false;
+        x->state = (int)how;
+        *s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
+        return true;
+}
+
+static void hardened(rein_executor *x, rein_stop how, sorted s)
+{
+        char text[96];
+        snprintf(text, sizeof text, "'%s' was stopped", x->name);
+        carry_out(x, s, REIN_ECANCELED, text);
+        x->kind->stopping(x, how);
+}
+
+static void harden(rein_executor *x, rein_stop how)
+{
+        sorted s = {0};
+        rn_lock_take(&x->lock);
+        bool harder = harden_locked(x, how, &s);
+        rn_lock_give(&x->lock);
+        if (harder)
+                hardened(x, how, s);
+}
+
+void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
+{
+        rn_lock_take(&x->lock);
+        sorted s = sort_locked(x, true, false, false);
+        rn_lock_give(&x->lock);
+        carry_out(x, s, code, why);
+}
+
+/* ---- waiting for the end ---- */
+
+/* Time is up: what has not settled is abandoned. Jobs that are themselves in a stop of x go on. by_clock: nobody who
+ * waits keeps it from being restarted meanwhile, and stopped again. */
+static void abandon_rest(rein_executor *x, bool by_clock)
+{
+        for (;;) {
+                rein_work *left = NULL;
+                rn_lock_take(&x->lock);
+                if (by_clock && rn_clock() < x->abandon_at) { /* all had settled, and it was restarted */
+                        rn_lock_give(&x->lock);
+                        return;
+                }
+                RN_LIST_EACH(l, &x->works) {
+                        rein_work *w = RN_ITEM(l, rein_work, all);
+                        if (w->in_stop || rn_future_is(&w->future, RN_SETTLED) ||
+                            rn_load32(&w->state) == RN_WORK_NEVER || rn_load32(&w->state) == RN_WORK_ENDED)
+                                continue;
+                        left = w;
+                        rn_future_ref(&w->future);
+                        put_in_receipt(x, w);
+                        break;
+                }
+                rn_lock_give(&x->lock);
+                if (!left)
+                        return;
+                if (rn_work_forbid(left))
+                        rn_work_never(left, REIN_ECANCELED, "its executor was stopped");
+                else
+                        rn_work_abandon(left, "its executor was stopped, and the time for that was up");
+                rn_future_unref(&left->future);
+        }
+}
+
+/* All that a stop waits for. Lock held. */
+static bool all_settled(const rein_executor *x)
+{
+        return x->unsettled <= x->in_stop;
+}
+
+/* The running task's jobs of x do not count while they are in here. */
+static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
+{
+        size_t n = 0;
+        for (const rn_ambient *a = self ? self->now : NULL; a; a = a->outer) {
+                rein_work *w = a->work;
+                if (!w || w->executor != x || w->in_stop == yes || rn_future_is(&w->future, RN_SETTLED))
+                        continue;
+                w->in_stop = yes;
+                n++;
+        }
+        return n;
+}
+
+static int64_t before(int64_t at, int64_t span)
+{
+        return at < INT64_MIN + span ? INT64_MIN : at - span;
+}
+
+/* Until something changes. A thread without a task (no memory) is not told, and looks every millisecond. */
+static void nap(rn_task *self, int64_t until)
+{
+        rn_a32 word = {0};
+        int64_t soon = rn_clock() + 1000000;
+        if (self)
+                rn_park(self, until);
+        else
+                rn_word_wait(&word, 0, until < soon ? until : soon);
+}
+
+static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task *self)
+{
+        rn_sleeper me = {.task = self};
+        int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : before(until, x->grace);
+        bool timed_out = false;
+        rn_doing was = {0};
+        if (self)
+                was = rn_task_doing(self, (rn_doing){"rein_executor_stop", x->name});
+        rn_lock_take(&x->lock);
+        x->in_stop += exempt(x, self, true);
+        rn_list_push(&x->sleepers, &me.link);
+        rn_executor_changed_locked(x); /* another stop may have waited for just this job */
+        while (!(all_settled(x) && (timed_out || x->kind->left(x)))) {
+                rn_lock_give(&x->lock);
+                int64_t now = rn_clock();
+                if (now >= harden_at) {
+                        harden_at = RN_NEVER;
+                        harden(x, REIN_STOP_NOW);
+                } else if (now >= until) {
+                        if (timed_out) { /* settled is a matter of instructions now; a wait that is short */
+                                nap(self, now + 1000000);
+                        } else {
+                                timed_out = true;
+                                harden(x, REIN_STOP_NOW);
+                                abandon_rest(x, false);
+                        }
+                } else {
+                        nap(self, harden_at < until ? harden_at : until);
+                }
+                rn_lock_take(&x->lock);
+        }
+        rn_list_remove(&me.link);
+        int rc = x->unfinished > x->in_stop || !x->kind->left(x) ? REIN_ESTUCK : 0;
+        x->in_stop -= exempt(x, self, false);
+        rn_lock_give(&x->lock);
+        if (self)
+                rn_task_doing(self, was);
+        return rc;
+}
+
+/* ---- the calls ---- */
+
+static int check_stop(const rein_executor *x, rein_stop how, const char *call)
+{
+        if (!x || (unsigned)how > REIN_STOP_NOW)
+                return rn_fail(-EINVAL, call, "an executor and one of the three manners are needed");
+        if (!rn_executor_ours(x))
+                return rn_fail(-EPERM, call, "the executor is from before a fork");
+        return 0;
+}
+
+int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r)
+{
+        if (r)
+                *r = NULL;
+        int rc = check_stop(x, how, "rein_executor_stop");
+        if (rc < 0)
+                return rc;
+        rn_task *self = rn_self();
+        rn_executor_ref(x);
+        rn_lock_take(&x->lock);
+        x->stops++; /* nobody restarts it before we are done */
+        rn_lock_give(&x->lock);
+        harden(x, how);
+        rc = wait_for_stop(x, how, until.ns, self);
+        rn_lock_take(&x->lock);
+        rn_receipt_prune(x->receipt);
+        if (r) { /* the next stop's is made by restart; one that comes before it gets an empty one */
+                *r = x->receipt ? x->receipt : rn_receipt_empty();
+                x->receipt = NULL;
+        }
+        x->stops--;
+        rn_lock_give(&x->lock);
+        rn_executor_unref(x);
+        return rc;
+}
+
+static int64_t next_of_clock(const rein_executor *x)
+{
+        return x->state < (int)REIN_STOP_NOW ? x->now_at : x->abandon_at;
+}
+
+int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
+{
+        int rc = check_stop(x, how, "rein_executor_stop_begin");
+        if (rc < 0)
+                return rc;
+        harden(x, how);
+        if (until.ns == RN_NEVER)
+                return 0;
+        int64_t now_at = before(until.ns, x->grace);
+        rn_executor_ref(x);
+        rn_lock_take(&x->lock);
+        bool armed = false;
+        if (x->state != RN_OPEN) { /* else all had settled, and it was restarted */
+                if (now_at < x->now_at)
+                        x->now_at = now_at;
+                if (until.ns < x->abandon_at)
+                        x->abandon_at = until.ns;
+                armed = rn_timer_arm(&x->timer, next_of_clock(x), 0);
+        }
+        rn_lock_give(&x->lock);
+        if (!armed)
+                rn_executor_unref(x);
+        return 0;
+}
+
+/* The clock for stop_begin, on the hand thread, with a reference. It may come late, when the stop that had armed it is
+ * over and another has begun: what is due is asked of x alone. */
+static void errand(rn_errand *e, uint32_t tag)
+{
+        (void)tag;
+        rein_executor *x = RN_ITEM(e, rein_executor, errand);
+        sorted s = {0};
+        rn_lock_take(&x->lock);
+        bool harder = rn_clock() >= x->now_at && harden_locked(x, REIN_STOP_NOW, &s);
+        rn_lock_give(&x->lock);
+        if (harder)
+                hardened(x, REIN_STOP_NOW, s);
+        rn_lock_take(&x->lock);
+        bool due = rn_clock() >= x->abandon_at;
+        bool again = !due && next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, next_of_clock(x), 0);
+        rn_lock_give(&x->lock);
+        if (due)
+                abandon_rest(x, true);
+        if (!again)
+                rn_executor_unref(x);
+}
+
+static void timer(rn_timer *t, uint32_t tag)
+{
+        rein_executor *x = RN_ITEM(t, rein_executor, timer);
+        if (!rn_hand(&x->errand, tag))
+                rn_executor_unref(x);
+}
+
+void rn_stop_init(rein_executor *x)
+{
+        x->timer.fire = timer;
+        x->errand.run = errand;
+        x->now_at = x->abandon_at = RN_NEVER;
+}
+
+/* ---- taking work again; freeing ---- */
+
+int rein_executor_restart(rein_executor *x)
+{
+        if (!x)
+                return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
+        if (!rn_executor_ours(x))
+                return rn_fail(-EPERM, "rein_executor_restart", "the executor is from before a fork");
+        rein_receipt *fresh = rn_receipt_new(), *old = NULL;
+        if (!fresh)
+                return -ENOMEM;
+        rn_lock_take(&x->lock);
+        int rc = -EBUSY;
+        if ((x->state != RN_OPEN || x->broken) && x->unsettled == 0 && x->stops == 0 && x->kind->left(x))
+                rc = x->kind->restart ? x->kind->restart(x) : 0;
+        if (rc == 0) {
+                x->state = RN_OPEN;
+                x->broken = false;
+                x->now_at = x->abandon_at = RN_NEVER;
+                old = x->receipt;
+                x->receipt = fresh;
+                fresh = NULL;
+                if (rn_timer_disarm(&x->timer))
+                        rn_sub32(&x->refs, 1); /* never the last: the caller has one */
+        }
+        rn_lock_give(&x->lock);
+        rein_receipt_free(fresh);
+        rein_receipt_free(old);
+        return rc == -EBUSY
+                       ? rn_fail(rc, "rein_executor_restart", "'%s' is not stopped, or its stop has not ended", x->name)
+                       : rc;
+}
+
+void rein_executor_free(rein_executor *x)
+{
+        if (!x || !rn_executor_ours(x))
+                return;
+        rn_world *w = rn_world_now();
+        rein_receipt *r = NULL;
+        int64_t until = rn_clock();
+        until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
+        if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
+                fprintf(stderr, "rein: '%s' was freed with work that did not leave:\n", x->name);
+                rn_receipt_print_stuck(stderr, r);
+        }
+        rein_receipt_free(r);
+        rn_lock_take(&w->lock);
+        bool first = rn_linked(&x->world);
+        if (first)
+                rn_list_remove(&x->world);
+        rn_lock_give(&w->lock);
+        if (first)
+                rn_executor_unref(x);
+}
+
+/* ---- the end of the process ---- */
+
+static const int64_t exit_budget = 1000000000;
+
+/* Everything is stopped, side by side; then at most a second in all for it to leave. What has not left is named, and
+ * nothing of its is freed. */
+void rn_stop_all_at_exit(void)
+{
+        rn_world *world = rn_world_now();
+        rn_task *self = rn_self();
+        int64_t until = rn_clock() + exit_budget;
+        if (!self)
+                return;
+        rn_lock_take(&world->lock);
+        RN_LIST_EACH(l, &world->executors)
+                rn_executor_ref(RN_ITEM(l, rein_executor, world));
+        rn_lock_give(&world->lock);
+        /* Nobody makes or frees executors in another thread during exit but at his own risk: the list is stable. */
+        RN_LIST_EACH(l, &world->executors)
+                harden(RN_ITEM(l, rein_executor, world), REIN_STOP_NOW);
+        RN_LIST_EACH(l, &world->executors) {
+                rein_executor *x = RN_ITEM(l, rein_executor, world);
+                rein_receipt *r = NULL;
+                if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
+                        fprintf(stderr, "rein: at exit, work of '%s' did not leave:\n", x->name);
+                        rn_receipt_print_stuck(stderr, r);
+                }
+                rein_receipt_free(r);
+        }
+}

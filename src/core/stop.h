@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stop of an executor: what a harder state does to its works (forbid what is queued, cancel what runs, hand over its
+ * continuations), who waits for the end of that, the receipt, the restart and the free.
+ *
+ * Any number of stops may be under way: each hardens the state as it demands, and waits by its own deadline; the waiting
+ * ones are in x->sleepers, and are woken when work or a thread leaves. stop_begin has no thread that waits: a timer
+ * stands for it, and its errand on the hand thread. A stop frees nothing; a receipt keeps the works it names.
+ *
+ * Works are sorted under the executor's lock and finished without it, so that user code runs under none. */
+#ifndef RN_CORE_STOP_H
+#define RN_CORE_STOP_H
+
+#include "core/executor.h"
+
+void rn_stop_init(rein_executor *x);
+void rn_stop_all_at_exit(void); /* everything, side by side, in a second in all */
+
+#endif

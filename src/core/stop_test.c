@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Several stops of one executor: the harshest manner holds, and the earliest moments. What one stop does is in
+ * pool_test.c and executor_test.c. */
+#include "support.h"
+
+#include "core/executor.h"
+
+static rein_time far(void)
+{
+        return rein_after(REIN_SEC(7200));
+}
+
+static rein_time soon(void)
+{
+        return rein_after(REIN_MS(100));
+}
+
+typedef struct stuck {
+        rein_executor *x;
+        stubborn st;
+        rein_future *f;
+} stuck;
+
+static void stuck_begin(stuck *s)
+{
+        s->x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = 1));
+        stubborn_init(&s->st);
+        s->f = rein_submit(s->x, stubborn_job, &s->st, NULL);
+        EVENTUALLY(s->st.inside == 1);
+}
+
+static void stuck_end(stuck *s)
+{
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        stubborn_let_go(&s->st, 1);
+        EVENTUALLY(u.count == 1); /* the late log */
+        rein_on_unseen(NULL, NULL);
+        rein_drop(s->f);
+        rein_executor_free(s->x);
+}
+
+static void test_36_a_later_stop_does_not_postpone_the_giving_up(void **state)
+{
+        (void)state;
+        for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
+                for (int second = REIN_STOP_QUEUED; second <= REIN_STOP_NOW; second++) {
+                        stuck s;
+                        stuck_begin(&s);
+                        assert_int_equal(rein_executor_stop_begin(s.x, (rein_stop)how, soon()), 0);
+                        assert_int_equal(rein_executor_stop_begin(s.x, (rein_stop)second, far()), 0);
+                        EVENTUALLY(rein_code(s.f) == REIN_EABANDONED);
+                        stuck_end(&s);
+                }
+        }
+}
+
+static void test_36_an_earlier_stop_hastens_the_giving_up(void **state)
+{
+        (void)state;
+        for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
+                for (int second = REIN_STOP_QUEUED; second <= REIN_STOP_NOW; second++) {
+                        stuck s;
+                        stuck_begin(&s);
+                        assert_int_equal(rein_executor_stop_begin(s.x, (rein_stop)how, far()), 0);
+                        assert_int_equal(rein_executor_stop_begin(s.x, (rein_stop)second, soon()), 0);
+                        EVENTUALLY(rein_code(s.f) == REIN_EABANDONED);
+                        stuck_end(&s);
+                }
+        }
+}
+
+/* Two moments of a stop: `until` less an hour of grace, and `until`. Each holds by itself. */
+static void test_36_a_later_stop_does_not_postpone_the_cancel(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_SEC(3600)));
+        seat s = {NULL};
+        rein_future *f = rein_submit(x, job_sleep, &s, NULL);
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        rein_time until = rein_after(REIN_SEC(3600) + REIN_MS(100));
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, until), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_RUNNING, far()), 0);
+        EVENTUALLY(rein_code(f) == REIN_ECANCELED);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+static void test_36_a_harsher_stop_cancels_at_once_however_late_its_deadline(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        seat s = {NULL};
+        rein_future *f = rein_submit(x, job_sleep, &s, NULL);
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, far()), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, REIN_NEVER), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_RUNNING, REIN_NEVER), 0); /* softens nothing */
+        EVENTUALLY(rein_code(f) == REIN_ECANCELED);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+static void moments(rein_executor *x, int64_t *now_at, int64_t *abandon_at)
+{
+        rn_lock_take(&x->lock);
+        *now_at = x->now_at;
+        *abandon_at = x->abandon_at;
+        rn_lock_give(&x->lock);
+}
+
+static void test_a_restart_forgets_the_moments_of_the_stops_before_it(void **state)
+{
+        (void)state;
+        const int64_t grace = REIN_SEC(1);
+        int64_t now_at, abandon_at;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = grace));
+        rein_time first = rein_after(REIN_SEC(600)), second = rein_after(REIN_SEC(900));
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, second), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, first), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, second), 0);
+        moments(x, &now_at, &abandon_at);
+        assert_true(now_at == first.ns - grace && abandon_at == first.ns);
+        assert_int_equal(rein_executor_restart(x), 0);
+        moments(x, &now_at, &abandon_at);
+        assert_true(now_at == RN_NEVER && abandon_at == RN_NEVER);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, second), 0);
+        moments(x, &now_at, &abandon_at);
+        assert_true(now_at == second.ns - grace && abandon_at == second.ns);
+        rein_executor_free(x);
+}
+
+/* The errand of an old stop, delivered late by a hand that was busy, when the executor was restarted and is being
+ * stopped again, gently and with an hour to go: it must find nothing due. */
+static int block_the_hand(rein_future *f, void *arg)
+{
+        (void)f;
+        return stubborn_stay(arg);
+}
+
+static bool hand_has_errands(void)
+{
+        rn_clockwork *c = &rn_world_now()->clock;
+        rn_lock_take(&c->hand_lock);
+        bool has = !rn_list_empty(&c->errands);
+        rn_lock_give(&c->hand_lock);
+        return has;
+}
+
+static int note_hand(rein_future *f, void *arg)
+{
+        (void)f;
+        return atomic_fetch_add((atomic_int *)arg, 1);
+}
+
+static void test_the_clock_of_an_old_stop_does_not_harden_the_next(void **state)
+{
+        (void)state;
+        rein_executor *stopped = rein_pool_new(REIN_POOL(.threads = 1)), *x = rein_pool_new(REIN_POOL(.threads = 1));
+        stubborn st;
+        atomic_int passed = 0;
+        stubborn_init(&st);
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        rein_promise_keep(p, NULL, NULL);
+        assert_int_equal(rein_executor_stop(stopped, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        assert_non_null(rein_then(f, stopped, block_the_hand, &st));
+        EVENTUALLY(st.inside == 1);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, REIN_TIME(1)), 0);
+        EVENTUALLY(hand_has_errands());
+        assert_int_equal(rein_executor_restart(x), 0);
+        gate g = gate_new();
+        rein_future *job = rein_submit(x, job_pass, &g, NULL), *queued = rein_submit(x, job_seven, NULL, NULL);
+        EVENTUALLY(rein_executor_queued(x) == 1);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, far()), 0);
+        assert_non_null(rein_then(f, stopped, note_hand, &passed)); /* behind the errand */
+        stubborn_let_go(&st, 1);
+        EVENTUALLY(passed == 1);
+        gate_open(&g);
+        assert_int_equal(rein_await(job, NULL, REIN_NEVER), 0);
+        assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
+        rein_drop(job);
+        rein_drop(queued);
+        rein_drop(f);
+        rein_promise_drop(p);
+        rein_executor_free(x);
+        rein_executor_free(stopped);
+        gate_free(&g);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_giving_up),
+                cmocka_unit_test(test_36_an_earlier_stop_hastens_the_giving_up),
+                cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_cancel),
+                cmocka_unit_test(test_36_a_harsher_stop_cancels_at_once_however_late_its_deadline),
+                cmocka_unit_test(test_a_restart_forgets_the_moments_of_the_stops_before_it),
+                cmocka_unit_test(test_the_clock_of_an_old_stop_does_not_harden_the_next),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

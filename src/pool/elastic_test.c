@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spares for jobs that block where rein cannot see: here in a plain read(2) on a pipe into which nobody writes. */
+#include "support.h"
+
+#include "pool/pool.h"
+
+/* Jobs that read a byte from one pipe, and leave one for each byte written. */
+typedef struct readers {
+        atomic_int inside, left;
+        int ends[2];
+} readers;
+
+static void readers_init(readers *r)
+{
+        atomic_init(&r->inside, 0);
+        atomic_init(&r->left, 0);
+        assert_int_equal(pipe(r->ends), 0);
+}
+
+static int job_read(void *arg)
+{
+        readers *r = arg;
+        char byte;
+        atomic_fetch_add(&r->inside, 1);
+        ssize_t n = read(r->ends[0], &byte, 1); /* foreign: this is what the pool has to find out */
+        atomic_fetch_add(&r->left, 1);
+        return n == 1 ? 0 : -EIO;
+}
+
+static void readers_let_go(readers *r, int n)
+{
+        while (n--)
+                assert_int_equal(write(r->ends[1], "x", 1), 1);
+}
+
+static void readers_free(readers *r)
+{
+        close(r->ends[0]);
+        close(r->ends[1]);
+}
+
+typedef struct seen {
+        int spares, permits;
+        bool watching;
+        int64_t next_look;
+} seen;
+
+static seen look_at(rein_executor *x)
+{
+        pool *p = rn_pool_of(x);
+        rn_lock_take(&x->lock);
+        seen s = {p->spares, p->permits, p->watching, p->watch_timer.at};
+        rn_lock_give(&x->lock);
+        return s;
+}
+
+/* Until the pool has looked so many times more at who blocks. */
+static void let_it_look(rein_executor *x, int times)
+{
+        while (times--) {
+                int64_t next = look_at(x).next_look;
+                EVENTUALLY(look_at(x).next_look != next);
+        }
+}
+
+static bool has_spare(rein_executor *x, rein_future *f)
+{
+        rn_lock_take(&x->lock);
+        bool has = rn_work_of(f)->has_spare;
+        rn_lock_give(&x->lock);
+        return has;
+}
+
+static void drop_all(rein_future *f[], int n)
+{
+        for (int i = 0; i < n; i++)
+                rein_drop(f[i]);
+}
+
+/* Where the kernel does not tell what a thread does, nothing is decided, and an elastic pool is as any other. */
+static bool kernel_tells(void)
+{
+        int64_t cpu, call;
+        uint64_t digest;
+        return rn_thread_probe(rn_load32(&rn_self()->thread_id), &cpu, &call, &digest);
+}
+
+static void test_blocked_jobs_get_spares_up_to_the_cap_and_not_beyond(void **state)
+{
+        (void)state;
+        enum { THREADS = 2, MOST = 5, JOBS = 12 };
+        if (!kernel_tells())
+                skip();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = THREADS, .elastic = true, .threads_max = MOST));
+        readers r;
+        rein_future *f[JOBS];
+        readers_init(&r);
+        for (int i = 0; i < JOBS; i++)
+                f[i] = rein_submit(x, job_read, &r, REIN_JOB(.on_worker = true));
+        EVENTUALLY(r.inside == MOST);
+        let_it_look(x, 5); /* it goes on looking: jobs are queued, and no permit is free */
+        assert_int_equal(r.inside, MOST);
+        assert_int_equal(rein_executor_threads(x), MOST);
+        assert_int_equal(rein_executor_queued(x), JOBS - MOST);
+        assert_int_equal(look_at(x).spares, MOST - THREADS);
+        readers_let_go(&r, 4); /* a place that is left is taken: never more than the cap */
+        EVENTUALLY(r.inside == MOST + 4);
+        let_it_look(x, 5);
+        assert_int_equal(r.inside - r.left, MOST);
+        assert_int_equal(look_at(x).spares, MOST - THREADS);
+        readers_let_go(&r, JOBS - 4);
+        assert_int_equal(rein_wait_all(f, JOBS, REIN_NEVER), 0);
+        assert_int_equal(look_at(x).spares, 0); /* they went with the jobs they stood in for */
+        assert_int_equal(look_at(x).permits, THREADS);
+        for (int i = 0; i < JOBS; i++)
+                assert_int_equal(rein_code(f[i]), 0);
+        drop_all(f, JOBS);
+        rein_executor_free(x);
+        readers_free(&r);
+}
+
+typedef struct computers {
+        atomic_int inside;
+        volatile int leave;
+} computers;
+
+/* Not one system call, not even a sanitizer's: two of them that fight over its locks do block, now and then. */
+__attribute__((no_sanitize("thread"))) static void compute(const computers *c)
+{
+        while (!c->leave)
+                ;
+}
+
+static int job_compute(void *arg)
+{
+        computers *c = arg;
+        atomic_fetch_add(&c->inside, 1);
+        compute(c);
+        return 0;
+}
+
+static const rein_straggler *find(const rein_receipt *r, const char *name)
+{
+        static rein_straggler s;
+        for (size_t i = 0; s = (rein_straggler){.size = sizeof s}, rein_receipt_at(r, i, &s); i++)
+                if (strcmp(s.name, name) == 0)
+                        return &s;
+        return NULL;
+}
+
+static void test_the_spare_is_for_the_job_that_blocks_and_the_receipt_names_it(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2, .elastic = true, .threads_max = 4));
+        readers r;
+        computers c = {0};
+        readers_init(&r);
+        rein_future *f[4] = {
+                rein_submit(x, job_read, &r, REIN_JOB(.name = "reader")),
+                rein_submit(x, job_compute, &c, REIN_JOB(.name = "computer")),
+        };
+        EVENTUALLY(r.inside == 1 && c.inside == 1);
+        f[2] = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_code(f[2]) == 7); /* with both threads busy */
+        assert_true(has_spare(x, f[0]));
+        f[3] = rein_submit(x, job_compute, &c, REIN_JOB(.name = "computer"));
+        EVENTUALLY(c.inside == 2);
+        rein_future *queued = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        let_it_look(x, 10);
+        assert_int_equal(look_at(x).spares, 1); /* who computes is busy, not blocked, however long */
+        assert_false(has_spare(x, f[1]));
+        assert_false(has_spare(x, f[3]));
+        assert_int_equal(rein_code(queued), REIN_EPENDING);
+        c.leave = 1;
+        EVENTUALLY(rein_code(queued) == 7);
+
+        rein_receipt *receipt;
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, rein_after(REIN_MS(100)), &receipt), REIN_ESTUCK);
+        assert_non_null(find(receipt, "reader"));
+        assert_string_equal(find(receipt, "reader")->stopped_by, "abandoned");
+        assert_non_null(strstr(find(receipt, "reader")->stuck_in, "read"));
+        assert_false(find(receipt, "reader")->gone);
+        rein_receipt_free(receipt);
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        readers_let_go(&r, 1);
+        EVENTUALLY(u.count == 1); /* the late log */
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+        rein_on_unseen(NULL, NULL);
+        assert_int_equal(look_at(x).spares, 0);
+        assert_int_equal(rein_code(f[0]), REIN_EABANDONED);
+        rein_drop(queued);
+        drop_all(f, 4);
+        rein_executor_free(x);
+        readers_free(&r);
+}
+
+static void test_a_pool_that_is_not_elastic_gets_none(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2, .threads_max = 5));
+        rein_executor *other = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 2));
+        readers r, s;
+        rein_future *f[6], *g[3];
+        readers_init(&r);
+        readers_init(&s);
+        for (int i = 0; i < 6; i++)
+                f[i] = rein_submit(x, job_read, &r, NULL);
+        EVENTUALLY(r.inside == 2);
+        assert_false(look_at(x).watching);
+        if (kernel_tells()) { /* time passes, told by a pool that does look */
+                for (int i = 0; i < 3; i++)
+                        g[i] = rein_submit(other, job_read, &s, NULL);
+                EVENTUALLY(s.inside == 2);
+                let_it_look(other, 5);
+                readers_let_go(&s, 3);
+                assert_int_equal(rein_wait_all(g, 3, REIN_NEVER), 0);
+                drop_all(g, 3);
+        }
+        assert_int_equal(r.inside, 2);
+        assert_int_equal(rein_executor_threads(x), 2);
+        assert_int_equal(rein_executor_queued(x), 4);
+        assert_int_equal(look_at(x).spares, 0);
+        assert_false(look_at(x).watching);
+        readers_let_go(&r, 6);
+        assert_int_equal(rein_wait_all(f, 6, REIN_NEVER), 0);
+        drop_all(f, 6);
+        rein_executor_free(x);
+        rein_executor_free(other);
+        readers_free(&r);
+        readers_free(&s);
+}
+
+typedef struct lender {
+        rein_executor *x;
+        readers *r;
+} lender;
+
+/* Lends its place to the reader it waits for, and wants it back when its patience is over. */
+static int lend_and_want_it_back(void *arg)
+{
+        lender *l = arg;
+        rein_future *f = rein_submit(l->x, job_read, l->r, REIN_JOB(.on_worker = true));
+        int rc;
+        do
+                rc = rein_await(f, NULL, rein_after(REIN_MS(1)));
+        while (rc == REIN_ETIMEOUT && atomic_load(&l->r->inside) == 0);
+        rein_drop(f);
+        return rc == REIN_ETIMEOUT ? 7 : rc;
+}
+
+static void test_who_lent_its_place_gets_it_back_from_a_spare(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 2));
+        readers r;
+        readers_init(&r);
+        lender l = {x, &r};
+        rein_future *f = rein_submit(x, lend_and_want_it_back, &l, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_code(f) != REIN_EPENDING);
+        assert_int_equal(rein_code(f), 7);
+        assert_int_equal(r.left, 0); /* the reader has the pool's one permit still */
+        assert_int_equal(look_at(x).spares, 1);
+        readers_let_go(&r, 1);
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+        assert_int_equal(look_at(x).spares, 0);
+        assert_int_equal(look_at(x).permits, 1);
+        rein_drop(f);
+        rein_executor_free(x);
+        readers_free(&r);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_blocked_jobs_get_spares_up_to_the_cap_and_not_beyond),
+                cmocka_unit_test(test_the_spare_is_for_the_job_that_blocks_and_the_receipt_names_it),
+                cmocka_unit_test(test_a_pool_that_is_not_elastic_gets_none),
+                cmocka_unit_test(test_who_lent_its_place_gets_it_back_from_a_spare),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
