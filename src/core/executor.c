@@ -47,11 +47,10 @@ void rn_executor_undo(rein_executor *x)
 
 void rn_executor_publish(rein_executor *x)
 {
-        static rn_a32 registered;
-        uint32_t no = 0;
-        if (rn_cas32(&registered, &no, 1))
-                rn_at_exit(rn_stop_all_at_exit);
         rn_world *w = rn_world_now();
+        uint32_t no = 0;
+        if (rn_cas32(&w->exit_watched, &no, 1))
+                rn_at_exit(rn_stop_all_at_exit);
         rn_lock_take(&w->lock);
         rn_list_push(&w->executors, &x->world);
         rn_lock_give(&w->lock);

@@ -21,9 +21,10 @@ typedef struct rn_world {
         rn_lock lock; /* executors, unseen */
         rn_slab tasks, scopes, groups, hooks;
         rn_clockwork clock;
-        rn_lock graph;     /* who waits for whom: deadlock.c */
-        rn_link waiting;   /* tasks that wait without limit */
-        rn_link executors; /* those that exit must stop */
+        rn_lock graph;       /* who waits for whom: deadlock.c */
+        rn_link waiting;     /* tasks that wait without limit */
+        rn_link executors;   /* those that exit must stop */
+        rn_a32 exit_watched; /* for ever, also in a forked child: exit handlers are inherited */
         rn_lock fd_lock;
         rn_link fd_waiters; /* who waits for a descriptor: src/io */
         uint32_t pools_made;
