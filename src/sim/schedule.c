@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/deadlock.h"
+#include "core/group.h"
 #include "core/task.h"
+#include "core/work.h"
 #include "core/world.h"
 
 rn_sim_state *rn_sim;
@@ -215,29 +218,63 @@ void rn_sim_over(int ended, const char *fmt, ...)
         va_end(ap);
 }
 
+/* The job it runs, and what it waits for without a limit: from one line to the next, the circle can be followed. */
+static void describe_job(const rn_task *task, char *text, size_t n)
+{
+        text[0] = 0;
+        if (!task->now->work)
+                return;
+        char job[96];
+        rn_work_describe(task->now->work, job, sizeof job);
+        snprintf(text, n, ", with %s,", job);
+}
+
+static void describe_wait(const rn_task *task, char *text, size_t n)
+{
+        const rn_waits *waits = &task->waits;
+        text[0] = 0;
+        if (waits->group) {
+                snprintf(text, n, " for the group of %s", rn_base_name(waits->group->place));
+        } else if (waits->executor) {
+                snprintf(text, n, waits->permit_of ? " for its permit of '%s'" : " for room in '%s'",
+                         waits->executor->name);
+        } else if (waits->count) {
+                const rein_work *w = rn_work_of(waits->futures[0]);
+                char job[96] = "a promise that nobody kept";
+                if (w)
+                        rn_work_describe(w, job, sizeof job);
+                snprintf(text, n, waits->count > 1 ? " for %s and %zu more" : " for %s", job, waits->count - 1);
+        }
+}
+
 void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
 {
         const uintptr_t word = (uintptr_t)t->word;
-        rn_task *task = word & 1 ? NULL : t->word;
+        const rn_task *task = word & 1 ? NULL : t->word;
         const char *doing = task ? rn_peekptr(&task->doing) : NULL;
         const char *at = task ? rn_peekptr(&task->doing_at) : NULL;
+        char job[128] = "", waits[160] = "";
+        if (task) {
+                describe_job(task, job, sizeof job);
+                describe_wait(task, waits, sizeof waits);
+        }
         if (doing)
-                snprintf(text, n, "'%s' is in %s%s%s", t->name, doing, at ? " " : "", at ? at : "");
+                snprintf(text, n, "'%s'%s is in %s%s%s%s", t->name, job, doing, at ? " " : "", at ? at : "", waits);
         else if (t->op.what)
-                snprintf(text, n, "'%s' %s", t->name, t->op.what);
+                snprintf(text, n, "'%s'%s %s", t->name, job, t->op.what);
         else if (t->op.kind == RN_OP_LOCK)
-                snprintf(text, n, "'%s' waits for a lock", t->name);
+                snprintf(text, n, "'%s'%s waits for a lock", t->name, job);
         else if (t->op.kind == RN_OP_POLL)
-                snprintf(text, n, "'%s' waits for descriptor %d", t->name, t->fd);
+                snprintf(text, n, "'%s'%s waits for descriptor %d", t->name, job, t->fd);
         else
-                snprintf(text, n, "'%s' sleeps", t->name);
+                snprintf(text, n, "'%s'%s sleeps%s", t->name, job, waits);
 }
 
 /* Everybody who is still there, one after the other. */
 static void stuck(int ended, const char *what)
 {
         const rn_sim_state *s = rn_sim;
-        char all[RN_SIM_TEXT / 2] = "", one[160];
+        char all[RN_SIM_TEXT / 2] = "", one[400];
         size_t used = 0;
         for (uint32_t i = 0; i < s->count && used < sizeof all; i++) {
                 if (s->tasks[i]->ended || serves(s->tasks[i]))
@@ -370,7 +407,7 @@ static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
 }
 
 /* Who goes on; NULL: the run is over. */
-static rn_sim_task *choose(void)
+static rn_sim_task *decide(void)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *ready[RN_SIM_TASKS];
@@ -418,10 +455,20 @@ static rn_sim_task *choose(void)
         }
 }
 
+static rn_sim_task *choose(void)
+{
+        rn_sim->deciding = true;
+        rn_sim_task *next = decide();
+        rn_sim->deciding = false;
+        return next;
+}
+
 void rn_sim_op(rn_op op)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
+        if (s->deciding)
+                return; /* the library is only asked what a task waits for */
         me->op = op;
         me->word = rn_self_word();
         rn_sim_task *next = s->starter ? s->starter : choose();

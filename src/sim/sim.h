@@ -126,7 +126,7 @@ typedef struct rn_sim_state {
         rn_sim_result *result;
         rn_path *path; /* the schedule: given up to `given`, then written */
         size_t given, at;
-        bool over;
+        bool over, deciding;
         rn_sim_task *starter; /* a new task runs to its first point; this one goes on then */
         rn_coro host;
         rn_sim_task *tasks[RN_SIM_TASKS];
