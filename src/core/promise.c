@@ -3,13 +3,19 @@
  * future; when it falls to none unanswered the future settles REIN_EBROKEN.
  *
  * The cancel hook: on_cancel is set, called and removed under `hook_lock` but for the call itself; `calling` says that
- * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. */
+ * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. None of
+ * this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own. */
 #include "rein/promise.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "core/future.h"
+
+typedef struct caller {
+        rn_task *task;   /* NULL: one without memory for a task */
+        uint32_t thread; /* 0: nobody */
+} caller;
 
 struct rein_promise {
         rein_future future;
@@ -18,14 +24,25 @@ struct rein_promise {
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;
         bool canceled;
-        rn_task *calling; /* who is in on_cancel */
+        caller calling;   /* who is in on_cancel */
         rn_link removers; /* who waits for that to end */
 };
 
 typedef struct remover {
         rn_link link;
         rn_task *task;
+        rn_a32 told; /* where task is NULL */
 } remover;
+
+static caller calling_now(void)
+{
+        return (caller){.task = rn_self(), .thread = rn_thread_id()};
+}
+
+static bool is_calling(const caller *c)
+{
+        return c->task ? c->task == rn_self_if() : c->thread == rn_thread_id();
+}
 
 static rein_promise *promise_of(rein_future *f)
 {
@@ -33,7 +50,7 @@ static rein_promise *promise_of(rein_future *f)
 }
 
 /* hook_lock held on entry, given back. */
-static void call_hook(rein_promise *p, rn_task *self)
+static void call_hook(rein_promise *p, caller self)
 {
         void (*fn)(void *) = p->on_cancel;
         void *arg = p->on_cancel_arg;
@@ -42,20 +59,26 @@ static void call_hook(rein_promise *p, rn_task *self)
         rn_lock_give(&p->hook_lock);
         fn(arg);
         rn_lock_take(&p->hook_lock);
-        p->calling = NULL;
-        RN_LIST_EACH(l, &p->removers)
-                rn_unpark(RN_ITEM(l, remover, link)->task);
+        p->calling = (caller){0};
+        RN_LIST_EACH(l, &p->removers) {
+                remover *r = RN_ITEM(l, remover, link);
+                rn_store32(&r->told, 1);
+                if (r->task)
+                        rn_unpark(r->task);
+                else
+                        rn_word_wake(&r->told, 1);
+        }
         rn_lock_give(&p->hook_lock);
 }
 
 static rein_cancel_answer cancel(rein_future *f, const char *why, const char *place)
 {
         rein_promise *p = promise_of(f);
-        rn_task *self = rn_self();
+        caller self = calling_now();
         rn_lock_take(&p->hook_lock);
         bool first = !p->canceled;
         p->canceled = true;
-        if (p->on_cancel && first && self) {
+        if (p->on_cancel && first) {
                 call_hook(p, self);
                 return REIN_ASKED;
         }
@@ -132,31 +155,37 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
         return break_it(p, place, code, text);
 }
 
-void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
+/* Until nobody is in the hook, but for oneself. hook_lock held. */
+static void wait_for_hook(rein_promise *p, rn_task *self)
 {
-        rn_task *self = rn_self();
-        if (!p || !rn_future_ours(&p->future) || !self)
-                return;
-        rn_lock_take(&p->hook_lock);
-        if (fn) {
-                p->on_cancel = fn;
-                p->on_cancel_arg = arg;
-                bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
-                if (p->canceled && !kept)
-                        call_hook(p, self);
-                else
-                        rn_lock_give(&p->hook_lock);
-                return;
-        }
-        p->on_cancel = NULL;
         remover me = {.task = self};
         rn_list_push(&p->removers, &me.link);
-        while (p->calling && p->calling != self) {
+        while (p->calling.thread && !is_calling(&p->calling)) {
                 rn_lock_give(&p->hook_lock);
-                rn_park(self, RN_NEVER);
+                if (self)
+                        rn_park(self, RN_NEVER);
+                else
+                        rn_word_wait(&me.told, 0, RN_NEVER);
                 rn_lock_take(&p->hook_lock);
         }
         rn_list_remove(&me.link);
+}
+
+void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
+{
+        if (!p || !rn_future_ours(&p->future))
+                return;
+        caller self = calling_now();
+        rn_lock_take(&p->hook_lock);
+        p->on_cancel = fn;
+        p->on_cancel_arg = arg;
+        bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
+        if (fn && p->canceled && !kept) {
+                call_hook(p, self);
+                return;
+        }
+        if (!fn)
+                wait_for_hook(p, self.task);
         rn_lock_give(&p->hook_lock);
 }
 

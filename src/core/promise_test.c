@@ -68,6 +68,7 @@ static void test_a_cancel_without_a_hook_settles_by_itself(void **state)
 
 typedef struct server {
         rein_promise *promise;
+        rein_future *future;
         atomic_int told;
         pthread_t on;
 } server;
@@ -221,6 +222,76 @@ static void test_a_hook_may_remove_itself(void **state)
         rein_drop(f);
 }
 
+/* ---- on a thread for which there is no memory to make it a task ---- */
+
+typedef struct poor_remover {
+        slow_hook *hook;
+        atomic_uint thread;
+        atomic_int done;
+} poor_remover;
+
+static void *remove_without_memory(void *arg)
+{
+        poor_remover *r = arg;
+        support_poor = true;
+        atomic_store(&r->thread, rn_thread_id());
+        rein_promise_on_cancel(r->hook->promise, NULL, NULL);
+        atomic_store(&r->hook->removed_after, atomic_load(&r->hook->returned));
+        atomic_store(&r->done, rn_self_if() ? -1 : 1);
+        return NULL;
+}
+
+static bool sleeps(uint32_t thread)
+{
+        int64_t cpu, call = 0;
+        uint64_t digest;
+        (void)rn_thread_probe(thread, &cpu, &call, &digest); /* where the system does not tell, do not wait for it */
+        return call >= 0;
+}
+
+static void p6_removing_a_hook_waits_for_it_without_memory(void **state)
+{
+        (void)state;
+        slow_hook s = {0};
+        poor_remover r = {.hook = &s};
+        stubborn_init(&s.inside);
+        s.promise = rein_promise_new(&s.future);
+        rein_promise_on_cancel(s.promise, stay_inside, &s);
+        pthread_t a = go(cancel_it, &s);
+        EVENTUALLY(s.inside.inside == 1);
+        pthread_t b = go(remove_without_memory, &r);
+        EVENTUALLY(r.done || (r.thread && sleeps(r.thread)));
+        stubborn_let_go(&s.inside, 1);
+        join(a);
+        join(b);
+        assert_int_equal(r.done, 1);
+        assert_int_equal(s.removed_after, 1);
+        rein_promise_drop(s.promise);
+        rein_drop(s.future);
+}
+
+static void *cancel_without_memory(void *arg)
+{
+        server *s = arg;
+        support_poor = true;
+        rein_promise_on_cancel(s->promise, remove_inside, s);
+        return rein_cancel(s->future, NULL) == REIN_ASKED && !rn_self_if() ? NULL : s;
+}
+
+static void p6_a_hook_is_told_without_memory(void **state)
+{
+        (void)state;
+        server s = {0};
+        void *wrong;
+        s.promise = rein_promise_new(&s.future);
+        pthread_join(go(cancel_without_memory, &s), &wrong);
+        assert_null(wrong);
+        assert_int_equal(s.told, 1);
+        assert_int_equal(rein_code(s.future), 0);
+        rein_promise_drop(s.promise);
+        rein_drop(s.future);
+}
+
 /* ---- P6: settling, cancelling and dropping need no memory ---- */
 
 static void p6_settle_cancel_and_drop_succeed_without_memory(void **state)
@@ -268,6 +339,8 @@ int main(void)
                 cmocka_unit_test(test_a_hook_set_after_the_cancel_is_told_here_and_now),
                 cmocka_unit_test(test_removing_waits_for_a_running_hook),
                 cmocka_unit_test(test_a_hook_may_remove_itself),
+                cmocka_unit_test(p6_removing_a_hook_waits_for_it_without_memory),
+                cmocka_unit_test(p6_a_hook_is_told_without_memory),
                 cmocka_unit_test(p6_settle_cancel_and_drop_succeed_without_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
