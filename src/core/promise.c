@@ -4,13 +4,17 @@
  *
  * The cancel hook: on_cancel is set, called and removed under `hook_lock` but for the call itself; `calling` says that
  * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. None of
- * this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own. */
-#include "rein/promise.h"
+ * this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own.
+ *
+ * Those the user made are in a list, under the world's lock, until they are freed: at exit, after every stop, what is
+ * still unsettled is told with its place. A forked child begins with an empty one. */
+#include "core/promise.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "core/future.h"
+#include "core/world.h"
 
 typedef struct caller {
         rn_task *task;   /* NULL: one without memory for a task */
@@ -20,6 +24,7 @@ typedef struct caller {
 struct rein_promise {
         rein_future future;
         rn_a32 writers;
+        rn_link listed; /* in live */
         rn_lock hook_lock;
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;
@@ -48,6 +53,95 @@ static rein_promise *promise_of(rein_future *f)
 {
         return (rein_promise *)(void *)f;
 }
+
+/* ---- those that are never settled ---- */
+
+static rn_link live;
+static rn_a32 live_in; /* the process whose they are; 0: nobody's */
+
+static void list(rein_promise *p)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        if (rn_load32(&live_in) != p->future.process)
+                rn_list_init(&live);
+        rn_store32(&live_in, p->future.process);
+        rn_list_push(&live, &p->listed);
+        rn_lock_give(&w->lock);
+}
+
+static void unlist(rein_promise *p)
+{
+        if (!rn_linked(&p->listed) || p->future.process != rn_generation())
+                return;
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        rn_list_remove(&p->listed);
+        rn_lock_give(&w->lock);
+}
+
+enum { TOLD_PLACES = 16 };
+
+typedef struct lost {
+        const char *place;
+        size_t count;
+} lost;
+
+/* By place, the oldest first; what does not fit is counted in at[TOLD_PLACES]. */
+static size_t find_lost(lost at[TOLD_PLACES + 1])
+{
+        rn_world *w = rn_world_now();
+        size_t n = 0;
+        rn_lock_take(&w->lock);
+        RN_LIST_EACH(l, &live) {
+                const rein_promise *p = RN_ITEM(l, rein_promise, listed);
+                if (rn_future_is(&p->future, RN_SETTLED))
+                        continue;
+                size_t i = 0;
+                while (i < n && at[i].place != p->future.place)
+                        i++;
+                if (i == n && n < TOLD_PLACES)
+                        at[n++].place = p->future.place;
+                at[i].count++;
+        }
+        rn_lock_give(&w->lock);
+        return n;
+}
+
+static void tell(const char *where, const char *fmt, ...) REIN_PRINTF(2, 3);
+
+static void tell(const char *where, const char *fmt, ...)
+{
+        rn_error_reserve reserve;
+        rn_error_reserve_init(&reserve, NULL);
+        va_list args;
+        va_start(args, fmt);
+        rein_error *e = rn_error_makev(&reserve, REIN_EPENDING, where, NULL, NULL, fmt, args);
+        va_end(args);
+        rn_unseen(e);
+        rn_error_unref(e);
+}
+
+/* A destructor, and not rn_at_exit: it comes after every exit hook, whoever registered first, and so after the stops,
+ * which may settle some. */
+static void __attribute__((destructor)) tell_lost_at_exit(void)
+{
+        lost at[TOLD_PLACES + 1] = {0};
+        if (!rn_load32(&live_in) || rn_load32(&live_in) != rn_generation())
+                return;
+        size_t n = find_lost(at);
+        for (size_t i = 0; i < n; i++) {
+                if (at[i].count == 1)
+                        tell(at[i].place, "at exit, a promise was neither kept nor broken nor dropped");
+                else
+                        tell(at[i].place, "at exit, %zu promises were neither kept nor broken nor dropped",
+                             at[i].count);
+        }
+        if (at[TOLD_PLACES].count)
+                tell("", "and %zu promises made at other places", at[TOLD_PLACES].count);
+}
+
+/* ---- the cancel hook ---- */
 
 /* hook_lock held on entry, given back. */
 static void call_hook(rein_promise *p, caller self)
@@ -92,11 +186,27 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
 
 static void destroy(rein_future *f)
 {
+        unlist(promise_of(f));
         rn_future_done_with(f);
         rn_free(promise_of(f));
 }
 
+/* ---- the two ends ---- */
+
 static const rn_future_kind promise_kind = {cancel, destroy};
+
+rein_promise *rn_promise_new(const char *place, rein_future **read_end)
+{
+        rein_promise *p = rn_alloc(sizeof *p);
+        if (!p)
+                return NULL;
+        rn_future_init(&p->future, &promise_kind, place);
+        rn_future_hold(&p->future);
+        rn_store32(&p->writers, 1);
+        rn_list_init(&p->removers);
+        *read_end = &p->future;
+        return p;
+}
 
 rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 {
@@ -105,16 +215,11 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
                 return NULL;
         }
         *read_end = NULL;
-        rein_promise *p = rn_alloc(sizeof *p);
-        if (!p) {
+        rein_promise *p = rn_promise_new(place, read_end);
+        if (p)
+                list(p);
+        else
                 rn_fail(-ENOMEM, "rein_promise_new", "no memory for a promise");
-                return NULL;
-        }
-        rn_future_init(&p->future, &promise_kind, place);
-        rn_future_hold(&p->future);
-        rn_store32(&p->writers, 1);
-        rn_list_init(&p->removers);
-        *read_end = &p->future;
         return p;
 }
 

@@ -4,10 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/executor.h"
+#include "core/promise.h"
 #include "io/fd.h"
 #include "rein/io.h"
-#include "rein/promise.h"
 #include "rein/future.h"
 
 /* ---- looking up ---- */
@@ -48,7 +47,7 @@ static int resolve(const char *host, const char *service, int64_t until, rn_sys_
                 return -ENOMEM;
         memcpy(l->host, host, h);
         l->service = memcpy(l->host + h, service, s);
-        l->promise = rein_promise_new(&found);
+        l->promise = rn_promise_new("rein_connect", &found);
         rc = l->promise ? rn_thread_start(look_up, l, "rein-lookup", 0) : -ENOMEM;
         if (rc < 0) {
                 rein_promise_drop(l->promise);
