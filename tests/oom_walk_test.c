@@ -462,10 +462,9 @@ static void promises(void)
                 rein_promise_on_cancel(p, NULL, NULL);
                 rein_promise_on_cancel(p, stop_nothing, &asked);
                 rein_cancel_answer answer = rein_cancel(f, "no more");
-                CHECK(asked ? answer == REIN_ASKED : !strict && settled(f));
-                if (asked)
-                        MUST(rein_promise_break(p, -EIO, "%s", "because it was asked for"));
-                CHECK(rein_code(f) == (asked ? -EIO : REIN_ECANCELED));
+                CHECK(asked == 1 && answer == REIN_ASKED);
+                MUST(rein_promise_break(p, -EIO, "%s", "because it was asked for"));
+                CHECK(rein_code(f) == -EIO);
                 rein_promise_on_cancel(p, NULL, NULL);
                 rein_promise_drop(p);
                 rein_drop(f);

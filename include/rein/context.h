@@ -9,14 +9,15 @@
 extern "C" {
 #endif
 
-/* A key is its address; make it static. `release`, if any, is called once for each value set, when no task holds that
- * value any more, on whichever thread lets go of it last. */
+/* A key is its address; make it static. `release`, if any, is called once for each value set but NULL, when no task holds
+ * that value any more, on whichever thread lets go of it last. */
 typedef struct rein_key {
         const char *name;
         void (*release)(void *value);
 } rein_key;
 
-/* Set k for the running task and for the children it starts from now on. Children that run already keep theirs.
+/* Set k for the running task and for the children it starts from now on. Children that run already keep theirs. A value
+ * of NULL takes k away again.
  * Owns: on success rein owns value and releases it; on failure it stays yours.
  * Blocks: no. Any thread, for itself. Returns: 0; -EINVAL without a key; -ENOMEM. Since 0.1. */
 REIN_API int rein_context_set(const rein_key *k, void *value);

@@ -68,9 +68,12 @@ REIN_API void rein_error_print(FILE *to, const rein_error *e);
 
 /* What becomes of a failure nobody looked at. fn is called once for each failure that was never awaited, read with
  * rein_code or rein_error_of, or reported by its group's close, when the last reference to it goes (a cancel is none);
- * and once for each job that comes back after it was abandoned, with code REIN_EABANDONED (the late log). e is
- * borrowed for the call. fn may run on any thread, with no lock of rein's held; it must not block. NULL restores the
- * default, which prints to stderr. Blocks: no. Any thread. Since 0.1. */
+ * and once for each job that comes back after it was abandoned, with code REIN_EABANDONED (the late log); and when the
+ * process exits, after its exit handlers, with code REIN_EPENDING, once for each place in the source that made promises
+ * which have not been settled (16 places, and a count of the rest). A program that means to leave some unsettled says so
+ * by an fn that passes over REIN_EPENDING. So fn and arg must last as long as the process, or be replaced before.
+ * e is borrowed for the call. fn may run on any thread, with no lock of rein's held; it must not block. NULL restores
+ * the default, which prints to stderr. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_on_unseen(void (*fn)(const rein_error *e, void *arg), void *arg);
 
 #ifdef __cplusplus

@@ -22,7 +22,8 @@ REIN_API int rein_wait_fd(int fd, int poll_events, rein_time until);
  * signals count. Returns: signo; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL; -EMFILE, -ENOMEM. */
 REIN_API int rein_wait_signal(int signo, rein_time until);
 
-/* Read some bytes, as read(2). Returns: how many, 0 at the end; REIN_ETIMEOUT; REIN_ECANCELED; -errno. */
+/* Read some bytes, as read(2). Returns: how many, 0 at the end; REIN_ETIMEOUT; REIN_ECANCELED; -EBADF: not open, or
+ * closed by rein_close meanwhile; -errno. */
 REIN_API int64_t rein_read(int fd, void *buf, size_t n, rein_time until);
 
 /* Write all of them. No SIGPIPE. Returns: n; or a code as rein_read's, and then how many were written before it is not
@@ -42,7 +43,10 @@ REIN_API int rein_accept(int fd, rein_time until);
  * the last address; -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_connect(const char *host, const char *service, rein_time until);
 
-/* Close; tasks that wait for fd in rein leave with -EBADF. Returns: 0; -errno. Blocks: no. */
+/* Close; whoever is in a call of rein with fd leaves with -EBADF, and does nothing to a descriptor that gets the same
+ * number afterwards. A system call that is under way is ended first if it blocks; what it moved still counts, and fd is
+ * then closed by that thread on its way out, so perhaps a moment after this returns.
+ * Returns: 0; -errno; -EBADF also for a number that is being closed like that. Blocks: no, but for what close(2) does. */
 REIN_API int rein_close(int fd);
 
 #ifdef __cplusplus

@@ -32,7 +32,7 @@ REIN_API int rein_promise_break_at(const char *place, rein_promise *p, int code,
 /* Whom to tell when the read end is cancelled: fn(arg), once, on the thread that cancels (or here and now, if it was
  * already). fn should see to it that the promise is broken or kept soon; without fn a cancel settles the future by
  * itself. NULL removes it, and waits until a running fn has returned (but not inside fn itself).
- * Blocks: only that. Any thread. Since 0.1. */
+ * Blocks: only that. Any thread. Needs no memory. Since 0.1. */
 REIN_API void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg);
 
 /* One reference less; takes NULL. The last one unanswered settles the future REIN_EBROKEN. Since 0.1. */

@@ -28,7 +28,7 @@ static void box_unref(box *b)
 {
         if (rn_sub32(&b->refs, 1) != 0)
                 return;
-        if (b->key->release)
+        if (b->key->release && b->value)
                 b->key->release(b->value);
         rn_free(b);
 }

@@ -2,11 +2,11 @@
 /* Context values travel with the work, and each is released once when nobody holds it any more. */
 #include "support.h"
 
-/* NULL takes a value away; it is no value that anybody releases. */
+static atomic_int nulls_released;
+
 static void release_value(void *value)
 {
-        if (value)
-                release_count(value);
+        release_count(value ? value : &nulls_released);
 }
 
 static rein_key number = {"number", NULL}, counted = {"counted", release_value}, other = {"other", NULL};
@@ -47,6 +47,20 @@ static void test_a_child_starts_with_what_its_parent_had(void **state)
         assert_int_equal(rein_context_set(&other, NULL), 0);
         rein_drop(f);
         rein_executor_free(x);
+}
+
+static void test_null_takes_a_value_away_and_is_not_released(void **state)
+{
+        (void)state;
+        atomic_int value = 0;
+        assert_int_equal(rein_context_set(&counted, NULL), 0); /* nothing there to take away */
+        assert_int_equal(rein_context_set(&counted, &value), 0);
+        assert_int_equal(rein_context_set(&counted, NULL), 0);
+        assert_int_equal(value, 1);
+        assert_null(rein_context_get(&counted));
+        assert_int_equal(rein_context_set(&counted, NULL), 0);
+        assert_int_equal(value, 1);
+        assert_int_equal(nulls_released, 0);
 }
 
 typedef struct change {
@@ -135,6 +149,7 @@ int main(void)
         rn_chooser = support_choose;
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_child_starts_with_what_its_parent_had),
+                cmocka_unit_test(test_null_takes_a_value_away_and_is_not_released),
                 cmocka_unit_test(test_a_change_is_seen_by_neither_parent_nor_running_children),
                 cmocka_unit_test(test_each_value_is_released_once_when_its_task_ends),
                 cmocka_unit_test(test_p5_what_fails_changes_nothing_and_the_value_stays_yours),

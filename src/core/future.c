@@ -81,7 +81,21 @@ void rn_future_seen(rein_future *f)
 
 /* ---- the two ends ---- */
 
-/* Tell who waits for `end`. A waiter may be gone as soon as its set's lock is given back. */
+void rn_waiter_fire(rn_waiter *w)
+{
+        rn_waitset *set = w->set;
+        rn_lock_take(&set->lock);
+        w->next_fired = NULL;
+        if (set->last)
+                set->last->next_fired = w;
+        else
+                set->first = w;
+        set->last = w;
+        set->fired++;
+        rn_lock_give(&set->lock);
+}
+
+/* Tell who waits for `end`. A waiter may be gone as soon as it has fired. */
 static void fire_waiters(rein_future *f, uint32_t end)
 {
         rn_link *next;
@@ -91,17 +105,8 @@ static void fire_waiters(rein_future *f, uint32_t end)
                 if (w->end != end)
                         continue;
                 rn_list_remove(l);
-                rn_waitset *set = w->set;
-                rn_task *task = set->task;
-                rn_lock_take(&set->lock);
-                w->next_fired = NULL;
-                if (set->last)
-                        set->last->next_fired = w;
-                else
-                        set->first = w;
-                set->last = w;
-                set->fired++;
-                rn_lock_give(&set->lock);
+                rn_task *task = w->set->task;
+                rn_waiter_fire(w);
                 if (task)
                         rn_unpark(task);
         }

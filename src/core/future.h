@@ -92,6 +92,8 @@ void rn_future_seen(rein_future *f);
 /* Watch for w->end of w->f, to be told in w->set. false: it has happened already, and nothing was done. */
 bool rn_future_watch(rn_waiter *w);
 void rn_future_unwatch(rn_waiter *w);
+/* Into the fired ones of its set. Its owner may be gone right afterwards; it is the caller who wakes it. */
+void rn_waiter_fire(rn_waiter *w);
 
 /* A future that has failed, held once. Never NULL: without memory it is one that says -ENOMEM. */
 rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text);

@@ -231,13 +231,14 @@ static int wait_for_place(rn_group *g, rn_task *self)
         return rc;
 }
 
-/* Count a child in, waiting for a place if need be. 0, and *why not 0 if it must not run: no place was had; or -EPERM. */
+/* Count a child in, waiting for a place if need be. 0, and *why not 0 if it must not run: no place was had, or there is no
+ * memory for a task to wait with; or -EPERM. */
 static int count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
 {
         rn_group *g = find_locked(group);
         if (!g)
                 return -EPERM;
-        *why = self->now->unopened ? REIN_ECANCELED : 0;
+        *why = !self ? -ENOMEM : self->now->unopened ? REIN_ECANCELED : 0;
         if (!*why && g->width && g->unfinished >= (size_t)g->width && !inside(g, self))
                 *why = wait_for_place(g, self);
         g->unfinished++;
@@ -263,15 +264,16 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         bool valid = rn_job_take(&taken, job, arg, &what) == 0;
         bool background = valid && taken.background;
         int why = 0;
-        int rc = self ? count_in(group, self, background, &g, &why) : -ENOMEM;
-        if (rc < 0) {
-                if (valid && taken.release)
-                        taken.release(arg);
+        int rc = count_in(group, self, background, &g, &why);
+        if ((rc < 0 || !self) && valid && taken.release)
+                taken.release(arg);
+        if (rc < 0)
                 return rn_future_immortal(rc);
-        }
         rn_scope *s = g->scope, *head = rn_scope_head(s);
-        rein_future *f = NULL;
-        rein_work *w = rn_executor_job(place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
+        rein_future *f = rn_future_immortal(-ENOMEM);
+        rein_work *w = NULL;
+        if (self)
+                w = rn_executor_job(place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
         if (w) {
                 f = &w->future;
                 w->group = g;

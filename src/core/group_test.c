@@ -554,6 +554,47 @@ static void test_background_children_that_come_late_are_cancelled_too(void **sta
 
 /* ---- memory ---- */
 
+/* ---- a spawn on a thread for which there is no memory to make it a task ---- */
+
+typedef struct poor_spawn {
+        rein_group group;
+        rein_executor *x;
+        atomic_int ran, released;
+} poor_spawn;
+
+static void *spawn_without_memory(void *arg)
+{
+        poor_spawn *s = arg;
+        support_poor = true;
+        rein_spawn(&s->group, s->x, job_count, &s->ran, REIN_JOB(.name = "poor"));
+        rein_spawn(&s->group, s->x, job_count, &s->released, REIN_JOB(.release = release_count));
+        return rn_self_if() ? arg : NULL;
+}
+
+static void p9_a_spawn_that_fails_for_want_of_a_task_is_a_failed_child(void **state)
+{
+        (void)state;
+        static const rein_policy policies[] = {REIN_ALL, REIN_EACH};
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        for (size_t i = 0; i < COUNT(policies); i++) {
+                poor_spawn s = {.x = rein_pool_new(REIN_POOL(.threads = 1))};
+                void *wrong;
+                rein_group_open(&s.group, REIN_GROUP(.policy = policies[i], .width = 1));
+                pthread_join(go(spawn_without_memory, &s), &wrong);
+                assert_null(wrong);
+                assert_int_equal(s.released, 1);
+                assert_int_equal(rein_group_close(&s.group, 0), policies[i] == REIN_ALL ? REIN_EFAILED : 0);
+                if (policies[i] == REIN_ALL)
+                        assert_int_equal(rein_error_code(rein_error_cause(rein_trail())), -ENOMEM);
+                assert_int_equal(s.ran, 0);
+                assert_int_equal(u.count, policies[i] == REIN_EACH ? 2 : 0);
+                rein_executor_free(s.x);
+        }
+        assert_int_equal(u.code, -ENOMEM);
+        rein_on_unseen(NULL, NULL);
+}
+
 static void test_a_group_that_lives_long_holds_no_memory_of_ended_children(void **state)
 {
         (void)state;
@@ -669,6 +710,7 @@ int main(void)
                 cmocka_unit_test(test_background_children_do_not_keep_the_group_open),
                 cmocka_unit_test(test_background_join_cancels_them_and_more_may_be_spawned_afterwards),
                 cmocka_unit_test(test_background_children_that_come_late_are_cancelled_too),
+                cmocka_unit_test(p9_a_spawn_that_fails_for_want_of_a_task_is_a_failed_child),
                 cmocka_unit_test(test_a_group_that_lives_long_holds_no_memory_of_ended_children),
                 cmocka_unit_test(test_kept_futures_are_readable_until_close_and_a_reference_keeps_them_longer),
                 cmocka_unit_test(test_a_group_that_makes_no_sense_opens_cancelled_and_close_says_so),

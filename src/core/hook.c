@@ -42,22 +42,43 @@ static void hit(rn_hook *h)
         rn_store64(&h->state, packed(generation, INTERRUPTED));
 }
 
-static int64_t due(const rn_scope *s)
+/* When to strike h, opened in s. */
+static int64_t due(rn_hook *h, const rn_scope *s)
 {
+        if (rn_load32(&h->forced))
+                return INT64_MIN;
         while (s->inner)
                 s = s->inner;
         return rn_load64(&s->cancel_at);
+}
+
+/* By its scope's time. Who forces it meanwhile has armed it sooner, or is seen here. */
+static void arm(rn_hook *h, int64_t at, uint32_t generation)
+{
+        rn_timer_arm(&h->timer, at, generation);
+        if (rn_load32(&h->forced))
+                rn_timer_arm(&h->timer, rn_clock(), generation);
+}
+
+void rn_hook_strike(rn_hook *h, rn_hook **struck)
+{
+        int64_t was = packed(rn_kept_generation(&h->kept), WORKING);
+        rn_store32(&h->forced, 1);
+        if (rn_cas64(&h->state, &was, packed(rn_kept_generation(&h->kept), INTERRUPTING))) {
+                h->fire_next = *struck;
+                *struck = h;
+        } /* else it has been struck, and its resends go on */
 }
 
 void rn_hooks_strike_locked(rn_scope *s, int64_t now, rn_hook **struck)
 {
         RN_LIST_EACH(l, &s->hooks) {
                 rn_hook *h = RN_ITEM(l, rn_hook, link);
-                int64_t at = due(s);
+                int64_t at = due(h, s);
                 uint32_t generation = rn_kept_generation(&h->kept);
                 if (at > now) {
                         if (at != RN_NEVER)
-                                rn_timer_arm(&h->timer, at, generation);
+                                arm(h, at, generation);
                         continue;
                 }
                 int64_t was = packed(generation, WORKING);
@@ -85,7 +106,7 @@ void rn_hooks_unshield_locked(rn_scope *outside)
                         rn_hook *h = RN_ITEM(l, rn_hook, link);
                         int64_t at = rn_load64(&outside->cancel_at);
                         if (at != RN_NEVER)
-                                rn_timer_arm(&h->timer, at, rn_kept_generation(&h->kept));
+                                arm(h, at, rn_kept_generation(&h->kept));
                 }
         }
 }
@@ -94,8 +115,8 @@ void rn_hooks_unshield_locked(rn_scope *outside)
 static bool strike_when_due(rn_hook *h, uint32_t generation)
 {
         rn_scope *s = rn_loadptr(&h->scope);
-        if (!s)
-                return false;
+        if (!s) /* only by force, and a region of a later generation stands this */
+                return rn_load32(&h->forced) && strike(h, generation);
         rn_scope *head = rn_scope_head(s);
         rn_lock_take(&head->lock);
         int64_t state = rn_load64(&h->state), now = rn_clock();
@@ -103,11 +124,11 @@ static bool strike_when_due(rn_hook *h, uint32_t generation)
         if (rn_loadptr(&h->scope) == s && rn_scope_head(s) == head && state >> 3 == (int64_t)generation &&
             (state & 7) != FINISHED) {
                 /* Open, and it cannot leave the list, nor its timer be another's, while we hold the lock. */
-                int64_t at = due(s);
+                int64_t at = due(h, s);
                 if (at <= now && !(struck = strike(h, generation)))
                         at = now + first_delay; /* somebody is at it: look again */
                 if (!struck && at != RN_NEVER)
-                        rn_timer_arm(&h->timer, at, generation);
+                        arm(h, at, generation);
         }
         rn_lock_give(&head->lock);
         return struck;
@@ -158,6 +179,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
         h->arg = arg;
         h->thread_id = rn_load32(&t->thread_id);
         h->used = false;
+        rn_store32(&h->forced, 0);
         h->delay = first_delay;
         h->timer.fire = stop ? hook_timer : poke_timer;
         if (!h->errand.run) /* an errand of an earlier region may still be waiting */
@@ -208,11 +230,12 @@ bool rn_hook_finish(rn_task *t, rn_hook *h)
                 rn_scope_lock(s);
                 rn_list_remove(&h->link);
                 rn_scope_unlock(s);
-                rn_timer_disarm(&h->timer);
         }
+        if (s || used)
+                rn_timer_disarm(&h->timer);
         if (!h->stop && (used || h->was_blocked))
                 rn_poke_land(h->was_blocked);
-        if (used && t->now->work)
+        if (used && t->now->work && (!rn_load32(&h->forced) || rn_canceled(t)))
                 rn_work_stopped_by(t->now->work, h->stop ? RN_RUNG_HOOK : RN_RUNG_POKE);
         rn_task_doing(t, h->was_doing);
         t->now->hook = h->outer;

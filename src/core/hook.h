@@ -41,6 +41,7 @@ typedef struct rn_hook {
         uint32_t thread_id;
         bool was_blocked; /* the poke, before the region */
         bool used;        /* stop was called or the poke sent; written while INTERRUPTING */
+        rn_a32 forced;    /* struck although its scope is not cancelled */
         int64_t delay;    /* to the next resend */
         rn_timer timer;
         rn_errand errand;
@@ -52,6 +53,10 @@ typedef struct rn_hook {
 /* Open one for t. 0; REIN_ECANCELED; -errno. */
 int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg, rn_hook **out);
 bool rn_hook_finish(rn_task *t, rn_hook *h); /* was stop used? h is t's innermost */
+
+/* By force, whatever its scope says: what it waits for is being closed. The caller sees to it that the region stays open
+ * meanwhile; hits it with rn_hooks_hit, without locks; and the resends come as after every strike. */
+void rn_hook_strike(rn_hook *h, rn_hook **struck);
 
 /* The region that is the innermost thing t has open, or NULL. */
 rn_hook *rn_hook_innermost(const rn_task *t);

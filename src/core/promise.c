@@ -3,37 +3,148 @@
  * future; when it falls to none unanswered the future settles REIN_EBROKEN.
  *
  * The cancel hook: on_cancel is set, called and removed under `hook_lock` but for the call itself; `calling` says that
- * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. */
-#include "rein/promise.h"
+ * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. None of
+ * this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own.
+ *
+ * Those the user made are in a list, under the world's lock, until they are freed: at exit, after every stop, what is
+ * still unsettled is told with its place. A forked child begins with an empty one. */
+#include "core/promise.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 #include "core/future.h"
+#include "core/world.h"
+
+typedef struct caller {
+        rn_task *task;   /* NULL: one without memory for a task */
+        uint32_t thread; /* 0: nobody */
+} caller;
 
 struct rein_promise {
         rein_future future;
         rn_a32 writers;
+        rn_link listed; /* in live */
         rn_lock hook_lock;
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;
         bool canceled;
-        rn_task *calling; /* who is in on_cancel */
+        caller calling;   /* who is in on_cancel */
         rn_link removers; /* who waits for that to end */
 };
 
 typedef struct remover {
         rn_link link;
         rn_task *task;
+        rn_a32 told; /* where task is NULL */
 } remover;
+
+static caller calling_now(void)
+{
+        return (caller){.task = rn_self(), .thread = rn_thread_id()};
+}
+
+static bool is_calling(const caller *c)
+{
+        return c->task ? c->task == rn_self_if() : c->thread == rn_thread_id();
+}
 
 static rein_promise *promise_of(rein_future *f)
 {
         return (rein_promise *)(void *)f;
 }
 
+/* ---- those that are never settled ---- */
+
+static rn_link live;
+static rn_a32 live_in; /* the process whose they are; 0: nobody's */
+
+static void list(rein_promise *p)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        if (rn_load32(&live_in) != p->future.process)
+                rn_list_init(&live);
+        rn_store32(&live_in, p->future.process);
+        rn_list_push(&live, &p->listed);
+        rn_lock_give(&w->lock);
+}
+
+static void unlist(rein_promise *p)
+{
+        if (!rn_linked(&p->listed) || p->future.process != rn_generation())
+                return;
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        rn_list_remove(&p->listed);
+        rn_lock_give(&w->lock);
+}
+
+enum { TOLD_PLACES = 16 };
+
+typedef struct lost {
+        const char *place;
+        size_t count;
+} lost;
+
+/* By place, the oldest first; what does not fit is counted in at[TOLD_PLACES]. */
+static size_t find_lost(lost at[TOLD_PLACES + 1])
+{
+        rn_world *w = rn_world_now();
+        size_t n = 0;
+        rn_lock_take(&w->lock);
+        RN_LIST_EACH(l, &live) {
+                const rein_promise *p = RN_ITEM(l, rein_promise, listed);
+                if (rn_future_is(&p->future, RN_SETTLED))
+                        continue;
+                size_t i = 0;
+                while (i < n && at[i].place != p->future.place)
+                        i++;
+                if (i == n && n < TOLD_PLACES)
+                        at[n++].place = p->future.place;
+                at[i].count++;
+        }
+        rn_lock_give(&w->lock);
+        return n;
+}
+
+static void tell(const char *where, const char *fmt, ...) REIN_PRINTF(2, 3);
+
+static void tell(const char *where, const char *fmt, ...)
+{
+        rn_error_reserve reserve;
+        rn_error_reserve_init(&reserve, NULL);
+        va_list args;
+        va_start(args, fmt);
+        rein_error *e = rn_error_makev(&reserve, REIN_EPENDING, where, NULL, NULL, fmt, args);
+        va_end(args);
+        rn_unseen(e);
+        rn_error_unref(e);
+}
+
+/* A destructor, and not rn_at_exit: it comes after every exit hook, whoever registered first, and so after the stops,
+ * which may settle some. */
+static void __attribute__((destructor)) tell_lost_at_exit(void)
+{
+        lost at[TOLD_PLACES + 1] = {0};
+        if (!rn_load32(&live_in) || rn_load32(&live_in) != rn_generation())
+                return;
+        size_t n = find_lost(at);
+        for (size_t i = 0; i < n; i++) {
+                if (at[i].count == 1)
+                        tell(at[i].place, "at exit, a promise was neither kept nor broken nor dropped");
+                else
+                        tell(at[i].place, "at exit, %zu promises were neither kept nor broken nor dropped",
+                             at[i].count);
+        }
+        if (at[TOLD_PLACES].count)
+                tell("", "and %zu promises made at other places", at[TOLD_PLACES].count);
+}
+
+/* ---- the cancel hook ---- */
+
 /* hook_lock held on entry, given back. */
-static void call_hook(rein_promise *p, rn_task *self)
+static void call_hook(rein_promise *p, caller self)
 {
         void (*fn)(void *) = p->on_cancel;
         void *arg = p->on_cancel_arg;
@@ -42,20 +153,26 @@ static void call_hook(rein_promise *p, rn_task *self)
         rn_lock_give(&p->hook_lock);
         fn(arg);
         rn_lock_take(&p->hook_lock);
-        p->calling = NULL;
-        RN_LIST_EACH(l, &p->removers)
-                rn_unpark(RN_ITEM(l, remover, link)->task);
+        p->calling = (caller){0};
+        RN_LIST_EACH(l, &p->removers) {
+                remover *r = RN_ITEM(l, remover, link);
+                rn_store32(&r->told, 1);
+                if (r->task)
+                        rn_unpark(r->task);
+                else
+                        rn_word_wake(&r->told, 1);
+        }
         rn_lock_give(&p->hook_lock);
 }
 
 static rein_cancel_answer cancel(rein_future *f, const char *why, const char *place)
 {
         rein_promise *p = promise_of(f);
-        rn_task *self = rn_self();
+        caller self = calling_now();
         rn_lock_take(&p->hook_lock);
         bool first = !p->canceled;
         p->canceled = true;
-        if (p->on_cancel && first && self) {
+        if (p->on_cancel && first) {
                 call_hook(p, self);
                 return REIN_ASKED;
         }
@@ -69,11 +186,27 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
 
 static void destroy(rein_future *f)
 {
+        unlist(promise_of(f));
         rn_future_done_with(f);
         rn_free(promise_of(f));
 }
 
+/* ---- the two ends ---- */
+
 static const rn_future_kind promise_kind = {cancel, destroy};
+
+rein_promise *rn_promise_new(const char *place, rein_future **read_end)
+{
+        rein_promise *p = rn_alloc(sizeof *p);
+        if (!p)
+                return NULL;
+        rn_future_init(&p->future, &promise_kind, place);
+        rn_future_hold(&p->future);
+        rn_store32(&p->writers, 1);
+        rn_list_init(&p->removers);
+        *read_end = &p->future;
+        return p;
+}
 
 rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 {
@@ -82,16 +215,11 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
                 return NULL;
         }
         *read_end = NULL;
-        rein_promise *p = rn_alloc(sizeof *p);
-        if (!p) {
+        rein_promise *p = rn_promise_new(place, read_end);
+        if (p)
+                list(p);
+        else
                 rn_fail(-ENOMEM, "rein_promise_new", "no memory for a promise");
-                return NULL;
-        }
-        rn_future_init(&p->future, &promise_kind, place);
-        rn_future_hold(&p->future);
-        rn_store32(&p->writers, 1);
-        rn_list_init(&p->removers);
-        *read_end = &p->future;
         return p;
 }
 
@@ -132,31 +260,37 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
         return break_it(p, place, code, text);
 }
 
-void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
+/* Until nobody is in the hook, but for oneself. hook_lock held. */
+static void wait_for_hook(rein_promise *p, rn_task *self)
 {
-        rn_task *self = rn_self();
-        if (!p || !rn_future_ours(&p->future) || !self)
-                return;
-        rn_lock_take(&p->hook_lock);
-        if (fn) {
-                p->on_cancel = fn;
-                p->on_cancel_arg = arg;
-                bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
-                if (p->canceled && !kept)
-                        call_hook(p, self);
-                else
-                        rn_lock_give(&p->hook_lock);
-                return;
-        }
-        p->on_cancel = NULL;
         remover me = {.task = self};
         rn_list_push(&p->removers, &me.link);
-        while (p->calling && p->calling != self) {
+        while (p->calling.thread && !is_calling(&p->calling)) {
                 rn_lock_give(&p->hook_lock);
-                rn_park(self, RN_NEVER);
+                if (self)
+                        rn_park(self, RN_NEVER);
+                else
+                        rn_word_wait(&me.told, 0, RN_NEVER);
                 rn_lock_take(&p->hook_lock);
         }
         rn_list_remove(&me.link);
+}
+
+void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
+{
+        if (!p || !rn_future_ours(&p->future))
+                return;
+        caller self = calling_now();
+        rn_lock_take(&p->hook_lock);
+        p->on_cancel = fn;
+        p->on_cancel_arg = arg;
+        bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
+        if (fn && p->canceled && !kept) {
+                call_hook(p, self);
+                return;
+        }
+        if (!fn)
+                wait_for_hook(p, self.task);
         rn_lock_give(&p->hook_lock);
 }
 

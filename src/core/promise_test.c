@@ -68,6 +68,7 @@ static void test_a_cancel_without_a_hook_settles_by_itself(void **state)
 
 typedef struct server {
         rein_promise *promise;
+        rein_future *future;
         atomic_int told;
         pthread_t on;
 } server;
@@ -221,6 +222,76 @@ static void test_a_hook_may_remove_itself(void **state)
         rein_drop(f);
 }
 
+/* ---- on a thread for which there is no memory to make it a task ---- */
+
+typedef struct poor_remover {
+        slow_hook *hook;
+        atomic_uint thread;
+        atomic_int done;
+} poor_remover;
+
+static void *remove_without_memory(void *arg)
+{
+        poor_remover *r = arg;
+        support_poor = true;
+        atomic_store(&r->thread, rn_thread_id());
+        rein_promise_on_cancel(r->hook->promise, NULL, NULL);
+        atomic_store(&r->hook->removed_after, atomic_load(&r->hook->returned));
+        atomic_store(&r->done, rn_self_if() ? -1 : 1);
+        return NULL;
+}
+
+static bool sleeps(uint32_t thread)
+{
+        int64_t cpu, call = 0;
+        uint64_t digest;
+        (void)rn_thread_probe(thread, &cpu, &call, &digest); /* where the system does not tell, do not wait for it */
+        return call >= 0;
+}
+
+static void p6_removing_a_hook_waits_for_it_without_memory(void **state)
+{
+        (void)state;
+        slow_hook s = {0};
+        poor_remover r = {.hook = &s};
+        stubborn_init(&s.inside);
+        s.promise = rein_promise_new(&s.future);
+        rein_promise_on_cancel(s.promise, stay_inside, &s);
+        pthread_t a = go(cancel_it, &s);
+        EVENTUALLY(s.inside.inside == 1);
+        pthread_t b = go(remove_without_memory, &r);
+        EVENTUALLY(r.done || (r.thread && sleeps(r.thread)));
+        stubborn_let_go(&s.inside, 1);
+        join(a);
+        join(b);
+        assert_int_equal(r.done, 1);
+        assert_int_equal(s.removed_after, 1);
+        rein_promise_drop(s.promise);
+        rein_drop(s.future);
+}
+
+static void *cancel_without_memory(void *arg)
+{
+        server *s = arg;
+        support_poor = true;
+        rein_promise_on_cancel(s->promise, remove_inside, s);
+        return rein_cancel(s->future, NULL) == REIN_ASKED && !rn_self_if() ? NULL : s;
+}
+
+static void p6_a_hook_is_told_without_memory(void **state)
+{
+        (void)state;
+        server s = {0};
+        void *wrong;
+        s.promise = rein_promise_new(&s.future);
+        pthread_join(go(cancel_without_memory, &s), &wrong);
+        assert_null(wrong);
+        assert_int_equal(s.told, 1);
+        assert_int_equal(rein_code(s.future), 0);
+        rein_promise_drop(s.promise);
+        rein_drop(s.future);
+}
+
 /* ---- P6: settling, cancelling and dropping need no memory ---- */
 
 static void p6_settle_cancel_and_drop_succeed_without_memory(void **state)
@@ -254,8 +325,155 @@ static void p6_settle_cancel_and_drop_succeed_without_memory(void **state)
         rein_fail(0, "let the trail go");
 }
 
-int main(void)
+/* ---- what is never settled is told at exit ---- */
+
+static rein_future *read_ends[32]; /* so that nothing is lost to a leak checker */
+static rein_promise *write_ends[32];
+static int made;
+
+static void make_one(const char *place)
 {
+        write_ends[made] = rein_promise_new_at(place, &read_ends[made]);
+        made++;
+}
+
+static int exit_with_lost_ones(void)
+{
+        for (int i = 0; i < 5; i++)
+                make_one(i % 2 ? "odd.c:1" : "even.c:2");
+        make_one("settled.c:3");
+        make_one("freed.c:4");
+        rein_promise_keep(write_ends[5], NULL, NULL);
+        rein_promise_keep(write_ends[6], NULL, NULL);
+        rein_promise_drop(write_ends[6]);
+        rein_drop(read_ends[6]);
+        return 0;
+}
+
+static int exit_with_many_places(void)
+{
+        static char places[20][8];
+        for (int i = 0; i < 20; i++) {
+                snprintf(places[i], sizeof places[i], "p.c:%d", i);
+                make_one(places[i]);
+        }
+        return 0;
+}
+
+static void keep_late(void *arg)
+{
+        rein_promise_keep(arg, NULL, NULL);
+}
+
+static int sleep_for_ever(void *arg)
+{
+        (void)arg;
+        return rein_sleep(REIN_NEVER);
+}
+
+/* The stop of the pool at exit comes first, whether the first promise is older than the pool or younger. */
+static int settle_in_stop(bool older)
+{
+        if (older)
+                make_one("older.c:1");
+        rein_executor *x = rein_pool_new(NULL);
+        make_one("younger.c:2");
+        for (int i = 0; i < made; i++)
+                rein_drop(rein_submit(x, sleep_for_ever, write_ends[i], REIN_JOB(.release = keep_late)));
+        return 0;
+}
+
+static int exit_that_settles_older(void)
+{
+        return settle_in_stop(true);
+}
+
+static int exit_that_settles_younger(void)
+{
+        return settle_in_stop(false);
+}
+
+static int exit_of_a_child(void)
+{
+        int status = -1;
+        make_one("parent.c:1");
+        pid_t pid = fork();
+        if (pid == 0)
+                exit(0);
+        waitpid(pid, &status, 0);
+        pid = fork();
+        if (pid == 0) {
+                make_one("child.c:2");
+                rein_drop(read_ends[0]); /* the parent's: left alone */
+                rein_promise_drop(write_ends[0]);
+                exit(0);
+        }
+        waitpid(pid, &status, 0);
+        rein_promise_drop(write_ends[0]);
+        return status;
+}
+
+static void pass_over_pending(const rein_error *e, void *arg)
+{
+        if (rein_error_code(e) != REIN_EPENDING)
+                rein_error_print(stderr, e);
+        (void)arg;
+}
+
+static int exit_that_does_not_care(void)
+{
+        rein_on_unseen(pass_over_pending, NULL);
+        make_one("left.c:1");
+        return 0;
+}
+
+static const program programs[] = {
+        {"lost", exit_with_lost_ones},          {"many", exit_with_many_places}, {"older", exit_that_settles_older},
+        {"younger", exit_that_settles_younger}, {"child", exit_of_a_child},      {"careless", exit_that_does_not_care},
+};
+
+static int lines_with(const char *text, const char *what)
+{
+        int n = 0;
+        for (const char *at = text; (at = strstr(at, what)); at += strlen(what))
+                n++;
+        return n;
+}
+
+static void p9_what_is_never_settled_is_told_at_exit_by_its_place(void **state)
+{
+        (void)state;
+        char said[4096];
+        assert_int_equal(program_run("lost", said, sizeof said), 0);
+        assert_int_equal(lines_with(said, "\n"), 2);
+        assert_non_null(strstr(said, "3 promises were neither kept nor broken nor dropped (even.c:2)"));
+        assert_non_null(strstr(said, "2 promises were neither kept nor broken nor dropped (odd.c:1)"));
+        assert_int_equal(program_run("many", said, sizeof said), 0);
+        assert_int_equal(lines_with(said, "\n"), 17);
+        assert_int_equal(lines_with(said, "a promise was neither"), 16);
+        assert_non_null(strstr(said, "(p.c:15)"));
+        assert_non_null(strstr(said, "and 4 promises made at other places"));
+        assert_int_equal(program_run("child", said, sizeof said), 0);
+        assert_int_equal(lines_with(said, "\n"), 1); /* the child's own, once */
+        assert_non_null(strstr(said, "(child.c:2)"));
+}
+
+static void p9_nothing_is_told_at_exit_of_what_a_stop_settles_or_the_user_passes_over(void **state)
+{
+        (void)state;
+        char said[4096];
+        static const char *const names[] = {"older", "younger", "careless"};
+        for (size_t i = 0; i < COUNT(names); i++) {
+                assert_int_equal(program_run(names[i], said, sizeof said), 0);
+                assert_string_equal(said, "");
+        }
+}
+
+int main(int argc, char **argv)
+{
+        int rc = program_main(programs, COUNT(programs), argc, argv);
+        if (rc >= 0)
+                return rc;
         rn_chooser = support_choose;
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_promise_dropped_unanswered_is_broken),
@@ -268,6 +486,10 @@ int main(void)
                 cmocka_unit_test(test_a_hook_set_after_the_cancel_is_told_here_and_now),
                 cmocka_unit_test(test_removing_waits_for_a_running_hook),
                 cmocka_unit_test(test_a_hook_may_remove_itself),
+                cmocka_unit_test(p6_removing_a_hook_waits_for_it_without_memory),
+                cmocka_unit_test(p6_a_hook_is_told_without_memory),
+                cmocka_unit_test(p9_what_is_never_settled_is_told_at_exit_by_its_place),
+                cmocka_unit_test(p9_nothing_is_told_at_exit_of_what_a_stop_settles_or_the_user_passes_over),
                 cmocka_unit_test(p6_settle_cancel_and_drop_succeed_without_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,19 +22,6 @@ static size_t fired(rn_waitset *set)
         return n;
 }
 
-static void fire_now(rn_waitset *set, rn_waiter *w)
-{
-        rn_lock_take(&set->lock);
-        w->next_fired = NULL;
-        if (set->last)
-                set->last->next_fired = w;
-        else
-                set->first = w;
-        set->last = w;
-        set->fired++;
-        rn_lock_give(&set->lock);
-}
-
 typedef struct wait {
         rein_future *const *f;
         size_t n, need; /* futures; how many must have come to their end */
@@ -76,7 +63,7 @@ static int wait_for(rn_task *self, wait *a)
                 rn_waiter *w = &nodes[watched];
                 *w = (rn_waiter){.set = &set, .f = a->f[watched], .index = watched, .end = a->end};
                 if (!rn_future_watch(w))
-                        fire_now(&set, w);
+                        rn_waiter_fire(w);
         }
         int rc = fired(&set) < a->need ? sleep_until_fired(self, a, &set) : 0;
         for (size_t i = 0; i < watched; i++)
@@ -223,7 +210,7 @@ static done *done_new(rn_task *self, rein_future *const f[], size_t n, void *few
                                 continue;
                         d->total++;
                         if (!rn_future_watch(w))
-                                fire_now(&d->set, w);
+                                rn_waiter_fire(w);
                 }
         }
         if (!few)

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors. Who waits is in a list of the process, so that rein_close can wake it: a number alone would be waited for
- * for ever, or be somebody else's by the time it is looked at.
+/* Descriptors. Whoever is in a call with one is in a list of the process, so that rein_close can get it out: a number alone
+ * would be waited for for ever, or be somebody else's by the time it is looked at.
+ *
+ * When rein_close finds a call inside a system call, that one closes the number on its way out (fd.h has the states). The
+ * other way, to let rein_close wait until nobody is inside, would make it block on a disk or a terminal, and hang in a
+ * stop hook that closes what its own job reads. What it costs: the number may be free a moment after rein_close returns,
+ * and what close(2) itself has to say is then lost.
  *
  * A descriptor the user opened may block, and its flags are not ours to change. A socket is asked with MSG_DONTWAIT. On
  * anything else, between the poll that says "readable" and the read another reader may be faster: the call is made
- * inside a hook region with the poke, so that a cancel gets it out all the same. */
+ * inside a hook region with the poke, so that a cancel, or a rein_close, gets it out all the same.
+ *
+ * The list is under world->fd_lock. `state` goes CLOSED and CONDEMNED under it only; the call itself goes in and out
+ * without. A hook is looked at under the lock, which its call takes before it closes the region. */
 #include "io/fd.h"
 
 #include <errno.h>
@@ -14,14 +22,9 @@
 #include "core/world.h"
 #include "rein/io.h"
 
-/* ---- who waits for which ---- */
+enum { IDLE, INSIDE, CONDEMNED, CLOSED };
 
-typedef struct fd_waiter {
-        rn_link link;
-        rn_task *task;
-        int fd;
-        bool closed;
-} fd_waiter;
+/* ---- who is in a call with which ---- */
 
 int rn_io_enter(rn_task **self)
 {
@@ -31,35 +34,141 @@ int rn_io_enter(rn_task **self)
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
-int rn_fd_wait(rn_task *self, int fd, int events, int64_t until, const char *doing)
+static rn_fd_call *call_of(rn_link *l)
 {
-        fd_waiter me = {.task = self, .fd = fd};
+        return RN_ITEM(l, rn_fd_call, link);
+}
+
+static bool condemned_locked(rn_world *world, int fd)
+{
+        for (rn_link *l = world->fd_waiters.next; l != &world->fd_waiters; l = l->next) {
+                if (rn_load32(&call_of(l)->state) != CONDEMNED)
+                        break;
+                if (call_of(l)->fd == fd)
+                        return true;
+        }
+        return false;
+}
+
+int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
+{
+        *c = (rn_fd_call){.task = self, .fd = fd, .doing = doing};
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
-        rn_list_push(&world->fd_waiters, &me.link);
+        bool late = condemned_locked(world, fd);
+        if (!late)
+                rn_list_push(&world->fd_waiters, &c->link);
         rn_lock_give(&world->fd_lock);
-        rn_doing was = rn_task_doing(self, (rn_doing){doing, NULL});
+        return late ? -EBADF : 0;
+}
+
+void rn_fd_end(rn_fd_call *c)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        rn_list_remove(&c->link);
+        rn_lock_give(&world->fd_lock);
+}
+
+int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
+{
+        rn_task *self = c->task;
+        rn_doing was = rn_task_doing(self, (rn_doing){c->doing, NULL});
         int rc = 0;
-        bool closed = false;
-        while (rc == 0 && !closed) {
+        while (rc == 0 && rn_load32(&c->state) != CLOSED) {
                 int64_t at = rn_cancel_at(self), now = rn_clock();
                 if (at != RN_NEVER && at <= now)
                         rc = REIN_ECANCELED;
                 else
-                        rc = self->backend->poll(self, fd, events, at < until ? at : until);
+                        rc = self->backend->poll(self, c->fd, events, at < until ? at : until);
                 if (rc == 0 && until != RN_NEVER && until <= rn_clock())
                         rc = REIN_ETIMEOUT;
-                rn_lock_take(&world->fd_lock);
-                closed = me.closed;
-                rn_lock_give(&world->fd_lock);
         }
         rn_task_doing(self, was);
-        rn_lock_take(&world->fd_lock);
-        rn_list_remove(&me.link);
-        rn_lock_give(&world->fd_lock);
-        if (closed || (rc > 0 && (rc & RN_POLLNVAL)))
+        if (rn_load32(&c->state) == CLOSED || (rc > 0 && (rc & RN_POLLNVAL)))
                 return -EBADF;
         return rc;
+}
+
+int rn_fd_enter(rn_fd_call *c, bool blocks)
+{
+        rn_hook *h = NULL;
+        int rc = blocks ? rn_hook_begin(c->task, c->doing, NULL, NULL, &h) : 0;
+        if (rc < 0)
+                return rc;
+        uint32_t idle = IDLE;
+        c->hook = h;
+        if (rn_cas32(&c->state, &idle, INSIDE))
+                return 0;
+        if (h)
+                rn_hook_finish(c->task, h);
+        return -EBADF;
+}
+
+void rn_fd_leave(rn_fd_call *c)
+{
+        uint32_t inside = INSIDE;
+        bool last = false;
+        if (!rn_cas32(&c->state, &inside, IDLE)) {
+                rn_world *world = rn_world_now();
+                rn_lock_take(&world->fd_lock);
+                rn_list_remove(&c->link);
+                rn_list_push(&world->fd_waiters, &c->link);
+                rn_store32(&c->state, CLOSED);
+                last = !condemned_locked(world, c->fd);
+                rn_lock_give(&world->fd_lock);
+        }
+        if (c->hook)
+                rn_hook_finish(c->task, c->hook);
+        c->hook = NULL;
+        if (last)
+                rn_sys_close(c->fd);
+}
+
+/* What c was when it became CLOSED or CONDEMNED, or had long been. */
+static uint32_t shut_locked(rn_fd_call *c)
+{
+        uint32_t was = IDLE;
+        while (was == IDLE || was == INSIDE)
+                if (rn_cas32(&c->state, &was, was == IDLE ? CLOSED : CONDEMNED))
+                        break;
+        return was;
+}
+
+int rein_close(int fd)
+{
+        if (fd < 0)
+                return -EBADF;
+        rn_hook *struck = NULL;
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        bool late = condemned_locked(world, fd), held = false;
+        rn_link *next;
+        for (rn_link *l = world->fd_waiters.next; !late && l != &world->fd_waiters; l = next) {
+                rn_fd_call *c = call_of(l);
+                next = l->next;
+                if (c->fd != fd)
+                        continue;
+                switch (shut_locked(c)) {
+                case IDLE:
+                        rn_unpark(c->task);
+                        break;
+                case INSIDE:
+                        held = true;
+                        rn_list_remove(l);
+                        rn_list_push_front(&world->fd_waiters, l);
+                        if (c->hook)
+                                rn_hook_strike(c->hook, &struck);
+                        break;
+                default:
+                        break;
+                }
+        }
+        rn_lock_give(&world->fd_lock);
+        rn_hooks_hit(struck);
+        if (late)
+                return -EBADF;
+        return held ? 0 : rn_sys_close(fd);
 }
 
 int rein_wait_fd(int fd, int poll_events, rein_time until)
@@ -70,73 +179,53 @@ int rein_wait_fd(int fd, int poll_events, rein_time until)
                 return rc;
         if (fd < 0 || poll_events <= 0 || poll_events > SHRT_MAX)
                 return fd < 0 ? -EBADF : rn_fail(-EINVAL, "rein_wait_fd", "events are those of poll(2)");
-        return rn_fd_wait(self, fd, poll_events, until.ns, "rein_wait_fd");
-}
-
-int rein_close(int fd)
-{
-        if (fd < 0)
-                return -EBADF;
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
-        RN_LIST_EACH(l, &world->fd_waiters) {
-                fd_waiter *w = RN_ITEM(l, fd_waiter, link);
-                if (w->fd == fd) {
-                        w->closed = true;
-                        rn_unpark(w->task);
-                }
-        }
-        rn_lock_give(&world->fd_lock);
-        return rn_sys_close(fd);
+        rn_fd_call c;
+        rc = rn_fd_begin(&c, self, fd, "rein_wait_fd");
+        if (rc < 0)
+                return rc;
+        rc = rn_fd_wait(&c, poll_events, until.ns);
+        rn_fd_end(&c);
+        return rc;
 }
 
 /* ---- reading and writing ---- */
 
 typedef struct transfer {
-        rn_task *self;
-        int fd;
+        rn_fd_call call;
         int64_t until;
         bool writes, socket, stream;
-        const char *doing;
 } transfer;
 
-static transfer transfer_of(rn_task *self, int fd, int64_t until, bool writes)
+static int begin(transfer *t, int fd, int64_t until, bool writes)
 {
-        bool socket = rn_sys_is_socket(fd);
-        return (transfer){
-                self, fd, until, writes, socket, socket || rn_sys_is_stream(fd), writes ? "rein_write" : "rein_read"};
-}
-
-/* The system call, which may block although the poll said no. 0 and *done; or why no region could be opened for it. */
-static int call(const transfer *t, void *to, const void *from, size_t n, int64_t *done)
-{
-        rn_hook *h = NULL;
-        if (!t->socket) {
-                int rc = rn_hook_begin(t->self, t->doing, NULL, NULL, &h);
-                if (rc < 0)
-                        return rc;
-        }
-        *done = t->writes ? rn_sys_write(t->fd, from, n, t->socket) : rn_sys_read(t->fd, to, n, t->socket);
-        if (h && rn_hook_finish(t->self, h) && *done == -EINTR)
-                *done = REIN_ECANCELED;
+        rn_task *self;
+        int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = rn_fd_begin(&t->call, self, fd, writes ? "rein_write" : "rein_read");
+        if (rc < 0)
+                return rc;
+        t->until = until;
+        t->writes = writes;
+        t->socket = rn_sys_is_socket(fd);
+        t->stream = t->socket || rn_sys_is_stream(fd);
         return 0;
 }
 
 /* Some bytes: wait, try, and again if somebody else was faster or a signal came. */
-static int64_t move(const transfer *t, void *to, const void *from, size_t n)
+static int64_t move(transfer *t, void *to, const void *from, size_t n)
 {
         for (;;) {
-                int64_t done = 0;
-                int rc = 0;
-                if (t->stream)
-                        rc = rn_fd_wait(t->self, t->fd, t->writes ? RN_POLLOUT : RN_POLLIN, t->until, t->doing);
+                int rc = t->stream ? rn_fd_wait(&t->call, t->writes ? RN_POLLOUT : RN_POLLIN, t->until) : 0;
                 if (rc >= 0)
-                        rc = call(t, to, from, n, &done);
+                        rc = rn_fd_enter(&t->call, !t->socket);
                 if (rc < 0)
                         return rc;
+                const int fd = t->call.fd;
+                int64_t done = t->writes ? rn_sys_write(fd, from, n, t->socket) : rn_sys_read(fd, to, n, t->socket);
+                rn_fd_leave(&t->call);
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
-                if (rn_canceled(t->self))
+                if (rn_canceled(t->call.task))
                         return REIN_ECANCELED;
                 if (t->until != RN_NEVER && t->until <= rn_clock())
                         return REIN_ETIMEOUT;
@@ -145,31 +234,31 @@ static int64_t move(const transfer *t, void *to, const void *from, size_t n)
 
 int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 {
-        rn_task *self;
-        int rc = rn_io_enter(&self);
+        transfer t;
+        int rc = begin(&t, fd, until.ns, false);
         if (rc < 0)
                 return rc;
-        if (n == 0)
-                return 0;
-        transfer t = transfer_of(self, fd, until.ns, false);
-        return move(&t, buf, NULL, n);
+        int64_t done = n ? move(&t, buf, NULL, n) : 0;
+        rn_fd_end(&t.call);
+        return done;
 }
 
 int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
 {
-        rn_task *self;
-        int rc = rn_io_enter(&self);
+        transfer t;
+        int rc = begin(&t, fd, until.ns, true);
         if (rc < 0)
                 return rc;
-        transfer t = transfer_of(self, fd, until.ns, true);
         const char *at = buf;
-        for (size_t left = n; left;) {
+        int64_t done = 0;
+        for (size_t left = n; left && done >= 0;) {
                 size_t piece = t.stream && !t.socket && left > RN_PIPE_ATOMIC ? RN_PIPE_ATOMIC : left;
-                int64_t done = move(&t, NULL, at, piece);
-                if (done < 0)
-                        return done;
-                at += done;
-                left -= (size_t)done;
+                done = move(&t, NULL, at, piece);
+                if (done >= 0) {
+                        at += done;
+                        left -= (size_t)done;
+                }
         }
-        return (int64_t)n;
+        rn_fd_end(&t.call);
+        return done < 0 ? done : (int64_t)n;
 }

@@ -1,14 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waiting for a descriptor, shared by the calls of src/io. */
+/* One call with one descriptor, as rein_close sees it: in a list of the process from its begin to its end.
+ *
+ *      IDLE <---enter, leave---> INSIDE         a system call with the number is under way
+ *       |                          |
+ *       | rein_close               | rein_close
+ *       v                          v
+ *      CLOSED <-----leave------- CONDEMNED      the number still is the old one, and is kept so
+ *
+ * A call that is CLOSED answers -EBADF and makes no system call with the number any more (but poll, which changes
+ * nothing): it may be somebody else's by then. While a call is inside, the number must not become free: rein_close then
+ * leaves the closing to the last one out, and gets those out that may block. So it never waits for them. */
 #ifndef RN_IO_FD_H
 #define RN_IO_FD_H
 
+#include "core/list.h"
 #include "core/task.h"
 
-/* As rein_wait_fd, saying what for. */
-int rn_fd_wait(rn_task *self, int fd, int events, int64_t until, const char *doing);
+typedef struct rn_fd_call {
+        rn_link link; /* in world->fd_waiters; those CONDEMNED are first */
+        rn_task *task;
+        const char *doing;
+        struct rn_hook *hook; /* while INSIDE something that may block */
+        int fd;
+        rn_a32 state;
+} rn_fd_call;
 
 /* Enter a call that may block: 0 with the task, REIN_ECANCELED, -ENOMEM. */
 int rn_io_enter(rn_task **self);
+
+/* 0, and rn_fd_end must follow; -EBADF: the number is about to be closed. */
+int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing);
+void rn_fd_end(rn_fd_call *c);
+
+/* As rein_wait_fd. */
+int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
+
+/* Around a system call. blocks: in a hook region, so that a cancel and a rein_close get it out (-EINTR). 0, and
+ * rn_fd_leave must follow; -EBADF: closed; REIN_ECANCELED; why there is no region. */
+int rn_fd_enter(rn_fd_call *c, bool blocks);
+void rn_fd_leave(rn_fd_call *c);
 
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 /* One call that blocks, on a thread of its own and in a scope that the test may cancel. */
@@ -354,6 +355,167 @@ static void test_readers_that_race_for_a_byte_leave_on_a_cancel(void **state)
         }
 }
 
+/* ---- closed in the middle of a call ---- */
+
+/* A thread stops at the n-th question of a kind that its call asks, until it is let go: at a region's opening (an
+ * allocation) it is between the poll and the system call, at the second EINTR it is inside the system call. */
+static _Thread_local struct stop {
+        rn_choice kind;
+        int n;
+} stop_at;
+static stubborn stops;
+
+static uint32_t choose(uint32_t n, rn_choice kind)
+{
+        (void)n;
+        if (stop_at.n && kind == stop_at.kind && --stop_at.n == 0)
+                stubborn_stay(&stops);
+        return 0;
+}
+
+typedef struct stopped {
+        struct stop at;
+        int fd;
+        bool writes, scoped;
+        size_t n;
+        char text[2 * RN_PIPE_ATOMIC];
+        seat seat;
+        int64_t rc;
+} stopped;
+
+static void *stop_in_call(void *arg)
+{
+        stopped *s = arg;
+        rein_scope scope;
+        if (s->scoped)
+                rein_scope_open(&scope, REIN_NEVER);
+        sit(&s->seat);
+        stop_at = s->at;
+        s->rc = s->writes ? rein_write(s->fd, s->text, s->n, REIN_NEVER) : rein_read(s->fd, s->text, s->n, REIN_NEVER);
+        if (s->scoped && rein_scope_close(&scope, 0) < 0)
+                s->rc = -EPROTO;
+        return NULL;
+}
+
+static pthread_t go_until_stopped(stopped *s)
+{
+        stubborn_init(&stops);
+        pthread_t t = go(stop_in_call, s);
+        EVENTUALLY(stops.inside == 1);
+        return t;
+}
+
+/* Another file under the number of one that was closed. */
+static void reuse(int number, int other)
+{
+        assert_int_equal(fcntl(number, F_GETFD), -1);
+        assert_int_equal(dup2(other, number), number);
+}
+
+/* Let go, and in a system call again; where the system does not tell, at least let go. */
+static bool is_in_a_call(seat *s)
+{
+        int64_t cpu, call = 0;
+        uint64_t digest;
+        rn_task *t = atomic_load(&s->task);
+        (void)rn_thread_probe(rn_load32(&t->thread_id), &cpu, &call, &digest);
+        return stops.left == 1 && call >= 0;
+}
+
+static int bytes_in(int fd)
+{
+        int n = -1;
+        assert_int_equal(ioctl(fd, FIONREAD, &n), 0);
+        return n;
+}
+
+static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state)
+{
+        (void)state;
+        int mine[2], next[2];
+        assert_int_equal(pipe(mine), 0);
+        assert_int_equal(pipe(next), 0);
+        assert_int_equal(write(mine[1], "m", 1), 1);
+        assert_int_equal(write(next[1], "next", 4), 4);
+        stopped s = {.at = {RN_CHOOSE_ALLOC, 1}, .fd = mine[0], .n = 8};
+        pthread_t t = go_until_stopped(&s);
+        assert_int_equal(rein_close(mine[0]), 0);
+        reuse(mine[0], next[0]);
+        stubborn_let_go(&stops, 1);
+        join(t);
+        assert_int_equal(s.rc, -EBADF);
+        assert_int_equal(bytes_in(next[0]), 4);
+        const int all[] = {mine[0], mine[1], next[0], next[1]};
+        for (size_t i = 0; i < COUNT(all); i++)
+                assert_int_equal(rein_close(all[i]), 0);
+}
+
+static void test_a_write_ends_when_it_is_closed_between_two_pieces(void **state)
+{
+        (void)state;
+        int mine[2], next[2];
+        assert_int_equal(pipe(mine), 0);
+        assert_int_equal(pipe(next), 0);
+        stopped s = {.at = {RN_CHOOSE_ALLOC, 2}, .fd = mine[1], .n = 2 * RN_PIPE_ATOMIC, .writes = true};
+        pthread_t t = go_until_stopped(&s);
+        assert_int_equal(bytes_in(mine[0]), RN_PIPE_ATOMIC);
+        assert_int_equal(rein_close(mine[1]), 0);
+        reuse(mine[1], next[1]);
+        stubborn_let_go(&stops, 1);
+        join(t);
+        assert_int_equal(s.rc, -EBADF);
+        assert_int_equal(bytes_in(next[0]), 0);
+        const int all[] = {mine[0], mine[1], next[0], next[1]};
+        for (size_t i = 0; i < COUNT(all); i++)
+                assert_int_equal(rein_close(all[i]), 0);
+}
+
+/* The number stays taken until the one inside has left, and it is that one who frees it. */
+static void test_the_last_one_out_of_the_system_call_closes(void **state)
+{
+        (void)state;
+        for (int socket = 0; socket <= 1; socket++) {
+                int mine[2], byte = 'x';
+                assert_int_equal(socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, mine) : pipe(mine), 0);
+                assert_int_equal(write(mine[1], &byte, 1), 1);
+                stopped s = {.at = {RN_CHOOSE_INTR, 2}, .fd = mine[0], .n = 8};
+                pthread_t t = go_until_stopped(&s);
+                assert_int_equal(rein_close(mine[0]), 0);
+                assert_int_not_equal(fcntl(mine[0], F_GETFD), -1);
+                assert_int_equal(rein_close(mine[0]), -EBADF);
+                assert_int_equal(rein_read(mine[0], &byte, 1, REIN_NOWAIT), -EBADF);
+                assert_int_equal(rein_wait_fd(mine[0], POLLIN, REIN_NOWAIT), -EBADF);
+                stubborn_let_go(&stops, 1);
+                join(t);
+                assert_int_equal(s.rc, 1); /* what it got still counts */
+                assert_int_equal(fcntl(mine[0], F_GETFD), -1);
+                assert_int_equal(rein_close(mine[1]), 0);
+        }
+}
+
+/* Another reader was faster after the poll: this one is in read(2), with a scope around it or without. */
+static void test_close_gets_a_reader_out_of_the_system_call(void **state)
+{
+        (void)state;
+        for (int round = 0; round < 20; round++) {
+                int mine[2], byte;
+                assert_int_equal(pipe(mine), 0);
+                assert_int_equal(write(mine[1], "x", 1), 1);
+                stopped s = {.at = {RN_CHOOSE_INTR, 2}, .fd = mine[0], .n = 8, .scoped = round % 4 > 1};
+                pthread_t t = go_until_stopped(&s);
+                assert_int_equal(read(mine[0], &byte, 1), 1);
+                stubborn_let_go(&stops, 1);
+                assert_true(sits_in(&s.seat, "hook region"));
+                if (round % 2)
+                        EVENTUALLY(is_in_a_call(&s.seat));
+                assert_int_equal(rein_close(mine[0]), 0);
+                join(t);
+                assert_int_equal(s.rc, -EBADF);
+                assert_int_equal(fcntl(mine[0], F_GETFD), -1);
+                close(mine[1]);
+        }
+}
+
 /* ---- sockets ---- */
 
 static void *greet(void *arg)
@@ -434,6 +596,8 @@ int main(void)
         sigemptyset(&set);
         sigaddset(&set, SIGUSR1);
         pthread_sigmask(SIG_BLOCK, &set, NULL);
+        rn_chooser = choose;
+        rein_executor_free(rein_pool_new(NULL)); /* the clock is there: a region's opening allocates its record alone */
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_call_leaves_at_once_when_it_is_cancelled),
                 cmocka_unit_test(test_every_call_leaves_at_its_limit_and_with_nowait_at_once),
@@ -445,6 +609,10 @@ int main(void)
                 cmocka_unit_test(test_a_read_gives_what_is_there_and_nothing_at_the_end),
                 cmocka_unit_test(test_87_a_write_writes_all_of_it_through_pipe_and_socket),
                 cmocka_unit_test(test_readers_that_race_for_a_byte_leave_on_a_cancel),
+                cmocka_unit_test(test_a_read_does_not_touch_the_next_owner_of_its_number),
+                cmocka_unit_test(test_a_write_ends_when_it_is_closed_between_two_pieces),
+                cmocka_unit_test(test_the_last_one_out_of_the_system_call_closes),
+                cmocka_unit_test(test_close_gets_a_reader_out_of_the_system_call),
                 cmocka_unit_test(test_listen_accept_connect),
                 cmocka_unit_test(test_a_signal_is_waited_for),
                 cmocka_unit_test(test_sleep_is_over_at_its_time_and_never_is_until_cancelled),

@@ -4,11 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "core/executor.h"
-#include "core/hook.h"
+#include "core/promise.h"
 #include "io/fd.h"
 #include "rein/io.h"
-#include "rein/promise.h"
 #include "rein/future.h"
 
 /* ---- looking up ---- */
@@ -49,7 +47,7 @@ static int resolve(const char *host, const char *service, int64_t until, rn_sys_
                 return -ENOMEM;
         memcpy(l->host, host, h);
         l->service = memcpy(l->host + h, service, s);
-        l->promise = rein_promise_new(&found);
+        l->promise = rn_promise_new("rein_connect", &found);
         rc = l->promise ? rn_thread_start(look_up, l, "rein-lookup", 0) : -ENOMEM;
         if (rc < 0) {
                 rein_promise_drop(l->promise);
@@ -86,39 +84,49 @@ int rein_listen(const char *host, const char *service, int backlog)
         return rc;
 }
 
-/* A listening socket of the user's may block, when another was faster after the poll. 0 and *fd (a descriptor or
- * -errno); or why no region could be opened for it. */
-static int accept_poked(rn_task *self, int listener, int *fd)
+/* A listening socket of the user's may block, when another was faster after the poll: accepted in a region. */
+static int accept_one(rn_fd_call *c, int64_t until)
 {
-        rn_hook *h;
-        int rc = rn_hook_begin(self, "rein_accept", NULL, NULL, &h);
-        if (rc < 0)
-                return rc;
-        *fd = rn_sys_accept(listener);
-        rn_hook_finish(self, h);
-        return 0;
+        for (;;) {
+                if (rn_canceled(c->task))
+                        return REIN_ECANCELED;
+                int rc = rn_fd_wait(c, RN_POLLIN, until);
+                if (rc > 0)
+                        rc = rn_fd_enter(c, true);
+                if (rc < 0)
+                        return rc;
+                int got = rn_sys_accept(c->fd);
+                rn_fd_leave(c);
+                if (got != -EAGAIN && got != -EINTR && got != -ECONNABORTED) /* another was faster; hung up */
+                        return got;
+        }
 }
 
 int rein_accept(int fd, rein_time until)
 {
         rn_task *self;
-        int rc = rn_io_enter(&self), got = -EAGAIN;
-        while (rc == 0 && (got == -EAGAIN || got == -EINTR || got == -ECONNABORTED)) { /* another was faster; hung up */
-                if (rn_canceled(self))
-                        return REIN_ECANCELED;
-                rc = rn_fd_wait(self, fd, RN_POLLIN, until.ns, "rein_accept");
-                if (rc > 0)
-                        rc = accept_poked(self, fd, &got);
-        }
-        return rc < 0 ? rc : got;
+        rn_fd_call c;
+        int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = rn_fd_begin(&c, self, fd, "rein_accept");
+        if (rc < 0)
+                return rc;
+        rc = accept_one(&c, until.ns);
+        rn_fd_end(&c);
+        return rc;
 }
 
 static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)
 {
+        rn_fd_call c;
         int fd = rn_sys_connect(a);
         if (fd < 0)
                 return fd;
-        int rc = rn_fd_wait(self, fd, RN_POLLOUT, until, "rein_connect");
+        int rc = rn_fd_begin(&c, self, fd, "rein_connect");
+        if (rc == 0) {
+                rc = rn_fd_wait(&c, RN_POLLOUT, until);
+                rn_fd_end(&c);
+        }
         if (rc > 0)
                 rc = rn_sys_connected(fd);
         if (rc == 0)

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RN_CORE_PROMISE_H
+#define RN_CORE_PROMISE_H
+
+#include "rein/promise.h"
+
+/* One of rein's own, to be settled by a thread that may outlast exit: not told of when it never is. NULL: no memory. */
+rein_promise *rn_promise_new(const char *place, rein_future **read_end);
+
+#endif
