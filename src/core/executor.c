@@ -94,6 +94,7 @@ const char *rein_executor_name(const rein_executor *x)
 
 size_t rein_executor_unfinished(const rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -105,6 +106,7 @@ size_t rein_executor_unfinished(const rein_executor *x)
 
 size_t rein_executor_queued(const rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -118,6 +120,7 @@ size_t rein_executor_queued(const rein_executor *x)
 
 size_t rein_executor_threads(const rein_executor *x)
 {
+        RN_CALL();
         return x && rn_executor_ours(x) && x->kind->threads ? x->kind->threads((rein_executor *)(uintptr_t)x) : 0;
 }
 
@@ -265,6 +268,7 @@ rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x
 
 rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
+        RN_CALL();
         rein_future *failed;
         rein_work *w = rn_executor_job(place, "rein_submit", x, fn, arg, job, NULL, &failed);
         if (!w)
@@ -277,6 +281,7 @@ rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, voi
 int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
                         const rein_job *job, rein_future *out[])
 {
+        RN_CALL();
         int taken = 0;
         if (!out)
                 return rn_fail(-EINVAL, "rein_submit_many", "no array for the futures");
@@ -586,6 +591,7 @@ static int check_stop(const rein_executor *x, rein_stop how, const char *call)
 
 int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r)
 {
+        RN_CALL();
         if (r)
                 *r = NULL;
         int rc = check_stop(x, how, "rein_executor_stop");
@@ -612,6 +618,7 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
 
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
+        RN_CALL();
         int rc = check_stop(x, how, "rein_executor_stop_begin");
         if (rc < 0)
                 return rc;
@@ -652,6 +659,7 @@ static void errand(rn_errand *e, uint32_t tag)
 
 int rein_executor_restart(rein_executor *x)
 {
+        RN_CALL();
         if (!x)
                 return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
         if (!rn_executor_ours(x))
@@ -682,6 +690,7 @@ int rein_executor_restart(rein_executor *x)
 
 void rein_executor_free(rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return;
         rn_world *w = rn_world_now();

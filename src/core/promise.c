@@ -77,6 +77,7 @@ static const rn_future_kind promise_kind = {cancel, destroy};
 
 rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 {
+        RN_CALL();
         if (!read_end) {
                 rn_fail(-EINVAL, "rein_promise_new", "no place for the read end");
                 return NULL;
@@ -97,6 +98,7 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 
 rein_promise *rein_promise_ref(rein_promise *p)
 {
+        RN_CALL();
         if (p && rn_future_ours(&p->future))
                 rn_add32(&p->writers, 1);
         return p;
@@ -104,6 +106,7 @@ rein_promise *rein_promise_ref(rein_promise *p)
 
 int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
 {
+        RN_CALL();
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
@@ -120,6 +123,7 @@ static int break_it(rein_promise *p, const char *place, int code, const char *te
 
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
 {
+        RN_CALL();
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
@@ -134,6 +138,7 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
 
 void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
+        RN_CALL();
         rn_task *self = rn_self();
         if (!p || !rn_future_ours(&p->future) || !self)
                 return;
@@ -162,6 +167,7 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 
 void rein_promise_drop(rein_promise *p)
 {
+        RN_CALL();
         if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
                 return;
         char text[128];

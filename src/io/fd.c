@@ -64,6 +64,7 @@ int rn_fd_wait(rn_task *self, int fd, int events, int64_t until, const char *doi
 
 int rein_wait_fd(int fd, int poll_events, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = rn_io_enter(&self);
         if (rc < 0)
@@ -75,6 +76,7 @@ int rein_wait_fd(int fd, int poll_events, rein_time until)
 
 int rein_close(int fd)
 {
+        RN_CALL();
         if (fd < 0)
                 return -EBADF;
         rn_world *world = rn_world_now();
@@ -145,6 +147,7 @@ static int64_t move(const transfer *t, void *to, const void *from, size_t n)
 
 int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = rn_io_enter(&self);
         if (rc < 0)
@@ -157,6 +160,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 
 int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = rn_io_enter(&self);
         if (rc < 0)
