@@ -552,9 +552,11 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         }
         rn_fired fired = {0};
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
-        if (!root)
-                return rn_future_is(f, RN_SETTLED) && rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED
-                                                                                            : REIN_TOO_LATE;
+        if (!root) { /* its code has returned, or somebody forbade it: it settles in this moment, or has */
+                if (!rn_future_is(f, RN_SETTLED))
+                        return REIN_ASKED;
+                return rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED : REIN_TOO_LATE;
+        }
         rn_scope_cancel_locked(root, why, who, place, &fired);
         rn_scope_unlock(root);
         rn_fired_carry_out(&fired);
