@@ -70,7 +70,8 @@ REIN_API bool rein_gone(const rein_future *f);
 
 typedef enum rein_cancel_answer {
         REIN_NEVER_STARTED, /* it will never run; settled REIN_ECANCELED, now */
-        REIN_ASKED,         /* it runs: its scope was cancelled, it leaves by the ladder and settles then */
+        REIN_ASKED,         /* it runs: its scope was cancelled, it leaves by the ladder and settles then; or it is
+                               about to settle in this very moment */
         REIN_TOO_LATE       /* it had settled; nothing changed */
 } rein_cancel_answer;
 

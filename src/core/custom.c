@@ -88,6 +88,7 @@ static const rn_executor_kind custom_kind = {
 
 rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self)
 {
+        RN_CALL();
         const char *what = "no functions";
         rein_executor_ops taken = {0};
         int rc = ops ? rn_opts_take(&taken, sizeof taken, ops, ops->size, &what) : -EINVAL;

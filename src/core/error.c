@@ -342,6 +342,7 @@ const char *rein_code_name(int code)
 
 void rein_on_unseen(void (*fn)(const rein_error *e, void *arg), void *arg)
 {
+        RN_CALL();
         rn_world *w = rn_world_now();
         rn_lock_take(&w->lock);
         w->unseen = fn;

@@ -82,6 +82,7 @@ const char *rein_executor_name(const rein_executor *x)
 
 size_t rein_executor_unfinished(const rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -93,6 +94,7 @@ size_t rein_executor_unfinished(const rein_executor *x)
 
 size_t rein_executor_queued(const rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -106,6 +108,7 @@ size_t rein_executor_queued(const rein_executor *x)
 
 size_t rein_executor_threads(const rein_executor *x)
 {
+        RN_CALL();
         return x && rn_executor_ours(x) && x->kind->threads ? x->kind->threads((rein_executor *)(uintptr_t)x) : 0;
 }
 
@@ -253,6 +256,7 @@ rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x
 
 rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
+        RN_CALL();
         rein_future *failed;
         rein_work *w = rn_executor_job(place, "rein_submit", x, fn, arg, job, NULL, &failed);
         if (!w)
@@ -265,6 +269,7 @@ rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, voi
 int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
                         const rein_job *job, rein_future *out[])
 {
+        RN_CALL();
         int taken = 0;
         if (!out)
                 return rn_fail(-EINVAL, "rein_submit_many", "no array for the futures");

@@ -45,6 +45,7 @@ bool rn_future_ours(const rein_future *f)
 
 rein_future *rein_ref(rein_future *f)
 {
+        RN_CALL();
         if (f && f->process && rn_future_ours(f))
                 rn_add32(&f->holders, 1);
         return f;
@@ -52,6 +53,7 @@ rein_future *rein_ref(rein_future *f)
 
 void rein_drop(rein_future *f)
 {
+        RN_CALL();
         if (f && f->process && rn_future_ours(f) && rn_sub32(&f->holders, 1) == 0)
                 rn_future_unref(f);
 }
@@ -181,6 +183,7 @@ void rn_future_unwatch(rn_waiter *w)
 
 int rein_code(const rein_future *f)
 {
+        RN_CALL();
         if (!f)
                 return -EINVAL;
         if (!rn_future_ours(f))
@@ -194,6 +197,7 @@ int rein_code(const rein_future *f)
 
 void *rein_value(const rein_future *f, size_t *n)
 {
+        RN_CALL();
         bool there = f && rn_future_ours(f) && rn_future_is(f, RN_SETTLED) && f->outcome.code >= 0;
         if (n)
                 *n = there ? f->outcome.size : 0;
@@ -202,6 +206,7 @@ void *rein_value(const rein_future *f, size_t *n)
 
 const rein_error *rein_error_of(const rein_future *f)
 {
+        RN_CALL();
         if (!f || !rn_future_ours(f) || !rn_future_is(f, RN_SETTLED))
                 return NULL;
         if (f->outcome.code < 0)
@@ -211,6 +216,7 @@ const rein_error *rein_error_of(const rein_future *f)
 
 int rein_take(rein_future *f, void **value, void (**release)(void *))
 {
+        RN_CALL();
         if (!f || !value || !release)
                 return rn_fail(-EINVAL, "rein_take", "f, value and release are needed");
         if (!rn_future_ours(f))
@@ -240,11 +246,13 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
 
 bool rein_gone(const rein_future *f)
 {
+        RN_CALL();
         return f && rn_future_ours(f) && rn_future_is(f, RN_GONE);
 }
 
 rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
 {
+        RN_CALL();
         if (!f || !rn_future_ours(f) || rn_future_is(f, RN_SETTLED))
                 return REIN_TOO_LATE;
         return f->kind->cancel(f, why, place);

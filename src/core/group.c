@@ -29,6 +29,7 @@ enum { OPEN = 0x6209e001, UNOPENED = 0x6209e002 };
 
 void rein_group_open_at(const char *place, rein_group *group, const rein_group_opts *given)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)group;
         rn_task *self = rn_self();
         rein_group_opts opts = {.size = sizeof opts};
@@ -312,17 +313,20 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
 
 void rein_spawn_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg, const rein_job *job)
 {
+        RN_CALL();
         rein_drop(spawn(place, group, on, fn, arg, job, false));
 }
 
 rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
                                   const rein_job *job)
 {
+        RN_CALL();
         return spawn(place, group, on, fn, arg, job, true);
 }
 
 void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
 {
+        RN_CALL();
         rn_fired fired = {0};
         char who[RN_WHO_TEXT];
         rn_scope_whoami(who);
@@ -385,6 +389,7 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check)
 
 int rein_group_join(rein_group *group, rein_time until)
 {
+        RN_CALL();
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
         int rc = check_owner(group, "rein_group_join", self, &g);
@@ -439,6 +444,7 @@ static bool failed_by_policy(const rn_group *g)
 
 int rein_group_close(rein_group *group, int rc)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)group;
         rn_task *self = rn_self_if();
         rn_group *g = NULL;

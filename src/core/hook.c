@@ -258,6 +258,7 @@ enum { OPEN = 0x400c0001 };
 
 int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), void *arg)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)hook;
         h->magic = 0;
         rn_task *self = rn_self();
@@ -275,6 +276,7 @@ int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), 
 
 int rein_hook_close(rein_hook *hook, int rc)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)hook;
         rn_task *self = rn_self_if();
         if (!hook || h->magic != OPEN)

@@ -43,6 +43,7 @@ static void ended(void *arg)
 rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int (*fn)(rein_future *, void *),
                         void *arg)
 {
+        RN_CALL();
         if (!f || !x || !fn) {
                 rn_fail(-EINVAL, "rein_then", "a future, an executor and a function are needed");
                 return NULL;
@@ -81,6 +82,7 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
 
 int rein_next_remove(rein_next *n)
 {
+        RN_CALL();
         if (!n)
                 return rn_fail(-EINVAL, "rein_next_remove", "no continuation");
         rein_future *f = n->of;

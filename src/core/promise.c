@@ -210,6 +210,7 @@ rein_promise *rn_promise_new(const char *place, rein_future **read_end)
 
 rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 {
+        RN_CALL();
         if (!read_end) {
                 rn_fail(-EINVAL, "rein_promise_new", "no place for the read end");
                 return NULL;
@@ -225,6 +226,7 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 
 rein_promise *rein_promise_ref(rein_promise *p)
 {
+        RN_CALL();
         if (p && rn_future_ours(&p->future))
                 rn_add32(&p->writers, 1);
         return p;
@@ -232,6 +234,7 @@ rein_promise *rein_promise_ref(rein_promise *p)
 
 int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
 {
+        RN_CALL();
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
@@ -248,6 +251,7 @@ static int break_it(rein_promise *p, const char *place, int code, const char *te
 
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
 {
+        RN_CALL();
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
@@ -278,6 +282,7 @@ static void wait_for_hook(rein_promise *p, rn_task *self)
 
 void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
+        RN_CALL();
         if (!p || !rn_future_ours(&p->future))
                 return;
         caller self = calling_now();
@@ -296,6 +301,7 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 
 void rein_promise_drop(rein_promise *p)
 {
+        RN_CALL();
         if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
                 return;
         char text[128];

@@ -20,6 +20,7 @@ struct rein_budget {
 
 rein_budget *rein_budget_new(double max, double per_success)
 {
+        RN_CALL();
         if (!(max > 0) || !(per_success >= 0)) {
                 rn_fail(-EINVAL, "rein_budget_new", "max must be above 0, per_success not below");
                 return NULL;
@@ -36,6 +37,7 @@ rein_budget *rein_budget_new(double max, double per_success)
 
 void rein_budget_free(rein_budget *b)
 {
+        RN_CALL();
         rn_free(b);
 }
 

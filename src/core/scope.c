@@ -247,6 +247,7 @@ void rn_scope_reason_locked(rn_scope *s, char *out, size_t n)
 
 const char *rein_why(void)
 {
+        RN_CALL();
         rn_task *t = rn_self_if();
         if (t ? t->now->unopened > 0 : rn_canceled_without_task())
                 return "no memory to open a scope";
@@ -263,6 +264,7 @@ const char *rein_why(void)
 
 int rein_checkpoint(void)
 {
+        RN_CALL();
         rn_task *t = rn_self_if();
         return (t ? rn_canceled(t) : rn_canceled_without_task()) ? REIN_ECANCELED : 0;
 }
@@ -316,16 +318,19 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
 
 void rein_scope_open_at(const char *place, rein_scope *s, rein_time until)
 {
+        RN_CALL();
         open_scope(place, s, until.ns, -1);
 }
 
 void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 {
+        RN_CALL();
         open_scope(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
 }
 
 void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)s;
         if (!s || h->magic != OPEN || h->process != rn_generation())
                 return;
@@ -342,6 +347,7 @@ void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 
 int rein_scope_close(rein_scope *s, int rc)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)s;
         rn_task *self = rn_self_if();
         if (!s || (h->magic != OPEN && h->magic != UNOPENED))

@@ -245,6 +245,7 @@ static int check_stop(const rein_executor *x, rein_stop how, const char *call)
 
 int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r)
 {
+        RN_CALL();
         if (r)
                 *r = NULL;
         int rc = check_stop(x, how, "rein_executor_stop");
@@ -276,6 +277,7 @@ static int64_t next_of_clock(const rein_executor *x)
 
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
+        RN_CALL();
         int rc = check_stop(x, how, "rein_executor_stop_begin");
         if (rc < 0)
                 return rc;
@@ -339,6 +341,7 @@ void rn_stop_init(rein_executor *x)
 
 int rein_executor_restart(rein_executor *x)
 {
+        RN_CALL();
         if (!x)
                 return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
         if (!rn_executor_ours(x))
@@ -370,6 +373,7 @@ int rein_executor_restart(rein_executor *x)
 
 void rein_executor_free(rein_executor *x)
 {
+        RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return;
         rn_world *w = rn_world_now();

@@ -107,6 +107,7 @@ static int tell_failure(rein_future *f)
 
 int rein_await(rein_future *f, void **value, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = enter(&self, &f, 1, "rein_await");
         if (rc == 0 && !rn_future_is(f, RN_SETTLED))
@@ -128,6 +129,7 @@ int rein_await(rein_future *f, void **value, rein_time until)
 
 int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_all");
         if (rc < 0 || n == 0)
@@ -143,6 +145,7 @@ int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
 
 int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_any");
         if (rc < 0)
@@ -232,6 +235,7 @@ static void done_free(done *d)
 
 void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)it;
         h->task = rn_self();
         h->place = place;
@@ -284,6 +288,7 @@ static int done_next(rn_task *self, done *d, int64_t until)
 
 int rein_done_next(rein_done *it, rein_time until)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
         if (!it || (h->magic != OPEN && h->magic != UNOPENED))
@@ -302,6 +307,7 @@ int rein_done_next(rein_done *it, rein_time until)
 
 void rein_done_close(rein_done *it)
 {
+        RN_CALL();
         handle *h = (handle *)(void *)it;
         if (!it || (h->magic == OPEN && h->task != rn_self_if()))
                 return;
@@ -325,6 +331,7 @@ static int all_failed(rein_future *const f[], size_t n)
 
 int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_first");
         if (rc < 0)
@@ -356,6 +363,7 @@ int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
 
 int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
+        RN_CALL();
         rn_task *self = rn_self();
         rein_future *f = NULL;
         rein_job taken;

@@ -347,9 +347,11 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
         rn_store32(&w->state, RN_WORK_ENDED);
         if (x->kind->ending)
                 x->kind->ending(x, w);
+        rn_call("a job settles");
         bool late = rn_future_settle_gone(&w->future, o) != 0;
         if (late)
                 log_late(w, o);
+        rn_call("a job is gone");
         depart(w, late);
         rn_future_unref(&w->future); /* the run's */
 }
@@ -382,8 +384,10 @@ void rn_work_run_claimed(rein_work *w)
                 rn_future_unref(&w->future);
                 return;
         }
+        rn_call("a job begins");
         enter(w, self);
         rc = w->fn(w->arg);
+        rn_call("a job has returned");
         outcome(w, self, rc, &o, text, sizeof text, where);
         end(w, self, &o);
 }
@@ -400,6 +404,7 @@ void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 
 void rein_work_run(rein_work *w)
 {
+        RN_CALL();
         if (rn_work_claim(w))
                 rn_work_run_claimed(w);
         else
@@ -547,9 +552,11 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         }
         rn_fired fired = {0};
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
-        if (!root)
-                return rn_future_is(f, RN_SETTLED) && rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED
-                                                                                            : REIN_TOO_LATE;
+        if (!root) { /* its code has returned, or somebody forbade it: it settles in this moment, or has */
+                if (!rn_future_is(f, RN_SETTLED))
+                        return REIN_ASKED;
+                return rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED : REIN_TOO_LATE;
+        }
         rn_scope_cancel_locked(root, why, who, place, &fired);
         rn_scope_unlock(root);
         rn_fired_carry_out(&fired);

@@ -137,6 +137,7 @@ static uint32_t shut_locked(rn_fd_call *c)
 
 int rein_close(int fd)
 {
+        RN_CALL();
         if (fd < 0)
                 return -EBADF;
         rn_hook *struck = NULL;
@@ -173,6 +174,7 @@ int rein_close(int fd)
 
 int rein_wait_fd(int fd, int poll_events, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         int rc = rn_io_enter(&self);
         if (rc < 0)
@@ -234,6 +236,7 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
 
 int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 {
+        RN_CALL();
         transfer t;
         int rc = begin(&t, fd, until.ns, false);
         if (rc < 0)
@@ -245,6 +248,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 
 int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
 {
+        RN_CALL();
         transfer t;
         int rc = begin(&t, fd, until.ns, true);
         if (rc < 0)

@@ -71,6 +71,7 @@ static int resolve(const char *host, const char *service, int64_t until, rn_sys_
 
 int rein_listen(const char *host, const char *service, int backlog)
 {
+        RN_CALL();
         rn_sys_addr *list;
         if (!service)
                 return rn_fail(-EINVAL, "rein_listen", "a service is needed: a port number or a name");
@@ -104,6 +105,7 @@ static int accept_one(rn_fd_call *c, int64_t until)
 
 int rein_accept(int fd, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         rn_fd_call c;
         int rc = rn_io_enter(&self);
@@ -137,6 +139,7 @@ static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)
 
 int rein_connect(const char *host, const char *service, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);

@@ -4,6 +4,7 @@
 
 int rein_wait_signal(int signo, rein_time until)
 {
+        RN_CALL();
         rn_task *self;
         bool was_blocked;
         int rc = rn_io_enter(&self);

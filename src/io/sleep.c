@@ -6,6 +6,7 @@
 
 int rein_sleep(rein_time until)
 {
+        RN_CALL();
         rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;

@@ -39,6 +39,7 @@ typedef struct rn_machine {
         int (*thread_start)(void (*main)(void *), void *arg, const char *name);
         uint32_t (*thread_id)(void);
         void (*thread_doing)(uint32_t id, char *text, size_t n);
+        bool (*thread_probe)(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest);
         size_t (*stack_left)(void);
         void (*poke)(uint32_t thread_id);
 

@@ -142,6 +142,7 @@ static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char 
 
 rein_executor *rein_pool_new(const rein_pool_opts *given)
 {
+        RN_CALL();
         rein_pool_opts opts;
         const char *what = NULL;
         int rc = take_opts(&opts, given, &what);

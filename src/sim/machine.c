@@ -239,6 +239,18 @@ static void m_thread_doing(uint32_t id, char *text, size_t n)
                 text[0] = 0;
 }
 
+/* Only rein_sim_block is a system call that rein does not make. */
+static bool m_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)
+{
+        const rn_sim_task *t = task_of(id);
+        if (!t || t->ended)
+                return false;
+        *cpu_ns = 0;
+        *call = t->op.kind == RN_OP_SLEEP && !t->op.at ? 1 : -1;
+        *digest = t->slept_at;
+        return true;
+}
+
 static size_t m_stack_left(void)
 {
         const rn_sim_task *me = rn_sim->running;
@@ -271,6 +283,7 @@ void rn_sim_machine(rn_machine *m)
         m->thread_start = m_thread_start;
         m->thread_id = m_thread_id;
         m->thread_doing = m_thread_doing;
+        m->thread_probe = m_thread_probe;
         m->stack_left = m_stack_left;
         m->poke = m_poke;
 }

@@ -19,7 +19,7 @@
 
 rn_sim_state *rn_sim;
 
-enum { MOST_IDLE_JUMPS = 10000 };
+enum { MOST_IDLE_JUMPS = 10000, MOST_LAST_JUMPS = 256 };
 
 static const char *const op_names[RN_OP_KINDS] = {
         [RN_OP_START] = "begins",       [RN_OP_CALL] = "calls",     [RN_OP_READ] = "loads",
@@ -295,16 +295,36 @@ static bool alive(bool main_too)
         return false;
 }
 
-/* Nobody can run now. false: the run is over. */
-static bool time_passes(void)
+static int64_t next_timer(void)
 {
-        rn_sim_state *s = rn_sim;
+        const rn_sim_state *s = rn_sim;
         int64_t next = RN_NEVER;
         for (uint32_t i = 0; i < s->count; i++) {
                 const rn_sim_task *t = s->tasks[i];
                 if (!t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL) && t->until < next)
                         next = t->until;
         }
+        return next;
+}
+
+/* The program is over, and the library's own threads have nothing to do now. What they let go of a little later, by a
+ * timer, is not left behind. false: that was all. */
+static bool time_after_the_end(void)
+{
+        rn_sim_state *s = rn_sim;
+        size_t bytes;
+        int64_t next = next_timer();
+        if (s->plan->no_world || next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
+                return false;
+        s->now = next > s->now ? next : s->now;
+        return true;
+}
+
+/* Nobody can run now. false: the run is over. */
+static bool time_passes(void)
+{
+        rn_sim_state *s = rn_sim;
+        int64_t next = next_timer();
         if (next != RN_NEVER && s->idle_jumps++ < MOST_IDLE_JUMPS) {
                 s->now = next > s->now ? next : s->now;
                 if (s->reduction)
@@ -414,11 +434,14 @@ static rn_sim_task *decide(void)
         for (;;) {
                 if (s->over)
                         return NULL;
-                if (!alive(true)) {
+                uint32_t n = enabled(ready);
+                const bool ended = !alive(true);
+                if (ended && n == 0) {
+                        if (time_after_the_end())
+                                continue;
                         s->over = true;
                         return NULL;
                 }
-                uint32_t n = enabled(ready);
                 if (n == 0 && (n = spinning(ready)) > 0 && s->idle_jumps++ > MOST_IDLE_JUMPS) {
                         stuck(REIN_SIM_LIVELOCK, "everybody only spins");
                         return NULL;
@@ -428,13 +451,13 @@ static rn_sim_task *decide(void)
                                 return NULL;
                         continue;
                 }
-                if (early_timer())
+                if (!ended && early_timer())
                         continue;
                 if (s->result->steps >= s->plan->max_steps) {
                         stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
                         return NULL;
                 }
-                n = without_the_slow(ready, n);
+                n = ended ? 1 : without_the_slow(ready, n); /* in the end there is nothing to choose */
                 bool first = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
                 rn_sim_task *t = ready[0];
                 if (s->result->steps >= s->plan->max_steps / 5 * 4) {

@@ -133,7 +133,7 @@ typedef struct rn_sim_state {
         uint32_t count;
         rn_sim_task *running;
         int64_t now;
-        uint64_t progress, random, numbers, queue, idle_jumps;
+        uint64_t progress, random, numbers, queue, idle_jumps, last_jumps;
         uint64_t change_at[8]; /* PCT */
         uint32_t lowest;
         struct rn_block *blocks, *freed;

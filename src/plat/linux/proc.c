@@ -155,8 +155,9 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
 
 bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)
 {
-        if (rn_virtual())
-                return false; /* no code in a simulation blocks unseen */
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->thread_probe(id, cpu_ns, call, digest);
         char line[256];
         if (!task_file(id, "schedstat", line, sizeof line))
                 return false;
