@@ -25,6 +25,9 @@
 #include "coro/swap.h"
 #include "plat/plat.h"
 
+#if defined REIN_ASAN
+#include <sanitizer/asan_interface.h>
+#endif
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
@@ -386,6 +389,9 @@ static void remake_many(void (*entry)(void *), unsigned flags)
         assert_true(mappings() <= maps + 4);
         assert_true(mapped_kib() <= kib + 4096);
         rn_coro_remake(&p.coro, use_all, &p);
+#if defined REIN_ASAN
+        assert_null(__asan_region_is_poisoned(p.coro.stack.low, p.coro.stack.size));
+#endif
         rn_coro_switch(&home, &p.coro, flags);
         assert_true(p.ok);
         rn_coro_free(&p.coro);
@@ -735,6 +741,7 @@ static void test_the_bounds_of_the_thread_are_known(void **state)
 {
         (void)state;
         uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+        assert_true(home.room > 0);
         assert_in_range(here, (uintptr_t)home.bottom, (uintptr_t)home.bottom + home.room - 1);
 }
 #endif
