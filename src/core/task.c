@@ -58,7 +58,8 @@ rn_task *rn_task_new(void)
         t->inline_depth = 0;
         t->worker = NULL;
         t->thread_ended = NULL;
-        rn_error_reserve_init(&t->reserve, NULL);
+        for (int i = 0; i < RN_TASK_RESERVES; i++)
+                rn_error_reserve_init(&t->reserves[i], NULL);
         return t;
 }
 

@@ -46,6 +46,8 @@ typedef struct rn_waits {
         struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
 } rn_waits;
 
+enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */
+
 typedef struct rn_task {
         rn_kept kept;
         rn_door door;
@@ -65,8 +67,15 @@ typedef struct rn_task {
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
         char code_name[32]; /* rein_code_name's answer */
-        rn_error_reserve reserve;
+        rn_error_reserve reserves[RN_TASK_RESERVES];
 } rn_task;
+
+/* For errors when there is no memory: of the ambient the task is in. The outermost ones have one each; they are in here
+ * and not in the ambients, which would make every job by a quarter larger. */
+static inline rn_error_reserve *rn_task_reserve(rn_task *t)
+{
+        return &t->reserves[t->inline_depth < RN_TASK_RESERVES ? t->inline_depth : RN_TASK_RESERVES - 1];
+}
 
 /* A thread that has no memory for a task, and could not open a scope for that reason: how many. Its word then is an odd
  * number instead of a task; everything inside is cancelled. */
