@@ -29,8 +29,8 @@ typedef struct rn_ambient {
         uint32_t unopened; /* scopes that could not be opened for want of memory: everything inside is cancelled */
 } rn_ambient;
 
-/* What a task is busy with, in strings that live for ever: {"rein_sleep", NULL}, {"hook region", "db.c:41"}; NULL: its
- * own code. */
+/* What a task is busy with: {"rein_sleep", NULL}, {"hook region", "db.c:41"}; NULL: its own code. Others may look at it
+ * late: `what` lasts as long as the process, and of `at` a copy is told that does. */
 typedef struct rn_doing {
         const char *what, *at;
 } rn_doing;
@@ -99,7 +99,12 @@ static inline void rn_unpark(rn_task *t)
         t->backend->unpark(t);
 }
 
-rn_doing rn_task_doing(rn_task *t, rn_doing what); /* what it did before, to be put back */
+rn_doing rn_task_doing(rn_task *t, rn_doing what);          /* what it did before, to be put back */
+rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what); /* the same, where `at` lasts by itself */
+
+/* The same text, for as long as the process lives. For few and short ones: after 512 different ones, or without memory,
+ * NULL. */
+const char *rn_text_for_ever(const char *text);
 
 /* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
 int64_t rn_cancel_at(const rn_task *t);
