@@ -25,7 +25,7 @@ struct rein_promise {
         rein_future future;
         rn_a32 writers;
         rn_link listed;  /* in live */
-        rn_world *world; /* whose lock that is */
+        rn_world *world; /* whose lock that is; NULL: not listed */
         rn_lock hook_lock;
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;
@@ -75,7 +75,7 @@ static void list(rein_promise *p)
 
 static void unlist(rein_promise *p)
 {
-        if (!rn_linked(&p->listed) || p->future.process != rn_generation())
+        if (!p->world || p->future.process != rn_generation())
                 return;
         rn_lock_take(&p->world->lock);
         rn_list_remove(&p->listed);
