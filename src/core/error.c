@@ -149,7 +149,7 @@ static int set_trail(int code, const char *place, rein_error *cause, const char 
         if (t->now->trail && t->now->trail->in_task && cause != t->now->trail)
                 rn_error_set(&t->now->trail, NULL);
         rein_error *old = cause == t->now->trail ? NULL : t->now->trail;
-        t->now->trail = rn_error_makev(&t->reserve, code, where, cause, NULL, fmt, args);
+        t->now->trail = rn_error_makev(rn_task_reserve(t), code, where, cause, NULL, fmt, args);
         rn_error_unref(old);
         return code;
 }

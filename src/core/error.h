@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Errors are immutable and counted. When memory is short they live in a reserve, with their text cut: a future's reserve
- * is shared by counting the future; a task's is not shared at all, but copied when it is to outlive the trail. */
+ * is shared by counting the future; a task's is not shared at all, but copied when it is to outlive the trail. Jobs that
+ * run inside of each other have one each, but for those nested very deep. */
 #ifndef RN_CORE_ERROR_H
 #define RN_CORE_ERROR_H
 

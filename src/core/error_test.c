@@ -183,6 +183,41 @@ static void test_2_the_story_is_told_without_memory_too(void **state)
 
 /* ---- P9 ---- */
 
+/* Jobs that run inside of each other, each with a story of its own. */
+typedef struct nested {
+        rein_executor *x;
+        struct nested *inner;
+        int number, inner_rc;
+} nested;
+
+static int tell_nested(void *arg)
+{
+        nested *n = arg;
+        char text[16];
+        support_poor = true;
+        rein_wrap(rein_fail(-EIO, "before"), "story %d", n->number);
+        support_poor = false;
+        if (n->inner)
+                n->inner_rc = rein_on(n->x, tell_nested, n->inner, NULL); /* its one thread is this one */
+        snprintf(text, sizeof text, "story %d", n->number);
+        return strcmp(rein_error_text(rein_trail()), text) == 0 ? 0 : REIN_EUSER - n->number;
+}
+
+static void test_2_a_job_inside_another_leaves_its_story_alone(void **state)
+{
+        (void)state;
+        nested n[3] = {{.number = 0, .inner = &n[1]}, {.number = 1, .inner = &n[2]}, {.number = 2}};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        for (int i = 0; i < 3; i++)
+                n[i].x = x;
+        rein_future *f = rein_submit(x, tell_nested, n, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(n[i].inner_rc, 0);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
 static void p9_the_default_prints_to_stderr(void **state)
 {
         (void)state;
@@ -240,6 +275,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_very_long_chain_is_let_go_without_recursion),
                 cmocka_unit_test(test_a_stale_trail_is_never_told_with_another_code),
                 cmocka_unit_test(test_2_the_story_is_told_without_memory_too),
+                cmocka_unit_test(test_2_a_job_inside_another_leaves_its_story_alone),
                 cmocka_unit_test(p9_the_default_prints_to_stderr),
                 cmocka_unit_test(p9_every_failure_is_told_exactly_once_or_looked_at),
         };

@@ -210,7 +210,7 @@ static int wait_for_place(rn_group *g, rn_task *self)
         rn_waiting waiting;
         rn_list_push(&g->spawners, &me.link); /* from here on a close of the group waits for us */
         rn_lock_give(&head->lock);
-        rn_doing was = rn_task_doing(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
+        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
         bool for_ever = rn_load64(&g->scope->cancel_at) == RN_NEVER && rn_cancel_at(self) == RN_NEVER;
         int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true}, for_ever, &waiting);
         for (bool room = false; rc == 0;) {
@@ -225,7 +225,7 @@ static int wait_for_place(rn_group *g, rn_task *self)
                         rc = 0; /* the group's deadline: the child will see it */
         }
         rn_wait_end(self, &waiting);
-        rn_task_doing(self, was);
+        rn_task_doing_for_ever(self, was);
         rn_lock_take(&head->lock);
         rn_list_remove(&me.link);
         rn_unpark(g->owner);
@@ -375,7 +375,7 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check)
 {
         if (all_parted(g))
                 return 0;
-        rn_doing was = rn_task_doing(self, (rn_doing){"the children of the group of", g->place});
+        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"the children of the group of", g->place});
         rn_waiting waiting;
         int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
         while (rc == 0 && !all_parted(g)) {
@@ -383,7 +383,7 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check)
                 rc = rn_wait_turn_looking(self, until, false, &waiting);
         }
         rn_wait_end(self, &waiting);
-        rn_task_doing(self, was);
+        rn_task_doing_for_ever(self, was);
         return rc;
 }
 

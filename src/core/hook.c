@@ -207,7 +207,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
                 rn_slab_give(&rn_world_now()->hooks, h);
                 return rc;
         }
-        h->was_doing = rn_task_doing(t, (rn_doing){"hook region", place});
+        h->was_doing = rn_task_doing_for_ever(t, (rn_doing){"hook region", place});
         t->now->hook = *out = h;
         return 0;
 }
@@ -237,7 +237,7 @@ bool rn_hook_finish(rn_task *t, rn_hook *h)
                 rn_poke_land(h->was_blocked);
         if (used && t->now->work && (!rn_load32(&h->forced) || rn_canceled(t)))
                 rn_work_stopped_by(t->now->work, h->stop ? RN_RUNG_HOOK : RN_RUNG_POKE);
-        rn_task_doing(t, h->was_doing);
+        rn_task_doing_for_ever(t, h->was_doing);
         t->now->hook = h->outer;
         rn_slab_give(&rn_world_now()->hooks, h);
         return used;

@@ -327,6 +327,32 @@ static void p6_settle_cancel_and_drop_succeed_without_memory(void **state)
 
 /* ---- what is never settled is told at exit ---- */
 
+static void *make_and_drop(void *arg)
+{
+        for (int i = 0; i < 2000; i++) {
+                rein_future *f;
+                rein_promise *p = rein_promise_new(&f);
+                if (rein_promise_keep(p, NULL, NULL) != 0)
+                        return NULL;
+                rein_promise_drop(p);
+                rein_drop(f);
+        }
+        return arg;
+}
+
+static void test_threads_make_and_drop_promises_side_by_side(void **state)
+{
+        (void)state;
+        pthread_t t[3];
+        for (int i = 0; i < 3; i++)
+                t[i] = go(make_and_drop, t);
+        for (int i = 0; i < 3; i++) {
+                void *fine;
+                pthread_join(t[i], &fine);
+                assert_non_null(fine);
+        }
+}
+
 static rein_future *read_ends[32]; /* so that nothing is lost to a leak checker */
 static rein_promise *write_ends[32];
 static int made;
@@ -488,6 +514,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_hook_may_remove_itself),
                 cmocka_unit_test(p6_removing_a_hook_waits_for_it_without_memory),
                 cmocka_unit_test(p6_a_hook_is_told_without_memory),
+                cmocka_unit_test(test_threads_make_and_drop_promises_side_by_side),
                 cmocka_unit_test(p9_what_is_never_settled_is_told_at_exit_by_its_place),
                 cmocka_unit_test(p9_nothing_is_told_at_exit_of_what_a_stop_settles_or_the_user_passes_over),
                 cmocka_unit_test(p6_settle_cancel_and_drop_succeed_without_memory),

@@ -119,9 +119,9 @@ static rein_error *error_of_try(rn_task *self, const char *place, int i, int cod
                 rein_error *beside = rn_error_with_next(own->cause, NULL);
                 rein_error *cause = beside ? rn_error_with_next(beside, earlier) : earlier;
                 rn_error_unref(beside);
-                e = rn_error_make(&self->reserve, code, where, cause, NULL, "try %d: %s", i, own->text);
+                e = rn_error_make(rn_task_reserve(self), code, where, cause, NULL, "try %d: %s", i, own->text);
         } else {
-                e = rn_error_make(&self->reserve, code, where, earlier, NULL, "try %d: %s", i,
+                e = rn_error_make(rn_task_reserve(self), code, where, earlier, NULL, "try %d: %s", i,
                                   own ? own->text : rein_code_name(code));
         }
         rn_error_unref(own);

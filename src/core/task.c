@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/task.h"
 
+#include <string.h>
+
 #include "core/context.h"
 #include "core/scope.h"
 #include "core/work.h"
@@ -58,7 +60,8 @@ rn_task *rn_task_new(void)
         t->inline_depth = 0;
         t->worker = NULL;
         t->thread_ended = NULL;
-        rn_error_reserve_init(&t->reserve, NULL);
+        for (int i = 0; i < RN_TASK_RESERVES; i++)
+                rn_error_reserve_init(&t->reserves[i], NULL);
         return t;
 }
 
@@ -107,7 +110,49 @@ void rn_task_thread_ends(void *word)
         rn_task_free(t);
 }
 
-rn_doing rn_task_doing(rn_task *t, rn_doing what)
+/* ---- what it is doing ---- */
+
+enum { TEXT_CHAINS = 64, MOST_TEXTS = 512 };
+
+typedef struct text {
+        struct text *next;
+        char chars[];
+} text;
+
+static rn_aptr texts[TEXT_CHAINS]; /* chains that only grow, at the front; also over a fork */
+static rn_a32 text_count;
+
+static const char *find_text(const text *from, const char *chars)
+{
+        for (; from; from = from->next)
+                if (strcmp(from->chars, chars) == 0)
+                        return from->chars;
+        return NULL;
+}
+
+const char *rn_text_for_ever(const char *chars)
+{
+        uint32_t hash = 2166136261u; /* FNV-1a */
+        for (const char *c = chars; *c; c++)
+                hash = (hash ^ (unsigned char)*c) * 16777619u;
+        rn_aptr *chain = &texts[hash % TEXT_CHAINS];
+        void *front = rn_loadptr(chain);
+        const char *found = find_text(front, chars);
+        if (found || rn_load32(&text_count) >= MOST_TEXTS)
+                return found;
+        const size_t n = strlen(chars) + 1;
+        text *t = rn_alloc_kept(sizeof *t + n);
+        if (!t)
+                return NULL;
+        memcpy(t->chars, chars, n);
+        do
+                t->next = front;
+        while (!rn_casptr(chain, &front, t)); /* told twice by two who were as fast: no harm */
+        rn_add32(&text_count, 1);
+        return t->chars;
+}
+
+rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what)
 {
         rn_doing was = {rn_loadptr(&t->doing), rn_loadptr(&t->doing_at)};
         rn_storeptr(&t->doing, (void *)(uintptr_t)what.what);
@@ -115,6 +160,15 @@ rn_doing rn_task_doing(rn_task *t, rn_doing what)
         rn_store64(&t->since, what.what ? rn_clock() : 0);
         return was;
 }
+
+rn_doing rn_task_doing(rn_task *t, rn_doing what)
+{
+        if (what.at && !rn_virtual()) /* a simulation ends, and what one leaves behind must not be seen by the next */
+                what.at = rn_text_for_ever(what.at);
+        return rn_task_doing_for_ever(t, what);
+}
+
+/* ---- is it cancelled? ---- */
 
 int64_t rn_cancel_at(const rn_task *t)
 {

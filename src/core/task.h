@@ -29,8 +29,8 @@ typedef struct rn_ambient {
         uint32_t unopened; /* scopes that could not be opened for want of memory: everything inside is cancelled */
 } rn_ambient;
 
-/* What a task is busy with, in strings that live for ever: {"rein_sleep", NULL}, {"hook region", "db.c:41"}; NULL: its
- * own code. */
+/* What a task is busy with: {"rein_sleep", NULL}, {"hook region", "db.c:41"}; NULL: its own code. Others may look at it
+ * late: `what` lasts as long as the process, and of `at` a copy is told that does. */
 typedef struct rn_doing {
         const char *what, *at;
 } rn_doing;
@@ -45,6 +45,8 @@ typedef struct rn_waits {
         struct rein_executor *executor;
         struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
 } rn_waits;
+
+enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */
 
 typedef struct rn_task {
         rn_kept kept;
@@ -65,8 +67,15 @@ typedef struct rn_task {
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
         char code_name[32]; /* rein_code_name's answer */
-        rn_error_reserve reserve;
+        rn_error_reserve reserves[RN_TASK_RESERVES];
 } rn_task;
+
+/* For errors when there is no memory: of the ambient the task is in. The outermost ones have one each; they are in here
+ * and not in the ambients, which would make every job by a quarter larger. */
+static inline rn_error_reserve *rn_task_reserve(rn_task *t)
+{
+        return &t->reserves[t->inline_depth < RN_TASK_RESERVES ? t->inline_depth : RN_TASK_RESERVES - 1];
+}
 
 /* A thread that has no memory for a task, and could not open a scope for that reason: how many. Its word then is an odd
  * number instead of a task; everything inside is cancelled. */
@@ -90,7 +99,12 @@ static inline void rn_unpark(rn_task *t)
         t->backend->unpark(t);
 }
 
-rn_doing rn_task_doing(rn_task *t, rn_doing what); /* what it did before, to be put back */
+rn_doing rn_task_doing(rn_task *t, rn_doing what);          /* what it did before, to be put back */
+rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what); /* the same, where `at` lasts by itself */
+
+/* The same text, for as long as the process lives. For few and short ones: after 512 different ones, or without memory,
+ * NULL. */
+const char *rn_text_for_ever(const char *text);
 
 /* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
 int64_t rn_cancel_at(const rn_task *t);

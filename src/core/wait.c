@@ -36,7 +36,7 @@ typedef struct wait {
 static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
 {
         rn_waiting waiting;
-        rn_doing was = rn_task_doing(self, (rn_doing){a->doing, NULL});
+        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){a->doing, NULL});
         bool for_ever = a->until == RN_NEVER && !a->checked && (!a->cancelable || rn_cancel_at(self) == RN_NEVER);
         int rc = rn_wait_begin(self, &(rn_waits){.futures = a->f, .count = a->n, .any = a->need < a->n}, for_ever,
                                &waiting);
@@ -45,7 +45,7 @@ static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
         if (rc != 0 && fired(set) >= a->need)
                 rc = 0; /* it came at the same moment: what is there wins */
         rn_wait_end(self, &waiting);
-        rn_task_doing(self, was);
+        rn_task_doing_for_ever(self, was);
         return rc;
 }
 
@@ -269,14 +269,14 @@ static int done_next(rn_task *self, done *d, int64_t until)
         int rc = 0;
         if (!w) {
                 rn_waiting waiting;
-                rn_doing was = rn_task_doing(self, (rn_doing){"rein_done_next", NULL});
+                rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_done_next", NULL});
                 rc = rn_wait_begin(self, &(rn_waits){.futures = d->f, .count = d->n}, false, &waiting);
                 while (rc == 0 && !(w = next_fired(&d->set)))
                         rc = rn_wait_turn(self, until);
                 if (rc != 0 && (w = next_fired(&d->set)))
                         rc = 0;
                 rn_wait_end(self, &waiting);
-                rn_task_doing(self, was);
+                rn_task_doing_for_ever(self, was);
         }
         if (rc == REIN_ETIMEOUT)
                 return rn_fail(rc, "rein_done_next", "%zu of %zu unfinished", d->total - d->given, d->total);

@@ -469,10 +469,50 @@ static void test_64_on_takes_scope_and_context_values_along(void **state)
         rein_executor_free(x);
 }
 
+/* ---- what others see of a wait ---- */
+
+static void test_what_a_task_waits_at_outlives_the_name(void **state)
+{
+        (void)state;
+        rn_task *self = rn_self();
+        char name[16], other[16];
+        snprintf(name, sizeof name, "pages");
+        snprintf(other, sizeof other, "pages");
+        const rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", name});
+        const char *seen = rn_loadptr(&self->doing_at); /* by somebody who reads it late */
+        const rn_doing inner = rn_task_doing(self, (rn_doing){"rein_await", NULL});
+        memset(name, 'x', sizeof name - 1);
+        rn_task_doing(self, inner);
+        assert_string_equal(rn_loadptr(&self->doing_at), "pages");
+        rn_task_doing(self, was);
+        assert_null(rn_loadptr(&self->doing));
+        assert_string_equal(seen, "pages");
+        assert_ptr_equal(rn_text_for_ever(other), seen); /* each text once */
+}
+
+static void test_texts_for_ever_are_bounded_and_do_without_memory(void **state)
+{
+        (void)state;
+        char text[32];
+        int kept = 0;
+        support_poor = true;
+        assert_null(rn_text_for_ever("no memory for it"));
+        support_poor = false;
+        assert_string_equal(rn_text_for_ever("no memory for it"), "no memory for it");
+        for (int i = 0; i < 2000; i++) {
+                snprintf(text, sizeof text, "pool#%d", i);
+                const char *copy = rn_text_for_ever(text);
+                kept += copy && strcmp(copy, text) == 0 && copy != text;
+        }
+        assert_true(kept > 500 && kept <= 512);
+        assert_string_equal(rn_text_for_ever("no memory for it"), "no memory for it");
+}
+
 int main(void)
 {
         rn_chooser = support_choose;
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_a_task_waits_at_outlives_the_name),
                 cmocka_unit_test(test_25_26_an_empty_set_ends_at_once),
                 cmocka_unit_test(test_17_the_same_future_twice_is_one_future),
                 cmocka_unit_test(test_18_any_with_one_settled_returns_at_once_with_the_lowest),
@@ -491,6 +531,7 @@ int main(void)
                 cmocka_unit_test(test_71_a_queued_job_of_a_cancelled_caller_never_runs),
                 cmocka_unit_test(test_71_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told),
                 cmocka_unit_test(test_64_on_takes_scope_and_context_values_along),
+                cmocka_unit_test(test_texts_for_ever_are_bounded_and_do_without_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

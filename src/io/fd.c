@@ -73,7 +73,7 @@ void rn_fd_end(rn_fd_call *c)
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
 {
         rn_task *self = c->task;
-        rn_doing was = rn_task_doing(self, (rn_doing){c->doing, NULL});
+        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){c->doing, NULL});
         int rc = 0;
         while (rc == 0 && rn_load32(&c->state) != CLOSED) {
                 int64_t at = rn_cancel_at(self), now = rn_clock();
@@ -84,7 +84,7 @@ int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
                 if (rc == 0 && until != RN_NEVER && until <= rn_clock())
                         rc = REIN_ETIMEOUT;
         }
-        rn_task_doing(self, was);
+        rn_task_doing_for_ever(self, was);
         if (rn_load32(&c->state) == CLOSED || (rc > 0 && (rc & RN_POLLNVAL)))
                 return -EBADF;
         return rc;

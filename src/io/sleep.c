@@ -10,10 +10,10 @@ int rein_sleep(rein_time until)
         rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;
-        rn_doing was = rn_task_doing(self, (rn_doing){"rein_sleep", NULL});
+        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_sleep", NULL});
         int rc;
         while ((rc = rn_wait_turn(self, until.ns)) == 0)
                 ;
-        rn_task_doing(self, was);
+        rn_task_doing_for_ever(self, was);
         return rc == REIN_ETIMEOUT ? 0 : rc;
 }
