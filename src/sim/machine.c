@@ -46,20 +46,21 @@ static void *m_alloc(size_t n, bool for_ever)
         return b->bytes;
 }
 
+/* Looked at where it happens: at the point before, another may give it back as well. */
 static void m_free(void *p)
 {
         rn_sim_state *s = rn_sim;
         if (!p)
                 return;
         rn_block *b = (rn_block *)(void *)((char *)p - offsetof(rn_block, bytes));
+        if (s->plan->observe && s->running && b->state == IN_USE)
+                rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
         if (b->state != IN_USE) {
                 rn_sim_over(REIN_SIM_MISUSE, "%s",
                             b->state == GIVEN_BACK ? "memory was given back twice"
                                                    : "memory from outside was given back inside");
                 return;
         }
-        if (s->plan->observe && s->running)
-                rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
         b->state = GIVEN_BACK;
         if (b->next)
                 b->next->before = b->before;
