@@ -263,7 +263,8 @@ static size_t m_stack_left(void)
 static void m_poke(uint32_t thread_id)
 {
         rn_sim_task *t = task_of(thread_id);
-        m_call("pokes");
+        if (rn_sim->running && t)
+                rn_sim_op((rn_op){.kind = RN_OP_POKE, .what = t->name, .whom = t->id});
         if (t && !t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL))
                 t->poked = true;
 }

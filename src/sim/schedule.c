@@ -26,7 +26,8 @@ static const char *const op_names[RN_OP_KINDS] = {
         [RN_OP_WRITE] = "stores",       [RN_OP_UPDATE] = "updates", [RN_OP_ADD] = "adds to",
         [RN_OP_FREE] = "frees",         [RN_OP_LOCK] = "locks",     [RN_OP_LOOK] = "looks before it sleeps on",
         [RN_OP_SLEEP] = "sleeps on",    [RN_OP_WAKE] = "wakes",     [RN_OP_POLL] = "waits for descriptor",
-        [RN_OP_FD] = "uses descriptor", [RN_OP_PAUSE] = "spins",    [RN_OP_END] = "ends",
+        [RN_OP_FD] = "uses descriptor", [RN_OP_POKE] = "pokes",     [RN_OP_PAUSE] = "spins",
+        [RN_OP_END] = "ends",
 };
 
 /* ---- tasks ---- */

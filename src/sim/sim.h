@@ -39,6 +39,7 @@ typedef enum rn_op_kind {
         RN_OP_WAKE,
         RN_OP_POLL,  /* the same, or when its descriptor is ready */
         RN_OP_FD,    /* something is done to a descriptor */
+        RN_OP_POKE,  /* as a signal does */
         RN_OP_PAUSE, /* enabled when somebody else did something */
         RN_OP_END,
         RN_OP_KINDS
@@ -49,6 +50,7 @@ typedef struct rn_op {
         const volatile void *at;
         size_t len;
         const char *what; /* of a CALL */
+        uint32_t whom;    /* of a POKE: the id of a task */
 } rn_op;
 
 typedef struct rn_sim_task {
