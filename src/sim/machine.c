@@ -203,14 +203,19 @@ static void m_word_wake(rn_a32 *word, uint32_t how_many)
 
 static void m_lock_wait(rn_lock *l)
 {
-        if (rn_sim->running)
-                rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        if (!rn_sim->running)
+                return;
+        rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        if (rn_sim->machine.whole_locks)
+                rn_weak_lock(&l->word, true);
 }
 
 static void m_lock_gave(rn_lock *l)
 {
-        if (rn_sim->running)
-                rn_reduction_gave(&l->word);
+        if (!rn_sim->running)
+                return;
+        rn_reduction_gave(&l->word);
+        rn_weak_lock(&l->word, false);
 }
 
 /* ---- threads ---- */

@@ -139,6 +139,7 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
         if (s->running)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
         rn_sim_born(t);
+        rn_weak_born(t);
         if (s->plan->observe && s->running && !s->starter)
                 run_to_first_point(t);
         return (int)t->id;
@@ -318,6 +319,8 @@ static bool time_after_the_end(void)
         if (next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
                 return false;
         s->now = next > s->now ? next : s->now;
+        if (s->reduction)
+                rn_reduction_time_jumped();
         return true;
 }
 
