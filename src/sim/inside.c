@@ -46,6 +46,8 @@ int rein_sim_start(const char *name, void (*main)(void *), void *arg)
 static void sleep_on(const void *address, const char *what, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
+        if (address && rn_sim->plan->observe) /* before or after a wake: that makes a difference */
+                rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = address, .len = 1, .what = what});
         me->woken = me->poked = false;
         me->until = until;
         me->slept_at = ++rn_sim->queue;

@@ -46,20 +46,21 @@ static void *m_alloc(size_t n, bool for_ever)
         return b->bytes;
 }
 
+/* Looked at where it happens: at the point before, another may give it back as well. */
 static void m_free(void *p)
 {
         rn_sim_state *s = rn_sim;
         if (!p)
                 return;
         rn_block *b = (rn_block *)(void *)((char *)p - offsetof(rn_block, bytes));
+        if (s->plan->observe && s->running && b->state == IN_USE)
+                rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
         if (b->state != IN_USE) {
                 rn_sim_over(REIN_SIM_MISUSE, "%s",
                             b->state == GIVEN_BACK ? "memory was given back twice"
                                                    : "memory from outside was given back inside");
                 return;
         }
-        if (s->plan->observe && s->running)
-                rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
         b->state = GIVEN_BACK;
         if (b->next)
                 b->next->before = b->before;
@@ -202,14 +203,19 @@ static void m_word_wake(rn_a32 *word, uint32_t how_many)
 
 static void m_lock_wait(rn_lock *l)
 {
-        if (rn_sim->running)
-                rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        if (!rn_sim->running)
+                return;
+        rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        if (rn_sim->machine.whole_locks)
+                rn_weak_lock(&l->word, true);
 }
 
 static void m_lock_gave(rn_lock *l)
 {
-        if (rn_sim->running)
-                rn_reduction_gave(&l->word);
+        if (!rn_sim->running)
+                return;
+        rn_reduction_gave(&l->word);
+        rn_weak_lock(&l->word, false);
 }
 
 /* ---- threads ---- */
@@ -262,7 +268,8 @@ static size_t m_stack_left(void)
 static void m_poke(uint32_t thread_id)
 {
         rn_sim_task *t = task_of(thread_id);
-        m_call("pokes");
+        if (rn_sim->running && t)
+                rn_sim_op((rn_op){.kind = RN_OP_POKE, .what = t->name, .whom = t->id});
         if (t && !t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL))
                 t->poked = true;
 }

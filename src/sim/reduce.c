@@ -34,8 +34,16 @@ struct rn_reduction {
         given_lock given[GIVEN_LOCKS];
 };
 
-static bool dependent(const rn_op *a, const rn_op *b)
+/* A poke finds its task asleep or not, and any step of that task may be the last one before it sleeps. */
+static bool pokes(const rn_op *a, uint32_t task, const rn_op *b)
 {
+        return a->kind == RN_OP_POKE && (a->whom == task || (b->kind == RN_OP_POKE && a->whom == b->whom));
+}
+
+static bool dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
+{
+        if (pokes(a, task_b, b) || pokes(b, task_a, a))
+                return true;
         const volatile char *x = a->at, *y = b->at;
         if (!x || !y || (a->kind == b->kind && (a->kind == RN_OP_READ || a->kind == RN_OP_ADD)))
                 return false;
@@ -82,7 +90,7 @@ uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n)
                 const step *last = now - 1;
                 uint64_t asleep = (last->sleep | last->done) & ~(1ull << last->task);
                 for (uint32_t i = 0; i < s->count; i++)
-                        if (asleep >> i & 1 && !dependent(&s->tasks[i]->op, &last->op))
+                        if (asleep >> i & 1 && !dependent(i, &s->tasks[i]->op, last->task, &last->op))
                                 now->sleep |= 1ull << i;
         }
         now->enabled = 0;
@@ -139,7 +147,8 @@ static void ask_for_the_other_order(rn_reduction *r, const rn_sim_task *t, const
 {
         for (size_t i = r->count; i-- > 0;) {
                 step *other = &r->steps[i];
-                if (other->task == t->id || !dependent(&other->op, &now->op) || i + 1 <= t->clock[other->task])
+                if (other->task == t->id || i + 1 <= t->clock[other->task] ||
+                    !dependent(other->task, &other->op, t->id, &now->op))
                         continue;
                 if (other->enabled >> t->id & 1)
                         other->backtrack |= 1ull << t->id;
@@ -156,11 +165,11 @@ void rn_reduction_stepped(rn_sim_task *t)
         now->task = t->id;
         now->op = t->op;
         now->done |= 1ull << t->id;
-        if (t->op.at)
-                ask_for_the_other_order(r, t, now);
-        for (size_t i = 0; t->op.at && i < r->count; i++) {
+        ask_for_the_other_order(r, t, now);
+        for (size_t i = 0; i < r->count; i++) {
                 const step *other = &r->steps[i];
-                if (other->task != t->id && i + 1 > t->clock[other->task] && dependent(&other->op, &now->op))
+                if (other->task != t->id && i + 1 > t->clock[other->task] &&
+                    dependent(other->task, &other->op, t->id, &now->op))
                         join(t->clock, other->clock);
         }
         const given_lock *g = t->op.kind == RN_OP_LOCK ? given(r, t->op.at, false) : NULL;

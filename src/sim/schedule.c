@@ -26,7 +26,8 @@ static const char *const op_names[RN_OP_KINDS] = {
         [RN_OP_WRITE] = "stores",       [RN_OP_UPDATE] = "updates", [RN_OP_ADD] = "adds to",
         [RN_OP_FREE] = "frees",         [RN_OP_LOCK] = "locks",     [RN_OP_LOOK] = "looks before it sleeps on",
         [RN_OP_SLEEP] = "sleeps on",    [RN_OP_WAKE] = "wakes",     [RN_OP_POLL] = "waits for descriptor",
-        [RN_OP_FD] = "uses descriptor", [RN_OP_PAUSE] = "spins",    [RN_OP_END] = "ends",
+        [RN_OP_FD] = "uses descriptor", [RN_OP_POKE] = "pokes",     [RN_OP_PAUSE] = "spins",
+        [RN_OP_END] = "ends",
 };
 
 /* ---- tasks ---- */
@@ -138,6 +139,7 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
         if (s->running)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
         rn_sim_born(t);
+        rn_weak_born(t);
         if (s->plan->observe && s->running && !s->starter)
                 run_to_first_point(t);
         return (int)t->id;
@@ -317,6 +319,8 @@ static bool time_after_the_end(void)
         if (next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
                 return false;
         s->now = next > s->now ? next : s->now;
+        if (s->reduction)
+                rn_reduction_time_jumped();
         return true;
 }
 

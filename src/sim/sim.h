@@ -39,6 +39,7 @@ typedef enum rn_op_kind {
         RN_OP_WAKE,
         RN_OP_POLL,  /* the same, or when its descriptor is ready */
         RN_OP_FD,    /* something is done to a descriptor */
+        RN_OP_POKE,  /* as a signal does */
         RN_OP_PAUSE, /* enabled when somebody else did something */
         RN_OP_END,
         RN_OP_KINDS
@@ -49,6 +50,7 @@ typedef struct rn_op {
         const volatile void *at;
         size_t len;
         const char *what; /* of a CALL */
+        uint32_t whom;    /* of a POKE: the id of a task */
 } rn_op;
 
 typedef struct rn_sim_task {
@@ -214,6 +216,8 @@ void rn_observe_begin(void);
 void rn_observe_end(void);
 uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order order, bool update);
 void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
+void rn_weak_born(const rn_sim_task *t); /* it has seen what the running task has */
+void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
 void rn_weak_end(void);
 

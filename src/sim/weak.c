@@ -46,12 +46,23 @@ static void join(view *to, const view *from)
                         to->seen[i] = from->seen[i];
 }
 
+/* Something else lies there now, or it was made anew by a plain store: nobody gets what was there before. */
+static location *as_it_is(location *l, uint64_t value)
+{
+        if (l->last[l->count - 1].value != value) {
+                l->first += l->count;
+                l->count = 1;
+                l->last[0] = (store){.value = value};
+        }
+        return l;
+}
+
 static location *find(const volatile void *where, uint64_t value)
 {
         rn_weak *w = rn_sim->weak;
         for (uint32_t i = 0; i < w->locations; i++)
                 if (w->at[i].where == where)
-                        return &w->at[i];
+                        return as_it_is(&w->at[i], value);
         if (w->locations == LOCATIONS) {
                 rn_sim_over(REIN_SIM_MISUSE, "more locations than the weak memory can hold");
                 rn_sim_stop();
@@ -120,6 +131,21 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_
         }
 }
 
+void rn_weak_born(const rn_sim_task *t)
+{
+        const rn_sim_state *s = rn_sim;
+        if (s->weak && s->running)
+                s->weak->of_task[t->id] = *mine();
+}
+
+/* A lock is not weakened: who takes it sees all that was seen by who gave it last. */
+void rn_weak_lock(const volatile void *lock, bool taken)
+{
+        if (taken)
+                rn_weak_load(lock, 0, RN_ORDER_ACQUIRE, true);
+        rn_weak_store(lock, !taken, taken, RN_ORDER_ACQ_REL, true);
+}
+
 /* ---- the library's atomics ---- */
 
 static rn_order library_order(void)
@@ -186,6 +212,17 @@ void rn_observe_end(void)
 int rn_weak_begin(void)
 {
         return 0;
+}
+
+void rn_weak_born(const rn_sim_task *t)
+{
+        (void)t;
+}
+
+void rn_weak_lock(const volatile void *lock, bool taken)
+{
+        (void)lock;
+        (void)taken;
 }
 
 #endif

@@ -69,8 +69,11 @@ static void note_state(states *st, uint64_t state)
         for (uint64_t i = 0; i < st->count; i++)
                 if (st->seen[i] == state)
                         return;
-        if (st->count < MOST_STATES)
-                st->seen[st->count++] = state;
+        if (st->count == MOST_STATES) {
+                fprintf(stderr, "more than %d final states\n", MOST_STATES);
+                abort();
+        }
+        st->seen[st->count++] = state;
         uint64_t mixed = state;
         st->digest += rn_sim_random(&mixed); /* a sum: the order of discovery does not matter */
 }
