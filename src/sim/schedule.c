@@ -314,7 +314,7 @@ static bool time_after_the_end(void)
         rn_sim_state *s = rn_sim;
         size_t bytes;
         int64_t next = next_timer();
-        if (s->plan->no_world || next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
+        if (next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
                 return false;
         s->now = next > s->now ? next : s->now;
         return true;
