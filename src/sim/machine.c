@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/world.h"
+
 #if defined REIN_ASAN
 #include <sanitizer/asan_interface.h>
 #define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
@@ -200,15 +202,24 @@ static void m_word_wake(rn_a32 *word, uint32_t how_many)
                 rn_sim_wake(word, how_many);
 }
 
+/* Taking and giving records of a slab commutes, but for which record it is. What is done under its lock has no point in
+ * the middle of a change, so that nobody has to be kept out. */
+bool rn_sim_commutes(const volatile void *lock)
+{
+        const rn_world *w = rn_sim->machine.world;
+        return w && !rn_sim->plan->slabs &&
+               (lock == &w->tasks.lock || lock == &w->scopes.lock || lock == &w->groups.lock || lock == &w->hooks.lock);
+}
+
 static void m_lock_wait(rn_lock *l)
 {
-        if (rn_sim->running)
+        if (rn_sim->running && !rn_sim_commutes(l))
                 rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
 }
 
 static void m_lock_gave(rn_lock *l)
 {
-        if (rn_sim->running)
+        if (rn_sim->running && !rn_sim->quiet && !rn_sim_commutes(l))
                 rn_reduction_gave(&l->word);
 }
 
@@ -263,6 +274,8 @@ static void m_poke(uint32_t thread_id)
 {
         rn_sim_task *t = task_of(thread_id);
         m_call("pokes");
+        if (t && rn_sim->plan->observe)
+                rn_sim_op((rn_op){.kind = RN_OP_WAKE, .at = &t->poked, .len = sizeof t->poked});
         if (t && !t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL))
                 t->poked = true;
 }
