@@ -29,7 +29,8 @@ typedef struct rn_aptr {
 #define RN_EXPLORING 0
 #endif
 
-typedef enum rn_access { RN_ACCESS_READ, RN_ACCESS_WRITE, RN_ACCESS_UPDATE } rn_access;
+/* ADD: an update whose result nobody looks at, so that two of them commute. */
+typedef enum rn_access { RN_ACCESS_READ, RN_ACCESS_WRITE, RN_ACCESS_UPDATE, RN_ACCESS_ADD } rn_access;
 
 #if RN_EXPLORING
 /* before: another thread may go first. read: what a load gets, which in a weak memory need not be `newest`. wrote: a
@@ -110,18 +111,21 @@ static inline int64_t rn_peek64(const rn_a64 *a)
         return atomic_load_explicit(&a->v, memory_order_relaxed);
 }
 
-/* Both return the value after the operation. */
-static inline uint32_t rn_add32(rn_a32 *a, uint32_t x)
+static inline void rn_add32(rn_a32 *a, uint32_t x)
 {
-        RN_POINT(RN_ACCESS_UPDATE, a);
+        RN_POINT(RN_ACCESS_ADD, a);
         uint32_t old = atomic_fetch_add(&a->v, x);
-        RN_WROTE(RN_ACCESS_UPDATE, a, old, old + x);
-        return old + x;
+        (void)old;
+        RN_WROTE(RN_ACCESS_ADD, a, old, old + x);
 }
 
+/* The value after the operation. */
 static inline uint32_t rn_sub32(rn_a32 *a, uint32_t x)
 {
-        return rn_add32(a, 0u - x);
+        RN_POINT(RN_ACCESS_UPDATE, a);
+        uint32_t old = atomic_fetch_sub(&a->v, x);
+        RN_WROTE(RN_ACCESS_UPDATE, a, old, old - x);
+        return old - x;
 }
 
 #endif

@@ -33,6 +33,7 @@ typedef struct rn_machine {
         void (*word_wake)(rn_a32 *word, uint32_t how_many);
         void (*lock_wait)(struct rn_lock *l); /* returns when it is free; nobody else runs before the caller takes it */
         void (*lock_gave)(struct rn_lock *l); /* with whole_locks */
+        bool word_locks;  /* the other way: all of its steps, down to the sleep on its word */
         bool whole_locks; /* exploring build: taking a lock is one step of a schedule, not those of its words */
         void (*pause)(void);
 

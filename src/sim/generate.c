@@ -75,16 +75,19 @@ static uint32_t invent(uint32_t n, char about)
 uint32_t rn_sim_pick(uint32_t n, char about, bool current_first)
 {
         rn_sim_state *s = rn_sim;
-        if (n < 2)
+        if (n < 2 || s->quiet)
                 return 0;
+        const bool surprise = about != 's' && about != 'u' && about != 'w';
         const bool bounded = about == 's' && current_first && s->plan->bound >= 0 &&
                              s->result->preemptions >= (uint64_t)s->plan->bound;
+        const bool enough = surprise && s->plan->most_surprises && s->surprises >= s->plan->most_surprises;
         uint32_t pick;
         if (s->at < s->given)
                 pick = s->path->picks[s->at].pick < n ? s->path->picks[s->at].pick : 0;
         else
-                pick = bounded ? 0 : invent(n, about);
-        rn_pick took = {bounded ? 1 : n, pick, about};
+                pick = bounded || enough ? 0 : invent(n, about);
+        s->surprises += surprise && pick;
+        rn_pick took = {bounded || enough ? 1 : n, pick, about};
         if (s->at < s->path->count)
                 s->path->picks[s->at] = took;
         else if (rn_path_add(s->path, took) < 0)

@@ -96,7 +96,7 @@ static void point(int fd)
         if (!rn_sim->running)
                 return;
         rn_sim->running->fd = fd;
-        rn_sim_op((rn_op){.kind = RN_OP_FD, .at = rn_sim->files, .len = 1});
+        rn_sim_op((rn_op){.kind = RN_OP_FD, .at = &rn_sim->files, .len = 1}); /* no two are independent */
 }
 
 /* ---- the end of a file ---- */
@@ -199,7 +199,7 @@ static int m_poll(int fd, int events, int wake, int64_t until)
         me->wake = wake;
         me->until = until;
         me->woken = me->poked = false;
-        rn_sim_op((rn_op){.kind = RN_OP_POLL, .at = rn_sim->files, .len = 1});
+        rn_sim_op((rn_op){.kind = RN_OP_POLL, .at = &rn_sim->files, .len = 1});
         me->until = RN_NEVER;
         return fd < 0 || me->poked ? 0 : ready(fd, events);
 }
@@ -219,6 +219,8 @@ static void m_wakefd_ring(int wake)
 
 static void m_wakefd_drain(int wake)
 {
+        if (rn_sim->plan->observe)
+                point(wake);
         file *x = of(wake);
         if (x)
                 x->rings = 0;

@@ -180,7 +180,7 @@ void rn_reduction_stepped(rn_sim_task *t)
 }
 
 /* Everything so far is before everything later. */
-void rn_reduction_time_jumped(void)
+void rn_reduction_calm(void)
 {
         rn_sim_state *s = rn_sim;
         for (uint32_t i = 0; i < s->count; i++)

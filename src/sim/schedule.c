@@ -22,11 +22,22 @@ rn_sim_state *rn_sim;
 enum { MOST_IDLE_JUMPS = 10000, MOST_LAST_JUMPS = 256 };
 
 static const char *const op_names[RN_OP_KINDS] = {
-        [RN_OP_START] = "begins",       [RN_OP_CALL] = "calls",     [RN_OP_READ] = "loads",
-        [RN_OP_WRITE] = "stores",       [RN_OP_UPDATE] = "updates", [RN_OP_ADD] = "adds to",
-        [RN_OP_FREE] = "frees",         [RN_OP_LOCK] = "locks",     [RN_OP_LOOK] = "looks before it sleeps on",
-        [RN_OP_SLEEP] = "sleeps on",    [RN_OP_WAKE] = "wakes",     [RN_OP_POLL] = "waits for descriptor",
-        [RN_OP_FD] = "uses descriptor", [RN_OP_POKE] = "pokes",     [RN_OP_PAUSE] = "spins",
+        [RN_OP_START] = "begins",
+        [RN_OP_CALL] = "calls",
+        [RN_OP_READ] = "loads",
+        [RN_OP_WRITE] = "stores",
+        [RN_OP_UPDATE] = "updates",
+        [RN_OP_ADD] = "adds to",
+        [RN_OP_FREE] = "frees",
+        [RN_OP_LOCK] = "locks",
+        [RN_OP_LOOK] = "looks before it sleeps on",
+        [RN_OP_SLEEP] = "sleeps on",
+        [RN_OP_WAKE] = "wakes",
+        [RN_OP_POLL] = "waits for descriptor",
+        [RN_OP_FD] = "uses descriptor",
+        [RN_OP_POKE] = "pokes",
+        [RN_OP_PAUSE] = "spins",
+        [RN_OP_CALM] = "waits for the others",
         [RN_OP_END] = "ends",
 };
 
@@ -159,6 +170,17 @@ const char *rn_sim_task_name(const rn_sim_task *t)
 
 /* ---- what the ops ask for ---- */
 
+static bool all_calm(const rn_sim_task *but)
+{
+        const rn_sim_state *s = rn_sim;
+        for (uint32_t i = 0; i < s->count; i++) {
+                rn_sim_task *t = s->tasks[i];
+                if (t != but && !t->ended && t->op.kind != RN_OP_CALM && (t->op.kind == RN_OP_PAUSE || rn_sim_ready(t)))
+                        return false;
+        }
+        return true;
+}
+
 bool rn_sim_ready(rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
@@ -173,6 +195,8 @@ bool rn_sim_ready(rn_sim_task *t)
                 return t->woken || t->poked || t->until <= s->now || rn_sim_fd_ready(t);
         case RN_OP_PAUSE:
                 return s->progress > t->paused_at;
+        case RN_OP_CALM:
+                return all_calm(t);
         default:
                 return true;
         }
@@ -332,7 +356,7 @@ static bool time_passes(void)
         if (next != RN_NEVER && s->idle_jumps++ < MOST_IDLE_JUMPS) {
                 s->now = next > s->now ? next : s->now;
                 if (s->reduction)
-                        rn_reduction_time_jumped();
+                        rn_reduction_calm();
                 return true;
         }
         if (!s->tasks[0]->ended || s->plan->observe)
@@ -362,6 +386,13 @@ static bool changes_something(rn_op_kind k)
         return k != RN_OP_PAUSE && k != RN_OP_READ && k != RN_OP_START;
 }
 
+/* Its memory was given back; a wake reads nothing there. */
+static void look_for_misuse(const rn_sim_task *t)
+{
+        if (t->op.at && t->op.kind != RN_OP_FREE && t->op.kind != RN_OP_WAKE && rn_sim_freed(t->op.at))
+                rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, op_names[t->op.kind]);
+}
+
 static void stepped(rn_sim_task *t, bool preempted)
 {
         rn_sim_state *s = rn_sim;
@@ -377,8 +408,7 @@ static void stepped(rn_sim_task *t, bool preempted)
                 tell(t, preempted);
         if (s->reduction)
                 rn_reduction_stepped(t);
-        if (t->op.at && t->op.kind != RN_OP_FREE && rn_sim_freed(t->op.at))
-                rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, op_names[t->op.kind]);
+        look_for_misuse(t);
 }
 
 /* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */
@@ -398,7 +428,7 @@ static rn_sim_task *in_turn(rn_sim_task *const *ready, uint32_t n)
 static bool early_timer(void)
 {
         rn_sim_state *s = rn_sim;
-        if (!(s->plan->faults & REIN_SIM_EARLY))
+        if (!(s->plan->faults & REIN_SIM_EARLY) || s->quiet)
                 return false;
         int64_t next = RN_NEVER;
         for (uint32_t i = 0; i < s->count; i++)
@@ -430,6 +460,24 @@ static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
         return m ? m : n;
 }
 
+enum { MOST_QUIET_TURNS = 1000000 };
+
+/* The one who runs goes on while he can, then the first who can: nothing is chosen, nothing is counted. */
+static rn_sim_task *go_on_quietly(rn_sim_task *t)
+{
+        rn_sim_state *s = rn_sim;
+        if (s->quiet_turns++ == MOST_QUIET_TURNS)
+                stuck(REIN_SIM_LIVELOCK, "no end of what nobody looks at");
+        if (changes_something(t->op.kind))
+                s->progress++;
+        if (!serves(t))
+                s->idle_jumps = 0;
+        if (s->plan->tell && s->quiet_turns == 1)
+                fprintf(stderr, "        (until everybody rests, and after the last step: not told)\n");
+        look_for_misuse(t);
+        return s->over ? NULL : t;
+}
+
 /* Who goes on; NULL: the run is over. */
 static rn_sim_task *decide(void)
 {
@@ -455,6 +503,8 @@ static rn_sim_task *decide(void)
                                 return NULL;
                         continue;
                 }
+                if (s->quiet)
+                        return go_on_quietly(ready[0]);
                 if (!ended && early_timer())
                         continue;
                 if (s->result->steps >= s->plan->max_steps) {
@@ -503,6 +553,17 @@ void rn_sim_op(rn_op op)
         if (next != me)
                 hand_over(&me->coro, next);
         me->op.what = NULL;
+}
+
+void rn_sim_calm(bool quiet_then)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_op((rn_op){.kind = RN_OP_CALM});
+        if (s->reduction)
+                rn_reduction_calm();
+        rn_weak_calm();
+        s->quiet = quiet_then;
+        s->quiet_turns = 0;
 }
 
 void rn_sim_go(void)

@@ -41,6 +41,7 @@ typedef enum rn_op_kind {
         RN_OP_FD,    /* something is done to a descriptor */
         RN_OP_POKE,  /* as a signal does */
         RN_OP_PAUSE, /* enabled when somebody else did something */
+        RN_OP_CALM,  /* enabled when nobody else can go on */
         RN_OP_END,
         RN_OP_KINDS
 } rn_op_kind;
@@ -105,6 +106,8 @@ typedef struct rn_sim_plan {
         bool tell;               /* narrate on stderr */
         bool observe;            /* exploring build: atomics are points */
         bool word_locks;         /* exploring build: an rn_lock is the steps of its words, not one op */
+        bool slabs;              /* exploring build: which record of a slab a task gets is explored too */
+        uint32_t most_surprises; /* 'c' and faults, in one schedule; 0: no limit */
         bool weak;               /* exploring build: loads may get older stores */
         rn_order order;          /* of the library's atomics in a weak memory */
         rn_reduction *reduction; /* depth-first by it; NULL: by `generator` */
@@ -129,13 +132,14 @@ typedef struct rn_sim_state {
         rn_path *path; /* the schedule: given up to `given`, then written */
         size_t given, at;
         bool over, deciding;
+        bool quiet; /* exploring build: nothing is a step, nothing goes wrong; who runs goes on while he can */
         rn_sim_task *starter; /* a new task runs to its first point; this one goes on then */
         rn_coro host;
         rn_sim_task *tasks[RN_SIM_TASKS];
         uint32_t count;
         rn_sim_task *running;
         int64_t now;
-        uint64_t progress, random, numbers, queue, idle_jumps, last_jumps;
+        uint64_t progress, random, numbers, queue, idle_jumps, last_jumps, quiet_turns, surprises;
         uint64_t change_at[8]; /* PCT */
         uint32_t lowest;
         struct rn_block *blocks, *freed;
@@ -163,6 +167,7 @@ void rn_sim_go(void);                                                /* from the
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
 _Noreturn void rn_sim_stop(void); /* the running task: back to the host, for ever */
 bool rn_sim_ready(rn_sim_task *t);
+void rn_sim_calm(bool quiet_then); /* exploring build: the running task waits until nobody else can go on */
 void rn_sim_wake_fd_waiters(void);
 const char *rn_sim_task_name(const rn_sim_task *t);
 void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
@@ -183,6 +188,7 @@ void rn_sim_machine(rn_machine *m);
 size_t rn_sim_memory_left(size_t *bytes); /* blocks never given back, the kept ones apart */
 void rn_sim_memory_free(void);
 bool rn_sim_freed(const volatile void *at);
+bool rn_sim_commutes(const volatile void *lock); /* a slab's: who is first does not matter */
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
 uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
 
@@ -208,7 +214,7 @@ void rn_reduction_run_begins(rn_reduction *r);
 uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n); /* UINT32_MAX: redundant */
 void rn_reduction_stepped(rn_sim_task *t);
 void rn_reduction_gave(const volatile void *lock);
-void rn_reduction_time_jumped(void);
+void rn_reduction_calm(void); /* nobody could go on, and somebody does now */
 
 /* weak.c. The two in the middle are for code under test that says its orders itself: after a point, in place of the
  * value that an atomic operation got, and with the one it wrote. */
@@ -219,6 +225,8 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_
 void rn_weak_born(const rn_sim_task *t); /* it has seen what the running task has */
 void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
+void rn_weak_born(const rn_sim_task *t); /* it knows what the running task knows */
+void rn_weak_calm(void);                 /* everybody knows everything */
 void rn_weak_end(void);
 
 #endif

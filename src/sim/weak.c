@@ -91,7 +91,7 @@ static void meet(rn_order order)
 uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order order, bool update)
 {
         rn_sim_state *s = rn_sim;
-        if (!s || !s->weak || !s->running)
+        if (!s || !s->weak || !s->running || s->quiet)
                 return newest;
         location *l = find(where, newest);
         uint32_t *seen = &mine()->seen[l - s->weak->at];
@@ -108,7 +108,7 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order orde
 void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update)
 {
         rn_sim_state *s = rn_sim;
-        if (!s || !s->weak || !s->running)
+        if (!s || !s->weak || !s->running || s->quiet)
                 return;
         location *l = find(where, old);
         const store before = l->last[l->count - 1];
@@ -155,22 +155,24 @@ static rn_order library_order(void)
 
 static void before(rn_access access, const volatile void *where)
 {
-        static const rn_op_kind kinds[] = {
-                [RN_ACCESS_READ] = RN_OP_READ, [RN_ACCESS_WRITE] = RN_OP_WRITE, [RN_ACCESS_UPDATE] = RN_OP_UPDATE};
+        static const rn_op_kind kinds[] = {[RN_ACCESS_READ] = RN_OP_READ,
+                                           [RN_ACCESS_WRITE] = RN_OP_WRITE,
+                                           [RN_ACCESS_UPDATE] = RN_OP_UPDATE,
+                                           [RN_ACCESS_ADD] = RN_OP_ADD};
         if (rn_virtual() && rn_sim->running)
                 rn_sim_op((rn_op){.kind = kinds[access], .at = where, .len = 1});
 }
 
 static uint64_t loaded(const volatile void *where, uint64_t newest, rn_access access)
 {
-        return rn_virtual() ? rn_weak_load(where, newest, library_order(), access == RN_ACCESS_UPDATE) : newest;
+        return rn_virtual() ? rn_weak_load(where, newest, library_order(), access >= RN_ACCESS_UPDATE) : newest;
 }
 
 static void wrote(const volatile void *where, uint64_t old, uint64_t now, rn_access access)
 {
         if (!rn_virtual() || !rn_sim->weak || !rn_sim->running)
                 return;
-        const bool update = access == RN_ACCESS_UPDATE;
+        const bool update = access >= RN_ACCESS_UPDATE;
         if (update)
                 rn_weak_load(where, old, library_order(), true);
         rn_weak_store(where, old, now, library_order(), update);
@@ -199,7 +201,33 @@ int rn_weak_begin(void)
         return 0;
 }
 
+void rn_weak_born(const rn_sim_task *t)
+{
+        rn_weak *w = rn_sim->weak;
+        if (w && rn_sim->running)
+                w->of_task[t->id] = w->of_task[rn_sim->running->id];
+}
+
+void rn_weak_calm(void)
+{
+        rn_weak *w = rn_sim->weak;
+        if (!w)
+                return;
+        w->locations = 0; /* met again, each starts with what it holds now */
+        memset(w->of_task, 0, sizeof w->of_task);
+        memset(&w->common, 0, sizeof w->common);
+}
+
 #else
+
+void rn_weak_born(const rn_sim_task *t)
+{
+        (void)t;
+}
+
+void rn_weak_calm(void)
+{
+}
 
 void rn_observe_begin(void)
 {

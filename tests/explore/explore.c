@@ -28,6 +28,21 @@ void explore_start(const char *name, void (*main)(void *), void *arg)
         }
 }
 
+void explore_quiet(void)
+{
+        rn_sim->quiet = true;
+}
+
+void explore_go(void)
+{
+        rn_sim_calm(false);
+}
+
+void explore_calm(void)
+{
+        rn_sim_calm(true);
+}
+
 void explore_check(bool ok, const char *what, const char *file, int line)
 {
         if (ok)
@@ -186,6 +201,8 @@ explored explore_by(const scenario *s, const explore_plan *how, bool narrate)
                                .stack_size = 256 * 1024,
                                .observe = true,
                                .word_locks = how->word_locks,
+                               .slabs = how->slabs,
+                               .most_surprises = how->most_surprises,
                                .weak = how->weak,
                                .order = how->order ? how->order : RN_ORDER_SEQ_CST};
         l.program = (rn_program){.fn = body, .name = s->name, .check = check};

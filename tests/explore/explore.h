@@ -23,6 +23,8 @@ typedef struct explore_plan {
         bool weak;       /* loads may get older stores; not with ALL */
         rn_order order;  /* of the library's atomics in the weak memory; RELAXED stands for SEQ_CST */
         bool word_locks; /* rn_lock is explored too, as the steps of its words */
+        bool slabs;      /* which record of a slab a task gets matters: else taking and giving them commutes */
+        uint32_t most_surprises; /* faults and early timers in one schedule; 0: no limit */
 } explore_plan;
 
 /* body runs as the first task: it makes what is shared, starts the others, and may go on beside them. check runs when
@@ -50,6 +52,13 @@ explored explore_by(const scenario *s, const explore_plan *plan, bool tell);
 
 /* A task beside the running one. It must work: dies when it does not. */
 void explore_start(const char *name, void (*main)(void *), void *arg);
+
+/* What comes before the race and after it is not explored; it runs as it comes. explore_quiet: at the very beginning.
+ * explore_go: everybody else rests now, and from here on every point is one. explore_calm: wait until nobody else can go
+ * on (timers do not count); what comes then is quiet again. */
+void explore_quiet(void);
+void explore_go(void);
+void explore_calm(void);
 
 /* In any task: ends the schedule as failed. */
 #define EXPLORE_CHECK(condition) explore_check((condition), #condition, __FILE__, __LINE__)

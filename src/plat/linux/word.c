@@ -55,12 +55,12 @@ void rn_word_wake(rn_a32 *word, uint32_t how_many)
 void rn_lock_take_slow(rn_lock *l)
 {
         const rn_machine *m = rn_virtual();
-        if (m) {
+        if (m && !m->word_locks) {
                 for (uint32_t zero = 0; !rn_cas32(&l->word, &zero, 1); zero = 0)
                         m->lock_wait(l);
                 return;
         }
-        for (unsigned round = 0; round < 12; round++) {
+        for (unsigned round = 0; round < (m ? 1 : 12); round++) {
                 uint32_t zero = 0;
                 if (rn_cas32(&l->word, &zero, 1))
                         return;
