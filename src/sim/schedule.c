@@ -344,7 +344,7 @@ static bool time_after_the_end(void)
                 return false;
         s->now = next > s->now ? next : s->now;
         if (s->reduction)
-                rn_reduction_time_jumped();
+                rn_reduction_calm();
         return true;
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MOST_TRIES = 4000, MOST_SEARCHED = 4000 };
+enum { MOST_TRIES = 4000, MOST_SEARCHED = 20000 };
 
 typedef struct shrinking {
         rn_sim_plan plan;

@@ -222,7 +222,6 @@ void rn_observe_begin(void);
 void rn_observe_end(void);
 uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order order, bool update);
 void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
-void rn_weak_born(const rn_sim_task *t); /* it has seen what the running task has */
 void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
 void rn_weak_born(const rn_sim_task *t); /* it knows what the running task knows */

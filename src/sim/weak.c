@@ -201,13 +201,6 @@ int rn_weak_begin(void)
         return 0;
 }
 
-void rn_weak_born(const rn_sim_task *t)
-{
-        rn_weak *w = rn_sim->weak;
-        if (w && rn_sim->running)
-                w->of_task[t->id] = w->of_task[rn_sim->running->id];
-}
-
 void rn_weak_calm(void)
 {
         rn_weak *w = rn_sim->weak;
@@ -219,11 +212,6 @@ void rn_weak_calm(void)
 }
 
 #else
-
-void rn_weak_born(const rn_sim_task *t)
-{
-        (void)t;
-}
 
 void rn_weak_calm(void)
 {
