@@ -202,8 +202,9 @@ static int begin(transfer *t, int fd, int64_t until, bool writes)
 {
         rn_task *self;
         int rc = rn_io_enter(&self);
-        if (rc == 0)
-                rc = rn_fd_begin(&t->call, self, fd, writes ? "rein_write" : "rein_read");
+        if (rc < 0)
+                return rc;
+        rc = rn_fd_begin(&t->call, self, fd, writes ? "rein_write" : "rein_read");
         if (rc < 0)
                 return rc;
         t->until = until;

@@ -109,8 +109,9 @@ int rein_accept(int fd, rein_time until)
         rn_task *self;
         rn_fd_call c;
         int rc = rn_io_enter(&self);
-        if (rc == 0)
-                rc = rn_fd_begin(&c, self, fd, "rein_accept");
+        if (rc < 0)
+                return rc;
+        rc = rn_fd_begin(&c, self, fd, "rein_accept");
         if (rc < 0)
                 return rc;
         rc = accept_one(&c, until.ns);
