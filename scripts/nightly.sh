@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The four storms of tests/stress at full length: natively (20 million futures, 80,000 pokes), then under the address and
-# the thread sanitizer, where the pokes are as many and the futures as many as fit in a time. Takes an hour and more; one
+# the thread sanitizer, where the pokes are as many and the futures as many as fit in a time. Takes about two hours; one
 # storm at a time. Usage: scripts/nightly.sh [dev|asan|tsan]...
 #   REIN_NIGHTLY_SECONDS  how long a storm that is bounded by time runs under a sanitizer; default 600
 # That a storm says it passed is not enough: it must have counted to what is asked here. Logs stay in build/nightly.
