@@ -7,6 +7,7 @@
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
+#   nightly  the storms of tests/stress at full length, about two hours: only when asked for by name
 # Every lane runs even when one before it failed; the exit status tells whether all passed.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -51,6 +52,7 @@ sanitized() { # PRESET
 
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
+lane_nightly() { scripts/nightly.sh; }
 
 lane_arm() {
         local build=build/arm test object

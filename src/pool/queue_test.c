@@ -363,6 +363,7 @@ static void test_50_who_waits_for_room_leaves_when_the_job_may_start_no_more(voi
         EVENTUALLY(w.back);
         assert_int_equal(rein_code(queued), REIN_EPENDING);
         join(t);
+        assert_int_equal(rein_await(w.f, NULL, REIN_NEVER), REIN_EFAILED); /* the hand may be about to settle it */
         assert_int_equal(rein_code(w.f), REIN_EREJECTED);
         assert_non_null(strstr(rein_error_text(rein_error_of(w.f)), "start_by"));
         gate_open(&b.gate);
