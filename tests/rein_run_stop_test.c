@@ -248,6 +248,29 @@ static void while_it_waits_for_input_it_can_be_interrupted(void **state)
         free(report);
 }
 
+static void a_line_is_not_taken_before_its_turn(void **state)
+{
+        (void)state;
+        int in[2];
+        assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+        assert_int_equal(write(in[1], "one\ntwo\nthree\n", 14), 14);
+        struct command c = start_on(
+                in[0], -1, -1, ARGV(REIN, "run", "-j1", "--report", "r", "--", "sh", "-c", "touch {}; sleep 1000"));
+        close(in[0]);
+        UNTIL(exists("one"));
+        kill(c.pid, SIGTERM);
+        finish(&c);
+        close(in[1]);
+        EXPECT_STATUS(c, 130);
+        assert_string_equal(c.stderr_text, "rein: SIGTERM: 1 stopped, 0 never started\n");
+        release(&c);
+        assert_false(exists("two"));
+        char *report = read_report("r");
+        assert_int_equal(count_of(report, "\"job\":"), 1);
+        expect_within(report, "\"input_read_to_its_end\":false");
+        free(report);
+}
+
 static void hang_ups_are_ignored_under_nohup(void **state)
 {
         (void)state;
@@ -326,6 +349,7 @@ int main(void)
                 TEST(an_interrupt_stops_everything_in_order),
                 TEST(a_second_interrupt_kills_at_once),
                 TEST(while_it_waits_for_input_it_can_be_interrupted),
+                TEST(a_line_is_not_taken_before_its_turn),
                 TEST(hang_ups_are_ignored_under_nohup),
                 TEST(nothing_survives_the_commands_own_end),
                 TEST(a_run_within_a_run_goes_with_it),

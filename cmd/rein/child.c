@@ -2,21 +2,19 @@
 /* vfork, because what it costs does not grow with our memory, and because posix_spawn(3) cannot set limits. The child
  * shares our memory until it calls execve, so it does nothing but system calls, and says by a pipe what failed. */
 #include "child.h"
+#include "watch.h"
 
 #include <rein/error.h>
-#include <rein/io.h>
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OUT, ERR, PIDFD, HURRY };
+enum { OUT, ERR, PIDFD, HURRY, ALL };
 
 struct image {
         const struct launch *launch;
@@ -75,24 +73,16 @@ static pid_t spawn(struct image *i)
         return error ? -error : pid;
 }
 
-static int watch(const struct child *c, int fd, uint32_t what)
-{
-        struct epoll_event in = {.events = EPOLLIN, .data.u32 = what};
-        return epoll_ctl(c->ready, EPOLL_CTL_ADD, fd, &in) < 0 ? -errno : 0;
-}
-
 static int open_pipes(struct child *c)
 {
         for (int i = OUT; i <= ERR; i++) {
-                int fd[2], rc;
+                int fd[2];
                 if (pipe2(fd, O_CLOEXEC) < 0)
                         return -errno;
                 c->out[i] = fd[0];
                 c->keep[i] = fd[1];
                 if (fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0) /* our end alone: the child's is another description */
                         return -errno;
-                if ((rc = watch(c, fd[0], (uint32_t)i)) < 0)
-                        return rc;
         }
         return 0;
 }
@@ -101,16 +91,13 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
                 struct voice *voice)
 {
         *c = (struct child){.pidfd = -1, .out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurry = l->hurry};
-        c->ready = epoll_create1(EPOLL_CLOEXEC);
-        int rc = c->ready < 0 ? -errno : open_pipes(c);
-        if (rc == 0)
-                rc = watch(c, l->hurry, HURRY);
+        int rc = open_pipes(c);
         if (rc == 0)
                 rc = c->pid = spawn(&(struct image){l, words, environment, c->keep[OUT], c->keep[ERR], -1});
         if (rc > 0) { /* it is our child, and nobody else reaps it: its number is still its own */
                 c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-                rc = c->pidfd < 0 ? -errno : watch(c, c->pidfd, PIDFD);
-                if (rc < 0) {
+                if (c->pidfd < 0) {
+                        rc = -errno;
                         child_signal(c, SIGKILL);
                         c->ended = true; /* soon, and child_reap may wait for it */
                         child_reap(c);
@@ -121,33 +108,31 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
         return rc;
 }
 
-/* Hand on some of what is in the pipe. Returns false when there is nothing at this moment. */
-static bool pump(struct child *c, int stream)
+/* Hand on some of what is in each pipe that has news. */
+static void pump(struct child *c, const struct pollfd *news)
 {
         char bytes[64 * 1024];
-        ssize_t n = read(c->out[stream], bytes, sizeof bytes);
-        if (n > 0)
-                voice_write(c->voice, stream, bytes, (size_t)n);
-        return n > 0;
+        for (int i = OUT; i <= ERR; i++) {
+                ssize_t n = news[i].revents ? read(c->out[i], bytes, sizeof bytes) : 0;
+                if (n > 0)
+                        voice_write(c->voice, i, bytes, (size_t)n);
+        }
 }
 
 int child_wait(struct child *c, rein_time until)
 {
         while (!c->ended) {
-                int rc = rein_wait_fd(c->ready, POLLIN, until);
+                struct pollfd news[ALL] = {{c->out[OUT], POLLIN, 0},
+                                           {c->out[ERR], POLLIN, 0},
+                                           {c->pidfd, POLLIN, 0},
+                                           {c->hurried ? -1 : c->hurry, POLLIN, 0}};
+                int rc = watch_fds(news, ALL, until);
                 if (rc < 0)
                         return rc;
-                struct epoll_event news[4];
-                int n = epoll_wait(c->ready, news, 4, 0);
-                for (int i = 0; i < n; i++) {
-                        if (news[i].data.u32 == PIDFD)
-                                c->ended = true;
-                        else if (news[i].data.u32 == HURRY)
-                                c->hurried = true;
-                        else
-                                pump(c, (int)news[i].data.u32);
-                }
-                if (c->hurried && !c->ended && epoll_ctl(c->ready, EPOLL_CTL_DEL, c->hurry, NULL) == 0)
+                pump(c, news);
+                c->ended = news[PIDFD].revents;
+                c->hurried |= news[HURRY].revents != 0;
+                if (news[HURRY].revents && !c->ended)
                         return REIN_ECANCELED;
         }
         return 0;
@@ -174,16 +159,15 @@ void child_reap(struct child *c)
                 else
                         c->signo = info.si_status;
         }
-        for (int stream = 0; stream < 2; stream++) {
-                /* As much as a pipe holds, and no more: somebody may still be writing to it. */
-                for (int n = 0; n < 32 && pump(c, stream); n++)
-                        ;
-        }
+        /* As much as a pipe holds, and no more: somebody may still be writing to it. */
+        struct pollfd news[] = {{c->out[OUT], POLLIN, 0}, {c->out[ERR], POLLIN, 0}};
+        for (int n = 0; n < 32 && poll(news, 2, 0) > 0; n++)
+                pump(c, news);
 }
 
 void child_close(struct child *c)
 {
-        int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1], &c->pidfd, &c->ready};
+        int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1], &c->pidfd};
         for (size_t i = 0; i < sizeof fd / sizeof *fd; i++) {
                 if (*fd[i] >= 0)
                         close(*fd[i]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One child process: started, watched through rein_wait_fd, signalled as a group, reaped. */
+/* One child process: started, watched through one poll, signalled as a group, reaped. */
 #ifndef REIN_CMD_CHILD_H
 #define REIN_CMD_CHILD_H
 
@@ -25,7 +25,6 @@ struct child {
         int pidfd;
         int out[2];  /* read ends of its standard output and error */
         int keep[2]; /* their write ends: while we hold them, too, its closing them is no news that would wake us */
-        int ready;   /* an epoll set with all of these, and the hurry */
         struct voice *voice;
         int hurry;
         bool ended, hurried;

@@ -2,6 +2,7 @@
 /* Only the holder of `collecting` reaps adopted children, so a number seen while holding it still names the same
  * process. The fast path, a job that left nothing, is one read of one small file. */
 #include "family.h"
+#include "watch.h"
 
 #include <rein/error.h>
 #include <rein/io.h>
@@ -9,12 +10,10 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -152,12 +151,14 @@ void family_reap(struct family *f)
 
 struct sweep {
         char tag[64];
-        pid_t group;  /* 0: everything is to go */
-        bool asked;   /* the group was signalled before: who of it is still there is about to end */
-        int there;    /* how many there are now */
-        int strays;   /* how many of them nobody had asked */
-        int watch;    /* a pidfd of one of them, or -1 */
-        bool unready; /* somebody's tag could not be read yet */
+        pid_t group;         /* 0: everything is to go */
+        bool asked;          /* the group was signalled before: who of it is still there is about to end */
+        rein_time ask_until; /* from then on SIGTERM becomes SIGKILL, as it does when there is a hurry */
+        bool ask;            /* it was SIGTERM */
+        int there;           /* how many there are now */
+        int strays;          /* how many of them nobody had asked */
+        int watch;           /* a pidfd of one of them, or -1 */
+        bool unready;        /* somebody's tag could not be read yet */
 };
 
 static bool is_of(pid_t pid, struct sweep *s)
@@ -169,8 +170,14 @@ static bool is_of(pid_t pid, struct sweep *s)
         return mark == OURS;
 }
 
+static bool hurried(const struct family *f)
+{
+        struct pollfd p = {.fd = f->hurry, .events = POLLIN};
+        return poll(&p, 1, 0) > 0;
+}
+
 /* Signal all that is there now, and keep hold of one, to wait for. */
-static void sweep(const struct family *f, struct sweep *s, int signo)
+static void sweep(const struct family *f, struct sweep *s)
 {
         pthread_mutex_lock(&collecting);
         s->there = s->strays = 0;
@@ -180,8 +187,10 @@ static void sweep(const struct family *f, struct sweep *s, int signo)
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;) {
                 if (pid == f->guard || reaped(pid) || !is_of(pid, s))
                         continue;
+                if (s->there == 0)
+                        s->ask = rein_now().ns < s->ask_until.ns && !hurried(f);
                 s->strays += !s->asked || getpgid(pid) != s->group;
-                kill(pid, signo);
+                kill(pid, s->ask ? SIGTERM : SIGKILL);
                 kill(pid, SIGCONT); /* else a stopped one never gets to see it */
                 if (s->there++ == 0)
                         s->watch = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -190,38 +199,19 @@ static void sweep(const struct family *f, struct sweep *s, int signo)
         pthread_mutex_unlock(&collecting);
 }
 
-/* Until the process behind pidfd has ended, or there is a hurry (if that matters still). */
-static int wait_for_end(const struct family *f, int pidfd, bool mind_hurry, rein_time until)
-{
-        struct epoll_event in = {.events = EPOLLIN};
-        int both = epoll_create1(EPOLL_CLOEXEC), rc = -EMFILE;
-        if (both >= 0 && epoll_ctl(both, EPOLL_CTL_ADD, pidfd, &in) == 0 &&
-            (!mind_hurry || epoll_ctl(both, EPOLL_CTL_ADD, f->hurry, &in) == 0))
-                rc = rein_wait_fd(both, POLLIN, until);
-        if (both >= 0)
-                close(both);
-        return rc;
-}
-
-static bool hurried(const struct family *f)
-{
-        struct pollfd p = {.fd = f->hurry, .events = POLLIN};
-        return poll(&p, 1, 0) > 0;
-}
-
 int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t grace_ns)
 {
-        struct sweep s = {.group = group, .asked = asked};
+        struct sweep s = {.group = group, .asked = asked, .ask_until = rein_after(grace_ns)};
         snprintf(s.tag, sizeof s.tag, "/%s.%llu/", f->run, (unsigned long long)job);
-        rein_time ask_until = rein_after(grace_ns), give_up = rein_after(grace_ns + REIN_SEC(5));
+        rein_time give_up = rein_after(grace_ns + REIN_SEC(5));
         int most = 0;
         for (int unready = 0;;) {
-                bool ask = rein_now().ns < ask_until.ns && !hurried(f);
-                sweep(f, &s, ask ? SIGTERM : SIGKILL);
+                sweep(f, &s);
                 most = s.strays > most ? s.strays : most;
                 if (s.there == 0 && (!s.unready || ++unready > 10))
                         return most; /* an environment that stays empty belongs to no job: the end of the run gets it */
-                int rc = s.watch < 0 ? -EMFILE : wait_for_end(f, s.watch, ask, ask ? ask_until : give_up);
+                struct pollfd news[] = {{s.watch, POLLIN, 0}, {s.ask ? f->hurry : -1, POLLIN, 0}};
+                int rc = s.watch < 0 ? -EMFILE : watch_fds(news, 2, s.ask ? s.ask_until : give_up);
                 if (s.watch >= 0)
                         close(s.watch);
                 if (rein_now().ns >= give_up.ns)

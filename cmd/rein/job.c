@@ -252,9 +252,8 @@ static void settle(struct job *j)
         report_job(&run->report, j);
 }
 
-int job_run(void *arg)
+void job_run(struct job *j)
 {
-        struct job *j = arg;
         struct run *run = j->run;
         const struct options *o = &run->options;
         int64_t began_wall_ns = wall_clock();
@@ -265,15 +264,18 @@ int job_run(void *arg)
                 rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
                                       .delay_max_ns = REIN_SPAN(o->delay_max_ns), .again = worth_another_try, .ctx = j),
                            run_try, j);
-        if (rc == REIN_ECANCELED && j->last.ended != STOPPED) { /* before its first try, or between two */
-                j->last.ended = j->tries ? STOPPED : NEVER_STARTED;
+        run->running--;
+        if (j->tries == 0) {
+                job_pass_over(j, NEVER_STARTED);
+                return;
+        }
+        if (rc == REIN_ECANCELED && j->last.ended != STOPPED) { /* between two tries */
+                j->last.ended = STOPPED;
                 snprintf(j->last.stopped_by, sizeof j->last.stopped_by, "%s", rein_why() ? rein_why() : "");
         }
         j->last.began_wall_ns = began_wall_ns;
         j->last.took_ns = rein_now().ns - began.ns;
-        if (j->last.ended != NEVER_STARTED)
-                settle(j);
-        run->running--;
+        settle(j);
 
         /* Who reads our output slowly is waited for; once everything is stopped no longer than the grace. */
         rein_scope clean_up;
@@ -281,7 +283,7 @@ int job_run(void *arg)
         voice_end(j->voice);
         rein_scope_close(&clean_up, 0);
         j->voice = NULL;
-        return 0;
+        job_free(j);
 }
 
 void job_pass_over(struct job *j, enum ended why)
@@ -294,26 +296,11 @@ void job_pass_over(struct job *j, enum ended why)
                 run_out_of_time(j->run);
         }
         report_job(&j->run->report, j);
-        if (j->voice)
-                voice_drop(j->voice);
-        free(j->words);
-        free(j);
+        job_free(j);
 }
 
-void job_free(void *arg)
+void job_free(struct job *j)
 {
-        struct job *j = arg;
-        struct run *run = j->run;
-        if (j->last.ended == NEVER_STARTED && (run->stopped || rein_now().ns >= run->deadline.ns)) {
-                job_pass_over(j, NEVER_STARTED);
-                return;
-        }
-        if (j->last.ended ==
-            NEVER_STARTED) { /* nothing else keeps a job from its turn but that no thread can be made */
-                j->last = (struct outcome){.ended = CANNOT_START, .error = EAGAIN, .began_wall_ns = wall_clock()};
-                run->failed++;
-                report_job(&run->report, j);
-        }
         if (j->voice)
                 voice_drop(j->voice);
         free(j->words);

@@ -46,14 +46,14 @@ struct job {
 /* The job for this argument. Returns: NULL: no memory. */
 struct job *job_new(struct run *run, const char *argument, const char *flaw);
 
-/* Run it to its end: a rein_fn for job_new's job. Returns 0, whatever became of it. */
-int job_run(void *job);
+/* Run it to its end; a cancel of the caller stops it. Owns: it is used up, as it is by those below. */
+void job_run(struct job *j);
 
-/* Nobody runs it any more: it ended; or it never started, which is then reported. */
-void job_free(void *job);
-
-/* It is not run, for this reason: SKIPPED or NEVER_STARTED. Owns: it is used up. */
+/* It is not run, for this reason: SKIPPED or NEVER_STARTED. */
 void job_pass_over(struct job *j, enum ended why);
+
+/* As if it had never been. */
+void job_free(struct job *j);
 
 /* "exit code 3", "killed by SIGSEGV", "timed out". */
 void outcome_text(const struct outcome *o, char to[200]);

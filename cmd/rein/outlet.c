@@ -1,46 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "outlet.h"
-
-#include <rein/io.h>
+#include "watch.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/epoll.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { WRITABLE, HURRY };
-
-static int stream_open(struct stream *s, int fd, int hurry)
+static struct stream stream_of(int fd)
 {
-        *s = (struct stream){.fd = fd, .terminal = isatty(fd)};
-        struct epoll_event out = {.events = EPOLLOUT, .data.u32 = WRITABLE},
-                           in = {.events = EPOLLIN, .data.u32 = HURRY};
-        s->ready = epoll_create1(EPOLL_CLOEXEC);
-        if (s->ready < 0 || epoll_ctl(s->ready, EPOLL_CTL_ADD, hurry, &in) < 0)
-                return -errno;
-        if (epoll_ctl(s->ready, EPOLL_CTL_ADD, fd, &out) < 0) { /* EPERM: a regular file is always ready */
-                close(s->ready);
-                s->ready = -1;
-        }
-        return 0;
+        struct stat st;
+        bool file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+        return (struct stream){.fd = fd, .terminal = isatty(fd), .file = file};
 }
 
-int outlet_open(struct outlet *o, int hurry, void (*broken)(void *arg), void *arg)
+void outlet_open(struct outlet *o, int hurry, void (*broken)(void *arg), void *arg)
 {
-        *o = (struct outlet){.broken = broken, .arg = arg};
-        pthread_mutex_init(&o->lock, NULL);
-        int rc = stream_open(&o->to[0], STDOUT_FILENO, hurry);
-        return rc < 0 ? rc : stream_open(&o->to[1], STDERR_FILENO, hurry);
-}
-
-void outlet_close(struct outlet *o)
-{
-        for (int i = 0; i < 2; i++)
-                if (o->to[i].ready >= 0)
-                        close(o->to[i].ready);
-        pthread_mutex_destroy(&o->lock);
+        *o = (struct outlet){.to = {stream_of(STDOUT_FILENO), stream_of(STDERR_FILENO)},
+                             .hurry = hurry,
+                             .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .broken = broken,
+                             .arg = arg};
 }
 
 void outlet_fail(struct outlet *o, int error)
@@ -71,31 +52,17 @@ static ssize_t one_write(struct outlet *o, struct stream *s, const char *bytes, 
         return k;
 }
 
-/* Can it be written to? Returns: 1; 0: it cannot, and there is no time left; REIN_ECANCELED and the like. */
-static int wait_writable(struct stream *s)
-{
-        int rc = rein_wait_fd(s->ready, POLLIN, REIN_NEVER);
-        if (rc < 0)
-                return rc;
-        struct epoll_event ready[2];
-        int n = epoll_wait(s->ready, ready, 2, 0);
-        for (int i = 0; i < n; i++)
-                if (ready[i].data.u32 == WRITABLE)
-                        return 1;
-        return n > 0 ? 0 : 1;
-}
-
 size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
 {
         struct stream *s = &o->to[stream];
         size_t done = 0;
         while (done < n && !o->error && !o->lost) {
                 size_t piece = n - done;
-                if (s->ready >= 0) {
-                        int rc = wait_writable(s);
-                        if (rc < 0)
+                if (!s->file) {
+                        struct pollfd news[] = {{s->fd, POLLOUT, 0}, {o->hurry, POLLIN, 0}};
+                        if (watch_fds(news, 2, REIN_NEVER) < 0)
                                 return done;
-                        o->lost |= rc == 0;
+                        o->lost |= news[0].revents == 0; /* it cannot be, and there is no time left */
                         if (piece > PIPE_BUF)
                                 piece = PIPE_BUF; /* so much fits into a pipe that is ready, and does not block */
                 }

@@ -10,9 +10,10 @@
 struct outlet {
         struct stream {
                 int fd;
-                int ready; /* an epoll set with fd and the hurry; -1: writing to it does not block (a file) */
+                bool file; /* writing to it does not block */
                 bool terminal, line_begun;
         } to[2];
+        int hurry;
         pthread_mutex_t lock;      /* for one write at a time, and for: */
         size_t status_shown;       /* bytes of the status line that stands on the terminal */
         _Atomic int error;         /* errno of the write that failed; from then on everything is thrown away */
@@ -21,8 +22,8 @@ struct outlet {
         void *arg;
 };
 
-/* hurry: see family.h. Returns: 0; -errno. */
-int outlet_open(struct outlet *o, int hurry, void (*broken)(void *arg), void *arg);
+/* hurry: see family.h. */
+void outlet_open(struct outlet *o, int hurry, void (*broken)(void *arg), void *arg);
 
 /* Write to stream 0 (standard output) or 1 (standard error). One caller at a time.
  * Blocks: until written or a cancel of the caller. Returns how many bytes are done with. */
@@ -34,7 +35,5 @@ void outlet_fail(struct outlet *o, int error);
 /* Show this line, or with "" none. Not a terminal: it is written as a line of its own. Never blocks: when there is no
  * room for it now, nothing is shown. Any thread. */
 void outlet_status(struct outlet *o, const char *line);
-
-void outlet_close(struct outlet *o);
 
 #endif

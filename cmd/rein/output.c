@@ -40,12 +40,12 @@ int output_open(struct output *o, uint64_t window, int hurry, void (*broken)(voi
                 return -errno;
         if (window && !(o->voices = calloc(window, sizeof(struct voice *))))
                 return -ENOMEM;
-        return outlet_open(&o->outlet, hurry, broken, arg);
+        outlet_open(&o->outlet, hurry, broken, arg);
+        return 0;
 }
 
 void output_close(struct output *o)
 {
-        outlet_close(&o->outlet);
         spool_clear(&o->backlog);
         free(o->voices);
         if (o->room >= 0)

@@ -114,6 +114,7 @@ static void put_summary(struct text *t, const struct run *run, int exit_status, 
                 [DEADLINE_PASSED] = "the deadline",
                 [OUTPUT_BROKEN] = "the output could not be written",
                 [INPUT_BROKEN] = "the input could not be read",
+                [NO_THREAD] = "no thread could be started",
         };
         char name[16];
         text_printf(t,

@@ -2,11 +2,12 @@
 /* Two groups, one in the other:
  *
  *      house   background: wait for signals; keep the status line
- *        work  the jobs, side by side on a pool of that many threads
+ *        work  as many lanes as jobs may run side by side, a thread each
  *
- * Whatever stops the run cancels `work`: each job then ends its process by the ladder, within a shield. `house` goes on
- * meanwhile, so that a second Ctrl-C is heard. The main thread reads the input and starts the jobs; two for each thread
- * are known at a time, so that the next one is there when a thread is free, and the input is not read ahead. */
+ * A lane takes one job after the other from the input, so that the input is not read ahead, and runs it, so that no job
+ * changes threads. Whatever stops the run cancels `work`: each job then ends its process by the ladder, within a shield.
+ * `house` goes on meanwhile, so that a second Ctrl-C is heard. The main thread runs no job: who is its child in the eyes
+ * of the kernel was adopted. */
 #include "run.h"
 #include "guard.h"
 #include "progress.h"
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-        FILES_PER_JOB = 12, /* pipes, pidfd, epoll, what is kept of its output; and some to spare */
+        FILES_PER_JOB = 12, /* pipes, pidfd, what is kept of its output; and some to spare */
         FILES_OF_OURS = 64,
         WINDOW = 1024, /* with --keep-order: jobs that may have ended while an earlier one still runs */
         STACK = 512 * 1024
@@ -95,8 +96,8 @@ static int heed_signals(void *arg)
 
 /* ---- the jobs ---- */
 
-/* Hand out jobs until the input ends or everything is stopped. Returns: 0; REIN_ECANCELED; -errno. */
-static int feed(struct run *run)
+/* The next job that is to be run. Returns: 1; 0: the input has ended; REIN_ECANCELED; -errno. */
+static int take_job(struct run *run, struct job **job)
 {
         const struct options *o = &run->options;
         const char *argument, *flaw;
@@ -105,22 +106,43 @@ static int feed(struct run *run)
                (rc = input_next(&run->input, &argument, &flaw)) > 0) {
                 if (!o->words && argument[strspn(argument, " \t")] == '\0')
                         continue; /* nothing for the shell to do */
-                struct job *j = job_new(run, argument, flaw);
+                struct job *j = *job = job_new(run, argument, flaw);
                 if (!j)
                         return -ENOMEM;
                 if (resume_take(&run->resume, j->key)) {
                         job_pass_over(j, SKIPPED);
-                        continue;
-                }
-                j->voice = voice_new(&run->output, o->tag ? argument : NULL);
-                if (!j->voice) {
+                } else if (!(j->voice = voice_new(&run->output, o->tag ? argument : NULL))) {
                         job_free(j);
                         return -ENOMEM;
+                } else {
+                        return 1;
                 }
-                rein_spawn(&run->work, run->workers, job_run, j,
-                           REIN_JOB(.name = j->words[0], .release = job_free, .on_worker = true));
         }
         return rc;
+}
+
+/* Run jobs until there are no more, or everything is stopped. Each job taken is a reason to open another lane. Who waits
+ * for input has `taking`: a cancel ends its wait, and then that of the others. */
+static int lane(void *arg)
+{
+        struct run *run = arg;
+        for (;;) {
+                struct job *j = NULL;
+                pthread_mutex_lock(&run->taking);
+                int rc = take_job(run, &j);
+                if (rc > 0 && run->more_lanes < run->options.jobs - 1) {
+                        run->more_lanes++;
+                        rein_spawn(&run->work, run->workers, lane, run, REIN_JOB(.name = "lane", .on_worker = true));
+                }
+                if (rc < 0 && rc != REIN_ECANCELED) {
+                        fprintf(stderr, "rein run: cannot read the input: %s\n", strerrordesc_np(-rc));
+                        run_stop(run, INPUT_BROKEN, "the input could not be read");
+                }
+                pthread_mutex_unlock(&run->taking);
+                if (rc <= 0)
+                        return rc == REIN_ECANCELED ? rc : 0;
+                job_run(j);
+        }
 }
 
 /* What stays of the arguments when everything was stopped is at least reported. (What stays of standard input is not
@@ -139,14 +161,15 @@ static void do_the_work(struct run *run, rein_executor *house_threads)
         const struct options *o = &run->options;
         rein_group house;
         rein_group_open(&house, REIN_GROUP(.policy = REIN_EACH));
-        rein_group_open(&run->work, REIN_GROUP(.policy = REIN_EACH, .width = 2 * o->jobs, .until = run->deadline));
+        rein_group_open(&run->work, REIN_GROUP(.policy = REIN_EACH, .until = run->deadline));
         rein_spawn(&house, house_threads, heed_signals, run, REIN_JOB(.name = "signals", .background = true));
         rein_spawn(&house, house_threads, progress_run, run, REIN_JOB(.name = "progress", .background = true));
 
-        int rc = feed(run);
+        int rc = rein_on(run->workers, lane, run, REIN_JOB(.name = "lane", .on_worker = true));
         if (rc < 0 && rc != REIN_ECANCELED) {
-                fprintf(stderr, "rein run: cannot read the input: %s\n", strerrordesc_np(-rc));
-                run_stop(run, INPUT_BROKEN, "the input could not be read");
+                rein_error_print(stderr, rein_trail());
+                run_stop(run, NO_THREAD, "no thread could be started");
+                rc = 0;
         }
         rc = rein_group_close(&run->work, rc);
         if (rc == REIN_ETIMEOUT)
@@ -227,6 +250,7 @@ static int exit_status(const struct run *run)
         case OUTPUT_BROKEN:
                 return run->output.outlet.error == EPIPE ? EXIT_BROKEN_PIPE : EXIT_WRONG;
         case INPUT_BROKEN:
+        case NO_THREAD:
                 return EXIT_WRONG;
         case HALTED_BY_SUCCESS:
                 return 0;
@@ -252,7 +276,7 @@ static void say_the_end(const struct run *run)
 
 int run_main(int argc, char **argv)
 {
-        static struct run the_run; /* jobs and helpers point to it */
+        static struct run the_run = {.taking = PTHREAD_MUTEX_INITIALIZER}; /* jobs and helpers point to it */
         struct run *run = &the_run;
         enum parsed parsed = options_parse(&run->options, argc, argv);
         if (parsed != PARSED) {

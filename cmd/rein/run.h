@@ -14,7 +14,16 @@
 #include <rein/rein.h>
 #include <stdatomic.h>
 
-enum stop { GOING, HALTED_BY_FAILURE, HALTED_BY_SUCCESS, INTERRUPTED, DEADLINE_PASSED, OUTPUT_BROKEN, INPUT_BROKEN };
+enum stop {
+        GOING,
+        HALTED_BY_FAILURE,
+        HALTED_BY_SUCCESS,
+        INTERRUPTED,
+        DEADLINE_PASSED,
+        OUTPUT_BROKEN,
+        INPUT_BROKEN,
+        NO_THREAD
+};
 
 struct run {
         struct options options;
@@ -28,6 +37,8 @@ struct run {
         int signals;            /* a signalfd */
         rein_executor *workers; /* the jobs' threads: as many as run side by side */
         rein_group work;        /* all jobs: cancel it and they stop */
+        pthread_mutex_t taking; /* the next job, and: */
+        int more_lanes;         /* beside the first */
         rein_time began, deadline;
 
         _Atomic int stopped; /* enum stop: the first reason */
