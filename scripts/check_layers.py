@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core, coro -> plat; plat ->
-nothing but itself. Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The
+"""Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core, coro -> plat;
+sim, loop -> coro, core, plat; plat -> nothing but itself. Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The
 headers of an operating system are src/plat's, and in src/io those that name constants; src/coro speaks to the processor
 and to the tools that watch its stacks.
 Usage: scripts/check_layers.py [--selftest]"""
@@ -18,6 +18,8 @@ MAY_INCLUDE = {
     "coro": {"coro", "plat"},
     "io": {"io", "core", "plat"},
     "pool": {"pool", "core", "plat"},
+    "sim": {"sim", "coro", "core", "plat"},
+    "loop": {"loop", "coro", "core", "plat"},
     "cmd": {"cmd", "pool", "io", "core"},
 }
 STANDARD = {f"{name}.h" for name in (

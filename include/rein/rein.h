@@ -35,6 +35,7 @@
 #include <rein/wait.h>
 #include <rein/retry.h>
 #include <rein/io.h>
+#include <rein/loop.h>
 #include <rein/sim.h>
 
 #endif

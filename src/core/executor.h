@@ -22,6 +22,8 @@ typedef struct rn_executor_kind {
         int (*restart)(rein_executor *x); /* lock held */
         size_t (*threads)(rein_executor *x);
         void (*destroy)(rein_executor *x);
+        /* NULL; or: is it up to the calling thread to make x go on? Then it does so, until something changes, or `until`. */
+        bool (*help)(rein_executor *x, int64_t until);
         /* Waiting inside, for a job of the same executor; NULL: none of it. */
         bool (*claim)(rein_executor *x, rein_work *w, rn_task *self); /* take it and a permit, to run it right here */
         int (*lend)(rein_executor *x, rein_work *mine);               /* 1: lent; 0: not needed; REIN_EDEADLOCK */

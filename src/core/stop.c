@@ -182,8 +182,10 @@ static int64_t before(int64_t at, int64_t span)
 }
 
 /* Until something changes. A thread without a task (no memory) is not told, and looks every millisecond. */
-static void nap(rn_task *self, int64_t until)
+static void nap(rein_executor *x, rn_task *self, int64_t until)
 {
+        if (x->kind->help && x->kind->help(x, until))
+                return;
         rn_a32 word = {0};
         int64_t soon = rn_clock() + 1000000;
         if (self)
@@ -212,14 +214,14 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
                         harden(x, REIN_STOP_NOW);
                 } else if (now >= until) {
                         if (timed_out) { /* settled is a matter of instructions now; a wait that is short */
-                                nap(self, now + 1000000);
+                                nap(x, self, now + 1000000);
                         } else {
                                 timed_out = true;
                                 harden(x, REIN_STOP_NOW);
                                 abandon_rest(x, false);
                         }
                 } else {
-                        nap(self, harden_at < until ? harden_at : until);
+                        nap(x, self, harden_at < until ? harden_at : until);
                 }
                 rn_lock_take(&x->lock);
         }

@@ -39,13 +39,10 @@ rn_task *rn_self_if(void)
         return t && !((uintptr_t)t & 1) && t->process == rn_generation() ? t : NULL;
 }
 
-rn_task *rn_task_new(void)
+void rn_task_init(rn_task *t, const rn_backend *backend)
 {
-        rn_task *t = rn_slab_take(&rn_world_now()->tasks);
-        if (!t)
-                return NULL;
         if (!t->backend)
-                t->backend = &rn_thread_backend;
+                t->backend = backend;
         t->process = rn_generation();
         rn_store32(&t->thread_id, 0);
         t->base = (rn_ambient){0};
@@ -62,6 +59,13 @@ rn_task *rn_task_new(void)
         t->thread_ended = NULL;
         for (int i = 0; i < RN_TASK_RESERVES; i++)
                 rn_error_reserve_init(&t->reserves[i], NULL);
+}
+
+rn_task *rn_task_new(void)
+{
+        rn_task *t = rn_slab_take(&rn_world_now()->tasks);
+        if (t)
+                rn_task_init(t, &rn_thread_backend);
         return t;
 }
 
@@ -101,13 +105,18 @@ void rn_task_thread_ends(void *word)
                 struct rein_work *w = t->now->work;
                 rn_work_thread_ended(t, w);
         }
+        rn_task_ends(t);
+        rn_task_free(t);
+}
+
+void rn_task_ends(rn_task *t)
+{
         rn_scope_unwind(t, NULL, NULL, 0);
         if (t->thread_ended)
                 t->thread_ended(t->thread_ended_arg);
         rn_error_set(&t->base.trail, NULL);
         rn_context_unref(t->base.context);
         t->backend->close(t);
-        rn_task_free(t);
 }
 
 /* ---- what it is doing ---- */

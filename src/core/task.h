@@ -82,8 +82,10 @@ static inline rn_error_reserve *rn_task_reserve(rn_task *t)
 void rn_unopened(rn_task *self, int more);
 bool rn_canceled_without_task(void);
 
-rn_task *rn_self(void);         /* the running task; made at the first call of a thread; NULL: no memory */
-rn_task *rn_self_if(void);      /* NULL when this thread has not called in */
+rn_task *rn_self(void);    /* the running task; made at the first call of a thread; NULL: no memory */
+rn_task *rn_self_if(void); /* NULL when this thread has not called in */
+void rn_task_init(rn_task *t, const rn_backend *backend); /* a record of a slab of such tasks */
+void rn_task_ends(rn_task *t);  /* what it holds is given back, but not the record; it is the running one */
 rn_task *rn_task_new(void);     /* for a thread about to be started */
 bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */
 void rn_task_free(rn_task *t);

@@ -160,6 +160,20 @@ int rn_sys_wakefd(void);           /* a descriptor for wake */
 void rn_sys_wakefd_ring(int wake); /* async-signal-safe */
 void rn_sys_wakefd_drain(int wake);
 
+/* Many at once, for a loop. One thread owns a poller; only ring is for any thread, also in a signal handler. */
+typedef struct rn_poller rn_poller;
+typedef struct rn_ready {
+        int fd, events;
+} rn_ready;
+int rn_poller_new(bool portable, rn_poller **made); /* portable: by poll(2) alone */
+void rn_poller_free(rn_poller *p);
+int rn_poller_watch(rn_poller *p, int fd, int events); /* for one report; again: for these events instead */
+void rn_poller_unwatch(rn_poller *p, int fd);
+int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until); /* how many; 0: rung, interrupted, timed out */
+void rn_poller_ring(rn_poller *p);
+int rn_poller_fd(rn_poller *p); /* readable when wait would find something, or at the alarm; -ENOTSUP: portable */
+void rn_poller_alarm(rn_poller *p, int64_t at);
+
 int rn_sys_close(int fd);
 bool rn_sys_is_stream(int fd); /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
 bool rn_sys_is_socket(int fd);
@@ -167,6 +181,7 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socke
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
 #define RN_PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes without blocking */
 
+int rn_interrupt_signal(void); /* what ^C sends, if nobody has a handler for it; 0 */
 int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
 int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
 void rn_sys_signal_close(int fd, int signo, bool was_blocked);

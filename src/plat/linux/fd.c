@@ -162,6 +162,14 @@ int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
 
 /* ---- signals as descriptors ---- */
 
+int rn_interrupt_signal(void)
+{
+        struct sigaction had;
+        if (rn_virtual() || sigaction(SIGINT, NULL, &had) != 0)
+                return 0;
+        return had.sa_flags & SA_SIGINFO || had.sa_handler != SIG_DFL ? 0 : SIGINT;
+}
+
 int rn_sys_signal_open(int signo, bool *was_blocked)
 {
         const rn_machine *sim = rn_virtual();

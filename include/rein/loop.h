@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The event loop: an executor whose jobs are coroutines with stacks of their own, all on one thread. The same calls
+ * that block a thread in a pool's job (rein_sleep, rein_read, rein_await, a group's close) let other coroutines run
+ * here. A coroutine keeps to its loop's thread, is always run to its end, and is cancelled like any other job: it leaves
+ * by itself. One that is cancelled before it starts never runs.
+ *
+ * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
+ * (rein_to_thread, rein_on). A coroutine must not switch inside a C++ catch block, and not end by an exception. */
+#ifndef REIN_LOOP_H
+#define REIN_LOOP_H
+
+#include <rein/executor.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rein_loop_opts {
+        size_t size;
+        const char *name;       /* also of its thread; default "loop#N" */
+        size_t stack_size;      /* of a coroutine, in bytes; default 64 KiB. Committed as it is touched, guarded */
+        bool hosted;            /* no thread of its own: the thread that makes it turns it (rein_loop_turn) */
+        bool portable;          /* wait by poll(2), not by epoll(7) */
+        rein_executor *offload; /* for rein_to_thread; borrowed. Default: an elastic pool, made at the first call */
+        int64_t grace_ns;       /* how long a cancelled job may take to leave; default 2 s */
+        uint64_t reserved[4];
+} rein_loop_opts;
+#define REIN_LOOP(...) REIN_OPTS(rein_loop_opts, __VA_ARGS__)
+
+/* Make a loop. Its thread is started with the first job. Jobs are started in the order of their submits.
+ * Blocks: no. Any thread. Owns: freed with rein_executor_free, a hosted one by the thread that made it.
+ * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN). Since 0.2. */
+REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
+
+/* Run fn(arg) as the first coroutine of a loop on this thread. When it has ended, what it left running is cancelled and
+ * waited for, for the loop's grace; what does not leave is printed to stderr. The first SIGINT cancels fn, if nobody has
+ * a handler for it. opts may be NULL; opts->hosted means nothing here.
+ * Blocks: until then. Any thread, but not a coroutine.
+ * Returns: what fn returned; -EPERM: inside a loop; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN: fn did not run. Since 0.2. */
+#define rein_run(fn, arg, opts) rein_run_at(REIN_HERE, fn, arg, opts)
+REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *opts);
+
+/* For a hosted loop, [owner]: the thread that made it. A descriptor that polls readable when the loop has something to
+ * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then; call
+ * that once at the beginning, too. The descriptor is the loop's.
+ * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL, -EPERM, -EMFILE. Since 0.2. */
+REIN_API int rein_loop_fd(rein_executor *loop);
+/* Do what is to be done now. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.2. */
+REIN_API int rein_loop_turn(rein_executor *loop);
+
+/* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
+ * pool: the scope goes on there, and a cancel stops the thread's work by the ladder. Returns: as rein_on; -EPERM: not in
+ * a coroutine. Since 0.2. */
+#define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
+REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

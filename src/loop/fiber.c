@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop's coroutines: how they begin and end, park and wake, and wait for time and descriptors. A fiber runs one job
+ * after the other on the same stack; when many are idle, some are given back. */
+#include <errno.h>
+
+#include "core/world.h"
+#include "loop/loop.h"
+
+enum { EMPTY, PERMIT, ASLEEP };
+enum { MOST_IDLE = 64 };
+
+static const rn_backend fiber_backend;
+
+rn_fiber *rn_fiber_of(rn_task *t)
+{
+        return t && t->backend == &fiber_backend ? (rn_fiber *)(void *)t : NULL;
+}
+
+static rn_link *bucket(rn_loop *l, int fd)
+{
+        return &l->waiters[(unsigned)fd % RN_LOOP_BUCKETS];
+}
+
+/* ---- beginning and ending ---- */
+
+/* Back to who resumed it. */
+static void leave(rn_fiber *f)
+{
+        rn_coro_switch(&f->coro, &f->loop->host, 0);
+}
+
+static void fiber_main(void *arg)
+{
+        rn_fiber *f = arg;
+        for (;;) {
+                if (rn_work_claim(f->work))
+                        rn_work_run_claimed(f->work);
+                else
+                        rn_future_unref(&f->work->future); /* the run's: it was cancelled before it began */
+                f->work = NULL;
+                leave(f);
+        }
+}
+
+static rn_slab *slab(void)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->lock);
+        if (!w->fibers.item_size)
+                rn_slab_init(&w->fibers, sizeof(rn_fiber));
+        rn_lock_give(&w->lock);
+        return &w->fibers;
+}
+
+static rn_fiber *make(rn_loop *l)
+{
+        rn_fiber *f = rn_slab_take(slab());
+        if (!f)
+                return NULL;
+        if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, l->stack_size, fiber_main, f) < 0) {
+                rn_slab_give(slab(), f);
+                return NULL;
+        }
+        rn_task_init(&f->task, &fiber_backend);
+        rn_store32(&f->task.thread_id, rn_thread_id());
+        f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
+        f->task.stack_size = f->coro.stack.size;
+        f->loop = l;
+        f->work = NULL;
+        f->ready = f->by_fd = (rn_link){0};
+        f->timer = (rn_heap_node){0};
+        return f;
+}
+
+static void discard(rn_fiber *f)
+{
+        void *word = rn_self_word();
+        rn_self_word_switch(&f->task);
+        rn_task_ends(&f->task);
+        rn_self_word_switch(word);
+        rn_coro_free(&f->coro);
+        rn_slab_give(slab(), f);
+}
+
+void rn_fiber_resume(rn_loop *l, rn_fiber *f)
+{
+        l->current = f;
+        rn_self_word_switch(&f->task);
+        rn_coro_switch(&l->host, &f->coro, 0);
+        rn_self_word_switch(l->thread);
+        l->current = NULL;
+        if (f->work)
+                return;
+        if (l->idle_count < MOST_IDLE) {
+                rn_list_push_front(&l->idle, &f->ready);
+                l->idle_count++;
+        } else {
+                discard(f);
+        }
+        rn_sub32(&l->busy, 1);
+}
+
+bool rn_fiber_run(rn_loop *l, rein_work *w)
+{
+        rn_link *idle = rn_list_pop(&l->idle);
+        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l);
+        if (!f)
+                return false;
+        l->idle_count -= idle != NULL;
+        f->work = w;
+        rn_add32(&l->busy, 1);
+        rn_fiber_resume(l, f);
+        return true;
+}
+
+void rn_fibers_free_idle(rn_loop *l)
+{
+        for (rn_link *i; (i = rn_list_pop(&l->idle));)
+                discard(RN_ITEM(i, rn_fiber, ready));
+        l->idle_count = 0;
+}
+
+/* ---- the door ---- */
+
+/* The loop itself wakes it. */
+static void wake_here(rn_loop *l, rn_fiber *f)
+{
+        uint32_t was = ASLEEP;
+        if (rn_cas32(&f->task.door.word, &was, PERMIT))
+                rn_list_push(&l->ready, &f->ready);
+}
+
+static void park(rn_task *self, int64_t until)
+{
+        rn_fiber *f = rn_fiber_of(self);
+        rn_loop *l = f->loop;
+        uint32_t was = EMPTY;
+        if (rn_cas32(&self->door.word, &was, ASLEEP)) {
+                if (until != RN_NEVER) {
+                        f->at = until;
+                        rn_heap_push(&l->timers, &f->timer);
+                }
+                leave(f);
+                if (f->timer.in)
+                        rn_heap_remove(&l->timers, &f->timer);
+        }
+        rn_swap32(&self->door.word, EMPTY);
+}
+
+static void unpark(rn_task *t)
+{
+        rn_fiber *f = rn_fiber_of(t);
+        uint32_t was = rn_load32(&t->door.word);
+        while (!rn_cas32(&t->door.word, &was, PERMIT))
+                ;
+        if (was != ASLEEP)
+                return;
+        rn_loop *l = f->loop; /* it is alive as long as f waits to be resumed */
+        rn_add32(&l->posters, 1);
+        void *first = rn_loadptr(&l->mail);
+        do
+                rn_storeptr(&f->next, first);
+        while (!rn_casptr(&l->mail, &first, f));
+        rn_loop_ring(l);
+        rn_sub32(&l->posters, 1);
+}
+
+void rn_fibers_collect(rn_loop *l)
+{
+        if (!rn_loadptr(&l->mail))
+                return;
+        rn_fiber *newest = rn_swapptr(&l->mail, NULL);
+        rn_link mail;
+        rn_list_init(&mail);
+        for (rn_fiber *f = newest; f; f = rn_loadptr(&f->next))
+                rn_list_push_front(&mail, &f->ready); /* the first posted is the first to run */
+        rn_list_move(&l->ready, &mail);
+}
+
+/* ---- time ---- */
+
+int64_t rn_fibers_next_timer(const rn_loop *l)
+{
+        return l->timers.root ? RN_ITEM(l->timers.root, rn_fiber, timer)->at : RN_NEVER;
+}
+
+void rn_fibers_fire(rn_loop *l, int64_t now)
+{
+        while (l->timers.root && RN_ITEM(l->timers.root, rn_fiber, timer)->at <= now)
+                wake_here(l, RN_ITEM(rn_heap_pop(&l->timers), rn_fiber, timer));
+}
+
+/* ---- descriptors ---- */
+
+/* What those who wait for fd want together. */
+static int wanted(rn_loop *l, int fd)
+{
+        int events = 0;
+        RN_LIST_EACH(i, bucket(l, fd)) {
+                const rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
+                events |= f->fd == fd ? f->events : 0;
+        }
+        return events;
+}
+
+static int rewatch(rn_loop *l, int fd)
+{
+        int events = wanted(l, fd);
+        if (events)
+                return rn_poller_watch(l->poller, fd, events);
+        rn_poller_unwatch(l->poller, fd);
+        return 0;
+}
+
+void rn_fibers_told(rn_loop *l, int fd, int events)
+{
+        bool left = false;
+        rn_link *next, *all = bucket(l, fd);
+        for (rn_link *i = all->next; i != all; i = next) {
+                rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
+                next = i->next;
+                if (f->fd != fd)
+                        continue;
+                if (events & (f->events | ~(RN_POLLIN | RN_POLLOUT))) {
+                        f->got = events;
+                        rn_list_remove(&f->by_fd);
+                        wake_here(l, f);
+                } else {
+                        left = true;
+                }
+        }
+        if (left)
+                rewatch(l, fd);
+}
+
+static int poll_fd(rn_task *self, int fd, int events, int64_t until)
+{
+        rn_fiber *f = rn_fiber_of(self);
+        rn_loop *l = f->loop;
+        f->fd = fd;
+        f->events = events;
+        f->got = 0;
+        if (fd >= 0) {
+                rn_list_push(bucket(l, fd), &f->by_fd);
+                int rc = rewatch(l, fd);
+                if (rc < 0) {
+                        rn_list_remove(&f->by_fd);
+                        return rc == -EPERM ? events : rc; /* a regular file is always ready */
+                }
+        }
+        park(self, until);
+        if (rn_linked(&f->by_fd)) {
+                rn_list_remove(&f->by_fd);
+                rewatch(l, fd);
+        }
+        return f->got;
+}
+
+static void close_door(rn_task *self)
+{
+        (void)self;
+}
+
+static const rn_backend fiber_backend = {park, unpark, poll_fd, close_door};

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loop as an executor, and its turns. */
+#include "loop/loop.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/opts.h"
+#include "core/world.h"
+#include "rein/rein.h"
+
+enum {
+        READY_AT_ONCE = 64, /* descriptors taken from the poller at a time */
+        LOOK_EVERY = 8,     /* rounds without sleep between two looks at the descriptors */
+        STACK = 64 * 1024
+};
+
+static rn_loop *of(rein_executor *x)
+{
+        return (rn_loop *)(void *)x;
+}
+
+/* ---- posting ---- */
+
+void rn_loop_ring(rn_loop *l)
+{
+        if (rn_load32(&l->asleep) && rn_swap32(&l->asleep, 0))
+                rn_poller_ring(l->poller);
+}
+
+static void loop_main(void *arg);
+
+/* The loop with a thread of its own starts it with the first job. */
+static int start_thread(rn_loop *l)
+{
+        rn_task *t = rn_task_new();
+        if (!t)
+                return -ENOMEM;
+        l->thread = t;
+        rn_executor_ref(&l->base);
+        int rc = rn_thread_start(loop_main, l, l->base.name, 0);
+        if (rc < 0) {
+                rn_task_free(t);
+                rn_executor_unref(&l->base);
+        }
+        return rc;
+}
+
+/* Into the inbox. 0; REIN_EREJECTED: it was finished meanwhile; or why there is no thread. */
+static int enter(rn_loop *l, rein_work *w)
+{
+        rein_executor *x = &l->base;
+        rn_lock_take(&x->lock);
+        int rc = rn_load32(&w->state) == RN_WORK_QUEUED ? 0 : REIN_EREJECTED;
+        bool start = rc == 0 && !l->hosted && !l->running;
+        if (start)
+                rc = start_thread(l);
+        if (rc == 0) {
+                l->running |= start;
+                rn_list_push(&l->inbox, &w->by_age);
+                rn_add32(&l->jobs, 1);
+                rn_loop_ring(l);
+        }
+        rn_lock_give(&x->lock);
+        return rc;
+}
+
+static int take(rein_executor *x, rein_work *w, const char **what)
+{
+        *what = "has no thread, and none could be started";
+        return enter(of(x), w);
+}
+
+static void post(rein_executor *x, rein_work *w)
+{
+        int rc = enter(of(x), w);
+        if (rc == REIN_EREJECTED)
+                rn_future_unref(&w->future); /* a stop gave it to the hand meanwhile */
+        else if (rc < 0)
+                rn_executor_rescue(x, w);
+}
+
+static void dequeue(rein_executor *x, rein_work *w)
+{
+        rn_lock_take(&x->lock);
+        bool here = rn_linked(&w->by_age);
+        if (here) {
+                rn_list_remove(&w->by_age);
+                rn_sub32(&of(x)->jobs, 1);
+        }
+        rn_lock_give(&x->lock);
+        if (here)
+                rn_future_unref(&w->future);
+}
+
+static void stopping(rein_executor *x, rein_stop how)
+{
+        (void)how;
+        rn_lock_take(&x->lock);
+        rn_loop_ring(of(x));
+        rn_lock_give(&x->lock);
+}
+
+/* ---- turning ---- */
+
+/* The inbox of this moment. Each runs at once, so that those which do not wait need one stack between them. */
+static bool start_jobs(rn_loop *l)
+{
+        bool any = false;
+        for (uint32_t n = rn_load32(&l->jobs); n; n--) {
+                rn_lock_take(&l->base.lock);
+                rn_link *first = rn_list_pop(&l->inbox);
+                if (first)
+                        rn_sub32(&l->jobs, 1);
+                rn_lock_give(&l->base.lock);
+                if (!first)
+                        break;
+                any = true;
+                rein_work *w = RN_ITEM(first, rein_work, by_age);
+                if (rn_fiber_run(l, w))
+                        continue;
+                if (w->posted) {
+                        rn_executor_rescue(&l->base, w);
+                        continue;
+                }
+                if (rn_work_forbid(w))
+                        rn_work_never(w, -ENOMEM, "there is no memory for the stack of another coroutine");
+                rn_future_unref(&w->future); /* the run's */
+        }
+        return any;
+}
+
+static void look(rn_loop *l, int64_t until)
+{
+        rn_ready found[READY_AT_ONCE];
+        int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
+        for (int i = 0; i < n; i++)
+                rn_fibers_told(l, found[i].fd, found[i].events);
+}
+
+static bool has_mail(rn_loop *l)
+{
+        return rn_loadptr(&l->mail) || rn_load32(&l->jobs);
+}
+
+/* Everybody who is ready now runs once; what they make ready runs in the next turn, so that nobody starves timers and
+ * descriptors. Did anybody run? */
+static bool run_ready(rn_loop *l)
+{
+        rn_fibers_collect(l);
+        bool any = start_jobs(l);
+        if (l->timers.root)
+                rn_fibers_fire(l, rn_clock());
+        rn_link now;
+        rn_list_init(&now);
+        rn_list_move(&now, &l->ready);
+        for (rn_link *i; (i = rn_list_pop(&now)); any = true)
+                rn_fiber_resume(l, RN_ITEM(i, rn_fiber, ready));
+        return any;
+}
+
+/* One turn: run who is ready; or, when nobody is, sleep until something comes, or `until`. */
+static void turn(rn_loop *l, int64_t until)
+{
+        if (run_ready(l)) {
+                if (++l->rounds % LOOK_EVERY == 0)
+                        look(l, 0);
+                return;
+        }
+        int64_t timer = rn_fibers_next_timer(l);
+        rn_swap32(&l->asleep, 1);
+        look(l, has_mail(l) ? 0 : timer < until ? timer : until);
+        rn_swap32(&l->asleep, 0);
+}
+
+/* ---- its own thread ---- */
+
+/* Nothing is left to do, and nothing more will come. true: the thread ends; nobody may count on it any more. */
+static bool over(rn_loop *l)
+{
+        rein_executor *x = &l->base;
+        rn_lock_take(&x->lock);
+        bool done = x->state != RN_OPEN && rn_load32(&l->busy) == 0 && rn_load32(&l->jobs) == 0;
+        rn_lock_give(&x->lock);
+        return done;
+}
+
+static void thread_left(rn_loop *l)
+{
+        rein_executor *x = &l->base;
+        rn_lock_take(&x->lock);
+        l->running = false;
+        bool late = rn_load32(&l->jobs) > 0; /* a continuation came as we left */
+        if (late && start_thread(l) == 0)
+                l->running = true;
+        rn_executor_changed_locked(x);
+        rn_lock_give(&x->lock);
+        rn_executor_unref(x);
+}
+
+static void loop_main(void *arg)
+{
+        rn_loop *l = arg;
+        if (rn_task_adopt(l->thread)) {
+                rn_coro_of_thread(&l->host);
+                while (!over(l))
+                        turn(l, RN_NEVER);
+                rn_fibers_free_idle(l);
+        }
+        thread_left(l);
+}
+
+static bool left(rein_executor *x)
+{
+        rn_loop *l = of(x);
+        return !l->running && rn_load32(&l->busy) == 0;
+}
+
+/* ---- the executor ---- */
+
+static int restart(rein_executor *x)
+{
+        return of(x)->running ? -EBUSY : 0;
+}
+
+static size_t threads(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        size_t n = of(x)->running;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
+static void destroy(rein_executor *x)
+{
+        rn_loop *l = of(x);
+        for (unsigned round = 0; rn_load32(&l->posters); round++)
+                rn_pause(round);
+        if (l->offload_is_mine)
+                rein_executor_free(l->offload);
+        rn_poller_free(l->poller);
+        rn_free(l);
+}
+
+/* A stop that is waited for by the thread that turns the loop must turn it. */
+static bool help(rein_executor *x, int64_t until)
+{
+        rn_loop *l = of(x);
+        if (!l->hosted || rn_self_if() != l->thread)
+                return false;
+        turn(l, until);
+        return true;
+}
+
+static const rn_executor_kind loop_kind = {
+        .accept = take,
+        .post = post,
+        .dequeue = dequeue,
+        .stopping = stopping,
+        .left = left,
+        .restart = restart,
+        .threads = threads,
+        .destroy = destroy,
+        .help = help,
+};
+
+static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
+{
+        return RN_ITEM(a, rn_fiber, timer)->at < RN_ITEM(b, rn_fiber, timer)->at;
+}
+
+static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
+{
+        rn_loop *l = rn_alloc(sizeof *l);
+        *what = "no memory, no descriptor, or rein's clock thread could not be started";
+        *rc = l ? rn_poller_new(o->portable, &l->poller) : -ENOMEM;
+        if (*rc == 0)
+                *rc = rn_executor_init(&l->base, &loop_kind, o->name, "loop",
+                                       o->grace_ns ? o->grace_ns : INT64_C(2000000000));
+        if (*rc < 0) {
+                if (l)
+                        rn_poller_free(l->poller);
+                rn_free(l);
+                return NULL;
+        }
+        l->stack_size = o->stack_size ? o->stack_size : STACK;
+        l->offload = o->offload;
+        rn_list_init(&l->inbox);
+        rn_list_init(&l->ready);
+        rn_list_init(&l->idle);
+        for (size_t i = 0; i < RN_LOOP_BUCKETS; i++)
+                rn_list_init(&l->waiters[i]);
+        l->timers.before = sooner;
+        return l;
+}
+
+/* The thread that calls turns it from now on. */
+static int host_here(rn_loop *l)
+{
+        l->thread = rn_self();
+        if (!l->thread)
+                return -ENOMEM;
+        l->hosted = true;
+        rn_coro_of_thread(&l->host);
+        return 0;
+}
+
+rein_executor *rein_loop_new(const rein_loop_opts *given)
+{
+        RN_CALL();
+        rein_loop_opts o = {.size = sizeof o};
+        const char *what = NULL;
+        int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
+        if (rc == 0 && o.grace_ns < 0) {
+                what = "grace_ns must not be negative; 0 is the default";
+                rc = -EINVAL;
+        }
+        rn_loop *l = rc == 0 ? make(&o, &what, &rc) : NULL;
+        if (l && o.hosted && (rc = host_here(l)) < 0) {
+                rn_executor_undo(&l->base);
+                rn_poller_free(l->poller);
+                rn_free(l);
+                l = NULL;
+        }
+        if (!l) {
+                rn_fail(rc, "rein_loop_new", "%s", what);
+                return NULL;
+        }
+        rn_executor_publish(&l->base);
+        return &l->base;
+}
+
+/* ---- as a guest ---- */
+
+static rn_loop *guest(rein_executor *x, const char *call, int *rc)
+{
+        *rc = 0;
+        if (!x || x->kind != &loop_kind || !of(x)->hosted)
+                *rc = rn_fail(-EINVAL, call, "a loop made with .hosted is needed");
+        else if (!rn_executor_ours(x) || rn_self_if() != of(x)->thread)
+                *rc = rn_fail(-EPERM, call, "the loop belongs to the thread that made it");
+        return *rc < 0 ? NULL : of(x);
+}
+
+int rein_loop_fd(rein_executor *x)
+{
+        RN_CALL();
+        int rc;
+        rn_loop *l = guest(x, "rein_loop_fd", &rc);
+        return l ? rn_poller_fd(l->poller) : rc;
+}
+
+int rein_loop_turn(rein_executor *x)
+{
+        RN_CALL();
+        int rc;
+        rn_loop *l = guest(x, "rein_loop_turn", &rc);
+        if (!l)
+                return rc;
+        rn_swap32(&l->asleep, 0);
+        look(l, 0);
+        run_ready(l);
+        rn_swap32(&l->asleep, 1);
+        if (!rn_list_empty(&l->ready) || has_mail(l)) {
+                rn_swap32(&l->asleep, 0);
+                rn_poller_ring(l->poller); /* the descriptor says so */
+        }
+        rn_poller_alarm(l->poller, rn_fibers_next_timer(l));
+        uint32_t alive = rn_load32(&l->busy) + rn_load32(&l->jobs);
+        return alive > INT32_MAX ? INT32_MAX : (int)alive;
+}
+
+/* ---- the whole program ---- */
+
+typedef struct ending {
+        rein_future *main;
+} ending;
+
+/* ^C cancels main; a second one finds the signal as it was before. */
+static int watch_interrupt(void *arg)
+{
+        ending *e = arg;
+        int rc = rein_wait_signal(rn_interrupt_signal(), REIN_NEVER);
+        if (rc == 0)
+                rein_cancel(e->main, "interrupted");
+        return rc == REIN_ECANCELED ? 0 : rc;
+}
+
+int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
+{
+        RN_CALL();
+        rein_loop_opts o = {.size = sizeof o, .name = "main"};
+        const char *what = NULL;
+        int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
+        if (rc < 0 || !fn)
+                return rein_fail_at(place, rc < 0 ? rc : -EINVAL, "%s", rc < 0 ? what : "rein_run needs a function");
+        if (rn_fiber_of(rn_self_if()))
+                return rein_fail_at(place, -EPERM, "rein_run inside of a loop: its coroutines would stand still");
+        o.hosted = true;
+        rein_executor *x = rein_loop_new(&o);
+        if (!x)
+                return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
+        rn_loop *l = of(x);
+        ending e = {.main = rein_submit_at(place, x, fn, arg, REIN_JOB(.name = "main"))};
+        rein_future *watcher = NULL;
+        if (rn_interrupt_signal())
+                watcher = rein_submit_at(place, x, watch_interrupt, &e,
+                                         REIN_JOB(.name = "interrupt", .background = true));
+        while (!rein_gone(e.main))
+                turn(l, RN_NEVER);
+        rein_receipt *r = NULL;
+        if (watcher) {
+                rein_cancel(watcher, "the program has ended");
+                while (!rein_gone(watcher))
+                        turn(l, RN_NEVER);
+                rein_drop(watcher);
+        }
+        int stuck = rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r);
+        if (stuck == REIN_ESTUCK) {
+                fprintf(stderr, "rein: '%s' left behind when its main had ended:\n", x->name);
+                rein_receipt_print(stderr, r);
+        }
+        rein_receipt_free(r);
+        rein_await(e.main, NULL, REIN_NEVER); /* it was looked at; the trail is its story, when it failed */
+        rc = rein_code(e.main);
+        rein_drop(e.main);
+        rn_fibers_free_idle(l);
+        rein_executor_free(x);
+        return rc;
+}
+
+/* ---- threads for what blocks ---- */
+
+static rein_executor *offload_of(rn_loop *l)
+{
+        if (!l->offload) {
+                char name[RN_NAME_TEXT];
+                snprintf(name, sizeof name, "%.30s offload", l->base.name);
+                l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true));
+                l->offload_is_mine = l->offload != NULL;
+        }
+        return l->offload;
+}
+
+int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job)
+{
+        RN_CALL();
+        rn_fiber *f = rn_fiber_of(rn_self_if());
+        if (!f)
+                return rein_fail_at(place, -EPERM, "rein_to_thread is for coroutines of a loop: here, just call it");
+        rein_executor *x = offload_of(f->loop);
+        if (!x)
+                return rein_wrap_at(place, rein_error_code(rein_trail()), "the loop's pool for blocking calls");
+        return rein_on_at(place, x, fn, arg, job);
+}

@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for many descriptors at once: by epoll(7), and by poll(2) where that is asked for (it is what a system without
+ * epoll has). A descriptor is watched for one event only and then forgotten until it is watched again: numbers are closed
+ * and used again behind our back, and what was registered once and for all would miss the new one's events.
+ *
+ * One thread owns a poller; rn_poller_ring is for everybody. */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "plat/plat.h"
+
+enum { MOST = 64 };
+
+struct rn_poller {
+        int epoll, bell, alarm; /* epoll -1: by poll(2); alarm -1: not hosted */
+        struct pollfd *set;     /* poll(2): [0] is the bell */
+        size_t count, room;
+        int64_t alarm_at;
+};
+
+static int add_own(rn_poller *p, int fd)
+{
+        struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
+        return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+}
+
+static int open_all(rn_poller *p, bool portable)
+{
+        p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (p->bell < 0)
+                return -errno;
+        if (portable) {
+                p->room = 16;
+                p->set = rn_alloc(p->room * sizeof *p->set);
+                if (!p->set)
+                        return -ENOMEM;
+                p->set[0] = (struct pollfd){.fd = p->bell, .events = POLLIN};
+                p->count = 1;
+                return 0;
+        }
+        p->epoll = epoll_create1(EPOLL_CLOEXEC);
+        return p->epoll < 0 ? -errno : add_own(p, p->bell);
+}
+
+int rn_poller_new(bool portable, rn_poller **made)
+{
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        rn_poller *p = rn_alloc(sizeof *p);
+        if (!p)
+                return -ENOMEM;
+        p->epoll = p->bell = p->alarm = -1;
+        p->alarm_at = RN_NEVER;
+        int rc = open_all(p, portable);
+        if (rc < 0)
+                rn_poller_free(p);
+        else
+                *made = p;
+        return rc;
+}
+
+void rn_poller_free(rn_poller *p)
+{
+        if (!p)
+                return;
+        const int fds[] = {p->epoll, p->bell, p->alarm};
+        for (size_t i = 0; i < 3; i++)
+                if (fds[i] >= 0)
+                        close(fds[i]);
+        rn_free(p->set);
+        rn_free(p);
+}
+
+/* ---- who is watched ---- */
+
+static struct pollfd *find(rn_poller *p, int fd)
+{
+        for (size_t i = 1; i < p->count; i++)
+                if (p->set[i].fd == fd)
+                        return &p->set[i];
+        return NULL;
+}
+
+static int watch_by_poll(rn_poller *p, int fd, int events)
+{
+        struct pollfd *old = find(p, fd);
+        if (old) {
+                old->events = (short)events;
+                return 0;
+        }
+        if (p->count == p->room) {
+                struct pollfd *more = rn_alloc(2 * p->room * sizeof *more);
+                if (!more)
+                        return -ENOMEM;
+                for (size_t i = 0; i < p->count; i++)
+                        more[i] = p->set[i];
+                rn_free(p->set);
+                p->set = more;
+                p->room *= 2;
+        }
+        p->set[p->count++] = (struct pollfd){.fd = fd, .events = (short)events};
+        return 0;
+}
+
+int rn_poller_watch(rn_poller *p, int fd, int events)
+{
+        if (p->epoll < 0)
+                return watch_by_poll(p, fd, events);
+        struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
+        if (epoll_ctl(p->epoll, EPOLL_CTL_MOD, fd, &e) == 0)
+                return 0;
+        if (errno != ENOENT)
+                return -errno;
+        return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+}
+
+void rn_poller_unwatch(rn_poller *p, int fd)
+{
+        if (p->epoll >= 0) {
+                struct epoll_event none = {.data.fd = fd};
+                epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
+                return;
+        }
+        struct pollfd *old = find(p, fd);
+        if (old)
+                *old = p->set[--p->count];
+}
+
+/* ---- waiting ---- */
+
+static void drain(int fd)
+{
+        uint64_t count;
+        ssize_t n = read(fd, &count, sizeof count);
+        (void)n; /* EAGAIN: nothing was there */
+}
+
+static struct timespec span_until(int64_t until)
+{
+        int64_t now = until > 0 ? rn_clock() : 0, left = until > now ? until - now : 0;
+        return (struct timespec){.tv_sec = (time_t)(left / 1000000000), .tv_nsec = (long)(left % 1000000000)};
+}
+
+/* epoll_pwait2 has nanoseconds (Linux 5.11); without it they are rounded up to milliseconds. */
+static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t until)
+{
+        struct timespec span = span_until(until);
+        static rn_a32 without;
+        if (!rn_load32(&without)) {
+                long got =
+                        syscall(SYS_epoll_pwait2, epoll, events, n, until == RN_NEVER ? NULL : &span, NULL, (size_t)8);
+                if (got >= 0 || errno != ENOSYS)
+                        return (int)got;
+                rn_store32(&without, 1);
+        }
+        int64_t ms = (int64_t)span.tv_sec * 1000 + (span.tv_nsec + 999999) / 1000000;
+        return epoll_wait(epoll, events, n, until == RN_NEVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
+}
+
+static int epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
+{
+        struct epoll_event events[MOST];
+        int got = wait_by_epoll(p->epoll, events, n < MOST ? n : MOST, until), many = 0;
+        for (int i = 0; i < got; i++) {
+                int fd = events[i].data.fd;
+                if (fd == p->bell || fd == p->alarm)
+                        drain(fd);
+                else
+                        out[many++] = (rn_ready){fd, (int)events[i].events};
+        }
+        return got < 0 && errno != EINTR ? -errno : many;
+}
+
+static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
+{
+        struct timespec span = span_until(until);
+        int got = ppoll(p->set, p->count, until == RN_NEVER ? NULL : &span, NULL), many = 0;
+        if (got < 0)
+                return errno == EINTR ? 0 : -errno;
+        if (p->set[0].revents)
+                drain(p->bell);
+        for (size_t i = 1; i < p->count && many < n;) {
+                if (!p->set[i].revents) {
+                        i++;
+                        continue;
+                }
+                out[many++] = (rn_ready){p->set[i].fd, p->set[i].revents};
+                p->set[i] = p->set[--p->count];
+        }
+        return many;
+}
+
+int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return 0;
+        return p->epoll >= 0 ? epolled(p, out, n, until) : polled(p, out, n, until);
+}
+
+void rn_poller_ring(rn_poller *p)
+{
+        int saved = errno;
+        uint64_t one = 1;
+        ssize_t n = write(p->bell, &one, sizeof one);
+        (void)n; /* full: it rings already */
+        errno = saved;
+}
+
+/* ---- as a guest of another loop ---- */
+
+int rn_poller_fd(rn_poller *p)
+{
+        if (p->epoll < 0)
+                return -ENOTSUP;
+        if (p->alarm < 0) {
+                int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+                if (made < 0)
+                        return -errno;
+                p->alarm = made;
+                int rc = add_own(p, made);
+                if (rc < 0)
+                        return rc;
+        }
+        return p->epoll;
+}
+
+void rn_poller_alarm(rn_poller *p, int64_t at)
+{
+        if (p->alarm < 0 || at == p->alarm_at)
+                return;
+        struct itimerspec when = {{0, 0}, {0, 0}};
+        if (at != RN_NEVER) {
+                when.it_value.tv_sec = (time_t)(at / 1000000000);
+                when.it_value.tv_nsec = (long)(at % 1000000000);
+                if (at <= 0)
+                        when.it_value.tv_nsec = 1; /* zero would switch it off */
+        }
+        timerfd_settime(p->alarm, TFD_TIMER_ABSTIME, &when, NULL);
+        p->alarm_at = at;
+}
