@@ -17,7 +17,7 @@ int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char 
         int rc = rn_clock_start();
         if (rc < 0)
                 return rc;
-        x->receipt = rn_receipt_new();
+        x->receipt = rn_receipt_new(0);
         if (!x->receipt)
                 return -ENOMEM;
         rn_world *w = rn_world_now();

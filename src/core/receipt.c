@@ -6,17 +6,32 @@
 
 struct rein_receipt {
         rein_work *first, *last;
-        size_t count;
+        size_t count;  /* of the chain */
         rein_work *at; /* where the last rein_receipt_at was: number at_index */
         size_t at_index;
-        rein_work *pruned; /* let go with the receipt: here their last reference may be given back */
+        rein_work *pruned;                 /* let go with the receipt: here their last reference may be given back */
+        size_t olds, olds_held, olds_room; /* olds come first in the receipt; held: with those that were pruned */
+        rein_work *old[];                  /* abandoned by an earlier stop, and still there at the restart after it */
 };
 
 static rein_receipt empty;
 
-rein_receipt *rn_receipt_new(void)
+rein_receipt *rn_receipt_new(size_t olds)
 {
-        return rn_alloc(sizeof(rein_receipt));
+        rein_receipt *r = rn_alloc(sizeof *r + olds * sizeof(rein_work *));
+        if (r)
+                r->olds_room = olds;
+        return r;
+}
+
+bool rn_receipt_add_old(rein_receipt *r, rein_work *w)
+{
+        if (r->olds == r->olds_room)
+                return false;
+        rn_future_ref(&w->future);
+        r->old[r->olds++] = w;
+        r->olds_held = r->olds;
+        return true;
 }
 
 rein_receipt *rn_receipt_empty(void)
@@ -44,6 +59,13 @@ void rn_receipt_prune(rein_receipt *r)
 {
         if (!r)
                 return;
+        for (size_t i = r->olds; i-- > 0;) {
+                rein_work *w = r->old[i];
+                if (!rn_future_is(&w->future, RN_GONE))
+                        continue;
+                r->old[i] = r->old[--r->olds];
+                r->old[r->olds] = w;
+        }
         rein_work **from = &r->first;
         r->last = NULL;
         while (*from) {
@@ -62,7 +84,7 @@ void rn_receipt_prune(rein_receipt *r)
 
 size_t rein_receipt_count(const rein_receipt *r)
 {
-        return r ? r->count : 0;
+        return r ? r->olds + r->count : 0;
 }
 
 static const char *stopped_by(const rein_work *w)
@@ -81,10 +103,8 @@ static void describe(const rein_work *w, rein_straggler *s)
         s->gone = rn_future_is(&w->future, RN_GONE);
 }
 
-bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
+static const rein_work *of_chain(const rein_receipt *r, size_t i)
 {
-        if (!r || !out || i >= r->count || out->size < sizeof out->size)
-                return false;
         rein_receipt *cursor = (rein_receipt *)(uintptr_t)r; /* one thread at a time, by the header */
         if (!cursor->at || i < cursor->at_index) {
                 cursor->at = r->first;
@@ -92,25 +112,38 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
         }
         for (; cursor->at_index < i; cursor->at_index++)
                 cursor->at = cursor->at->receipt_next;
+        return cursor->at;
+}
+
+bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
+{
+        if (!r || !out || i >= r->olds + r->count || out->size < sizeof out->size)
+                return false;
         rein_straggler s;
-        describe(cursor->at, &s);
+        describe(i < r->olds ? r->old[i] : of_chain(r, i - r->olds), &s);
         s.size = out->size;
         memcpy(out, &s, out->size < sizeof s ? out->size : sizeof s);
         return true;
 }
 
+static void print_one(FILE *to, const rein_work *w, bool stuck_only)
+{
+        rein_straggler s;
+        char who[96];
+        describe(w, &s);
+        if (s.gone && stuck_only)
+                return;
+        rn_work_describe(w, who, sizeof who);
+        fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
+                s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
+}
+
 static void print(FILE *to, const rein_receipt *r, bool stuck_only)
 {
-        for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next) {
-                rein_straggler s;
-                char who[96];
-                describe(w, &s);
-                if (s.gone && stuck_only)
-                        continue;
-                rn_work_describe(w, who, sizeof who);
-                fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
-                        s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
-        }
+        for (size_t i = 0; r && i < r->olds; i++)
+                print_one(to, r->old[i], stuck_only);
+        for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next)
+                print_one(to, w, stuck_only);
 }
 
 void rein_receipt_print(FILE *to, const rein_receipt *r)
@@ -125,6 +158,9 @@ void rn_receipt_print_stuck(FILE *to, const rein_receipt *r)
 
 bool rn_receipt_stuck(const rein_receipt *r)
 {
+        for (size_t i = 0; r && i < r->olds; i++)
+                if (!rn_future_is(&r->old[i]->future, RN_GONE))
+                        return true;
         for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next)
                 if (!rn_future_is(&w->future, RN_GONE))
                         return true;
@@ -144,6 +180,8 @@ void rein_receipt_free(rein_receipt *r)
 {
         if (!r || r == &empty)
                 return;
+        for (size_t i = 0; i < r->olds_held; i++)
+                rn_future_unref(&r->old[i]->future);
         let_go(r->first);
         let_go(r->pruned);
         rn_free(r);

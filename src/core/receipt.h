@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Receipts link the works themselves, so that adding one needs no memory. A work is in one receipt at most. */
+/* Receipts link the works themselves, so that adding one needs no memory. A work is in one such chain in its life. What
+ * an earlier stop abandoned and has not come back by the restart is in an array besides, which the restart, that may
+ * fail, has made room for. */
 #ifndef RN_CORE_RECEIPT_H
 #define RN_CORE_RECEIPT_H
 
 #include "core/work.h"
 
-rein_receipt *rn_receipt_new(void);                 /* NULL: no memory */
-rein_receipt *rn_receipt_empty(void);               /* one that cannot be added to, for all */
-void rn_receipt_add(rein_receipt *r, rein_work *w); /* r NULL: nothing but the reference given back */
-void rn_receipt_prune(rein_receipt *r);             /* those that ended by themselves after all leave it */
-bool rn_receipt_stuck(const rein_receipt *r);       /* is one of them not gone? */
+rein_receipt *rn_receipt_new(size_t olds);              /* with room for so many; NULL: no memory */
+bool rn_receipt_add_old(rein_receipt *r, rein_work *w); /* takes a reference; false: no room */
+rein_receipt *rn_receipt_empty(void);                   /* one that cannot be added to, for all */
+void rn_receipt_add(rein_receipt *r, rein_work *w);     /* r NULL: nothing but the reference given back */
+void rn_receipt_prune(rein_receipt *r);                 /* those that ended by themselves after all leave it */
+bool rn_receipt_stuck(const rein_receipt *r);           /* is one of them not gone? */
 void rn_receipt_print_stuck(FILE *to, const rein_receipt *r);
 
 #endif

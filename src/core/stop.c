@@ -341,6 +341,24 @@ void rn_stop_init(rein_executor *x)
 
 /* ---- taking work again; freeing ---- */
 
+static size_t abandoned_locked(const rein_executor *x)
+{
+        size_t n = 0;
+        RN_LIST_EACH(l, &x->works)
+                n += rn_future_is(&RN_ITEM(l, rein_work, all)->future, RN_SETTLED);
+        return n;
+}
+
+/* The next stop's, with what earlier ones left behind. */
+static void fill_locked(rein_receipt *r, const rein_executor *x)
+{
+        RN_LIST_EACH(l, &x->works) {
+                rein_work *w = RN_ITEM(l, rein_work, all);
+                if (rn_future_is(&w->future, RN_SETTLED) && !rn_future_is(&w->future, RN_GONE))
+                        rn_receipt_add_old(r, w);
+        }
+}
+
 int rein_executor_restart(rein_executor *x)
 {
         RN_CALL();
@@ -348,7 +366,10 @@ int rein_executor_restart(rein_executor *x)
                 return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
         if (!rn_executor_ours(x))
                 return rn_fail(-EPERM, "rein_executor_restart", "the executor is from before a fork");
-        rein_receipt *fresh = rn_receipt_new(), *old = NULL;
+        rn_lock_take(&x->lock);
+        size_t left = abandoned_locked(x); /* it is stopped, or we say so: they become fewer only */
+        rn_lock_give(&x->lock);
+        rein_receipt *fresh = rn_receipt_new(left), *old = NULL;
         if (!fresh)
                 return -ENOMEM;
         rn_lock_take(&x->lock);
@@ -360,6 +381,7 @@ int rein_executor_restart(rein_executor *x)
                 x->broken = false;
                 x->now_at = x->abandon_at = RN_NEVER;
                 old = x->receipt;
+                fill_locked(fresh, x);
                 x->receipt = fresh;
                 fresh = NULL;
                 if (rn_timer_disarm(&x->timer))

@@ -188,6 +188,39 @@ static void test_the_clock_of_an_old_stop_does_not_harden_the_next(void **state)
         gate_free(&g);
 }
 
+/* What the first stop abandoned still hangs at the second: its receipt says so too, until it is gone. */
+static void test_a_job_abandoned_before_a_restart_is_in_the_next_receipt(void **state)
+{
+        (void)state;
+        stuck s;
+        rein_receipt *r = NULL;
+        stuck_begin(&s);
+        assert_int_equal(rein_executor_stop(s.x, REIN_STOP_NOW, REIN_TIME(1), &r), REIN_ESTUCK);
+        assert_int_equal(rein_receipt_count(r), 1);
+        assert_int_equal(rein_executor_restart(s.x), 0);
+        rein_receipt_free(r);
+        for (int i = 0; i < 2; i++) { /* also over two restarts */
+                assert_int_equal(rein_executor_stop(s.x, REIN_STOP_NOW, REIN_TIME(1), &r), REIN_ESTUCK);
+                assert_int_equal(rein_receipt_count(r), 1);
+                rein_straggler one = {.size = sizeof one};
+                assert_true(rein_receipt_at(r, 0, &one));
+                assert_string_equal(one.stopped_by, "abandoned");
+                assert_false(one.gone);
+                rein_receipt_free(r);
+                assert_int_equal(rein_executor_restart(s.x), 0);
+        }
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        stubborn_let_go(&s.st, 1);
+        EVENTUALLY(u.count == 1 && rein_gone(s.f)); /* the late log */
+        rein_on_unseen(NULL, NULL);
+        assert_int_equal(rein_executor_stop(s.x, REIN_STOP_NOW, REIN_NEVER, &r), 0);
+        assert_int_equal(rein_receipt_count(r), 0);
+        rein_receipt_free(r);
+        rein_drop(s.f);
+        rein_executor_free(s.x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -196,6 +229,7 @@ int main(void)
                 cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_cancel),
                 cmocka_unit_test(test_36_a_harsher_stop_cancels_at_once_however_late_its_deadline),
                 cmocka_unit_test(test_a_restart_forgets_the_moments_of_the_stops_before_it),
+                cmocka_unit_test(test_a_job_abandoned_before_a_restart_is_in_the_next_receipt),
                 cmocka_unit_test(test_the_clock_of_an_old_stop_does_not_harden_the_next),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
