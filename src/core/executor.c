@@ -8,6 +8,7 @@
 #include "core/share.h"
 #include "core/stop.h"
 #include "core/world.h"
+#include "core/text.h"
 
 /* ---- making and freeing ---- */
 
@@ -34,7 +35,7 @@ int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char 
         uint32_t number = ++w->pools_made;
         rn_lock_give(&w->lock);
         if (name && name[0])
-                snprintf(x->name, sizeof x->name, "%s", name);
+                rn_text_copy(x->name, sizeof x->name, name);
         else
                 snprintf(x->name, sizeof x->name, "%s#%u", prefix, number);
         return 0;

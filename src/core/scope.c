@@ -10,6 +10,7 @@
 #include "core/task.h"
 #include "core/work.h"
 #include "core/world.h"
+#include "core/text.h"
 
 /* ---- records ---- */
 
@@ -138,7 +139,7 @@ void rn_scope_whoami(char out[RN_WHO_TEXT])
         if (t && t->now->work)
                 rn_work_describe(t->now->work, out, RN_WHO_TEXT);
         else
-                snprintf(out, RN_WHO_TEXT, "a plain thread");
+                rn_text_copy(out, RN_WHO_TEXT, "a plain thread");
 }
 
 /* The next of the tree below top, parents first; skip: leave out what is below s. */
@@ -175,8 +176,8 @@ void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, con
                 return;
         top->canceled_at = now;
         top->canceled_from = place;
-        snprintf(top->why, sizeof top->why, "%s", why ? why : "cancelled");
-        snprintf(top->who, sizeof top->who, "%s", who ? who : "");
+        rn_text_copy(top->why, sizeof top->why, why ? why : "cancelled");
+        rn_text_copy(top->who, sizeof top->who, who ? who : "");
         if (now >= rn_load64(&top->cancel_at))
                 return; /* its inside is cancelled already, by an earlier deadline or from above */
         for (rn_scope *s = top, *next; s; s = next) {

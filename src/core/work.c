@@ -10,6 +10,7 @@
 #include "core/opts.h"
 #include "core/share.h"
 #include "core/world.h"
+#include "core/text.h"
 
 /* ---- making ---- */
 
@@ -71,7 +72,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         w->on_worker = job->on_worker;
         w->background = job->background;
         if (job->name)
-                snprintf(w->name, sizeof w->name, "%s", job->name);
+                rn_text_copy(w->name, sizeof w->name, job->name);
         if (share)
                 w->share = memcpy(share, job->share, strlen(job->share) + 1);
         w->context = self ? rn_context_ref(self->now->context) : NULL;
@@ -295,9 +296,9 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
                 } else {
                         o->cause = trail;
                         if (self->now->trail && self->now->trail->code == code) /* no memory to take it along */
-                                snprintf(text, n, "%s", self->now->trail->text);
+                                rn_text_copy(text, n, self->now->trail->text);
                         else if (rc == REIN_ECANCELED && reason[0])
-                                snprintf(text, n, "%s", reason);
+                                rn_text_copy(text, n, reason);
                         else
                                 snprintf(text, n, "it returned %d", rc);
                 }
@@ -508,7 +509,7 @@ static bool cut_off(rein_work *w, const char *why)
         if (w->unheeded == REIN_ABANDON_IT) {
                 if (culprit != root && root->canceled_at == RN_NEVER) {
                         root->canceled_at = rn_clock();
-                        snprintf(root->why, sizeof root->why, "%s", why);
+                        rn_text_copy(root->why, sizeof root->why, why);
                 }
                 rn_scope_cut(root);
         }
