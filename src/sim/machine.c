@@ -20,6 +20,14 @@
 #define SHOW(p, n) ((void)0)
 #endif
 
+/* Giving back is a write to all of it. */
+#if defined REIN_TSAN
+void __tsan_write_range(void *at, unsigned long n); /* what a compiler calls; declared nowhere */
+#define ENDS(p, n) __tsan_write_range(p, n)
+#else
+#define ENDS(p, n) ((void)0)
+#endif
+
 /* ---- memory ---- */
 
 enum { IN_USE = 0x5eed, GIVEN_BACK = 0xdead };
@@ -72,6 +80,7 @@ static void m_free(void *p)
                 s->blocks = b->next;
         b->next = s->freed;
         s->freed = b;
+        ENDS(b->bytes, b->size);
         HIDE(b->bytes, b->size);
 }
 
@@ -251,10 +260,12 @@ static rn_sim_task *task_of(uint32_t thread_id)
 static void m_thread_doing(uint32_t id, char *text, size_t n)
 {
         rn_sim_task *t = task_of(id);
+        rn_sim_quiet();
         if (t && !t->ended)
                 rn_sim_describe(t, text, n);
         else if (n)
                 text[0] = 0;
+        rn_sim_loud();
 }
 
 /* Only rein_sim_block is a system call that rein does not make. */

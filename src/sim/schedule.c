@@ -132,7 +132,7 @@ static void run_to_first_point(rn_sim_task *t)
         hand_over(&s->running->coro, t);
 }
 
-int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
+static int spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
         if (s->count == RN_SIM_TASKS)
@@ -151,9 +151,18 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
         rn_sim_born(t);
         rn_weak_born(t);
-        if (s->plan->observe && s->running && !s->starter)
-                run_to_first_point(t);
         return (int)t->id;
+}
+
+int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_quiet();
+        int id = spawn(name, main, arg);
+        rn_sim_loud();
+        if (id >= 0 && s->plan->observe && s->running && !s->starter)
+                run_to_first_point(s->tasks[id]);
+        return id;
 }
 
 /* The library's own threads, which live as long as the world. */
@@ -534,9 +543,11 @@ static rn_sim_task *decide(void)
 
 static rn_sim_task *choose(void)
 {
+        rn_sim_quiet();
         rn_sim->deciding = true;
         rn_sim_task *next = decide();
         rn_sim->deciding = false;
+        rn_sim_loud();
         return next;
 }
 
@@ -574,4 +585,6 @@ void rn_sim_go(void)
         if (first)
                 hand_over(&s->host, first);
         s->running = NULL;
+        for (uint32_t i = 0; i < s->count; i++)
+                rn_coro_join(&s->tasks[i]->coro);
 }

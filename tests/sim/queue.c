@@ -132,60 +132,76 @@ static int priorities(int variant)
         return 0;
 }
 
-/* ---- a user's own: one thread with a list and nothing else ---- */
+/* ---- a user's own: one thread with a list behind a lock ---- */
 
 enum { OWN_ROOM = 8 };
 
 typedef struct own {
+        atomic_flag locked;
         rein_work *list[OWN_ROOM];
-        int count, taken, released;
+        int count;
         bool stopping;
-} own; /* touched between points only, as behind a lock */
+        atomic_int released;
+} own;
+
+static void own_lock(own *o)
+{
+        while (atomic_flag_test_and_set(&o->locked))
+                rein_sim_point("waits for the list");
+}
+
+static int own_put(own *o, rein_work *w, bool anyway)
+{
+        own_lock(o);
+        int rc = (o->stopping && !anyway) || o->count == OWN_ROOM ? REIN_EREJECTED : 0;
+        if (rc == 0)
+                o->list[o->count++] = w;
+        atomic_flag_clear(&o->locked);
+        (void)rein_sim_wake(o, 1);
+        return rc;
+}
 
 static int own_accept(void *self, rein_work *w)
 {
-        own *o = self;
-        if (o->stopping || o->count == OWN_ROOM)
-                return REIN_EREJECTED;
-        o->list[o->count++] = w;
-        o->taken++;
-        (void)rein_sim_wake(o, 1);
-        return 0;
+        return own_put(self, w, false);
 }
 
 static void own_post(void *self, rein_work *w)
 {
-        own *o = self;
-        CHECK(o->count < OWN_ROOM);
-        o->list[o->count++] = w;
-        (void)rein_sim_wake(o, 1);
+        CHECK(own_put(self, w, true) == 0);
 }
 
 static void own_stop(void *self, rein_stop how)
 {
+        own *o = self;
         (void)how;
-        ((own *)self)->stopping = true;
-        (void)rein_sim_wake(self, 1);
+        own_lock(o);
+        o->stopping = true;
+        atomic_flag_clear(&o->locked);
+        (void)rein_sim_wake(o, 1);
 }
 
 static void own_release(void *self)
 {
-        ((own *)self)->released++;
+        count(&((own *)self)->released);
 }
 
 static void own_main(void *arg)
 {
         own *o = arg;
-        for (;;) {
+        for (bool stopping = false; !stopping;) {
+                rein_work *w = NULL;
+                own_lock(o);
                 if (o->count) {
-                        rein_work *w = o->list[0];
+                        w = o->list[0];
                         memmove(&o->list[0], &o->list[1], (size_t)--o->count * sizeof o->list[0]);
-                        rein_work_run(w);
-                } else if (o->stopping) {
-                        return;
-                } else {
-                        (void)rein_sim_sleep_on(o, "own executor", rein_after(REIN_MS(50)));
                 }
+                stopping = !w && o->stopping;
+                atomic_flag_clear(&o->locked);
+                if (w)
+                        rein_work_run(w);
+                else if (!stopping)
+                        (void)rein_sim_sleep_on(o, "own executor", rein_after(REIN_MS(50)));
         }
 }
 
@@ -199,7 +215,7 @@ static int own_executor(int variant)
 {
         (void)variant;
         tally t = {0}, then = {0};
-        own o = {0};
+        own o = {.locked = ATOMIC_FLAG_INIT};
         crew c = {0};
         hand h;
         const rein_executor_ops ops = {
@@ -220,7 +236,7 @@ static int own_executor(int variant)
         rein_executor_free(x);
         while (!atomic_load(&then.ended)) /* promised; after the stop it is the hand's */
                 CHECK(rein_sleep(rein_after(REIN_MS(1))) == 0);
-        CHECK(atomic_load(&then.begun) == 1 && atomic_load(&t.released) == 2);
+        CHECK(atomic_load(&then.begun) == 1 && atomic_load(&t.released) == 2 && atomic_load(&o.released) == 1);
         return 0;
 }
 
