@@ -139,15 +139,15 @@ static uint64_t m_random64(void)
         return rn_sim_random(&rn_sim->numbers);
 }
 
+const char rn_sim_letters[RN_SIM_FAULTS + 1] = "atfighpcl";
+_Static_assert(RN_CHOOSE_ALLOC == 0 && RN_CHOOSE_SPURIOUS == 6, "the faults of the library come first, in its order");
+
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind)
 {
-        static const char letters[RN_CHOOSE_KINDS] = {
-                [RN_CHOOSE_ALLOC] = 'a', [RN_CHOOSE_THREAD] = 't', [RN_CHOOSE_FD] = 'f',      [RN_CHOOSE_INTR] = 'i',
-                [RN_CHOOSE_AGAIN] = 'g', [RN_CHOOSE_SHORT] = 'h',  [RN_CHOOSE_SPURIOUS] = 'p'};
         const rn_sim_state *s = rn_sim;
         if (!s->running || s->over || !(s->plan->faults >> kind & 1))
                 return 0;
-        return rn_sim_pick(n, letters[kind], false);
+        return rn_sim_pick(n, rn_sim_letters[kind], false);
 }
 
 static uint32_t m_choose(uint32_t n, int kind)

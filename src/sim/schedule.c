@@ -13,6 +13,7 @@
 
 #include "core/deadlock.h"
 #include "core/group.h"
+#include "core/scope.h"
 #include "core/task.h"
 #include "core/work.h"
 #include "core/world.h"
@@ -73,10 +74,20 @@ _Noreturn void rn_sim_stop(void)
         leave(NULL);
 }
 
+/* The end of a thread closes what it left open, so that others go on; it was forgotten all the same. */
+static void look_at_what_is_open(const rn_sim_task *t)
+{
+        char open[160];
+        rn_task *self = rn_self_if();
+        if (self && rn_scope_unwind(self, NULL, open, sizeof open))
+                rn_sim_over(REIN_SIM_LEAK, "'%s' ended with %s", t->name, open);
+}
+
 static void task_main(void *arg)
 {
         rn_sim_task *t = arg;
         t->main(t->arg);
+        look_at_what_is_open(t);
         if (rn_self_word())
                 rn_thread_word_ends(rn_self_word());
         t->word = NULL;
@@ -520,8 +531,9 @@ static rn_sim_task *decide(void)
                         stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
                         return NULL;
                 }
+                const bool could = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
                 n = ended ? 1 : without_the_slow(ready, n); /* in the end there is nothing to choose */
-                bool first = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
+                const bool first = could && ready[0] == s->running;
                 rn_sim_task *t = ready[0];
                 if (s->result->steps >= s->plan->max_steps / 5 * 4) {
                         t = in_turn(ready, n);
@@ -534,7 +546,7 @@ static rn_sim_task *decide(void)
                         }
                         t = ready[i];
                 }
-                stepped(t, first && t != ready[0]);
+                stepped(t, could && t != s->running);
                 if (s->over)
                         return NULL;
                 return t;

@@ -23,6 +23,9 @@
 #include "plat/plat.h"
 #include "rein/sim.h"
 
+enum { RN_SIM_FAULTS = 9 }; /* bits of rein_sim_opts.faults */
+extern const char rn_sim_letters[RN_SIM_FAULTS + 1]; /* of each, in rn_pick.about */
+
 enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024 };
 
 typedef enum rn_op_kind {
@@ -233,8 +236,8 @@ char *rn_trace_print(const rn_path *path, uint32_t flags); /* rn_host_free it; N
 int rn_trace_parse(const char *text, rn_path *path, uint32_t *flags, uint64_t *digest, uint64_t *count);
 uint64_t rn_trace_digest(const rn_path *path);
 
-/* shrink.c */
-void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
+/* shrink.c. plan->faults loses those that it fails without. */
+void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
 
 /* reduce.c. One reduction for all the schedules of a search; rn_reduction_next: there is another one. */
 int rn_reduction_begin(rn_reduction **r);

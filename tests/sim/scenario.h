@@ -14,7 +14,8 @@
 #include <string.h>
 
 #include <rein/rein.h>
-#include <rein/sim.h>
+
+#include "crew.h"
 
 typedef struct scenario {
         const char *name;
@@ -27,37 +28,7 @@ typedef struct scenario {
 extern const scenario pool_scenarios[], queue_scenarios[], stop_scenarios[], future_scenarios[], group_scenarios[],
         scope_scenarios[], io_scenarios[], memory_scenarios[]; /* each ends with a name of NULL */
 
-#define CHECK(ok) rein_sim_check(ok)
-
 enum { HARMLESS = REIN_SIM_HARMLESS, RACY = REIN_SIM_HARMLESS | REIN_SIM_EARLY };
-
-/* ---- plain threads ---- */
-
-typedef struct crew {
-        atomic_int running;
-} crew;
-
-typedef struct hand {
-        crew *crew;
-        void (*fn)(void *);
-        void *arg;
-} hand;
-
-void hand_main(void *arg);
-
-/* h lives until crew_join. */
-static inline void crew_go(crew *c, hand *h, const char *name, void (*fn)(void *), void *arg)
-{
-        *h = (hand){c, fn, arg};
-        atomic_fetch_add(&c->running, 1);
-        CHECK(rein_sim_start(name, hand_main, h) == 0);
-}
-
-static inline void crew_join(crew *c)
-{
-        while (atomic_load(&c->running) > 0)
-                (void)rein_sim_sleep_on(c, "waits for its crew", REIN_NEVER);
-}
 
 /* ---- small jobs ---- */
 

@@ -35,14 +35,6 @@ static struct {
         unsigned failed;
 } total;
 
-void hand_main(void *arg)
-{
-        hand h = *(hand *)arg;
-        h.fn(h.arg);
-        atomic_fetch_sub(&h.crew->running, 1);
-        (void)rein_sim_wake(h.crew, 1);
-}
-
 static int run(void *arg)
 {
         const scenario *s = arg;
