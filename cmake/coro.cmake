@@ -12,3 +12,10 @@ list(APPEND rein_sources ${rein_switch})
 # The switch of stacks is told to the sanitizers by hand (src/coro/coro.c says why).
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/coro/coro.c ${rein_switch_ucontext}
         PROPERTIES COMPILE_OPTIONS "$<$<NOT:$<STREQUAL:${REIN_SANITIZE},>>:-fno-sanitize=address$<COMMA>thread>")
+
+# The simulator is what its coroutines run on, as an operating system is: ThreadSanitizer sees the program and the
+# library in a simulation, not the simulator's own work between their steps (src/sim/sim.h).
+file(GLOB rein_simulator ${CMAKE_SOURCE_DIR}/src/sim/*.c)
+list(FILTER rein_simulator EXCLUDE REGEX "_test\\.c$")
+set_source_files_properties(${rein_simulator}
+        PROPERTIES COMPILE_OPTIONS "$<$<STREQUAL:${REIN_SANITIZE},thread>:-fno-sanitize=thread>")

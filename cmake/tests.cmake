@@ -41,7 +41,11 @@ foreach(source IN LISTS test_sources)
         get_filename_component(program ${name} NAME)
         get_filename_component(where ${name} DIRECTORY)
 
-        add_executable(${target} ${source})
+        set(parts ${source})
+        if(source STREQUAL "tests/sim/scenarios_test.c") # one program, a file for each kind of scenario
+                file(GLOB parts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/sim/*.c)
+        endif()
+        add_executable(${target} ${parts})
         set_target_properties(${target} PROPERTIES OUTPUT_NAME ${program}_test CXX_STANDARD 20
                 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/${where})
         target_include_directories(${target} PRIVATE include src tests)

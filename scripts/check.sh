@@ -4,6 +4,7 @@
 #   scripts  the repository's own checks: doors, layers, links; each first shows that it can fail
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
+#   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
@@ -50,6 +51,20 @@ sanitized() { # PRESET
         cmake --build "build/$1" -j "$(nproc)" && scripts/run_tests.sh "build/$1"
 }
 
+# Half of the scenarios on each of two processors. Each fails when it did less than its half of the count.
+lane_sim() {
+        cmake --preset dev -DREIN_BENCH=OFF >build/dev.configure.log 2>&1 || { cat build/dev.configure.log; return 1; }
+        cmake --build build/dev -j "$(nproc)" --target test_sim_scenarios || return
+        local count=${REIN_SIM_COUNT:-1000000} status=0 half
+        REIN_SIM_PART=1/2 REIN_SIM_COUNT=$count build/dev/tests/sim/scenarios_test >build/sim.1.log 2>&1 &
+        REIN_SIM_PART=2/2 REIN_SIM_COUNT=$count build/dev/tests/sim/scenarios_test >build/sim.2.log 2>&1 || status=1
+        wait $! || status=1
+        for half in 1 2; do
+                cat build/sim.$half.log
+        done
+        return $status
+}
+
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
 lane_nightly() { scripts/nightly.sh; }
@@ -79,7 +94,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install asan tsan arm)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim asan tsan arm)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

@@ -125,13 +125,18 @@ static void tsan_forget(rn_coro *c)
         __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
 }
 
-static void tsan_free(rn_coro *c)
+static void tsan_join(rn_coro *c)
 {
         void *mine = __tsan_get_current_fiber();
         __tsan_switch_to_fiber(c->fiber, __tsan_switch_to_fiber_no_sync);
         __tsan_release(c);
         __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
         __tsan_acquire(c);
+}
+
+static void tsan_free(rn_coro *c)
+{
+        tsan_join(c);
         __tsan_destroy_fiber(c->fiber);
 }
 #else
@@ -152,6 +157,11 @@ static void tsan_make(rn_coro *c)
 }
 
 static void tsan_forget(rn_coro *c)
+{
+        (void)c;
+}
+
+static void tsan_join(rn_coro *c)
 {
         (void)c;
 }
@@ -229,6 +239,12 @@ void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
         errno = to->err;
         rn_swap(&from->sp, to->sp);
         __builtin_trap(); /* somebody switched to one that has ended */
+}
+
+void rn_coro_join(rn_coro *c)
+{
+        if (c->stack.low)
+                tsan_join(c);
 }
 
 void rn_coro_free(rn_coro *c)

@@ -97,6 +97,9 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags);
 /* The same for the last time: `from` has ended and may be remade or freed, by `to` or later. */
 __attribute__((noreturn)) void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags);
 
+/* For ThreadSanitizer: what c did until now is before what the caller does next. c is new, stopped or ended. */
+void rn_coro_join(rn_coro *c);
+
 /* Give back what c has. It is new, stopped (its frames are dropped) or ended; a thread's own has nothing. For
  * ThreadSanitizer it is joined: what it did is before what the caller of this does next. */
 void rn_coro_free(rn_coro *c);

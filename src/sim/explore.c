@@ -38,6 +38,10 @@ static int take_opts(search *k, const rein_sim_opts *given, const char **what)
                 int rc = rn_opts_take(o, sizeof *o, given, given->size, what);
                 if (rc < 0)
                         return rc;
+                *what = "rein_sim_opts: reserved is for later, and must be zero";
+                for (size_t i = 0; i < sizeof o->reserved / sizeof o->reserved[0]; i++)
+                        if (o->reserved[i])
+                                return -E2BIG;
         }
         *what = "rein_sim_opts: a generator, depth or fault that does not exist, or a report without its size";
         const uint32_t all = REIN_SIM_SLOW * 2 - 1;
@@ -171,6 +175,7 @@ static int found(search *k, const char *place)
         k->report.failing_steps = (uint32_t)k->result.steps;
         k->report.preemptions = (uint32_t)k->result.preemptions;
         k->report.until_found = k->report.schedules;
+        k->report.hash = k->result.hash;
         if (!k->opts.quiet)
                 print_line(k, "FAIL", last_trace);
         return rein_fail_at(place, REIN_EFOUND, "'%s': %s: %s", k->opts.name, ended_name(k->result.ended),
@@ -288,10 +293,6 @@ static int run_one(search *k, const char *place)
 
 static int begin(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
-        if (rn_virtual())
-                return -EPERM;
-        if (!fn)
-                return -EINVAL;
         const char *what;
         int rc = take_opts(k, opts, &what);
         if (rc < 0)
@@ -315,15 +316,31 @@ static int begin(search *k, way how, const char *place, const rein_sim_opts *opt
         return rc;
 }
 
+/* One at a time: the state of a simulation is the process's. */
+static int alone(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
+{
+        static rn_a32 simulates;
+        uint32_t nobody = 0;
+        if (rn_virtual())
+                return -EPERM;
+        if (!fn)
+                return -EINVAL;
+        if (!rn_cas32(&simulates, &nobody, 1))
+                return -EBUSY;
+        int rc = begin(k, how, place, opts, fn, arg);
+        rn_store32(&simulates, 0);
+        return rc;
+}
+
 int rein_sim_run_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         search k = {0};
-        return begin(&k, run_one, place, opts, fn, arg);
+        return alone(&k, run_one, place, opts, fn, arg);
 }
 
 int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         search k = {0};
         bool dfs = opts && opts->size >= sizeof *opts && opts->generator == REIN_SIM_DFS;
-        return begin(&k, dfs ? depth_first : random_search, place, opts, fn, arg);
+        return alone(&k, dfs ? depth_first : random_search, place, opts, fn, arg);
 }

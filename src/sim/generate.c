@@ -20,19 +20,26 @@ uint64_t rn_sim_random(uint64_t *state)
 
 /* ---- the list ---- */
 
-int rn_path_add(rn_path *path, rn_pick p)
+static bool grow(rn_path *path)
 {
-        if (path->count == path->room) {
-                size_t room = path->room ? 2 * path->room : 256;
-                rn_pick *more = rn_host_alloc(room * sizeof *more);
-                if (!more)
-                        return -1;
+        size_t room = path->room ? 2 * path->room : 256;
+        rn_sim_quiet();
+        rn_pick *more = rn_host_alloc(room * sizeof *more);
+        if (more) {
                 if (path->count)
                         memcpy(more, path->picks, path->count * sizeof *more);
                 rn_host_free(path->picks);
                 path->picks = more;
                 path->room = room;
         }
+        rn_sim_loud();
+        return more;
+}
+
+int rn_path_add(rn_path *path, rn_pick p)
+{
+        if (path->count == path->room && !grow(path))
+                return -1;
         path->picks[path->count++] = p;
         return 0;
 }

@@ -20,6 +20,14 @@
 #define SHOW(p, n) ((void)0)
 #endif
 
+/* Giving back is a write to all of it. */
+#if defined REIN_TSAN
+void __tsan_write_range(void *at, unsigned long n); /* what a compiler calls; declared nowhere */
+#define ENDS(p, n) __tsan_write_range(p, n)
+#else
+#define ENDS(p, n) ((void)0)
+#endif
+
 /* ---- memory ---- */
 
 enum { IN_USE = 0x5eed, GIVEN_BACK = 0xdead };
@@ -72,6 +80,7 @@ static void m_free(void *p)
                 s->blocks = b->next;
         b->next = s->freed;
         s->freed = b;
+        ENDS(b->bytes, b->size);
         HIDE(b->bytes, b->size);
 }
 
@@ -130,15 +139,15 @@ static uint64_t m_random64(void)
         return rn_sim_random(&rn_sim->numbers);
 }
 
+const char rn_sim_letters[RN_SIM_FAULTS + 1] = "atfighpcl";
+_Static_assert(RN_CHOOSE_ALLOC == 0 && RN_CHOOSE_SPURIOUS == 6, "the faults of the library come first, in its order");
+
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind)
 {
-        static const char letters[RN_CHOOSE_KINDS] = {
-                [RN_CHOOSE_ALLOC] = 'a', [RN_CHOOSE_THREAD] = 't', [RN_CHOOSE_FD] = 'f',      [RN_CHOOSE_INTR] = 'i',
-                [RN_CHOOSE_AGAIN] = 'g', [RN_CHOOSE_SHORT] = 'h',  [RN_CHOOSE_SPURIOUS] = 'p'};
         const rn_sim_state *s = rn_sim;
         if (!s->running || s->over || !(s->plan->faults >> kind & 1))
                 return 0;
-        return rn_sim_pick(n, letters[kind], false);
+        return rn_sim_pick(n, rn_sim_letters[kind], false);
 }
 
 static uint32_t m_choose(uint32_t n, int kind)
@@ -251,10 +260,12 @@ static rn_sim_task *task_of(uint32_t thread_id)
 static void m_thread_doing(uint32_t id, char *text, size_t n)
 {
         rn_sim_task *t = task_of(id);
+        rn_sim_quiet();
         if (t && !t->ended)
                 rn_sim_describe(t, text, n);
         else if (n)
                 text[0] = 0;
+        rn_sim_loud();
 }
 
 /* Only rein_sim_block is a system call that rein does not make. */

@@ -34,10 +34,25 @@ typedef struct rn_files {
         bool pending[SIGNALS];
 } rn_files;
 
+static void *quiet_alloc(size_t n)
+{
+        rn_sim_quiet();
+        void *p = rn_host_alloc(n);
+        rn_sim_loud();
+        return p;
+}
+
+static void quiet_free(void *p)
+{
+        rn_sim_quiet();
+        rn_host_free(p);
+        rn_sim_loud();
+}
+
 static rn_files *files(void)
 {
         if (!rn_sim->files)
-                rn_sim->files = rn_host_alloc(sizeof(rn_files));
+                rn_sim->files = quiet_alloc(sizeof(rn_files));
         return rn_sim->files;
 }
 
@@ -66,7 +81,7 @@ static int number(file *x)
 
 static file *make(kind k)
 {
-        file *x = rn_host_alloc(sizeof *x);
+        file *x = quiet_alloc(sizeof *x);
         if (x)
                 x->kind = k;
         return x;
@@ -79,13 +94,13 @@ static int opened(kind k)
         file *x = make(k);
         int fd = number(x);
         if (fd < 0)
-                rn_host_free(x);
+                quiet_free(x);
         return fd;
 }
 
 static ring *ring_new(size_t room)
 {
-        ring *r = rn_host_alloc(sizeof *r + room);
+        ring *r = quiet_alloc(sizeof *r + room);
         if (r)
                 r->room = room;
         return r;
@@ -110,7 +125,7 @@ static void let_go(ring *r, bool writer)
         else
                 r->reader_gone = true;
         if (r->writer_gone && r->reader_gone)
-                rn_host_free(r);
+                quiet_free(r);
 }
 
 static void destroy(file *x)
@@ -119,7 +134,7 @@ static void destroy(file *x)
                 destroy(x->waiting[i]);
         let_go(x->in, false);
         let_go(x->out, true);
-        rn_host_free(x);
+        quiet_free(x);
 }
 
 static int m_close(int fd)
@@ -146,7 +161,7 @@ void rn_sim_files_free(void)
         for (int i = 0; rn_sim->files && i < FILES; i++)
                 if (rn_sim->files->at[i])
                         destroy(rn_sim->files->at[i]);
-        rn_host_free(rn_sim->files);
+        quiet_free(rn_sim->files);
         rn_sim->files = NULL;
 }
 
@@ -331,12 +346,15 @@ static int m_lookup(const char *host, const char *service, rn_sys_addr **list)
 
 static file *listener_at(const char *address)
 {
-        for (int i = 0; rn_sim->files && i < FILES; i++) {
+        file *found = NULL;
+        rn_sim_quiet();
+        for (int i = 0; rn_sim->files && i < FILES && !found; i++) {
                 file *x = rn_sim->files->at[i];
                 if (x && x->kind == LISTENER && strcmp(x->address, address) == 0)
-                        return x;
+                        found = x;
         }
-        return NULL;
+        rn_sim_loud();
+        return found;
 }
 
 static int m_listen(const rn_sys_addr *a, int backlog)
@@ -346,7 +364,9 @@ static int m_listen(const rn_sys_addr *a, int backlog)
                 return -EADDRINUSE;
         int fd = opened(LISTENER);
         if (fd >= 0) {
+                rn_sim_quiet();
                 memcpy(of(fd)->address, a->bytes, ADDRESS);
+                rn_sim_loud();
                 of(fd)->backlog = backlog > 0 && backlog < BACKLOG ? (uint32_t)backlog : BACKLOG;
         }
         return fd;
@@ -365,8 +385,11 @@ static int m_accept(int fd)
         if (!l->waits)
                 return -EAGAIN;
         int got = number(l->waiting[0]);
-        if (got >= 0)
+        if (got >= 0) {
+                rn_sim_quiet();
                 memmove(&l->waiting[0], &l->waiting[1], --l->waits * sizeof l->waiting[0]);
+                rn_sim_loud();
+        }
         return got;
 }
 
@@ -384,9 +407,9 @@ static int m_connect(const rn_sys_addr *a)
         file *far = make(END);
         ring *there = ring_new(SOCKET_ROOM), *back = ring_new(SOCKET_ROOM);
         if (!far || !there || !back) {
-                rn_host_free(far);
-                rn_host_free(there);
-                rn_host_free(back);
+                quiet_free(far);
+                quiet_free(there);
+                quiet_free(back);
                 m_close(fd);
                 return -ENOMEM;
         }

@@ -13,6 +13,7 @@
 
 #include "core/deadlock.h"
 #include "core/group.h"
+#include "core/scope.h"
 #include "core/task.h"
 #include "core/work.h"
 #include "core/world.h"
@@ -73,10 +74,20 @@ _Noreturn void rn_sim_stop(void)
         leave(NULL);
 }
 
+/* The end of a thread closes what it left open, so that others go on; it was forgotten all the same. */
+static void look_at_what_is_open(const rn_sim_task *t)
+{
+        char open[160];
+        rn_task *self = rn_self_if();
+        if (self && rn_scope_unwind(self, NULL, open, sizeof open))
+                rn_sim_over(REIN_SIM_LEAK, "'%s' ended with %s", t->name, open);
+}
+
 static void task_main(void *arg)
 {
         rn_sim_task *t = arg;
         t->main(t->arg);
+        look_at_what_is_open(t);
         if (rn_self_word())
                 rn_thread_word_ends(rn_self_word());
         t->word = NULL;
@@ -132,7 +143,7 @@ static void run_to_first_point(rn_sim_task *t)
         hand_over(&s->running->coro, t);
 }
 
-int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
+static int spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
         if (s->count == RN_SIM_TASKS)
@@ -151,9 +162,18 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
         rn_sim_born(t);
         rn_weak_born(t);
-        if (s->plan->observe && s->running && !s->starter)
-                run_to_first_point(t);
         return (int)t->id;
+}
+
+int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
+{
+        rn_sim_state *s = rn_sim;
+        rn_sim_quiet();
+        int id = spawn(name, main, arg);
+        rn_sim_loud();
+        if (id >= 0 && s->plan->observe && s->running && !s->starter)
+                run_to_first_point(s->tasks[id]);
+        return id;
 }
 
 /* The library's own threads, which live as long as the world. */
@@ -511,8 +531,9 @@ static rn_sim_task *decide(void)
                         stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
                         return NULL;
                 }
+                const bool could = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
                 n = ended ? 1 : without_the_slow(ready, n); /* in the end there is nothing to choose */
-                bool first = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
+                const bool first = could && ready[0] == s->running;
                 rn_sim_task *t = ready[0];
                 if (s->result->steps >= s->plan->max_steps / 5 * 4) {
                         t = in_turn(ready, n);
@@ -525,7 +546,7 @@ static rn_sim_task *decide(void)
                         }
                         t = ready[i];
                 }
-                stepped(t, first && t != ready[0]);
+                stepped(t, could && t != s->running);
                 if (s->over)
                         return NULL;
                 return t;
@@ -534,9 +555,11 @@ static rn_sim_task *decide(void)
 
 static rn_sim_task *choose(void)
 {
+        rn_sim_quiet();
         rn_sim->deciding = true;
         rn_sim_task *next = decide();
         rn_sim->deciding = false;
+        rn_sim_loud();
         return next;
 }
 
@@ -574,4 +597,6 @@ void rn_sim_go(void)
         if (first)
                 hand_over(&s->host, first);
         s->running = NULL;
+        for (uint32_t i = 0; i < s->count; i++)
+                rn_coro_join(&s->tasks[i]->coro);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a schedule that fails to one a person can read: fewer preemptions, fewer steps, fewer surprises, the same way of
- * failing. Local search over the list of picks: leave a stretch out, make one pick plainer, exchange two neighbours;
- * then a depth-first search with one preemption less than was reached, in case the local one is stuck. */
+ * failing. First whole kinds of faults are left out. Then local search over the list of picks: leave a stretch out, make
+ * one pick plainer, exchange two neighbours; then a depth-first search with one preemption less than was reached, in case
+ * the local one is stuck, again and again while it finds one. */
 #include "sim/sim.h"
 
 #include <string.h>
@@ -102,34 +103,58 @@ static bool exchange_neighbours(shrinking *k)
         return any;
 }
 
-static void search_below(shrinking *k)
+/* Without one kind of fault, and without the picks about it. */
+static void leave_fault_out(shrinking *k, unsigned fault)
+{
+        if (!(k->plan.faults >> fault & 1))
+                return;
+        rn_sim_plan plan = k->plan;
+        rn_sim_result r;
+        plan.faults &= ~(1u << fault);
+        k->tried.count = 0;
+        for (size_t i = 0; i < k->best.count; i++)
+                if (k->best.picks[i].about != rn_sim_letters[fault] && rn_path_add(&k->tried, k->best.picks[i]) < 0)
+                        return;
+        if (rn_sim_once(&plan, k->program, &k->tried, &r) < 0 || r.ended != k->ended ||
+            r.preemptions > k->result.preemptions || !copy(&k->best, &k->tried))
+                return;
+        k->plan = plan;
+        k->result = r;
+}
+
+/* A task set aside is a preemption by another name, with many choices: not looked at. */
+static bool search_below(shrinking *k)
 {
         if (!k->result.preemptions)
-                return;
+                return false;
         rn_sim_plan plan = k->plan;
         plan.generator = REIN_SIM_DFS;
         plan.bound = (int64_t)k->result.preemptions - 1;
+        plan.faults &= ~(uint32_t)REIN_SIM_SLOW;
         k->tried.count = 0;
         for (unsigned n = 0; n < MOST_SEARCHED; n++) {
                 rn_sim_result r;
                 if (rn_sim_once(&plan, k->program, &k->tried, &r) < 0)
-                        return;
-                if (r.ended == k->ended) {
-                        copy(&k->best, &k->tried);
+                        return false;
+                if (r.ended == k->ended && copy(&k->best, &k->tried)) {
+                        k->plan.faults = plan.faults;
                         k->result = r;
-                        return;
+                        return true;
                 }
                 if (!rn_path_next(&k->tried))
-                        return;
+                        return false;
         }
+        return false;
 }
 
-void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result)
+void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result)
 {
         shrinking k = {.plan = *plan, .program = program, .best = *path, .result = *result, .ended = result->ended};
         k.plan.generator = RN_SIM_REPLAY;
         k.plan.bound = -1;
         k.plan.tell = false;
+        for (unsigned fault = RN_SIM_FAULTS; fault-- > 0;)
+                leave_fault_out(&k, fault);
         while (k.tries < MOST_TRIES) {
                 bool any = leave_stretches_out(&k);
                 any |= make_plainer(&k);
@@ -137,11 +162,13 @@ void rn_sim_shrink(const rn_sim_plan *plan, const rn_program *program, rn_path *
                 if (!any)
                         break;
         }
-        search_below(&k);
+        while (search_below(&k))
+                ;
         /* Once more, so that the path has what was really asked. */
         rn_sim_result r;
         if (rn_sim_once(&k.plan, program, &k.best, &r) == 0 && r.ended == k.ended)
                 k.result = r;
+        plan->faults = k.plan.faults;
         *path = k.best;
         *result = k.result;
         rn_path_free(&k.tried);

@@ -22,21 +22,28 @@ static rn_a32 key_made;
 static pthread_key_t exit_key;
 static void (*exit_hook)(void *word);
 
-static void thread_ends(void *word)
-{
-        if (exit_hook)
-                exit_hook(word);
-        self_word = NULL;
-}
+/* The coroutines of a thread have a word each: it is changed at every switch, which ThreadSanitizer would call a race. */
+#if defined REIN_TSAN
+#define OF_COROUTINES __attribute__((noinline, no_sanitize("thread")))
+#else
+#define OF_COROUTINES __attribute__((noinline))
+#endif
 
-__attribute__((noinline)) void *rn_self_word(void)
+OF_COROUTINES void *rn_self_word(void)
 {
         return self_word;
 }
 
-__attribute__((noinline)) void rn_self_word_switch(void *word)
+OF_COROUTINES void rn_self_word_switch(void *word)
 {
         self_word = word;
+}
+
+static void thread_ends(void *word)
+{
+        if (exit_hook)
+                exit_hook(word);
+        rn_self_word_switch(NULL);
 }
 
 void rn_thread_word_ends(void *word)
@@ -47,7 +54,7 @@ void rn_thread_word_ends(void *word)
 __attribute__((noinline)) int rn_self_word_set(void *word)
 {
         if (rn_virtual()) {
-                self_word = word;
+                rn_self_word_switch(word);
                 return 0;
         }
         if (!rn_load32(&key_made)) {
