@@ -42,12 +42,17 @@ static bool pokes(const rn_op *a, uint32_t task, const rn_op *b)
         return a->kind == RN_OP_POKE && (a->whom == task || (b->kind == RN_OP_POKE && a->whom == b->whom));
 }
 
+static bool reads(rn_op_kind k)
+{
+        return k == RN_OP_READ || k == RN_OP_PAUSE;
+}
+
 static bool dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
 {
         if (pokes(a, task_b, b) || pokes(b, task_a, a))
                 return true;
         const volatile char *x = a->at, *y = b->at;
-        if (!x || !y || (a->kind == b->kind && (a->kind == RN_OP_READ || a->kind == RN_OP_ADD)))
+        if (!x || !y || (reads(a->kind) && reads(b->kind)) || (a->kind == RN_OP_ADD && b->kind == RN_OP_ADD))
                 return false;
         return x < y + b->len && y < x + a->len;
 }
@@ -164,12 +169,13 @@ static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
         return who;
 }
 
-/* Step i and now are in a race: at i, the other order must be tried, if none of those that lead to it has been. */
+/* Step i and now are in a race: at i, the other order must be tried, if none of those that lead to it has been. There is
+ * none when it is step i that let now's task go on. */
 static void ask_for_the_other_order(const rn_reduction *r, size_t i, const step *now)
 {
         step *before = &r->steps[i];
         const uint64_t who = could_begin(r, i, now), can = who & before->enabled;
-        if (who & (before->backtrack | before->sleep))
+        if ((who & (before->backtrack | before->sleep)) || (!can && who == 1ull << now->task))
                 return;
         if (can >> now->task & 1)
                 before->backtrack |= 1ull << now->task;

@@ -201,6 +201,14 @@ int rn_weak_begin(void)
         return 0;
 }
 
+void rn_weak_unpaused(const volatile void *where)
+{
+        rn_weak *w = rn_sim->weak;
+        for (uint32_t i = 0; w && i < w->locations; i++)
+                if (w->at[i].where == where)
+                        mine()->seen[i] = w->at[i].first + w->at[i].count - 1;
+}
+
 void rn_weak_calm(void)
 {
         rn_weak *w = rn_sim->weak;
@@ -212,6 +220,11 @@ void rn_weak_calm(void)
 }
 
 #else
+
+void rn_weak_unpaused(const volatile void *where)
+{
+        (void)where;
+}
 
 void rn_weak_calm(void)
 {
