@@ -228,6 +228,5 @@ int rn_weak_begin(void);
 void rn_weak_born(const rn_sim_task *t); /* it knows what the running task knows */
 void rn_weak_unpaused(const volatile void *where); /* who spins sees a store in the end */
 void rn_weak_calm(void);                 /* everybody knows everything */
-void rn_weak_end(void);
 
 #endif
