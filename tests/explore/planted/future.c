@@ -363,14 +363,14 @@ static int reported_once(void)
 
 const planted planted_futures[] = {
         {"lost-callback", lost_callback, one_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
-        {"lost-callback-far", lost_callback_far, one_once, BY_PCT(2, 400), COMPLETELY, REIN_SIM_FAILED},
-        {"callback-twice", callback_twice, both_once, BY_BOUND(2, 2000), COMPLETELY, REIN_SIM_FAILED},
-        {"torn-snapshot", torn_snapshot, NULL, BY_BOUND(2, 400), COMPLETELY, REIN_SIM_FAILED},
-        {"two-winners", two_winners, one_winner, BY_RANDOM(100), COMPLETELY, REIN_SIM_FAILED},
-        {"settle-after-cancel", settle_after_cancel, NULL, BY_PCT(2, 200), COMPLETELY, REIN_SIM_FAILED},
-        {"lost-wakeup", lost_wakeup, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_DEADLOCK},
-        {"wakes-nobody", wakes_nobody, NULL, BY_RANDOM(100), COMPLETELY, REIN_SIM_FAILED},
-        {"freed-while-settling", freed_while_settling, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_MISUSE},
-        {"unseen-error", unseen_error, reported_once, BY_BOUND(1, 100), COMPLETELY, REIN_SIM_FAILED},
+        {"lost-callback-far", lost_callback_far, one_once, BY_PCT(2, 60), COMPLETELY, REIN_SIM_FAILED},
+        {"callback-twice", callback_twice, both_once, BY_BOUND(2, 160), COMPLETELY, REIN_SIM_FAILED},
+        {"torn-snapshot", torn_snapshot, NULL, BY_BOUND(2, 180), COMPLETELY, REIN_SIM_FAILED},
+        {"two-winners", two_winners, one_winner, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
+        {"settle-after-cancel", settle_after_cancel, NULL, BY_PCT(2, 40), COMPLETELY, REIN_SIM_FAILED},
+        {"lost-wakeup", lost_wakeup, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"wakes-nobody", wakes_nobody, NULL, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
+        {"freed-while-settling", freed_while_settling, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_MISUSE},
+        {"unseen-error", unseen_error, reported_once, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

@@ -43,6 +43,16 @@ static void far_bugs(void)
         expect(one.ended == REIN_SIM_FAILED && one.preemptions > 0, "and it is found with it");
 }
 
+static void weak_bugs(void)
+{
+        planted_broken = true;
+        bool seen = false;
+        for (const planted *p = planted_weak; p->name; p++)
+                seen = seen || search(p, (explore_plan){.how = EXPLORE_FULL}).ended != REIN_SIM_PASSED;
+        seen = seen || search(named(planted_doors, "dekker-door"), (explore_plan){.how = EXPLORE_FULL}).ended;
+        expect(!seen, "no search through sequentially consistent schedules finds an order that is too weak");
+}
+
 /* ---- twice ---- */
 
 static bool equal(const explored *a, const explored *b)
@@ -125,6 +135,7 @@ int planted_generators(void)
 {
         wrong = 0;
         far_bugs();
+        weak_bugs();
         twice();
         commuting();
         return wrong;

@@ -171,9 +171,9 @@ static void late_child(void)
 }
 
 const planted planted_groups[] = {
-        {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(200), COMPLETELY, REIN_SIM_FAILED},
-        {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 200), COMPLETELY, REIN_SIM_FAILED},
-        {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 1000), COMPLETELY, REIN_SIM_FAILED},
-        {"late-child", late_child, whole_count, BY_RANDOM(200), COMPLETELY, REIN_SIM_FAILED},
+        {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
+        {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
+        {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
+        {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

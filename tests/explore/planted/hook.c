@@ -234,10 +234,10 @@ static void exit_hook_without_task(void)
 }
 
 const planted planted_hooks[] = {
-        {"blind-resend", blind_resend, NULL, BY_DPOR(400), COMPLETELY, REIN_SIM_FAILED},
-        {"hook-too-early", hook_too_early, in_time, BY_DPOR(400), COMPLETELY, REIN_SIM_FAILED},
-        {"stale-generation", stale_generation, NULL, BY_BOUND(2, 400), COMPLETELY, REIN_SIM_FAILED},
-        {"close-does-not-wait", close_does_not_wait, stopped_or_not, BY_RANDOM(400), COMPLETELY, REIN_SIM_MISUSE},
-        {"exit-hook-without-task", exit_hook_without_task, NULL, BY_BOUND(1, 100), COMPLETELY, REIN_SIM_MISUSE},
+        {"blind-resend", blind_resend, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"hook-too-early", hook_too_early, in_time, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
+        {"stale-generation", stale_generation, NULL, BY_BOUND(2, 120), COMPLETELY, REIN_SIM_FAILED},
+        {"close-does-not-wait", close_does_not_wait, stopped_or_not, BY_RANDOM(1280), COMPLETELY, REIN_SIM_MISUSE},
+        {"exit-hook-without-task", exit_hook_without_task, NULL, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_MISUSE},
         {0},
 };

@@ -320,12 +320,12 @@ static void submit_races_stop(void)
 }
 
 const planted planted_pools[] = {
-        {"abandon-frees-permit", abandon_frees_permit, NULL, BY_BOUND(1, 400), COMPLETELY, REIN_SIM_FAILED},
-        {"lent-after-said", lent_after_said, NULL, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
-        {"pool-stopped-looking", pool_stopped_looking, NULL, BY_DPOR(400), COMPLETELY, REIN_SIM_DEADLOCK},
-        {"token-eaten", token_eaten, ran_once, BY_RANDOM(200), COMPLETELY, REIN_SIM_FAILED},
-        {"room-not-told", room_not_told, NULL, BY_PCT(2, 100), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"abandon-frees-permit", abandon_frees_permit, NULL, BY_BOUND(1, 640), COMPLETELY, REIN_SIM_FAILED},
+        {"lent-after-said", lent_after_said, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"pool-stopped-looking", pool_stopped_looking, NULL, BY_DPOR(180), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"token-eaten", token_eaten, ran_once, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
+        {"room-not-told", room_not_told, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_DEADLOCK},
         {"second-stop-postpones", second_stop_postpones, the_earliest_holds, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
-        {"submit-races-stop", submit_races_stop, all_settled, BY_BOUND(2, 200), COMPLETELY, REIN_SIM_FAILED},
+        {"submit-races-stop", submit_races_stop, all_settled, BY_BOUND(2, 160), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

@@ -98,11 +98,11 @@ static void claim_without_acquire(void)
 const planted planted_weak[] = {
         {"acquire-missing", acquire_missing, NULL, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
         {"release-missing", release_missing, NULL, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
-        {"relaxed-drop", relaxed_drop, NULL, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
+        {"relaxed-drop", relaxed_drop, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
         {"claim-without-acquire",
          claim_without_acquire,
          NULL,
-         {.how = EXPLORE_RANDOM, .budget = 1000, .weak = true},
+         {.how = EXPLORE_RANDOM, .budget = 1560, .weak = true},
          BY_WEAK(0),
          REIN_SIM_FAILED},
         {0},

@@ -296,12 +296,12 @@ static void number_reused(void)
 }
 
 const planted planted_work[] = {
-        {"canceled-but-runs", canceled_but_runs, either, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
-        {"reference-after-forbidden", reference_after_forbidden, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_MISUSE},
-        {"counted-twice", counted_twice, other_still_counted, BY_RANDOM(100), COMPLETELY, REIN_SIM_FAILED},
+        {"canceled-but-runs", canceled_but_runs, either, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"reference-after-forbidden", reference_after_forbidden, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_MISUSE},
+        {"counted-twice", counted_twice, other_still_counted, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {"receipt-lies", receipt_lies, listed_or_ran, BY_BOUND(1, 100), COMPLETELY, REIN_SIM_FAILED},
-        {"joins-the-canceled", joins_the_canceled, joined_what_lives, BY_PCT(2, 200), COMPLETELY, REIN_SIM_FAILED},
-        {"disarm-does-not-wait", disarm_does_not_wait, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_MISUSE},
-        {"number-reused", number_reused, NULL, BY_DPOR(400), COMPLETELY, REIN_SIM_FAILED},
+        {"joins-the-canceled", joins_the_canceled, joined_what_lives, BY_PCT(2, 240), COMPLETELY, REIN_SIM_FAILED},
+        {"disarm-does-not-wait", disarm_does_not_wait, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_MISUSE},
+        {"number-reused", number_reused, NULL, BY_DPOR(120), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };
