@@ -4,6 +4,7 @@
 #   scripts  the repository's own checks: doors, layers, links; each first shows that it can fail
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
+#   selftest the explorer finds every planted bug, and nothing in its mended twin
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
@@ -50,6 +51,15 @@ sanitized() { # PRESET
         cmake --build "build/$1" -j "$(nproc)" && scripts/run_tests.sh "build/$1"
 }
 
+lane_selftest() {
+        local ran
+        cmake --preset explore >build/explore.configure.log 2>&1 || { cat build/explore.configure.log; return 1; }
+        cmake --build build/explore -j "$(nproc)" --target explore || return
+        build/explore/tests/explore --selftest | tee build/explore.selftest.log || return
+        ran=$(sed -n 's/^selftest: \([0-9]*\) planted bugs ran.*/\1/p' build/explore.selftest.log)
+        [ "${ran:-0}" -ge 20 ] || { echo "selftest: only ${ran:-0} planted bugs ran"; return 1; }
+}
+
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
 lane_nightly() { scripts/nightly.sh; }
@@ -79,7 +89,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install asan tsan arm)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install selftest asan tsan arm)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2
