@@ -5,6 +5,7 @@
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
 #   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
+#   selftest the explorer finds every planted bug, and nothing in its mended twin
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
@@ -65,6 +66,15 @@ lane_sim() {
         return $status
 }
 
+lane_selftest() {
+        local ran
+        cmake --preset explore >build/explore.configure.log 2>&1 || { cat build/explore.configure.log; return 1; }
+        cmake --build build/explore -j "$(nproc)" --target explore || return
+        build/explore/tests/explore --selftest | tee build/explore.selftest.log || return
+        ran=$(sed -n 's/^selftest: \([0-9]*\) planted bugs ran.*/\1/p' build/explore.selftest.log)
+        [ "${ran:-0}" -ge 20 ] || { echo "selftest: only ${ran:-0} planted bugs ran"; return 1; }
+}
+
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
 lane_nightly() { scripts/nightly.sh; }
@@ -94,7 +104,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim asan tsan arm)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest arm asan tsan)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

@@ -82,8 +82,7 @@ int rein_sim_block(rein_time until)
 {
         if (!rn_virtual())
                 return -EPERM;
-        if (rn_sim->plan->observe) /* a poke comes before this, and is lost, or later */
-                rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &rn_sim->running->poked, .len = 1});
+        rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "enters foreign code"}); /* a poke now comes too early */
         sleep_on(NULL, "blocks in foreign code", until.ns);
         return rn_sim->running->poked ? -EINTR : 0;
 }

@@ -166,8 +166,13 @@ static void m_call(const char *function)
 static void m_pause(void)
 {
         rn_sim_task *me = rn_sim->running;
+        const rn_op last = me->op;
+        const bool known = last.at && rn_sim->plan->observe;
         me->paused_at = rn_sim->progress;
-        rn_sim_op((rn_op){.kind = RN_OP_PAUSE});
+        me->unpaused = false;
+        rn_sim_op((rn_op){.kind = RN_OP_PAUSE, .at = known ? last.at : NULL, .len = last.len});
+        if (known)
+                rn_weak_unpaused(last.at);
 }
 
 /* ---- words and locks ---- */

@@ -4,8 +4,10 @@
  *
  * Of every step is kept: who took it, what it did, who was enabled then, whom to try there as well (backtrack), who was
  * tried (done), who need not be (sleep). When a step depends on an earlier one of another task, and is not ordered after
- * it anyhow, then the other order must be tried: at that earlier step. Order is by vector clocks: of a task's own
- * steps, of dependent steps, of a start, and of a lock given and taken (giving is no step of its own).
+ * it anyhow, then the other order must be tried: at that earlier step, beginning with a task that can begin it. That
+ * need not be the one whose step it is (P. Abdulla et al., "Optimal Dynamic Partial Order Reduction", POPL 2014): with the
+ * first paper's choice a sleep set can hide the one way there. Order is by vector clocks: of a task's own steps, of
+ * dependent steps, of a start, and of a lock given and taken (giving is no step of its own).
  *
  * Only who is next may be chosen here: no faults, no early timers. When time jumps nobody is enabled, so everything
  * before is ordered before everything after. */
@@ -40,12 +42,17 @@ static bool pokes(const rn_op *a, uint32_t task, const rn_op *b)
         return a->kind == RN_OP_POKE && (a->whom == task || (b->kind == RN_OP_POKE && a->whom == b->whom));
 }
 
+static bool reads(rn_op_kind k)
+{
+        return k == RN_OP_READ || k == RN_OP_PAUSE;
+}
+
 static bool dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
 {
         if (pokes(a, task_b, b) || pokes(b, task_a, a))
                 return true;
         const volatile char *x = a->at, *y = b->at;
-        if (!x || !y || (a->kind == b->kind && (a->kind == RN_OP_READ || a->kind == RN_OP_ADD)))
+        if (!x || !y || (reads(a->kind) && reads(b->kind)) || (a->kind == RN_OP_ADD && b->kind == RN_OP_ADD))
                 return false;
         return x < y + b->len && y < x + a->len;
 }
@@ -142,36 +149,60 @@ void rn_reduction_gave(const volatile void *lock)
                 join(g->clock, rn_sim->running->clock);
 }
 
-/* The last earlier step that this one could have come before. */
-static void ask_for_the_other_order(rn_reduction *r, const rn_sim_task *t, const step *now)
+/* Who could begin what remains when step i is taken later: the steps after it that are not ordered after it, and then
+ * now. A task can when its first one there is ordered after none of the others. */
+static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
 {
-        for (size_t i = r->count; i-- > 0;) {
-                step *other = &r->steps[i];
-                if (other->task == t->id || i + 1 <= t->clock[other->task] ||
-                    !dependent(other->task, &other->op, t->id, &now->op))
+        const step *first[RN_SIM_TASKS] = {NULL};
+        const size_t n = r->count;
+        uint64_t who = 0;
+        for (size_t j = i + 1; j <= n; j++) {
+                const step *s = &r->steps[j];
+                if (first[s->task] || (s != now && s->clock[r->steps[i].task] > i))
                         continue;
-                if (other->enabled >> t->id & 1)
-                        other->backtrack |= 1ull << t->id;
-                else
-                        other->backtrack |= other->enabled;
-                return;
+                bool ordered = false;
+                for (uint32_t k = 0; k < rn_sim->count && !ordered; k++)
+                        ordered = first[k] && s->clock[k] > (size_t)(first[k] - r->steps);
+                first[s->task] = s;
+                who |= ordered ? 0 : 1ull << s->task;
         }
+        return who;
 }
 
+/* Step i and now are in a race: at i, the other order must be tried, if none of those that lead to it has been. There is
+ * none when it is step i that let now's task go on. */
+static void ask_for_the_other_order(const rn_reduction *r, size_t i, const step *now)
+{
+        step *before = &r->steps[i];
+        const uint64_t who = could_begin(r, i, now), can = who & before->enabled;
+        if ((who & (before->backtrack | before->sleep)) || (!can && who == 1ull << now->task))
+                return;
+        if (can >> now->task & 1)
+                before->backtrack |= 1ull << now->task;
+        else
+                before->backtrack |= can ? can & (0 - can) : before->enabled;
+}
+
+/* A race is with a step that is ordered before now by nothing but their dependence: one of each other task at most. */
 void rn_reduction_stepped(rn_sim_task *t)
 {
         rn_reduction *r = rn_sim->reduction;
         step *now = &r->steps[r->count];
+        size_t races[RN_SIM_TASKS], n = 0;
         now->task = t->id;
         now->op = t->op;
         now->done |= 1ull << t->id;
-        ask_for_the_other_order(r, t, now);
-        for (size_t i = 0; i < r->count; i++) {
+        for (size_t i = r->count; i-- > 0;) {
                 const step *other = &r->steps[i];
-                if (other->task != t->id && i + 1 > t->clock[other->task] &&
-                    dependent(other->task, &other->op, t->id, &now->op))
-                        join(t->clock, other->clock);
+                if (other->task == t->id || i + 1 <= t->clock[other->task] ||
+                    !dependent(other->task, &other->op, t->id, &now->op))
+                        continue;
+                races[n++] = i;
+                join(t->clock, other->clock);
         }
+        memcpy(now->clock, t->clock, sizeof now->clock);
+        while (n)
+                ask_for_the_other_order(r, races[--n], now);
         const given_lock *g = t->op.kind == RN_OP_LOCK ? given(r, t->op.at, false) : NULL;
         if (g)
                 join(t->clock, g->clock);

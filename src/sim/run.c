@@ -122,7 +122,6 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
                         end(program);
                 }
                 rn_observe_end();
-                rn_weak_end();
                 rn_machine_set(NULL);
                 rn_self_word_switch(word);
         }

@@ -214,7 +214,7 @@ bool rn_sim_ready(rn_sim_task *t)
         case RN_OP_POLL:
                 return t->woken || t->poked || t->until <= s->now || rn_sim_fd_ready(t);
         case RN_OP_PAUSE:
-                return s->progress > t->paused_at;
+                return t->unpaused || (!t->op.at && s->progress > t->paused_at);
         case RN_OP_CALM:
                 return all_calm(t);
         default:
@@ -222,15 +222,33 @@ bool rn_sim_ready(rn_sim_task *t)
         }
 }
 
-/* When nobody is enabled and no timer is left, those that only spin are let go on: they may be counting. */
-static uint32_t spinning(rn_sim_task **ready)
+/* When nobody is enabled, those that only spin are let go on: they may be counting. */
+static bool spinners_go_on(void)
 {
         const rn_sim_state *s = rn_sim;
-        uint32_t n = 0;
-        for (uint32_t i = 0; i < s->count; i++)
-                if (!s->tasks[i]->ended && s->tasks[i]->op.kind == RN_OP_PAUSE)
-                        ready[n++] = s->tasks[i];
-        return n;
+        bool any = false;
+        for (uint32_t i = 0; i < s->count; i++) {
+                rn_sim_task *t = s->tasks[i];
+                if (!t->ended && t->op.kind == RN_OP_PAUSE)
+                        t->unpaused = any = true;
+        }
+        if (any && s->reduction)
+                rn_reduction_calm();
+        return any;
+}
+
+/* t changed something: who spins on it looks again. */
+static void unpause(const rn_sim_task *t)
+{
+        const rn_sim_state *s = rn_sim;
+        const volatile char *at = t->op.at;
+        for (uint32_t i = 0; at && i < s->count; i++) {
+                rn_sim_task *other = s->tasks[i];
+                const volatile char *spun = other->op.at;
+                if (other != t && !other->ended && other->op.kind == RN_OP_PAUSE && spun && at < spun + other->op.len &&
+                    spun < at + t->op.len)
+                        other->unpaused = true;
+        }
 }
 
 static uint32_t enabled(rn_sim_task **ready)
@@ -406,6 +424,14 @@ static bool changes_something(rn_op_kind k)
         return k != RN_OP_PAUSE && k != RN_OP_READ && k != RN_OP_START;
 }
 
+static void note_progress(const rn_sim_task *t)
+{
+        if (!changes_something(t->op.kind))
+                return;
+        rn_sim->progress++;
+        unpause(t);
+}
+
 /* Its memory was given back; a wake reads nothing there. */
 static void look_for_misuse(const rn_sim_task *t)
 {
@@ -420,8 +446,7 @@ static void stepped(rn_sim_task *t, bool preempted)
         r->steps++;
         r->preemptions += preempted;
         r->hash = (r->hash ^ (t->id * 31u + (uint32_t)t->op.kind)) * 1099511628211u;
-        if (changes_something(t->op.kind))
-                s->progress++;
+        note_progress(t);
         if (!serves(t))
                 s->idle_jumps = 0;
         if (s->plan->tell)
@@ -488,8 +513,7 @@ static rn_sim_task *go_on_quietly(rn_sim_task *t)
         rn_sim_state *s = rn_sim;
         if (s->quiet_turns++ == MOST_QUIET_TURNS)
                 stuck(REIN_SIM_LIVELOCK, "no end of what nobody looks at");
-        if (changes_something(t->op.kind))
-                s->progress++;
+        note_progress(t);
         if (!serves(t))
                 s->idle_jumps = 0;
         if (s->plan->tell && s->quiet_turns == 1)
@@ -514,7 +538,9 @@ static rn_sim_task *decide(void)
                         s->over = true;
                         return NULL;
                 }
-                if (n == 0 && (n = spinning(ready)) > 0 && s->idle_jumps++ > MOST_IDLE_JUMPS) {
+                if (n == 0 && spinners_go_on()) {
+                        if (s->idle_jumps++ <= MOST_IDLE_JUMPS)
+                                continue;
                         stuck(REIN_SIM_LIVELOCK, "everybody only spins");
                         return NULL;
                 }

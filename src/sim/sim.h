@@ -43,7 +43,7 @@ typedef enum rn_op_kind {
         RN_OP_POLL,  /* the same, or when its descriptor is ready */
         RN_OP_FD,    /* something is done to a descriptor */
         RN_OP_POKE,  /* as a signal does */
-        RN_OP_PAUSE, /* enabled when somebody else did something */
+        RN_OP_PAUSE, /* enabled when another wrote what was read last; where that is not known: did something */
         RN_OP_CALM,  /* enabled when nobody else can go on */
         RN_OP_END,
         RN_OP_KINDS
@@ -70,6 +70,7 @@ typedef struct rn_sim_task {
         uint64_t slept_at; /* the first to sleep is the first woken */
         int fd, events, wake;
         uint64_t paused_at; /* progress then */
+        bool unpaused;
         uint64_t slow_until;
         int64_t priority;
         uint32_t clock[RN_SIM_TASKS]; /* happens-before, for reduce.c */
@@ -258,7 +259,7 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_
 void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
 void rn_weak_born(const rn_sim_task *t); /* it knows what the running task knows */
+void rn_weak_unpaused(const volatile void *where); /* who spins sees a store in the end */
 void rn_weak_calm(void);                 /* everybody knows everything */
-void rn_weak_end(void);
 
 #endif

@@ -134,8 +134,13 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_
 void rn_weak_born(const rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
-        if (s->weak && s->running)
-                s->weak->of_task[t->id] = *mine();
+        if (!s->weak)
+                return;
+        view *its = &s->weak->of_task[t->id];
+        if (s->running)
+                *its = *mine();
+        else
+                memset(its, 0, sizeof *its);
 }
 
 /* A lock is not weakened: who takes it sees all that was seen by who gave it last. */
@@ -190,15 +195,30 @@ void rn_observe_end(void)
         rn_observe = NULL;
 }
 
+/* One for all schedules: it is large, and little of it is used. */
+static rn_weak *kept;
+
 int rn_weak_begin(void)
 {
         if (!rn_sim->plan->weak)
                 return 0;
-        rn_sim->weak = rn_host_alloc(sizeof *rn_sim->weak);
-        if (!rn_sim->weak)
+        if (!kept)
+                kept = rn_host_alloc(sizeof *kept);
+        if (!kept)
                 return -1;
-        rn_sim->weak->order = rn_sim->plan->order;
+        rn_sim->weak = kept;
+        kept->order = rn_sim->plan->order;
+        kept->locations = 0;
+        memset(&kept->common, 0, sizeof kept->common);
         return 0;
+}
+
+void rn_weak_unpaused(const volatile void *where)
+{
+        rn_weak *w = rn_sim->weak;
+        for (uint32_t i = 0; w && i < w->locations; i++)
+                if (w->at[i].where == where)
+                        mine()->seen[i] = w->at[i].first + w->at[i].count - 1;
 }
 
 void rn_weak_calm(void)
@@ -212,6 +232,11 @@ void rn_weak_calm(void)
 }
 
 #else
+
+void rn_weak_unpaused(const volatile void *where)
+{
+        (void)where;
+}
 
 void rn_weak_calm(void)
 {
@@ -242,9 +267,3 @@ void rn_weak_lock(const volatile void *lock, bool taken)
 }
 
 #endif
-
-void rn_weak_end(void)
-{
-        rn_host_free(rn_sim->weak);
-        rn_sim->weak = NULL;
-}

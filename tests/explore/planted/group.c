@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Groups: who counts a child, and when its error is known. */
+#include "planted.h"
+
+static word live, done, ended, failure;
+
+static void child_ends(void)
+{
+        if (minus(&live, 1) == 0)
+                ring(&done);
+}
+
+/* ---- children of children ---- */
+
+static void grandchild(void *arg)
+{
+        (void)arg;
+        if (planted_broken)
+                plus(&live, 1);
+        put(&ended, 1);
+        child_ends();
+}
+
+static void child(void *arg)
+{
+        (void)arg;
+        if (!planted_broken)
+                plus(&live, 1);
+        explore_start("grandchild", grandchild, NULL);
+        child_ends();
+}
+
+static void close_group(void *arg)
+{
+        (void)arg;
+        wait_for(&done);
+        EXPLORE_CHECK(get(&ended));
+}
+
+/* A child of a child is counted when it begins, not when it is started: the group closes while it still runs. */
+static void closes_while_child_runs(void)
+{
+        live = (word){1};
+        done = ended = (word){0};
+        explore_start("closer", close_group, NULL);
+        explore_start("child", child, NULL);
+}
+
+/* ---- errors ---- */
+
+static void failing_child(void *arg)
+{
+        (void)arg;
+        if (!planted_broken)
+                put(&failure, 5);
+        child_ends();
+        if (planted_broken)
+                put(&failure, 5);
+}
+
+static void close_and_look(void *arg)
+{
+        (void)arg;
+        wait_for(&done);
+        planted_saw[0] = get(&failure);
+        EXPLORE_CHECK(planted_saw[0] == 5);
+}
+
+/* A child leaves the group, then tells it its error: the group has closed without it (problems.md 2.1). */
+static void closes_without_error(void)
+{
+        live = (word){1};
+        done = failure = (word){0};
+        explore_start("closer", close_and_look, NULL);
+        explore_start("child", failing_child, NULL);
+}
+
+/* ---- mirrors ---- */
+
+static rn_lock lock;
+static word handed_over;
+static struct {
+        bool settled, in_group;
+} mirror;
+
+/* The run, which fails and settles the mirror. */
+static void run(void *arg)
+{
+        (void)arg;
+        wait_for(&handed_over);
+        rn_lock_take(&lock);
+        mirror.settled = true;
+        const bool known = mirror.in_group;
+        rn_lock_give(&lock);
+        if (!known)
+                return;
+        put(&failure, 5);
+        child_ends();
+}
+
+static void join_group(void)
+{
+        rn_lock_take(&lock);
+        mirror.in_group = !mirror.settled;
+        if (mirror.in_group)
+                plus(&live, 1);
+        rn_lock_give(&lock);
+}
+
+static void submit_shared(void *arg)
+{
+        (void)arg;
+        if (!planted_broken)
+                join_group();
+        ring(&handed_over);
+        if (planted_broken)
+                join_group();
+        child_ends(); /* the group's own one: no more submits */
+}
+
+/* A mirror is handed to its run before its group knows it: it is settled at once, and the group closes without its error
+ * (met in rein). */
+static void mirror_before_group(void)
+{
+        live = (word){1};
+        done = failure = handed_over = (word){0};
+        lock = (rn_lock){0};
+        mirror.settled = mirror.in_group = false;
+        explore_start("run", run, NULL);
+        explore_start("submitter", submit_shared, NULL);
+        explore_start("closer", close_and_look, NULL);
+}
+
+/* ---- late children ---- */
+
+enum { CLOSED = 1000 };
+
+static void spawn_late(void *arg)
+{
+        (void)arg;
+        uint64_t n = get(&live);
+        do
+                if (n >= CLOSED)
+                        return;
+        while (!planted_broken && !word_cas(&live, &n, n + 1, RN_ORDER_SEQ_CST));
+        if (planted_broken)
+                plus(&live, 1);
+        planted_saw[0] = 1;
+}
+
+static void close_at_once(void *arg)
+{
+        (void)arg;
+        uint64_t n = get(&live);
+        while (!word_cas(&live, &n, n + CLOSED, RN_ORDER_SEQ_CST))
+                ;
+        planted_saw[1] = n;
+}
+
+static int whole_count(void)
+{
+        return planted_saw[0] == planted_saw[1] ? 0 : -EPROTO;
+}
+
+/* A spawn looks whether the group is open, then counts its child: the group closed in between (faults.md 95). */
+static void late_child(void)
+{
+        live = (word){0};
+        explore_start("spawner", spawn_late, NULL);
+        explore_start("closer", close_at_once, NULL);
+}
+
+const planted planted_groups[] = {
+        {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
+        {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
+        {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
+        {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
+        {0},
+};
