@@ -19,6 +19,7 @@ static void nobody(const rein_error *e, void *arg)
 static int pool(int canceled)
 {
         tally t = {0};
+        rein_on_unseen(nobody, NULL); /* an await without memory for its task has seen nothing */
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
         if (!x) /* without memory for this thread's record there is no trail either */
                 return !rein_trail() || poor(rein_error_code(rein_trail())) ? 0 : -EPROTO;
