@@ -29,6 +29,7 @@ OF_THE_SYSTEM = STANDARD & {"setjmp.h", "signal.h", "stdatomic.h", "threads.h", 
 PORTABLE = STANDARD - OF_THE_SYSTEM
 ALSO = {
     "io": {"poll.h", "signal.h", "sys/socket.h"},  # the values its callers pass
+    "sim": {"sanitizer/asan_interface.h", "sanitizer/tsan_interface.h"},
     "coro": {"ucontext.h", "sanitizer/asan_interface.h", "sanitizer/common_interface_defs.h",
              "sanitizer/tsan_interface.h", "valgrind/memcheck.h"},
 }

@@ -327,6 +327,8 @@ static int abandoned(int replace)
                 rein_drop(g);
                 CHECK(rein_sleep(rein_after(REIN_SEC(5))) == 0);
         }
+        while (!atomic_load(&t.released)) /* a stop does not wait for what was abandoned, but says that it is stuck */
+                CHECK(rein_sleep(rein_after(REIN_SEC(5))) == 0);
         stop_and_free(pool, REIN_STOP_QUEUED);
         CHECK(atomic_load(&t.released) == 1 && atomic_load(&t.begun) == atomic_load(&t.ended));
         CHECK(atomic_load(&t.dropped) == abandons); /* the late log */
