@@ -52,6 +52,7 @@ static _Noreturn void leave(rn_sim_task *next)
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
         s->running = next;
+        rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
         rn_coro_leave(&me->coro, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
 }
@@ -65,6 +66,8 @@ static void task_main(void *arg)
 {
         rn_sim_task *t = arg;
         t->main(t->arg);
+        if (t->id != 0)
+                rn_sim_locals_end();
         if (rn_self_word())
                 rn_thread_word_ends(rn_self_word());
         t->word = NULL;
@@ -83,6 +86,7 @@ static void hand_over(rn_coro *from, rn_sim_task *next)
         if (me)
                 me->word = rn_self_word();
         s->running = next;
+        rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
         rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
 }
