@@ -191,28 +191,34 @@ static rn_p_object **bucket(const void *at)
         return &table[((uintptr_t)at >> 3) * 0x9e3779b97f4a7c15u >> 56];
 }
 
+static rn_p_object **place_of(const void *at, rn_p_kind kind)
+{
+        rn_p_object **o = bucket(at);
+        while (*o && ((*o)->at != at || (*o)->kind != kind))
+                o = &(*o)->next;
+        return o;
+}
+
+/* One that was forgotten may still be waited for; what comes after it at its place gets its number. */
 rn_p_object *rn_p_object_of(const void *at, rn_p_kind kind)
 {
-        for (rn_p_object *o = *bucket(at); o; o = o->next)
-                if (o->at == at && o->kind == kind)
-                        return o;
+        rn_p_object **place = place_of(at, kind), *before = *place;
+        if (before && !before->forgotten)
+                return before;
         rn_p_object *o = rn_p_alloc(sizeof *o);
         o->at = at;
         o->kind = kind;
-        o->number = ++numbers[kind];
-        o->next = *bucket(at);
-        *bucket(at) = o;
+        o->number = before ? before->number : ++numbers[kind];
+        o->next = before ? before->next : NULL;
+        *place = o;
         return o;
 }
 
 void rn_p_forget(const void *at, rn_p_kind kind)
 {
-        for (rn_p_object **o = bucket(at); *o; o = &(*o)->next) {
-                if ((*o)->at == at && (*o)->kind == kind) {
-                        *o = (*o)->next;
-                        return;
-                }
-        }
+        rn_p_object *o = *place_of(at, kind);
+        if (o)
+                o->forgotten = true;
 }
 
 const char *rn_p_object_name(const rn_p_object *o, char text[static 32])

@@ -62,6 +62,7 @@ typedef struct rn_p_object {
         const void *at;
         rn_p_kind kind;
         uint32_t number; /* of its kind, in the order of first use */
+        bool forgotten;
         bool known;      /* `type` and `count` are what it began with */
         int type;        /* of a mutex; the clock of a condition */
         uint32_t count;  /* depth, readers, value, who is at the barrier, how far a once is */
