@@ -2,7 +2,7 @@
 # What `make install` puts where, rein.pc and the CMake package. Both find the prefix from their own place, so that the
 # tree may be moved.
 
-install(TARGETS rein rein_static EXPORT rein
+install(TARGETS rein rein_static rein_sim_pthread EXPORT rein
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY include/rein DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
@@ -16,8 +16,10 @@ install(FILES ${CMAKE_BINARY_DIR}/package/reinConfig.cmake ${CMAKE_BINARY_DIR}/p
         DESTINATION ${package_dir})
 
 file(RELATIVE_PATH prefix_from_pc /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-configure_file(cmake/rein.pc.in package/rein.pc @ONLY)
-install(FILES ${CMAKE_BINARY_DIR}/package/rein.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+foreach(pc IN ITEMS rein rein-sim-pthread)
+        configure_file(cmake/${pc}.pc.in package/${pc}.pc @ONLY)
+        install(FILES ${CMAKE_BINARY_DIR}/package/${pc}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endforeach()
 
 foreach(section IN ITEMS 1 3 5 7)
         file(GLOB pages CONFIGURE_DEPENDS docs/man/*.${section})

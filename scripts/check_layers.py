@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core, coro -> plat;
-sim, loop -> coro, core, plat; plat -> nothing but itself. Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The
+"""Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core, coro -> plat; sim, loop ->
+coro, core, plat; plat -> nothing but itself, as the simulator's layer for pthreads. Everybody may include <rein/...>, which
+itself includes only <rein/...> and the C standard's headers. The
 headers of an operating system are src/plat's, and in src/io those that name constants; src/coro speaks to the processor
 and to the tools that watch its stacks.
 Usage: scripts/check_layers.py [--selftest]"""
@@ -19,12 +20,14 @@ MAY_INCLUDE = {
     "io": {"io", "core", "plat"},
     "pool": {"pool", "core", "plat"},
     "sim": {"sim", "coro", "core", "plat"},
+    "sim/pthread": {"sim/pthread"},  # a library of its own, over public headers
     "loop": {"loop", "coro", "core", "plat"},
     "cmd": {"cmd", "pool", "io", "core"},
 }
 STANDARD = {f"{name}.h" for name in (
     "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
     "stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype").split()}
+OWN_SYSTEM = {"plat", "sim/pthread", "cmd"}  # any header of the operating system
 OF_THE_SYSTEM = STANDARD & {"setjmp.h", "signal.h", "stdatomic.h", "threads.h", "time.h"}
 PORTABLE = STANDARD - OF_THE_SYSTEM
 ALSO = {
@@ -40,6 +43,8 @@ def layer_of(place: Path) -> str:
     """"core" for src/core/x.c, "cmd" for cmd/rein/x.c, "" for what has no layer."""
     if place.parts[0] == "cmd":
         return "cmd"
+    if place.parts[:3] == ("src", "sim", "pthread"):
+        return "sim/pthread"
     if place.parts[0] == "src" and len(place.parts) > 2:
         return place.parts[1]
     return ""
@@ -72,7 +77,7 @@ def check(root: Path) -> list[str]:
                 public = angled.startswith("rein/")
                 if public and not (root / "include" / angled).is_file():
                     say(path, text, found.start(), f"no such public header: {angled}")
-                allowed = public or angled in PORTABLE or layer in ("plat", "cmd") or is_test(path)
+                allowed = public or angled in PORTABLE or layer in OWN_SYSTEM or is_test(path)
                 if not allowed and angled not in ALSO.get(layer, ()):
                     say(path, text, found.start(), f"<{angled}> belongs to src/plat, not to src/{layer}")
                 continue
@@ -101,6 +106,9 @@ CLEAN = {
     "src/coro/coro.c": '#include "coro/coro.h"\n#include <ucontext.h>\n#include "plat/plat.h"\n',
     "src/io/io.c": '#include <poll.h>\n#include "core/door.h"\n',
     "src/io/io.h": "",
+    "src/sim/sim.h": '#include "coro/coro.h"\n',
+    "src/sim/pthread/layer.h": '#include <pthread.h>\n#include <rein/io.h>\n',
+    "src/sim/pthread/layer.c": '#include "layer.h"\n',
     "src/pool/pool.h": '#include "core/door.h"\n',
     "cmd/rein/main.c": '#include <unistd.h>\n#include <rein/io.h>\n#include "pool/pool.h"\n',
 }
@@ -116,6 +124,10 @@ VIOLATIONS = [
     {"src/core/door.c": "#include <rein/nothere.h>\n"},
     {"src/core/door.c": '#include "rein/nothere.h"\n'},
     {"src/pool/pool.h": '#include "io/io.h"\n'},
+    {"src/sim/sim.h": '#include "pool/pool.h"\n'},
+    {"src/sim/sim.h": '#include <pthread.h>\n'},
+    {"src/sim/pthread/layer.h": '#include "sim/sim.h"\n'},
+    {"src/core/door.c": '#include "sim/sim.h"\n'},
     {"src/pool/pool.h": "#include <poll.h>\n"},
     {"src/io/io.c": '#include "pool/pool.h"\n'},
     {"src/io/io.c": "#include <unistd.h>\n"},

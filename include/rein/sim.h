@@ -138,12 +138,25 @@ REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 /* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. */
 REIN_API int rein_sim_raise(int signo);
 
-/* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on these four). They
- * may be called inside a simulation only: outside -EPERM, and nothing happens.
+/* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on what follows).
+ *
+ * Which schedule: another number for each of a process, 0 outside. What a layer knows of an object is worth nothing in
+ * the next one. Which task of it: 0 is the main one, the others have numbers in the order of their start. Never block. */
+REIN_API uint64_t rein_sim_number(void);
+REIN_API uint32_t rein_sim_self(void);
+
+/* Once, before any simulation. From then on every task has the program's thread-local variables for itself: the main one
+ * begins with those of the thread that simulates, all others with their initial values. Those of shared libraries stay
+ * one for all. And task_ends (may be NULL) is called in every task that ends, but the main one.
+ * 0; -ENOTSUP: thread-locals stay one for all, as under the thread sanitizer and in a program linked statically with its
+ * C library, and task_ends is called nevertheless; -EPERM: inside a simulation. */
+REIN_API int rein_sim_layer(void (*task_ends)(void));
+
+/* These may be called inside a simulation only: outside -EPERM, and nothing happens.
  *
  * A task like a thread: main(arg) runs until it returns. -EAGAIN: 64 are there, or by REIN_SIM_THREAD.
- * Sleep until rein_sim_wake names the same address, or `until`: 0, REIN_ETIMEOUT; it may return 0 early with
- * REIN_SIM_SPURIOUS. what: for the report of a deadlock; lives for ever. Nothing lies at the address that is looked at.
+ * Sleep until rein_sim_wake names the same address, or `until`: 0, REIN_ETIMEOUT, -EINTR when poked as by a hook region
+ * with REIN_POKE; it may return 0 early with REIN_SIM_SPURIOUS. what: for the report of a deadlock; lives for ever. Nothing lies at the address that is looked at.
  * Wake those who sleep there, the longest asleep first; how many were woken.
  * End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated. Does not return. */
 REIN_API int rein_sim_start(const char *name, void (*main)(void *), void *arg);

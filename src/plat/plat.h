@@ -114,6 +114,21 @@ int rn_self_word_set(void *word); /* -ENOMEM, -EAGAIN: no key for the exit hook 
 /* Called on a thread that ends with its word set (the word is cleared afterwards). Set once, before the first word. */
 void rn_on_thread_exit(void (*hook)(void *word));
 
+/* ---- the program's thread-locals ---- */
+
+/* Where the calling thread has those of the executable; size 0: there are none. */
+typedef struct rn_locals {
+        void *at;
+        size_t size;
+        const void *image; /* what they begin with; zeros after it */
+        size_t image_size;
+} rn_locals;
+
+int rn_locals_find(rn_locals *l); /* 0; -ENOTSUP: they cannot be exchanged, l is empty */
+void rn_locals_save(const rn_locals *l, void *to);
+void rn_locals_load(const rn_locals *l, const void *from); /* of what was saved */
+void rn_locals_begin(const rn_locals *l);                  /* as a new thread has them */
+
 /* ---- threads ---- */
 
 /* Start a detached thread with asynchronous signals blocked (but the poke). name: cut to 15 bytes. stack 0: default. */

@@ -172,6 +172,7 @@ static int found(search *k, const char *place)
         last_trace = rn_trace_print(&k->path, k->plan.faults);
         k->report.trace = last_trace;
         k->report.ended = k->result.ended;
+        k->report.hash = k->result.hash;
         k->report.failing_steps = (uint32_t)k->result.steps;
         k->report.preemptions = (uint32_t)k->result.preemptions;
         k->report.until_found = k->report.schedules;

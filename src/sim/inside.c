@@ -42,6 +42,17 @@ int rein_sim_start(const char *name, void (*main)(void *), void *arg)
         return rn_sim_fault(2, RN_CHOOSE_THREAD) ? -EAGAIN : m->thread_start(main, arg, name);
 }
 
+uint64_t rein_sim_number(void)
+{
+        const rn_machine *m = rn_virtual();
+        return m ? m->generation : 0;
+}
+
+uint32_t rein_sim_self(void)
+{
+        return rn_virtual() && rn_sim->running ? rn_sim->running->id : 0;
+}
+
 /* What the next op of the running task waits for. The time it was woken at decides, not the address: that may be gone. */
 static void sleep_on(const void *address, const char *what, int64_t until)
 {
@@ -62,7 +73,8 @@ int rein_sim_sleep_on(const void *address, const char *what, rein_time until)
         if (rn_sim_fault(2, RN_CHOOSE_SPURIOUS))
                 return 0;
         sleep_on(address, what, until.ns);
-        return rn_sim->running->woken ? 0 : REIN_ETIMEOUT;
+        const rn_sim_task *me = rn_sim->running;
+        return me->woken ? 0 : me->poked ? -EINTR : REIN_ETIMEOUT;
 }
 
 int rein_sim_wake(const void *address, unsigned how_many)

@@ -115,7 +115,7 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
                 w->unseen = unseen;
                 rn_sim_generator_begin();
                 rn_observe_begin();
-                if (rn_weak_begin() < 0 || rn_sim_spawn("main", program_main, NULL) < 0) {
+                if (rn_weak_begin() < 0 || rn_sim_locals_begin() < 0 || rn_sim_spawn("main", program_main, NULL) < 0) {
                         rc = -ENOMEM;
                 } else {
                         rn_sim_go();

@@ -65,6 +65,7 @@ static _Noreturn void leave(rn_sim_task *next)
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
         s->running = next;
+        rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
         rn_coro_leave(&me->coro, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
 }
@@ -87,6 +88,8 @@ static void task_main(void *arg)
 {
         rn_sim_task *t = arg;
         t->main(t->arg);
+        if (t->id != 0)
+                rn_sim_locals_end();
         look_at_what_is_open(t);
         if (rn_self_word())
                 rn_thread_word_ends(rn_self_word());
@@ -106,6 +109,7 @@ static void hand_over(rn_coro *from, rn_sim_task *next)
         if (me)
                 me->word = rn_self_word();
         s->running = next;
+        rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
         rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
 }

@@ -7,6 +7,7 @@
  *      generate.c  who is next and what goes wrong: random, PCT, depth-first, replay
  *      reduce.c    depth-first without what commutes: DPOR with sleep sets (exploring build)
  *      weak.c      loads that get an older store: the weak memory (exploring build)
+ *      locals.c    the program's thread-locals, one set for every task
  *      machine.c   the machine of plat/machine.h: memory, clock, words, locks, threads
  *      net.c       its descriptors: pipes, connections, signals
  *      trace.c     a schedule as text; shrink.c makes it short
@@ -225,6 +226,11 @@ bool rn_sim_freed(const volatile void *at);
 bool rn_sim_commutes(const volatile void *lock); /* a slab's: who is first does not matter */
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
 uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
+
+/* locals.c. The second before the switch of stacks and of rein's word, NULL is the host; the last when a task ends. */
+int rn_sim_locals_begin(void); /* -ENOMEM */
+void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to);
+void rn_sim_locals_end(void);
 
 /* net.c */
 void rn_sim_net(rn_machine *m);

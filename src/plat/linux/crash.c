@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A last word before a crash. The handlers stand only while somebody watches; they run on a stack of their own, since
  * the fault may be an overflow, and give way to whatever was there before. */
-#include <pthread.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -15,7 +15,7 @@ static struct sigaction before[FATAL];
 static stack_t stack_before;
 static char stack[STACK];
 static void (*note)(void);
-static pthread_t watched;
+static const int *watched; /* where the thread has its errno */
 
 static void unwatch(void)
 {
@@ -31,7 +31,7 @@ static void crash(int signo)
         note = NULL;
         for (int i = 0; i < FATAL; i++)
                 sigaction(fatal[i], &before[i], NULL);
-        if (say && pthread_equal(pthread_self(), watched))
+        if (say && watched == &errno)
                 say();
         raise(signo); /* it is blocked in here and comes when the handler returns; a fault repeats by itself */
 }
@@ -43,7 +43,7 @@ void rn_crash_watch(void (*fn)(void))
         if (!fn)
                 return;
         note = fn;
-        watched = pthread_self();
+        watched = &errno;
         stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack};
         sigaltstack(&mine, &stack_before);
         struct sigaction act = {.sa_handler = crash, .sa_flags = SA_ONSTACK};

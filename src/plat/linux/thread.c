@@ -281,17 +281,17 @@ int rn_at_exit(void (*fn)(void))
 /* ---- the machine of a simulation ---- */
 
 rn_aptr rn_simulating;
-static rn_a64 simulating_thread; /* its pthread_t; 0: nobody */
+static rn_a64 simulating_thread; /* where its errno is; 0: nobody */
 
+/* Not by pthread_self: a program linked with the layer for pthreads has that one answer for the task, not the thread. */
 __attribute__((noinline)) const rn_machine *rn_virtual_here(void)
 {
-        _Static_assert(sizeof(pthread_t) <= sizeof(int64_t), "a pthread_t fits the word");
-        return rn_peek64(&simulating_thread) == (int64_t)pthread_self() ? rn_peekptr(&rn_simulating) : NULL;
+        return rn_peek64(&simulating_thread) == (int64_t)(intptr_t)&errno ? rn_peekptr(&rn_simulating) : NULL;
 }
 
 int rn_machine_set(const rn_machine *m)
 {
-        int64_t nobody = 0, me = (int64_t)pthread_self();
+        int64_t nobody = 0, me = (int64_t)(intptr_t)&errno;
         if (!m) {
                 rn_storeptr(&rn_simulating, NULL);
                 rn_store64(&simulating_thread, 0);
