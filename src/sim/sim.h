@@ -264,8 +264,8 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order orde
 void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
 void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
-void rn_weak_born(const rn_sim_task *t); /* it knows what the running task knows */
+void rn_weak_born(const rn_sim_task *t);           /* it knows what the running task knows */
 void rn_weak_unpaused(const volatile void *where); /* who spins sees a store in the end */
-void rn_weak_calm(void);                 /* everybody knows everything */
+void rn_weak_calm(void);                           /* everybody knows everything */
 
 #endif
