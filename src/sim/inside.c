@@ -51,7 +51,7 @@ static void sleep_on(const void *address, const char *what, int64_t until)
         me->woken = me->poked = false;
         me->until = until;
         me->slept_at = ++rn_sim->queue;
-        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = address, .what = what});
+        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = address, .len = 1, .what = what});
         me->until = RN_NEVER;
 }
 
@@ -84,6 +84,6 @@ int rein_sim_block(rein_time until)
                 return -EPERM;
         if (rn_sim->plan->observe) /* a poke comes before this, and is lost, or later */
                 rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &rn_sim->running->poked, .len = 1});
-        sleep_on(NULL, "blocks in foreign code", until.ns);
+        sleep_on(&rn_sim->running->poked, "blocks in foreign code", until.ns);
         return rn_sim->running->poked ? -EINTR : 0;
 }

@@ -313,18 +313,18 @@ static void nested_memory(void)
 }
 
 static const entry list[] = {
-        {"submit-stop", submit_stop, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"submit-stop-now", submit_stop_now, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"submit-idle-exit", submit_idle_exit, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"submit-restart", submit_restart, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"stop-stop", stop_stop, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"stop-restart", stop_restart, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"stop-running", stop_running, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"stop-deadline", stop_deadline, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"lend-take-back", lend_take_back, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"nested-wait", nested_wait, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"circle", circle, {BOUNDED(1), ALL(.budget = 100000)}},
-        {"room-stop", room_stop, {BOUNDED(1), ALL(.budget = 100000)}},
+        {"submit-stop", submit_stop, {BOUNDED(2)}},
+        {"submit-stop-now", submit_stop_now, {BOUNDED(2)}},
+        {"submit-idle-exit", submit_idle_exit, {ALL()}},
+        {"submit-restart", submit_restart, {ALL()}},
+        {"stop-stop", stop_stop, {BOUNDED(2)}},
+        {"stop-restart", stop_restart, {ALL()}},
+        {"stop-running", stop_running, {BOUNDED(2)}},
+        {"stop-deadline", stop_deadline, {BOUNDED(2)}},
+        {"lend-take-back", lend_take_back, {BOUNDED(2)}},
+        {"nested-wait", nested_wait, {BOUNDED(2)}},
+        {"circle", circle, {BOUNDED(2)}},
+        {"room-stop", room_stop, {BOUNDED(2)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 
