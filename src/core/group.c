@@ -358,27 +358,30 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
         return 0;
 }
 
-static bool all_parted(rn_group *g)
+/* closes: and nobody may come any more, from the moment on in which nobody is left. */
+static bool all_parted(rn_group *g, bool closes)
 {
         rn_fired fired = {0};
         rn_scope_lock(g->scope);
         cancel_background(g, &fired);
         bool done = g->unfinished == 0 && rn_list_empty(&g->spawners);
         g->joining = !done;
+        if (done && closes)
+                rn_store32(&g->closing, 1);
         rn_scope_unlock(g->scope);
         rn_fired_carry_out(&fired);
         return done;
 }
 
 /* Wait for the children, whatever is cancelled. check: is that a deadlock? */
-static int join(rn_group *g, rn_task *self, int64_t until, bool check)
+static int join(rn_group *g, rn_task *self, int64_t until, bool check, bool closes)
 {
-        if (all_parted(g))
+        if (all_parted(g, closes))
                 return 0;
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"the children of the group of", g->place});
         rn_waiting waiting;
         int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
-        while (rc == 0 && !all_parted(g)) {
+        while (rc == 0 && !all_parted(g, closes)) {
                 rn_wait_lend(self, &(rn_waits){.group = g}, &waiting); /* a child may have come since */
                 rc = rn_wait_turn_looking(self, until, false, &waiting);
         }
@@ -395,7 +398,7 @@ int rein_group_join(rein_group *group, rein_time until)
         int rc = check_owner(group, "rein_group_join", self, &g);
         if (rc < 0 || !g)
                 return rc;
-        return join(g, self, until.ns, true);
+        return join(g, self, until.ns, true, false);
 }
 
 static rein_error *chain_failures(rn_group *g)
@@ -422,7 +425,6 @@ static void release(rn_group *g, rn_task *self)
         self->now->scope = s->parent && s->parent->task == self ? s->parent : NULL;
         rn_scope_lock(s);
         s->group = NULL;
-        rn_store32(&g->closing, 1);
         rn_scope_unlock(s);
         rn_slab_give(&rn_world_now()->groups, g);
         rn_scope_leave(s);
@@ -465,13 +467,13 @@ int rein_group_close(rein_group *group, int rc)
         rn_scope *s = g->scope;
         if (rc < 0)
                 rn_scope_cancel_record(s, "the group's body failed", g->place);
-        int stuck = join(g, self, RN_NEVER, true);
+        int stuck = join(g, self, RN_NEVER, true, true);
         if (stuck == REIN_EDEADLOCK) { /* told once; the children are cancelled, and must be waited for all the same */
                 rein_error *e = rn_trail_take(self, REIN_EDEADLOCK);
                 rn_unseen(e);
                 rn_error_unref(e);
                 rn_scope_cancel_record(s, "waiting for the group's children is a deadlock", g->place);
-                join(g, self, RN_NEVER, false);
+                join(g, self, RN_NEVER, false, true);
         }
         bool concerned =
                 (rc == REIN_ECANCELED || g->canceled || g->overtaken) && rn_load64(&s->cancel_at) <= rn_clock();
@@ -504,7 +506,7 @@ int rein_group_close(rein_group *group, int rc)
 void rn_group_force_close(rn_task *t, rn_group *g)
 {
         rn_scope_cancel_record(g->scope, "the job that opened the group ended without closing it", g->place);
-        join(g, t, RN_NEVER, false);
+        join(g, t, RN_NEVER, false, true);
         rein_error *chain = chain_failures(g);
         rn_unseen(chain);
         rn_error_unref(chain);

@@ -62,7 +62,7 @@ static void sleep_on(const void *address, const char *what, int64_t until)
         me->woken = me->poked = false;
         me->until = until;
         me->slept_at = ++rn_sim->queue;
-        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = address, .what = what});
+        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = address, .len = 1, .what = what});
         me->until = RN_NEVER;
 }
 
@@ -94,7 +94,10 @@ int rein_sim_block(rein_time until)
 {
         if (!rn_virtual())
                 return -EPERM;
-        rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "enters foreign code"}); /* a poke now comes too early */
-        sleep_on(NULL, "blocks in foreign code", until.ns);
+        if (rn_sim->plan->observe) /* a poke comes before this, and is lost, or later */
+                rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &rn_sim->running->poked, .len = 1});
+        else
+                rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "enters foreign code"});
+        sleep_on(&rn_sim->running->poked, "blocks in foreign code", until.ns);
         return rn_sim->running->poked ? -EINTR : 0;
 }

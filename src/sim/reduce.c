@@ -189,8 +189,13 @@ void rn_reduction_stepped(rn_sim_task *t)
         rn_reduction *r = rn_sim->reduction;
         step *now = &r->steps[r->count];
         size_t races[RN_SIM_TASKS], n = 0;
+        now->op = t->op;               /* its addresses are those of this run */
+        if (r->count + 1 < r->fixed) { /* as before, and what it asks for has been asked for */
+                memcpy(t->clock, now->clock, sizeof t->clock);
+                r->count++;
+                return;
+        }
         now->task = t->id;
-        now->op = t->op;
         now->done |= 1ull << t->id;
         for (size_t i = r->count; i-- > 0;) {
                 const step *other = &r->steps[i];

@@ -132,6 +132,15 @@ static bool once(looking *l)
         return l->result.ended == REIN_SIM_PASSED;
 }
 
+static states last_states;
+
+size_t explore_states(uint64_t *out, size_t room)
+{
+        size_t n = last_states.count < room ? last_states.count : room;
+        memcpy(out, last_states.seen, n * sizeof *out);
+        return n;
+}
+
 static bool spent(const looking *l)
 {
         return l->out.schedules >= (l->how->budget ? l->how->budget : 2000000);
@@ -218,6 +227,7 @@ explored explore_by(const scenario *s, const explore_plan *how, bool narrate)
                 if (narrate)
                         tell(&l);
         }
+        last_states = l.states;
         l.out.states = l.states.count;
         l.out.states_digest = l.states.digest;
         rn_path_free(&l.path);

@@ -50,6 +50,9 @@ explored explore(const scenario *s);
 /* The same, with another plan. tell: narrate the failing schedule. */
 explored explore_by(const scenario *s, const explore_plan *plan, bool tell);
 
+/* The different final states of the last search; how many. */
+size_t explore_states(uint64_t *out, size_t room);
+
 /* A task beside the running one. It must work: dies when it does not. */
 void explore_start(const char *name, void (*main)(void *), void *arg);
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hook regions and the poke: a stop reaches whoever is inside, is repeated until he leaves, and never comes outside. */
+#include <errno.h>
+
+#include "scenarios/scenarios.h"
+
+static rein_scope scope, shield;
+static rein_hook hook, inner;
+
+enum { STOPS, CLOSED, OUTSIDE, POKED, CLOSED_TOO, CODE, CANCELED };
+
+static bool is_open;
+
+static void stop(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(is_open); /* confined to the region */
+        mark[STOPS]++;
+}
+
+static void cancel(void *arg)
+{
+        (void)arg;
+        rein_scope_cancel(&scope, "no more");
+        mark[CANCELED]++;
+}
+
+static void set_up(void)
+{
+        begin();
+        is_open = false;
+        rein_scope_open(&scope, REIN_NEVER);
+        /* the clock and the hand are there, and a region was open before */
+        EXPLORE_CHECK(rein_hook_open(&hook, stop, NULL) == 0 && rein_hook_close(&hook, 0) == 0);
+}
+
+static void clean_up(void)
+{
+        int rc = rein_scope_close(&scope, REIN_ECANCELED);
+        EXPLORE_CHECK(rc == REIN_ESTOPPED || rc == REIN_ECANCELED);
+}
+
+static void close_cancel(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        int rc = rein_hook_open(&hook, stop, NULL);
+        if (rc == 0) {
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+                EXPLORE_CHECK(mark[CLOSED] == (mark[STOPS] ? 1 + REIN_ECANCELED : 1));
+        } else {
+                EXPLORE_CHECK(rc == REIN_ECANCELED && mark[STOPS] == 0);
+        }
+        is_open = false;
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPS] <= 1);
+        clean_up();
+}
+
+/* It blocks until it is stopped, and the first stop may have come too early: so it is sent again. */
+static rn_a32 may_block;
+
+static void unblock(void *arg)
+{
+        stop(arg);
+        rn_sim_wake(&may_block, 1); /* lost, when nobody sleeps yet */
+}
+
+static void block_foreign(void)
+{
+        rn_sim_task *me = rn_sim->running;
+        rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &may_block, .len = 1});
+        me->woken = me->poked = false;
+        me->until = RN_NEVER;
+        me->slept_at = ++rn_sim->queue;
+        rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = &may_block, .len = 1});
+}
+
+static void cancel_resend(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                block_foreign(); /* for ever, if a stop were lost */
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        clean_up();
+}
+
+/* The same by the signal. What comes after the region is never interrupted by it. */
+static void poke(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        if (rein_hook_open(&hook, REIN_POKE, NULL) == 0) {
+                EXPLORE_CHECK(rein_sim_block(REIN_NEVER) == -EINTR);
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        mark[OUTSIDE] = rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[OUTSIDE] == 0);
+        explore_calm();
+        clean_up();
+}
+
+/* A region that may end by itself in the moment of the poke. */
+static void poke_close(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        if (rein_hook_open(&hook, REIN_POKE, NULL) == 0) {
+                mark[POKED] = rein_sim_block(REIN_NOWAIT);
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        }
+        mark[OUTSIDE] = rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[OUTSIDE] == 0);
+        explore_calm();
+        clean_up();
+}
+
+/* A region in a region: the inner one is stopped, then the outer one, each in itself. */
+static int stops_inner;
+
+static void stop_inner(void *arg)
+{
+        (void)arg;
+        stops_inner++;
+}
+
+static void nested(void)
+{
+        set_up();
+        stops_inner = 0;
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, stop, NULL) == 0) {
+                if (rein_hook_open(&inner, stop_inner, NULL) == 0) {
+                        mark[CLOSED_TOO] = 1 + rein_hook_close(&inner, 0);
+                        EXPLORE_CHECK(mark[CLOSED_TOO] == (stops_inner ? 1 + REIN_ECANCELED : 1));
+                }
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+                EXPLORE_CHECK(mark[CLOSED] == (mark[STOPS] ? 1 + REIN_ECANCELED : 1));
+        }
+        is_open = false;
+        explore_calm();
+        clean_up();
+}
+
+/* A shield in a region holds the hook back for its grace, and not longer than it is open. */
+static bool shielded;
+
+static void stop_unshielded(void *arg)
+{
+        stop(arg);
+        EXPLORE_CHECK(!shielded);
+}
+
+static void shield_in_region(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, stop_unshielded, NULL) == 0) {
+                rein_shield_open(&shield, REIN_SEC(1));
+                int before = mark[STOPS];
+                shielded = before == 0;
+                mark[CODE] = rein_checkpoint();
+                EXPLORE_CHECK(mark[CODE] == 0);
+                shielded = false;
+                int rc = rein_scope_close(&shield, 0);
+                EXPLORE_CHECK(rc == 0);
+                if (before == 0)
+                        rein_sim_block(rein_after(REIN_MS(1)));
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        clean_up();
+}
+
+/* The same with a poke, nested, and the shield between. */
+static void poke_nested_shield(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        if (rein_hook_open(&hook, REIN_POKE, NULL) == 0) {
+                rein_shield_open(&shield, REIN_SEC(1));
+                if (rein_hook_open(&inner, REIN_POKE, NULL) == 0) {
+                        mark[POKED] = rein_sim_block(rein_after(REIN_MS(1)));
+                        mark[CLOSED_TOO] = 1 + rein_hook_close(&inner, 0);
+                        EXPLORE_CHECK(mark[CLOSED_TOO] == 1); /* the shield's grace has not passed */
+                }
+                EXPLORE_CHECK(rein_scope_close(&shield, 0) == 0);
+                EXPLORE_CHECK(rein_sim_block(REIN_NEVER) == -EINTR);
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+        }
+        mark[OUTSIDE] = rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[OUTSIDE] == 0);
+        explore_calm();
+        clean_up();
+}
+
+/* The deadline instead of a cancel: the hand strikes. */
+static void deadline_close(void)
+{
+        begin();
+        is_open = false;
+        static rein_time at;
+        at = rein_after(REIN_MS(1));
+        rein_scope_open(&scope, at);
+        EXPLORE_CHECK(rein_hook_open(&hook, stop, NULL) == 0 && rein_hook_close(&hook, 0) == 0);
+        explore_go();
+        is_open = true;
+        EXPLORE_CHECK(rein_hook_open(&hook, stop, NULL) == 0);
+        rein_sim_block(at);
+        mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        EXPLORE_CHECK(mark[CLOSED] == (mark[STOPS] ? 1 + REIN_ECANCELED : 1));
+        is_open = false;
+        rein_sim_block(rein_after(REIN_MS(20)));
+        explore_calm();
+        EXPLORE_CHECK(rein_scope_close(&scope, REIN_ECANCELED) == REIN_ETIMEOUT);
+}
+
+static const entry list[] = {
+        {"hook-close-cancel", close_cancel, {ALL(), BOUNDED(1, .slabs = true)}},
+        {"hook-cancel-resend", cancel_resend, {ALL(), BOUNDED(1, EARLY(2))}},
+        {"poke", poke, {ALL(), BOUNDED(1, EARLY(2))}},
+        {"poke-close", poke_close, {ALL(), BOUNDED(1, EARLY(2))}},
+        {"hook-nested", nested, {ALL(), BOUNDED(1, EARLY(2))}},
+        {"hook-shield", shield_in_region, {BOUNDED(2)}},
+        {"poke-nested-shield", poke_nested_shield, {BOUNDED(2)}},
+        {"hook-deadline-close", deadline_close, {ALL()}},
+};
+
+const entries hook_scenarios = ENTRIES(list);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pools: submits, stops, idle exits and restarts that meet; permits lent and taken back; circles. In the end every job
+ * has an outcome, and no thread is left. */
+#include <errno.h>
+
+#include "scenarios/scenarios.h"
+
+static rein_executor *pool;
+static rein_future *future, *other;
+
+enum { RAN, RAN_TOO, CODE, CODE_TOO, STOPPED, STOPPED_TOO, RELEASED, WAITED, RESTARTED };
+
+static int job(void *arg)
+{
+        ++*(int *)arg;
+        return 0;
+}
+
+static void submit(void *arg)
+{
+        future = rein_submit(pool, job, arg, NULL);
+}
+
+static void stop_queued(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_stop(pool, REIN_STOP_QUEUED, REIN_NEVER, NULL);
+}
+
+static void stop_now(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_stop(pool, REIN_STOP_NOW, REIN_NEVER, NULL);
+}
+
+static void outcome(void)
+{
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_EREJECTED || mark[CODE] == REIN_ECANCELED);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
+        EXPLORE_CHECK(rein_executor_unfinished(pool) == 0);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+static void submit_stop(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("submit", submit, &mark[RAN]);
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1 && mark[CODE] != REIN_ECANCELED);
+        EXPLORE_CHECK(rein_executor_threads(pool) == 0);
+        outcome();
+}
+
+static void submit_stop_now(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("submit", submit, &mark[RAN]);
+        explore_start("stop", stop_now, &mark[STOPPED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1);
+        EXPLORE_CHECK(rein_executor_threads(pool) == 0);
+        outcome();
+}
+
+/* The thread gives up being idle in the moment in which a job comes. */
+static void submit_idle_exit(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .idle_ns = REIN_MS(1)));
+        static rein_time at;
+        at = rein_after(REIN_MS(1));
+        explore_go();
+        rein_sim_block(at);
+        future = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0);
+        explore_calm();
+        outcome();
+}
+
+static void restart(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_restart(pool);
+}
+
+static void submit_restart(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        EXPLORE_CHECK(rein_executor_stop(pool, REIN_STOP_NOW, REIN_NEVER, NULL) == 0);
+        explore_go();
+        explore_start("submit", submit, &mark[RAN]);
+        explore_start("restart", restart, &mark[RESTARTED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RESTARTED] == 1 || mark[RESTARTED] == 1 - EBUSY);
+        outcome();
+}
+
+static void stop_stop(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        explore_start("stop too", stop_now, &mark[STOPPED_TOO]);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1 && mark[STOPPED_TOO] == 1);
+        EXPLORE_CHECK(rein_executor_threads(pool) == 0);
+        rein_executor_free(pool);
+}
+
+static void stop_restart(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        EXPLORE_CHECK(rein_executor_stop(pool, REIN_STOP_NOW, REIN_NEVER, NULL) == 0);
+        explore_go();
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        explore_start("restart", restart, &mark[RESTARTED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1);
+        EXPLORE_CHECK(mark[RESTARTED] == 1 || mark[RESTARTED] == 1 - EBUSY);
+        rein_executor_free(pool);
+}
+
+/* A job runs while the pool stops. Everybody who waits for it is told. */
+static void stop_running(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        explore_start("stop", stop_now, &mark[STOPPED]);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1);
+        outcome();
+}
+
+/* A stop that is over at its deadline, whatever the job does. */
+static int sleeping_job(void *arg)
+{
+        ++*(int *)arg;
+        rein_sim_block(rein_after(REIN_MS(5)));
+        return 0;
+}
+
+static void stop_in_time(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_stop(pool, REIN_STOP_NOW, rein_after(REIN_MS(1)), NULL);
+}
+
+static void nobody_told(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+}
+
+static void stop_deadline(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[RELEASED]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, sleeping_job, &mark[RAN], REIN_JOB(.on_worker = true));
+        explore_start("stop", stop_in_time, &mark[STOPPED]);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(10)));
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[STOPPED] == 1 || mark[STOPPED] == 1 + REIN_ESTUCK);
+        EXPLORE_CHECK(mark[CODE] == REIN_EABANDONED || mark[CODE] == REIN_ECANCELED);
+        EXPLORE_CHECK(mark[RELEASED] == (mark[CODE] == REIN_EABANDONED));
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+/* ---- permits ---- */
+
+static int inner_wait;
+
+/* Waits for a job of its own pool, with a limit, so that it cannot run it itself: it lends its permit. */
+static int outer_job(void *arg)
+{
+        (void)arg;
+        rein_future *f = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        inner_wait = rein_await(f, NULL, rein_after(REIN_SEC(1)));
+        rein_drop(f);
+        return inner_wait;
+}
+
+static void lend_take_back(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, outer_job, NULL, REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, job, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
+        mark[WAITED] = rein_await(other, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN_TOO] == 1);
+        explore_calm();
+        rein_drop(future);
+        rein_drop(other);
+        rein_executor_free(pool);
+}
+
+/* The same without a limit: it runs it itself, or has it run. */
+static int nesting_job(void *arg)
+{
+        (void)arg;
+        rein_future *f = rein_submit(pool, job, &mark[RAN], NULL);
+        int rc = rein_await(f, NULL, REIN_NEVER);
+        rein_drop(f);
+        return rc;
+}
+
+static void nested_wait(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, nesting_job, NULL, NULL);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
+        explore_calm();
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+/* Two jobs that wait for each other: one at least is told, and then both end. */
+static rn_a32 both_there;
+
+static int waits_for_other(void *arg)
+{
+        (void)arg;
+        while (!rn_load32(&both_there))
+                rn_pause(0);
+        mark[RAN] = 1 + rein_await(other, NULL, REIN_NEVER);
+        return 0;
+}
+
+static int waits_for_first(void *arg)
+{
+        (void)arg;
+        mark[RAN_TOO] = 1 + rein_await(future, NULL, REIN_NEVER);
+        return 0;
+}
+
+static void circle(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rn_set32(&both_there, 0);
+        explore_go();
+        future = rein_submit(pool, waits_for_other, NULL, REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, waits_for_first, NULL, REIN_JOB(.on_worker = true));
+        rn_store32(&both_there, 1);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0);
+        EXPLORE_CHECK(rein_await(other, NULL, REIN_NEVER) == 0);
+        explore_calm();
+        const int knot = 1 + REIN_EDEADLOCK;
+        EXPLORE_CHECK(mark[RAN] == knot || mark[RAN_TOO] == knot);
+        EXPLORE_CHECK((mark[RAN] == knot || mark[RAN] == 1) && (mark[RAN_TOO] == knot || mark[RAN_TOO] == 1));
+        rein_drop(future);
+        rein_drop(other);
+        rein_executor_free(pool);
+}
+
+/* Full queue, one place: who waits for room is let in, or told of the stop. */
+static rein_future *third;
+
+static void submit_third(void *arg)
+{
+        third = rein_submit(pool, job, arg, NULL);
+}
+
+static void room_stop(void)
+{
+        begin();
+        pool = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_WAIT));
+        explore_go();
+        future = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        explore_start("submit", submit_third, &mark[RAN_TOO]);
+        explore_start("stop", stop_now, &mark[STOPPED]);
+        explore_calm();
+        mark[CODE_TOO] = rein_code(third);
+        EXPLORE_CHECK(mark[RAN_TOO] == (mark[CODE_TOO] == 0));
+        EXPLORE_CHECK(mark[CODE_TOO] != REIN_EPENDING && mark[STOPPED] == 1);
+        rein_drop(third);
+        outcome();
+}
+
+/* A pool whose thread cannot be started for want of memory says so to the job; it does not keep it for ever. */
+static void nested_memory(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, outer_job, NULL, REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+static const entry list[] = {
+        {"submit-stop", submit_stop, {BOUNDED(2)}},
+        {"submit-stop-now", submit_stop_now, {BOUNDED(2)}},
+        {"submit-idle-exit", submit_idle_exit, {ALL()}},
+        {"submit-restart", submit_restart, {ALL()}},
+        {"stop-stop", stop_stop, {BOUNDED(2)}},
+        {"stop-restart", stop_restart, {ALL()}},
+        {"stop-running", stop_running, {BOUNDED(2)}},
+        {"stop-deadline", stop_deadline, {BOUNDED(2)}},
+        {"lend-take-back", lend_take_back, {BOUNDED(2)}},
+        {"nested-wait", nested_wait, {BOUNDED(2)}},
+        {"circle", circle, {BOUNDED(2)}},
+        {"room-stop", room_stop, {BOUNDED(2)}},
+        {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+};
+
+const entries pool_scenarios = ENTRIES(list);

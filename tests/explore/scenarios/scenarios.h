@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The scenarios: small programs on the real library in which a few tasks do a few calls at once, and what must hold
+ * however they meet. Each names the searches it is put to. A search by ALL, FULL or BOUNDED must come to its end: it is
+ * complete (BOUNDED: within its preemptions). What only SAMPLED looks at is not complete, and the table says so.
+ *
+ * A body: begin(), set up, explore_go(), the race, explore_calm(), then look and clean up. Set-up and clean-up are not
+ * explored. mark[] is what a scenario found out: the final state that searches are compared by. */
+#ifndef TESTS_EXPLORE_SCENARIOS_H
+#define TESTS_EXPLORE_SCENARIOS_H
+
+#include "explore/explore.h"
+#include "rein/rein.h"
+
+typedef enum when { NEVER_RUN, ALWAYS, NIGHTLY } when;
+
+typedef struct search {
+        when when;
+        explore_plan plan;
+} search;
+
+enum { MOST_SEARCHES = 5 };
+
+typedef struct entry {
+        const char *name;
+        void (*body)(void);
+        search searches[MOST_SEARCHES];
+} entry;
+
+#define ALL(...)            {ALWAYS, {.how = EXPLORE_ALL, __VA_ARGS__}}
+#define FULL(...)           {ALWAYS, {.how = EXPLORE_FULL, __VA_ARGS__}}
+#define BOUNDED(b, ...)     {ALWAYS, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
+#define RANDOM(n, ...)      {ALWAYS, {.how = EXPLORE_RANDOM, .budget = (n), __VA_ARGS__}}
+#define PCT(d, n, ...)      {ALWAYS, {.how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__}}
+#define BY_NIGHT_ALL(...)   {NIGHTLY, {.how = EXPLORE_ALL, __VA_ARGS__}}
+#define BY_NIGHT(b, ...)    {NIGHTLY, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
+#define EARLY(n)            .faults = REIN_SIM_EARLY, .most_surprises = (n) /* the racy clock: so many timers too soon */
+#define OUT_OF_MEMORY       .faults = REIN_SIM_ALLOC, .most_surprises = 1   /* each allocation in turn */
+
+typedef struct entries {
+        const entry *list;
+        size_t count;
+} entries;
+
+#define ENTRIES(list) {list, sizeof(list) / sizeof((list)[0])}
+
+extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
+        share_scenarios, clock_scenarios;
+
+enum { MARKS = 24 };
+extern int mark[MARKS];
+
+void begin(void);
+void count(void *at); /* ++*(int *)at: a release, a hook */
+
+/* A pool with so many threads that exist already, and are idle. */
+rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
+/* An executor that runs whatever comes at once, in the thread it comes from. */
+rein_executor *inline_executor(void);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Shared runs: who joins, who leaves, and the run itself, which ends when the last one has left. */
+#include "scenarios/scenarios.h"
+
+static rein_executor *pool;
+static rein_future *future, *other;
+
+enum { RAN, ANSWER, ANSWER_TOO, CODE, CODE_TOO, RELEASED, WAITED, VALUES };
+
+static void release_value(void *v)
+{
+        (void)v;
+        mark[VALUES]++;
+}
+
+static int run(void *arg)
+{
+        (void)arg;
+        mark[RAN]++;
+        return rein_give(&mark[RAN], release_value);
+}
+
+static void released(void *arg)
+{
+        (void)arg;
+        mark[RELEASED]++;
+}
+
+static rein_future *join_run(void)
+{
+        static int told;
+        return rein_submit(pool, run, &told, REIN_JOB(.share = "it", .release = released));
+}
+
+static void cancel(void *arg)
+{
+        rein_future *f = arg;
+        mark[f == future ? ANSWER : ANSWER_TOO] = 1 + (int)rein_cancel(f, "no more");
+}
+
+static void told(rein_future *f, int *code)
+{
+        *code = rein_code(f);
+        EXPLORE_CHECK(*code == 0 || *code == REIN_ECANCELED);
+        EXPLORE_CHECK((*code == 0) == (rein_value(f, NULL) == &mark[RAN]));
+}
+
+static void finish(void)
+{
+        rein_executor_free(pool);
+        EXPLORE_CHECK(mark[VALUES] == mark[RAN]);
+}
+
+/* The only waiter leaves while it starts and runs. */
+static void last_leaves(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        explore_start("cancel", cancel, future);
+        explore_calm();
+        told(future, &mark[CODE]);
+        EXPLORE_CHECK(mark[RELEASED] == 1 && mark[RAN] <= 1);
+        rein_drop(future);
+        finish();
+}
+
+/* Both leave. */
+static void both_leave(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        other = join_run();
+        explore_start("cancel", cancel, future);
+        explore_start("cancel too", cancel, other);
+        explore_calm();
+        told(future, &mark[CODE]);
+        told(other, &mark[CODE_TOO]);
+        EXPLORE_CHECK(mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        finish();
+}
+
+/* One comes while the last one leaves: it joins a run that goes on, or has one of its own; never one that was cancelled. */
+static void come(void *arg)
+{
+        (void)arg;
+        other = join_run();
+}
+
+static void leave_join(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        explore_start("cancel", cancel, future);
+        explore_start("come", come, NULL);
+        explore_calm();
+        told(future, &mark[CODE]);
+        told(other, &mark[CODE_TOO]);
+        EXPLORE_CHECK(mark[CODE_TOO] == 0 && mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        finish();
+}
+
+static void join_memory(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        other = join_run();
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        mark[CODE_TOO] = rein_code(other);
+        EXPLORE_CHECK(mark[CODE] != REIN_EPENDING && mark[CODE_TOO] != REIN_EPENDING && mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        finish();
+}
+
+static const entry list[] = {
+        {"share-last-leaves", last_leaves, {ALL()}},
+        {"share-both-leave", both_leave, {ALL()}},
+        {"share-leave-join", leave_join, {BOUNDED(2)}},
+        {"share-memory", join_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+};
+
+const entries share_scenarios = ENTRIES(list);

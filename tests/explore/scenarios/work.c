@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Jobs: cancelled, claimed and abandoned while they start, run and end. A job runs at most once, its argument is released
+ * once, and what it is told agrees with what happened. */
+#include <errno.h>
+
+#include "scenarios/scenarios.h"
+
+static rein_executor *pool;
+static rein_future *future, *other;
+
+enum { RAN, ANSWER, ANSWER_TOO, CODE, RELEASED, RAN_TOO, WAITED, STOPPED };
+
+static int job(void *arg)
+{
+        (void)arg;
+        mark[RAN]++;
+        return 0;
+}
+
+static void released(void *arg)
+{
+        (void)arg;
+        mark[RELEASED]++;
+}
+
+static void cancel(void *arg)
+{
+        *(int *)arg = 1 + (int)rein_cancel(future, "no more");
+}
+
+static void the_end(void)
+{
+        rein_executor_free(pool);
+        EXPLORE_CHECK(mark[RELEASED] == 1);
+}
+
+/* NEVER_STARTED: it did not run. TOO_LATE: it did. ASKED: a thread had it, which may look once more before it begins;
+ * begun, it heeds nothing. */
+static void agrees(int answer)
+{
+        mark[CODE] = rein_code(future);
+        if (answer != 1 + (int)REIN_ASKED)
+                EXPLORE_CHECK(mark[RAN] == (answer == 1 + (int)REIN_TOO_LATE));
+        EXPLORE_CHECK(mark[CODE] == (mark[RAN] ? 0 : REIN_ECANCELED));
+}
+
+static int told[4];
+
+static void cancel_start(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_calm();
+        agrees(mark[ANSWER]);
+        rein_drop(future);
+        the_end();
+}
+
+/* The thread is not there yet. */
+static void cancel_first_start(void)
+{
+        begin();
+        pool = rein_pool_new(REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_calm();
+        agrees(mark[ANSWER]);
+        rein_drop(future);
+        the_end();
+}
+
+/* It runs already when it is cancelled, and looks. */
+static int looking_job(void *arg)
+{
+        (void)arg;
+        mark[RAN]++;
+        return rein_checkpoint();
+}
+
+static void cancel_completion(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, looking_job, told, REIN_JOB(.release = released, .on_worker = true));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        if (mark[ANSWER] == 1 + (int)REIN_NEVER_STARTED)
+                EXPLORE_CHECK(mark[RAN] == 0 && mark[CODE] == REIN_ECANCELED);
+        else if (mark[ANSWER] == 1 + (int)REIN_TOO_LATE)
+                EXPLORE_CHECK(mark[RAN] == 1 && mark[CODE] == 0);
+        else
+                EXPLORE_CHECK(mark[CODE] == (mark[RAN] && mark[CODE] == 0 ? 0 : REIN_ECANCELED));
+        rein_drop(future);
+        the_end();
+}
+
+/* It ignores the cancel past the grace, and comes back in the moment in which it is given up. */
+static int stubborn_job(void *arg)
+{
+        rein_sim_block(*(rein_time *)arg);
+        mark[RAN]++;
+        return 0;
+}
+
+static void nobody_told(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+}
+
+static void cancel_abandon(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[STOPPED]); /* the late log */
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        static rein_time at;
+        at = rein_after(REIN_MS(1));
+        explore_go();
+        future = rein_submit(pool, stubborn_job, &at,
+                             REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .on_worker = true));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(5)));
+        mark[CODE] = rein_code(future);
+        if (mark[RAN])
+                EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_EABANDONED);
+        else
+                EXPLORE_CHECK(mark[CODE] == REIN_ECANCELED);
+        EXPLORE_CHECK(mark[STOPPED] == (mark[CODE] == REIN_EABANDONED)); /* it came back, and that was told */
+        EXPLORE_CHECK(rein_gone(future));
+        rein_drop(future);
+        the_end();
+}
+
+static void cancel_cancel(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_start("cancel too", cancel, &mark[ANSWER_TOO]);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0) && mark[RAN] <= 1);
+        rein_drop(future);
+        the_end();
+}
+
+/* The waiter runs it itself, or the thread does. */
+static void claim_start(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
+        explore_calm();
+        rein_drop(future);
+        the_end();
+}
+
+static void claim_cancel(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        agrees(mark[ANSWER]);
+        EXPLORE_CHECK(mark[WAITED] == (mark[RAN] ? 0 : REIN_EFAILED));
+        rein_drop(future);
+        the_end();
+}
+
+/* start_by comes in the moment in which the thread takes it. */
+static void start_by(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        static rein_time at;
+        at = rein_after(REIN_MS(1));
+        other = rein_submit(pool, stubborn_job, &at, REIN_JOB(.on_worker = true));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released, .start_by = at, .on_worker = true));
+        rein_sim_block(rein_after(REIN_MS(2)));
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[CODE] == (mark[RAN] == 2 ? 0 : REIN_EREJECTED));
+        rein_drop(future);
+        rein_drop(other);
+        the_end();
+}
+
+/* The time limit and the end. */
+static int job_until(void *arg)
+{
+        int rc = rein_await(other, NULL, *(rein_time *)arg);
+        mark[RAN]++;
+        mark[ANSWER] = rc;
+        return rc == REIN_ETIMEOUT ? 0 : rc;
+}
+
+static void limit_end(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_promise *p = rein_promise_new(&other);
+        static rein_time at;
+        explore_go();
+        at = rein_after(REIN_MS(1));
+        future = rein_submit(pool, job_until, &at,
+                             REIN_JOB(.release = released, .limit_ns = REIN_MS(1), .on_worker = true));
+        rein_sim_block(at);
+        rein_promise_keep(p, NULL, NULL);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[RAN] == 1 && (mark[CODE] == 0 || mark[CODE] == REIN_ETIMEOUT));
+        rein_drop(future);
+        rein_promise_drop(p);
+        rein_drop(other);
+        the_end();
+}
+
+/* A submit in which one allocation fails: the future says so, and the argument is released. */
+static void submit_memory(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == -ENOMEM);
+        rein_drop(future);
+        the_end();
+}
+
+static void first_submit_memory(void)
+{
+        begin();
+        pool = rein_pool_new(REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released, .on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == -ENOMEM || mark[CODE] == REIN_EREJECTED);
+        rein_drop(future);
+        the_end();
+}
+
+static const entry list[] = {
+        {"cancel-start", cancel_start, {ALL()}},
+        {"cancel-first-start", cancel_first_start, {ALL()}},
+        {"cancel-completion", cancel_completion, {ALL()}},
+        {"cancel-abandon", cancel_abandon, {BOUNDED(2)}},
+        {"cancel-cancel-job", cancel_cancel, {ALL()}},
+        {"claim-start", claim_start, {ALL()}},
+        {"claim-cancel", claim_cancel, {ALL()}},
+        {"start-by", start_by, {ALL()}},
+        {"limit-end", limit_end, {ALL()}},
+        {"submit-memory", submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+        {"first-submit-memory", first_submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+};
+
+const entries work_scenarios = ENTRIES(list);
