@@ -70,7 +70,7 @@ lane_selftest() {
         local ran
         cmake --preset explore >build/explore.configure.log 2>&1 || { cat build/explore.configure.log; return 1; }
         cmake --build build/explore -j "$(nproc)" --target explore || return
-        build/explore/tests/explore --selftest | tee build/explore.selftest.log || return
+        build/explore/tests/explore/explore --selftest | tee build/explore.selftest.log || return
         ran=$(sed -n 's/^selftest: \([0-9]*\) planted bugs ran.*/\1/p' build/explore.selftest.log)
         [ "${ran:-0}" -ge 20 ] || { echo "selftest: only ${ran:-0} planted bugs ran"; return 1; }
 }
