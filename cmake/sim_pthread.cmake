@@ -10,9 +10,9 @@ set_target_properties(rein_sim_pthread PROPERTIES POSITION_INDEPENDENT_CODE ON C
         EXPORT_NAME sim_pthread)
 target_include_directories(rein_sim_pthread PRIVATE include)
 target_compile_definitions(rein_sim_pthread PRIVATE _GNU_SOURCE)
-# Why not by the thread sanitizer: src/sim/pthread/layer.h.
+# Why not watched by sanitizers: src/sim/pthread/layer.h.
 target_compile_options(rein_sim_pthread PRIVATE -fno-builtin
-        $<$<STREQUAL:${REIN_SANITIZE},thread>:-fno-sanitize=thread>)
+        $<$<NOT:$<STREQUAL:${REIN_SANITIZE},>>:-fno-sanitize=all>)
 target_link_libraries(rein_sim_pthread PRIVATE $<BUILD_INTERFACE:rein_flags> $<BUILD_INTERFACE:rein_strict>)
 
 # -u: all of it is linked at once, so that it may stand before a librein.a that calls what is wrapped.

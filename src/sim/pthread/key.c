@@ -23,6 +23,7 @@ typedef struct key {
 static key *keys; /* of this schedule */
 static pthread_key_t key_count;
 static void (*destroy_outside[PTHREAD_KEYS_MAX])(void *value);
+static uint64_t set_in[PTHREAD_KEYS_MAX]; /* the last schedule in which a key from outside was set */
 
 void rn_p_keys_reset(void)
 {
@@ -81,6 +82,9 @@ void *__wrap_pthread_getspecific(pthread_key_t number)
 {
         if (!rein_simulated())
                 return __real_pthread_getspecific(number);
+        /* A sanitizer's runtime asks in the middle of anything: nothing may be allocated for it here. */
+        if (number < PTHREAD_KEYS_MAX && set_in[number] != rein_sim_number())
+                return __real_pthread_getspecific(number);
         const rn_p_value *v = value_of(rn_p_self(), number);
         if (v)
                 return v->value;
@@ -94,6 +98,8 @@ int __wrap_pthread_setspecific(pthread_key_t number, const void *value)
         rn_p_thread *me = rn_p_self();
         if (number >= MADE_INSIDE && !*key_of(number))
                 return EINVAL;
+        if (number < PTHREAD_KEYS_MAX)
+                set_in[number] = rein_sim_number();
         rn_p_value *v = value_of(me, number);
         if (!v) {
                 v = rn_p_alloc(sizeof *v);

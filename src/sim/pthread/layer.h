@@ -8,8 +8,9 @@
  * schedule begins. An object that was not seen yet is as its initializer left it: free, and empty.
  *
  * All of it belongs to the simulating thread, and between two points of the schedule a task is alone; so there is no
- * lock. It is compiled without the thread sanitizer, which would see many threads in it; what the program's threads may
- * conclude from each other is told to it by rn_p_gives and rn_p_gets. */
+ * lock. It is compiled without sanitizers: their own runtimes call what is wrapped, some before they are ready, and the
+ * one for threads would see many threads in here. What the program's threads may conclude from each other is told to
+ * that one by rn_p_gives and rn_p_gets. */
 #ifndef RN_SIM_PTHREAD_LAYER_H
 #define RN_SIM_PTHREAD_LAYER_H
 
