@@ -8,8 +8,9 @@
  * be, and may be run a million times: what it leaves behind in memory of its own must be set again at its start.
  *
  * Reported without a line from you: a deadlock (with who waits for what), a livelock, a task or pool left behind, memory
- * of the library never given back or given back twice, a failure nobody saw, and a program that does not do the same
- * again under the same schedule.
+ * of the library never given back or given back twice, a value that rein was given and released twice or never, a scope,
+ * group, region or set closed by who may not close it, a pool that lost a permit, a thread or a place in its queue, a
+ * failure nobody saw, and a program that does not do the same again under the same schedule.
  *
  * Inside the program: do not start threads or fork; do not block in the kernel (a read of a real pipe is refused and
  * reported; regular files are fine); do not wait for a variable without rein_sim_point; do not read real time, real
@@ -55,13 +56,15 @@ enum {
 /* How a schedule ended. */
 enum {
         REIN_SIM_PASSED,
-        REIN_SIM_FAILED,        /* the program answered a negative code, or rein_sim_check said no */
+        REIN_SIM_FAILED,        /* the program answered a negative code, rein_sim_check said no, or a pool of
+                                   rein's does not add up */
         REIN_SIM_DEADLOCK,      /* nobody can run and no timer will change that */
         REIN_SIM_LIVELOCK,      /* max_steps were not enough, the last fifth of them in fair order */
         REIN_SIM_LEFT_RUNNING,  /* the program returned and a task of its never ends */
         REIN_SIM_LEAK,          /* the program returned and an object of its was never given back */
         REIN_SIM_UNSEEN,        /* a job failed, and nobody looked */
-        REIN_SIM_MISUSE,        /* what a program in a simulation may not do; memory given back twice */
+        REIN_SIM_MISUSE,        /* what a program in a simulation may not do; an [owner] call that would answer
+                                   -EPERM; memory or a value given back twice */
         REIN_SIM_UNSTABLE       /* the same schedule gave another run */
 };
 

@@ -28,8 +28,10 @@ static void box_unref(box *b)
 {
         if (rn_sub32(&b->refs, 1) != 0)
                 return;
-        if (b->key->release && b->value)
+        if (b->key->release && b->value) {
+                rn_owed(b->key->release, b->value, -1);
                 b->key->release(b->value);
+        }
         rn_free(b);
 }
 
@@ -97,6 +99,7 @@ int rein_context_set(const rein_key *k, void *value)
         }
         b->key = k;
         b->value = value;
+        rn_owed(value ? k->release : NULL, value, 1);
         rn_context *old = self->now->context;
         self->now->context = front;
         rn_context_unref(old);

@@ -182,6 +182,23 @@ int rn_fail(int code, const char *call, const char *fmt, ...)
         return code;
 }
 
+int rn_misused(const char *call, const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        set_trail(-EPERM, call, NULL, fmt, args);
+        va_end(args);
+        const rn_machine *m = rn_virtual();
+        if (m) {
+                char text[160];
+                va_start(args, fmt);
+                vsnprintf(text, sizeof text, fmt, args);
+                va_end(args);
+                m->misuse(call, text);
+        }
+        return -EPERM;
+}
+
 int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...)
 {
         va_list args;

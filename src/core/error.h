@@ -50,6 +50,8 @@ void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const cha
 
 /* As rein_fail, for rein's own calls: `call` is the public function's name. */
 int rn_fail(int code, const char *call, const char *fmt, ...) REIN_PRINTF(3, 4);
+/* -EPERM, of an [owner] call by another task, of what is not open, or not innermost: a simulation ends there. */
+int rn_misused(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
 /* The running task's trail becomes {code, text, cause}; cause is taken over. */
 int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...) REIN_PRINTF(4, 5);
 

@@ -63,8 +63,10 @@ void rn_future_done_with(rein_future *f)
         rn_outcome *o = &f->outcome;
         if (rn_load32(&f->ends) && o->code < 0 && o->code != REIN_ECANCELED && !rn_load32(&f->seen))
                 rn_unseen(o->error);
-        if (o->value && o->release && !f->taken)
+        if (o->value && o->release && !f->taken) {
+                rn_owed(o->release == rn_value_is_shared ? NULL : o->release, o->value, -1);
                 o->release(o->value);
+        }
         rein_error *e = o->error;
         if (e == &f->reserve.error) { /* its own count is this future's, which is gone */
                 rn_error_unref(e->cause);
@@ -236,6 +238,7 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
         } else {
                 *value = f->outcome.value;
                 *release = f->outcome.release;
+                rn_owed(*release, *value, -1);
                 f->outcome.value = NULL;
                 f->outcome.size = 0;
                 f->taken = true;

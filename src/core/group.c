@@ -345,15 +345,15 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
 {
         handle *h = (handle *)(void *)group;
         if (!group || (h->magic != OPEN && h->magic != UNOPENED))
-                return rn_fail(-EPERM, call, "this group was never opened, or is closed");
+                return rn_misused(call, "this group was never opened, or is closed");
         if (h->magic == OPEN && (!self || h->task != self))
-                return rn_fail(-EPERM, call,
-                               "the group opened at %s belongs to another task: the task that opens a "
-                               "group closes it",
-                               h->place);
+                return rn_misused(call,
+                                  "the group opened at %s belongs to another task: the task that opens a "
+                                  "group closes it",
+                                  h->place);
         rn_group *g = rn_loadptr(&h->record);
         if (h->magic == OPEN && rn_kept_generation(&g->kept) != rn_load32(&h->generation))
-                return rn_fail(-EPERM, call, "the group opened at %s is closed already", h->place);
+                return rn_misused(call, "the group opened at %s is closed already", h->place);
         *out = g;
         return 0;
 }
@@ -460,10 +460,10 @@ int rein_group_close(rein_group *group, int rc)
                 return rn_fail(h->error, "rein_group_close", "the group of %s could not be opened", h->place);
         }
         if (!g || self->now->scope != g->scope || rn_hook_innermost(self))
-                return rn_fail(-EPERM, "rein_group_close",
-                               "something opened inside the group of %s is still open: close "
-                               "in the reverse order of opening",
-                               h->place);
+                return rn_misused("rein_group_close",
+                                  "something opened inside the group of %s is still open: close "
+                                  "in the reverse order of opening",
+                                  h->place);
         rn_scope *s = g->scope;
         if (rc < 0)
                 rn_scope_cancel_record(s, "the group's body failed", g->place);

@@ -280,15 +280,15 @@ int rein_hook_close(rein_hook *hook, int rc)
         handle *h = (handle *)(void *)hook;
         rn_task *self = rn_self_if();
         if (!hook || h->magic != OPEN)
-                return rn_fail(-EPERM, "rein_hook_close", "this region is not open");
+                return rn_misused("rein_hook_close", "this region is not open");
         if (!self || self != h->task)
-                return rn_fail(-EPERM, "rein_hook_close", "the region opened at %s belongs to another task", h->place);
+                return rn_misused("rein_hook_close", "the region opened at %s belongs to another task", h->place);
         rn_hook *record = h->record;
         if (!record || rn_kept_generation(&record->kept) != h->generation || rn_hook_innermost(self) != record)
-                return rn_fail(-EPERM, "rein_hook_close",
-                               "something opened inside the region of %s is still open, or it "
-                               "is closed",
-                               h->place);
+                return rn_misused("rein_hook_close",
+                                  "something opened inside the region of %s is still open, or it "
+                                  "is closed",
+                                  h->place);
         h->magic = 0;
         return rn_hook_finish(self, record) ? REIN_ECANCELED : rc;
 }

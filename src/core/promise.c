@@ -241,7 +241,11 @@ int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
                 return -EPERM;
-        return rn_future_settle_gone(&p->future, &(rn_outcome){.value = value, .release = release});
+        rn_owed(value ? release : NULL, value, 1); /* before another can release it */
+        int rc = rn_future_settle_gone(&p->future, &(rn_outcome){.value = value, .release = release});
+        if (rc < 0)
+                rn_owed(value ? release : NULL, value, -1);
+        return rc;
 }
 
 static int break_it(rein_promise *p, const char *place, int code, const char *text)

@@ -352,7 +352,7 @@ int rein_scope_close(rein_scope *s, int rc)
         handle *h = (handle *)(void *)s;
         rn_task *self = rn_self_if();
         if (!s || (h->magic != OPEN && h->magic != UNOPENED))
-                return rn_fail(-EPERM, "rein_scope_close", "this scope was never opened, or is closed");
+                return rn_misused("rein_scope_close", "this scope was never opened, or is closed");
         if (h->magic == UNOPENED) {
                 if (self ? self->now->unopened > 0 : rn_canceled_without_task())
                         rn_unopened(self, -1);
@@ -360,18 +360,18 @@ int rein_scope_close(rein_scope *s, int rc)
                 return -ENOMEM;
         }
         if (!self || self != h->task)
-                return rn_fail(-EPERM, "rein_scope_close",
-                               "the scope opened at %s belongs to another task: the task that "
-                               "opens a scope closes it",
-                               h->place);
+                return rn_misused("rein_scope_close",
+                                  "the scope opened at %s belongs to another task: the task that "
+                                  "opens a scope closes it",
+                                  h->place);
         rn_scope *record = rn_loadptr(&h->record);
         if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || rn_load32(&record->closed))
-                return rn_fail(-EPERM, "rein_scope_close", "the scope opened at %s is closed already", h->place);
+                return rn_misused("rein_scope_close", "the scope opened at %s is closed already", h->place);
         if (self->now->scope != record || record->group || rn_hook_innermost(self))
-                return rn_fail(-EPERM, "rein_scope_close",
-                               "something opened inside the scope of %s is still open: close "
-                               "in the reverse order of opening",
-                               h->place);
+                return rn_misused("rein_scope_close",
+                                  "something opened inside the scope of %s is still open: close "
+                                  "in the reverse order of opening",
+                                  h->place);
         rc = rn_scope_translate(record, rc);
         self->now->scope = record->parent && record->parent->task == self ? record->parent : NULL;
         rn_scope_leave(record);

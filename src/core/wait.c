@@ -292,14 +292,14 @@ int rein_done_next(rein_done *it, rein_time until)
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
         if (!it || (h->magic != OPEN && h->magic != UNOPENED))
-                return rn_fail(-EPERM, "rein_done_next", "it is not open");
+                return rn_misused("rein_done_next", "it is not open");
         if (h->magic == UNOPENED)
                 return rn_fail(-ENOMEM, "rein_done_next",
                                "it could not be opened at %s: no memory, or a future that is "
                                "NULL or from before a fork",
                                h->place);
         if (self != h->task)
-                return rn_fail(-EPERM, "rein_done_next", "it was opened by another task, at %s", h->place);
+                return rn_misused("rein_done_next", "it was opened by another task, at %s", h->place);
         if (rn_canceled(self))
                 return REIN_ECANCELED;
         return done_next(self, h->d, until.ns);

@@ -65,6 +65,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         w->arg = copy ? memcpy(copy, arg, job->arg_size) : arg;
         w->arg_size = copy ? job->arg_size : 0;
         w->release = job->release;
+        rn_owed(w->release, w->arg, 1);
         w->priority = job->priority;
         w->limit = job->limit_ns;
         w->start_by = job->start_by.ns ? job->start_by.ns : RN_NEVER;
@@ -130,6 +131,7 @@ void rn_value_is_shared(void *value)
 /* Nothing of the job can touch arg any more. User code. */
 static void release_arg(rein_work *w)
 {
+        rn_owed(w->release, w->arg, -1);
         if (w->release)
                 w->release(w->arg);
         w->release = NULL;
@@ -316,6 +318,14 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
                 rn_work_stopped_by(w, RN_RUNG_ASKED);
 }
 
+static void release_value(void (*release)(void *), void *value)
+{
+        if (!value || !release)
+                return;
+        rn_owed(release, value, -1);
+        release(value);
+}
+
 /* It was abandoned, and came back. */
 static void log_late(rein_work *w, rn_outcome *o)
 {
@@ -330,8 +340,7 @@ static void log_late(rein_work *w, rn_outcome *o)
                                       (long long)(after / 1000000), rein_code_name(o->code),
                                       o->value ? "; its value was released" : "");
         rn_unseen(e);
-        if (o->value && o->release)
-                o->release(o->value);
+        release_value(o->release, o->value);
         rn_error_unref(e);
 }
 
@@ -339,8 +348,7 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
 {
         rein_executor *x = w->executor;
         leave(w, self);
-        if (w->given && w->given_release)
-                w->given_release(w->given);
+        release_value(w->given_release, w->given);
         w->given = NULL;
         release_arg(w);
         leave_scope(w);
@@ -605,8 +613,8 @@ int rein_give(void *value, void (*release)(void *))
         rein_work *w = t ? t->now->work : NULL;
         if (!w)
                 return rn_fail(-EINVAL, "rein_give", "only a job can give a result");
-        if (w->given && w->given_release)
-                w->given_release(w->given);
+        release_value(w->given_release, w->given);
+        rn_owed(value ? release : NULL, value, 1);
         w->given = value;
         w->given_size = 0;
         w->given_release = release;

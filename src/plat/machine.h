@@ -22,6 +22,9 @@ typedef struct rn_machine {
         uint32_t generation;    /* of its objects: those made outside answer -EPERM inside, and the reverse */
 
         void (*call)(const char *function); /* a public call begins: others may go first */
+        void (*misuse)(const char *call, const char *what); /* does not return when a task runs */
+        void (*wrong)(const char *name, const char *what); /* what the library counts does not add up */
+        void (*owed)(void (*release)(void *), const void *value, int change);
 
         uint32_t (*choose)(uint32_t n, int kind);
         void *(*alloc)(size_t n, bool kept);
@@ -89,6 +92,15 @@ static inline void rn_call(const char *function)
         const rn_machine *m = rn_virtual();
         if (m)
                 m->call(function);
+}
+
+/* A simulation counts what a program gives to rein with a function to release it: +1 when rein has it, -1 when the
+ * function is called or it is the program's again. */
+static inline void rn_owed(void (*release)(void *), const void *value, int change)
+{
+        const rn_machine *m = release ? rn_virtual() : NULL;
+        if (m)
+                m->owed(release, value, change);
 }
 
 #endif

@@ -85,6 +85,10 @@ static size_t threads(rein_executor *x)
 
 static void destroy(rein_executor *x)
 {
+        const rn_machine *m = rn_virtual();
+        const pool *p = rn_pool_of(x);
+        if (m && (p->permits != p->opts.threads || p->queue.count || p->threads))
+                m->wrong(x->name, "it goes, and a permit, a thread or a job in its queue is missing or left");
         rn_free(x);
 }
 
@@ -104,6 +108,7 @@ static const rn_executor_kind pool_kind = {
         .reclaim = rn_pool_reclaim,
         .could_run = rn_pool_could_run,
         .has_room = rn_pool_has_room,
+        .wrong = rn_pool_wrong,
 };
 
 static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)

@@ -84,6 +84,9 @@ void rn_workers_start(pool *p, size_t n);
 void rn_workers_wake_all_locked(pool *p);
 bool rn_workers_left(rein_executor *x);
 
+/* balance.c. */
+const char *rn_pool_wrong(const rein_executor *x);
+
 /* elastic.c. */
 void rn_elastic_init(pool *p);
 void rn_elastic_watch_locked(pool *p); /* if jobs wait and no permit is free: see who blocks */

@@ -124,6 +124,7 @@ void rn_sim_memory_free(void)
         free_all(rn_sim->blocks);
         free_all(rn_sim->freed);
         rn_sim->blocks = rn_sim->freed = NULL;
+        rn_host_free(rn_sim->owed);
 }
 
 /* ---- time and chance ---- */
@@ -155,12 +156,83 @@ static uint32_t m_choose(uint32_t n, int kind)
         return rn_sim_fault(n, (rn_choice)kind);
 }
 
+/* ---- what a program gives away to have it released ---- */
+
+typedef struct rn_owed {
+        void (*release)(void *);
+        const void *value;
+        int64_t count; /* 0: a free place */
+} owed_value;
+
+static owed_value *owed_place(void (*release)(void *), const void *value)
+{
+        rn_sim_state *s = rn_sim;
+        owed_value *free_place = NULL;
+        for (size_t i = 0; i < s->owed_room; i++) {
+                owed_value *o = &s->owed[i];
+                if (o->count && o->release == release && o->value == value)
+                        return o;
+                if (!o->count && !free_place)
+                        free_place = o;
+        }
+        if (free_place)
+                return free_place;
+        size_t room = s->owed_room ? 2 * s->owed_room : 32;
+        owed_value *more = rn_host_alloc(room * sizeof *more);
+        if (!more)
+                return NULL;
+        if (s->owed_room)
+                memcpy(more, s->owed, s->owed_room * sizeof *more);
+        rn_host_free(s->owed);
+        free_place = &more[s->owed_room];
+        s->owed = more;
+        s->owed_room = room;
+        return free_place;
+}
+
+static void m_owed(void (*release)(void *), const void *value, int change)
+{
+        rn_sim_quiet();
+        owed_value *o = owed_place(release, value);
+        rn_sim_loud();
+        if (!o)
+                return;
+        if (!o->count && change < 0) {
+                rn_sim_over(REIN_SIM_MISUSE, "a value was released that had been released, or taken, before");
+                return;
+        }
+        o->release = release;
+        o->value = value;
+        o->count += change;
+}
+
+size_t rn_sim_owed(void)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < rn_sim->owed_room; i++)
+                n += rn_sim->owed[i].count != 0;
+        return n;
+}
+
 /* ---- points ---- */
 
 static void m_call(const char *function)
 {
         if (rn_sim->running && !rn_sim->plan->observe) /* there, what the call does is a point */
                 rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = function});
+}
+
+static void m_misuse(const char *call, const char *what)
+{
+        const rn_sim_task *me = rn_sim->running;
+        rn_sim_over(REIN_SIM_MISUSE, "%s, by '%s': %s", call, me ? me->name : "nobody", what);
+        if (me && !rn_sim->deciding)
+                rn_sim_stop();
+}
+
+static void m_wrong(const char *name, const char *what)
+{
+        rn_sim_over(REIN_SIM_FAILED, "'%s' does not add up: %s", name, what);
 }
 
 static void m_pause(void)
@@ -305,6 +377,9 @@ static void m_poke(uint32_t thread_id)
 void rn_sim_machine(rn_machine *m)
 {
         m->call = m_call;
+        m->misuse = m_misuse;
+        m->wrong = m_wrong;
+        m->owed = m_owed;
         m->choose = m_choose;
         m->alloc = m_alloc;
         m->free = m_free;

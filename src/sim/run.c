@@ -58,6 +58,8 @@ static void look_at_what_is_left(void)
         if (blocks)
                 rn_sim_over(REIN_SIM_LEAK, "%zu objects of the library (%zu bytes) were never given back", blocks,
                             bytes);
+        if (rn_sim_owed())
+                rn_sim_over(REIN_SIM_LEAK, "%zu values that were given to rein were never released", rn_sim_owed());
         if (others)
                 rn_sim_over(REIN_SIM_LEAK, "%zu scopes, %zu groups, %zu hook regions were never closed",
                             live(&w->scopes), live(&w->groups), live(&w->hooks));

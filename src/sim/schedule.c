@@ -443,6 +443,20 @@ static void look_for_misuse(const rn_sim_task *t)
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, op_names[t->op.kind]);
 }
 
+/* Whatever an executor counts must add up whenever its lock is free. */
+static void look_at_executors(void)
+{
+        const rn_world *w = rn_sim->machine.world;
+        if (!w->executors.next)
+                return; /* not set up yet */
+        RN_LIST_EACH(l, &w->executors) {
+                const rein_executor *x = RN_ITEM(l, rein_executor, world);
+                const char *what = x->kind->wrong && !rn_get32(&x->lock.word) ? x->kind->wrong(x) : NULL;
+                if (what)
+                        rn_sim_over(REIN_SIM_FAILED, "'%s' does not add up: %s", x->name, what);
+        }
+}
+
 static void stepped(rn_sim_task *t, bool preempted)
 {
         rn_sim_state *s = rn_sim;
@@ -458,6 +472,7 @@ static void stepped(rn_sim_task *t, bool preempted)
         if (s->reduction)
                 rn_reduction_stepped(t);
         look_for_misuse(t);
+        look_at_executors();
 }
 
 /* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */

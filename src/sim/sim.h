@@ -178,6 +178,8 @@ typedef struct rn_sim_state {
         uint64_t change_at[8]; /* PCT */
         uint32_t lowest;
         struct rn_block *blocks, *freed;
+        struct rn_owed *owed;
+        size_t owed_room;
         struct rn_files *files;
         rn_reduction *reduction;
         rn_weak *weak;
@@ -225,6 +227,7 @@ void rn_sim_memory_free(void);
 bool rn_sim_freed(const volatile void *at);
 bool rn_sim_commutes(const volatile void *lock); /* a slab's: who is first does not matter */
 uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
+size_t rn_sim_owed(void); /* values with a function to release them that rein still has */
 uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
 
 /* locals.c. The second before the switch of stacks and of rein's word, NULL is the host; the last when a task ends. */

@@ -17,10 +17,12 @@
 
 static _Thread_local void *self_word __attribute__((tls_model("initial-exec")));
 
+typedef void (*word_hook)(void *word);
+
 static rn_lock setup_lock;
 static rn_a32 key_made;
 static pthread_key_t exit_key;
-static void (*exit_hook)(void *word);
+static _Atomic(word_hook) exit_hook;
 
 /* The coroutines of a thread have a word each: it is changed at every switch, which ThreadSanitizer would call a race. */
 #if defined REIN_TSAN
@@ -41,8 +43,9 @@ OF_COROUTINES void rn_self_word_switch(void *word)
 
 static void thread_ends(void *word)
 {
-        if (exit_hook)
-                exit_hook(word);
+        word_hook hook = atomic_load(&exit_hook);
+        if (hook)
+                hook(word);
         rn_self_word_switch(NULL);
 }
 
@@ -75,7 +78,7 @@ __attribute__((noinline)) int rn_self_word_set(void *word)
 
 void rn_on_thread_exit(void (*hook)(void *word))
 {
-        exit_hook = hook;
+        atomic_store(&exit_hook, hook);
 }
 
 /* ---- the poke ---- */
