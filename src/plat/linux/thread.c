@@ -17,12 +17,10 @@
 
 static _Thread_local void *self_word __attribute__((tls_model("initial-exec")));
 
-typedef void (*word_hook)(void *word);
-
 static rn_lock setup_lock;
 static rn_a32 key_made;
 static pthread_key_t exit_key;
-static _Atomic(word_hook) exit_hook;
+static rn_a64 exit_hook; /* a void (*)(void *word) */
 
 /* The coroutines of a thread have a word each: it is changed at every switch, which ThreadSanitizer would call a race. */
 #if defined REIN_TSAN
@@ -43,7 +41,7 @@ OF_COROUTINES void rn_self_word_switch(void *word)
 
 static void thread_ends(void *word)
 {
-        word_hook hook = atomic_load(&exit_hook);
+        void (*hook)(void *) = (void (*)(void *))(uintptr_t)rn_peek64(&exit_hook);
         if (hook)
                 hook(word);
         rn_self_word_switch(NULL);
@@ -78,7 +76,7 @@ __attribute__((noinline)) int rn_self_word_set(void *word)
 
 void rn_on_thread_exit(void (*hook)(void *word))
 {
-        atomic_store(&exit_hook, hook);
+        rn_store64(&exit_hook, (int64_t)(uintptr_t)hook);
 }
 
 /* ---- the poke ---- */
