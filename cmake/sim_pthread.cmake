@@ -11,8 +11,8 @@ set_target_properties(rein_sim_pthread PROPERTIES POSITION_INDEPENDENT_CODE ON C
 target_include_directories(rein_sim_pthread PRIVATE include)
 target_compile_definitions(rein_sim_pthread PRIVATE _GNU_SOURCE)
 # Why not watched by sanitizers: src/sim/pthread/layer.h.
-target_compile_options(rein_sim_pthread PRIVATE -fno-builtin
-        $<$<NOT:$<STREQUAL:${REIN_SANITIZE},>>:-fno-sanitize=all>)
+set_source_files_properties(${sim_pthread_sources} PROPERTIES COMPILE_OPTIONS
+        "-fno-builtin$<$<NOT:$<STREQUAL:${REIN_SANITIZE},>>:;-fno-sanitize=all>")
 target_link_libraries(rein_sim_pthread PRIVATE $<BUILD_INTERFACE:rein_flags> $<BUILD_INTERFACE:rein_strict>)
 
 # -u: all of it is linked at once, so that it may stand before a librein.a that calls what is wrapped.

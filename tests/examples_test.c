@@ -193,6 +193,65 @@ static void abandon_does_not_hold_up_a_stop(void **state)
                                  "the late log: REIN_EABANDONED\n");
 }
 
+/* ---- the simulator's ---- */
+
+/* What a report says, without how it was found. */
+static void what_was_found(const char *name, char *said, size_t n)
+{
+        char begin[64];
+        snprintf(begin, sizeof begin, "REIN-SIM FAIL %s: ", name);
+        const char *from = strstr(err, begin), *to = from ? strstr(from, " | seed=") : NULL;
+        if (!to)
+                fail_msg("%s found nothing:\n%s%s", name, out, err);
+        snprintf(said, n, "%.*s", (int)(to - from), from);
+}
+
+/* The broken one is found, its line replays the same failure, and the mended one passes. */
+static void is_found_and_replayed(const char *example, const char *name, const char *words)
+{
+        char first[1000], second[1000];
+#if defined REIN_TSAN
+        skip(); /* it takes the tasks of a simulation for threads that race */
+#endif
+        assert_int_equal(run(example, NULL), 1);
+        prints("REIN_EFOUND");
+        what_was_found(name, first, sizeof first);
+        assert_non_null(strstr(first, words));
+        char *replay = strstr(err, "REIN_SIM_REPLAY='");
+        assert_non_null(replay);
+        replay += strlen("REIN_SIM_REPLAY='");
+        *strchr(replay, '\'') = '\0';
+        assert_int_equal(setenv("REIN_SIM_REPLAY", replay, 1), 0);
+        int status = run(example, NULL);
+        assert_int_equal(unsetenv("REIN_SIM_REPLAY"), 0);
+        assert_int_equal(status, 1);
+        prints("REIN_EFOUND, schedules: 1\n");
+        assert_non_null(strstr(err, "  main         ")); /* it is told step by step */
+        what_was_found(name, second, sizeof second);
+        assert_string_equal(second, first);
+        assert_int_equal(run(example, "mended"), 0);
+        assert_string_equal(err, "");
+        prints("success, schedules: 1000\n");
+}
+
+static void sim_transfer_finds_where_money_is_lost(void **state)
+{
+        (void)state;
+        is_found_and_replayed("sim_transfer", "transfer", "there were 200, now there are 1");
+}
+
+static void sim_queue_finds_the_if(void **state)
+{
+        (void)state;
+        is_found_and_replayed("sim_queue", "queue", "1 and 2 were put, ");
+}
+
+static void sim_cache_finds_the_second_load(void **state)
+{
+        (void)state;
+        is_found_and_replayed("sim_cache", "cache", "it was loaded 2 times");
+}
+
 /* ---- hasher ---- */
 
 static char tree[4096];
@@ -315,6 +374,9 @@ int main(void)
                 cmocka_unit_test(errors_arrive_whole),
                 cmocka_unit_test(pool_options_do_what_they_say),
                 cmocka_unit_test(abandon_does_not_hold_up_a_stop),
+                cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
+                cmocka_unit_test(sim_queue_finds_the_if),
+                cmocka_unit_test(sim_cache_finds_the_second_load),
                 cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),
                 cmocka_unit_test_setup_teardown(hasher_is_stopped_by_an_interrupt, plant, uproot),
                 cmocka_unit_test(hasher_says_what_it_cannot_find),

@@ -61,10 +61,12 @@ for pair in "${pairs[@]}"; do
                 ! readelf -d "$work/static" | grep -q librein || { echo "install: $compile: not static" >&2; exit 1; }
                 try "$compile, pkg-config, static" "$work/static"
         done
+        $cc -std=c11 $warnings -o "$work/sim" "$here/sim.c" $(pkg-config --cflags --libs rein-sim-pthread)
+        try "$cc, pkg-config, the layer for pthreads" "$work/sim"
         cmake -S "$here" -B "$work/$cc" -DCMAKE_C_COMPILER=$cc -DCMAKE_CXX_COMPILER=$cxx \
                 -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" 2>&1 && cmake --build "$work/$cc" >>"$work/cmake.log" 2>&1 ||
                 { cat "$work/cmake.log"; exit 1; }
-        for program in c_rein c_rein_static cxx_rein cxx_rein_static; do
+        for program in c_rein c_rein_static cxx_rein cxx_rein_static sim_rein sim_rein_static; do
                 try "$cc/$cxx, find_package, $program" "$work/$cc/$program"
         done
 done

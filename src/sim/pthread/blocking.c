@@ -65,7 +65,7 @@ static _Noreturn void refuse(const char *call, int fd)
 
 static void ready(const char *call, int fd, short events)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return;
         rein_sim_point(call);
         int flags = fcntl(fd, F_GETFL);
@@ -115,7 +115,7 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 ssize_t __wrap_write(int fd, const void *buf, size_t n)
 {
         struct stat st;
-        if (!rein_simulated() || n <= PIPE_BUF || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode)) {
+        if (!rn_p_inside() || n <= PIPE_BUF || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode)) {
                 ready("write", fd, POLLOUT);
                 return __real_write(fd, buf, n);
         }
@@ -169,7 +169,7 @@ int __wrap_accept4(int fd, struct sockaddr *restrict a, socklen_t *restrict leng
 /* Whether it would block nobody can tell beforehand, but that of a datagram socket never does. */
 int __wrap_connect(int fd, const struct sockaddr *a, socklen_t length)
 {
-        if (rein_simulated()) {
+        if (rn_p_inside()) {
                 int type = 0, flags = fcntl(fd, F_GETFL);
                 socklen_t size = sizeof type;
                 rein_sim_point("connect");
@@ -182,7 +182,7 @@ int __wrap_connect(int fd, const struct sockaddr *a, socklen_t length)
 
 int __wrap_flock(int fd, int operation)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_flock(fd, operation);
         rein_sim_point("flock");
         int rc = __real_flock(fd, operation | LOCK_NB);
@@ -240,7 +240,7 @@ static int polled(const char *call, int found, bool waits)
 
 int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_poll(fds, n, timeout);
         rein_sim_point("poll");
         if (n == 0 && timeout != 0)
@@ -250,7 +250,7 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
 
 int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_ppoll(fds, n, timeout, mask);
         rein_sim_point("ppoll");
         if (n == 0 && rn_p_span(timeout) != 0)
@@ -269,7 +269,7 @@ static bool none(int n, const fd_set *r, const fd_set *w, const fd_set *e)
 int __wrap_pselect(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e,
                    const struct timespec *restrict timeout, const sigset_t *restrict mask)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_pselect(n, r, w, e, timeout, mask);
         rein_sim_point("pselect");
         if (none(n, r, w, e) && rn_p_span(timeout) != 0)
@@ -279,7 +279,7 @@ int __wrap_pselect(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restri
 
 int __wrap_select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e, struct timeval *restrict timeout)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_select(n, r, w, e, timeout);
         rein_sim_point("select");
         int64_t span = timeout ? timeout->tv_sec * INT64_C(1000000000) + timeout->tv_usec * INT64_C(1000) : RN_P_NEVER;
@@ -290,7 +290,7 @@ int __wrap_select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restric
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_epoll_wait(fd, events, n, timeout);
         rein_sim_point("epoll_wait");
         return polled("epoll_wait", __real_epoll_wait(fd, events, n, 0), timeout != 0);
@@ -298,7 +298,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
 
 int __wrap_epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, const sigset_t *mask)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_epoll_pwait(fd, events, n, timeout, mask);
         rein_sim_point("epoll_pwait");
         return polled("epoll_pwait", __real_epoll_pwait(fd, events, n, 0, mask), timeout != 0);
@@ -308,7 +308,7 @@ int __wrap_epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, c
 
 pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_waitpid(pid, status, options);
         rein_sim_point("waitpid");
         return polled("waitpid", __real_waitpid(pid, status, options | WNOHANG), !(options & WNOHANG));
@@ -316,13 +316,13 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
 
 pid_t __wrap_wait(int *status)
 {
-        return rein_simulated() ? __wrap_waitpid(-1, status, 0) : __real_wait(status);
+        return rn_p_inside() ? __wrap_waitpid(-1, status, 0) : __real_wait(status);
 }
 
 int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
         siginfo_t mine, *to = info ? info : &mine;
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_waitid(type, id, info, options);
         rein_sim_point("waitid");
         to->si_pid = 0;
@@ -335,7 +335,7 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 #define WAITS(f, parameters, ...)                                                                                      \
         int __wrap_##f parameters                                                                                      \
         {                                                                                                              \
-                if (rein_simulated())                                                                                  \
+                if (rn_p_inside())                                                                                     \
                         refuse(#f, -1);                                                                                \
                 return __real_##f(__VA_ARGS__);                                                                        \
         }

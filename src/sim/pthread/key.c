@@ -49,7 +49,7 @@ static rn_p_value *value_of(const rn_p_thread *me, pthread_key_t number)
 
 int __wrap_pthread_key_create(pthread_key_t *number, void (*destroy)(void *value))
 {
-        if (!rein_simulated()) {
+        if (!rn_p_inside()) {
                 int rc = __real_pthread_key_create(number, destroy);
                 if (rc == 0 && *number < PTHREAD_KEYS_MAX)
                         destroy_outside[*number] = destroy;
@@ -68,7 +68,7 @@ int __wrap_pthread_key_create(pthread_key_t *number, void (*destroy)(void *value
 
 int __wrap_pthread_key_delete(pthread_key_t number)
 {
-        if (!rein_simulated() || number < MADE_INSIDE)
+        if (!rn_p_inside() || number < MADE_INSIDE)
                 return __real_pthread_key_delete(number);
         rn_p_self();
         key **k = key_of(number);
@@ -80,7 +80,7 @@ int __wrap_pthread_key_delete(pthread_key_t number)
 
 void *__wrap_pthread_getspecific(pthread_key_t number)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_pthread_getspecific(number);
         /* A sanitizer's runtime asks in the middle of anything: nothing may be allocated for it here. */
         if (number < PTHREAD_KEYS_MAX && set_in[number] != rein_sim_number())
@@ -93,7 +93,7 @@ void *__wrap_pthread_getspecific(pthread_key_t number)
 
 int __wrap_pthread_setspecific(pthread_key_t number, const void *value)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_pthread_setspecific(number, value);
         rn_p_thread *me = rn_p_self();
         if (number >= MADE_INSIDE && !*key_of(number))

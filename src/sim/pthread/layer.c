@@ -16,6 +16,7 @@ typedef struct chunk {
         _Alignas(16) char bytes[CHUNK];
 } chunk;
 
+static bool attached;   /* before that a sanitizer's runtime may not be ready for a call of rein's */
 static uint64_t number; /* of the schedule all of this is about */
 static chunk *chunks;   /* kept for the next schedule */
 static rn_p_thread **threads, **of_task;
@@ -167,9 +168,14 @@ rn_p_thread *rn_p_self(void)
         return t;
 }
 
+bool rn_p_inside(void)
+{
+        return attached && rein_simulated();
+}
+
 rn_p_thread *rn_p_enter(const char *call)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return NULL;
         rein_sim_point(call);
         return rn_p_self();
@@ -182,6 +188,7 @@ const char rn_sim_pthread_layer[] = "rein's layer for pthreads";
 static __attribute__((constructor)) void attach(void)
 {
         rein_sim_layer(rn_p_values_destroy);
+        attached = true;
 }
 
 /* ---- objects ---- */

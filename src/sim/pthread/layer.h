@@ -74,6 +74,7 @@ typedef struct rn_p_object {
 } rn_p_object;
 
 /* layer.c */
+bool rn_p_inside(void);                    /* is the caller in a simulation? */
 rn_p_thread *rn_p_enter(const char *call); /* a point of the schedule; NULL: not in a simulation */
 rn_p_thread *rn_p_self(void);              /* the same without a point */
 rn_p_thread *rn_p_thread_new(void);

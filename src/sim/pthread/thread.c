@@ -99,7 +99,7 @@ void __wrap_pthread_exit(void *result)
 
 void __wrap___pthread_register_cancel(__pthread_unwind_buf_t *buf)
 {
-        if (!rein_simulated()) {
+        if (!rn_p_inside()) {
                 __real___pthread_register_cancel(buf);
                 return;
         }
@@ -110,7 +110,7 @@ void __wrap___pthread_register_cancel(__pthread_unwind_buf_t *buf)
 
 void __wrap___pthread_unregister_cancel(__pthread_unwind_buf_t *buf)
 {
-        if (rein_simulated())
+        if (rn_p_inside())
                 rn_p_self()->cleanup = buf->__pad[0];
         else
                 __real___pthread_unregister_cancel(buf);
@@ -118,7 +118,7 @@ void __wrap___pthread_unregister_cancel(__pthread_unwind_buf_t *buf)
 
 void __wrap___pthread_unwind_next(__pthread_unwind_buf_t *buf)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 __real___pthread_unwind_next(buf);
         unwind(rn_p_self());
 }
@@ -190,7 +190,7 @@ int __wrap_pthread_detach(pthread_t id)
 
 pthread_t __wrap_pthread_self(void)
 {
-        return rein_simulated() ? handle(rn_p_self()) : __real_pthread_self();
+        return rn_p_inside() ? handle(rn_p_self()) : __real_pthread_self();
 }
 
 int __wrap_pthread_setname_np(pthread_t id, const char *name)
@@ -231,7 +231,7 @@ int __wrap_pthread_getname_np(pthread_t id, char *name, size_t size)
 #define REFUSED(result, f, parameters, ...)                                                                            \
         result __wrap_##f parameters                                                                                   \
         {                                                                                                              \
-                if (rein_simulated())                                                                                  \
+                if (rn_p_inside())                                                                                     \
                         rn_p_refuse("called " #f ", which is not simulated");                                          \
                 return __real_##f(__VA_ARGS__);                                                                        \
         }

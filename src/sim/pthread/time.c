@@ -143,7 +143,7 @@ int __wrap_sched_yield(void)
 
 int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_clock_gettime(clock, t);
         *t = timespec_of(now_of(clock));
         return 0;
@@ -151,7 +151,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 
 int __wrap_gettimeofday(struct timeval *restrict t, void *restrict zone)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_gettimeofday(t, zone);
         int64_t ns = now_of(CLOCK_REALTIME);
         *t = (struct timeval){.tv_sec = (time_t)(ns / SECOND), .tv_usec = (suseconds_t)(ns % SECOND / 1000)};
@@ -160,7 +160,7 @@ int __wrap_gettimeofday(struct timeval *restrict t, void *restrict zone)
 
 time_t __wrap_time(time_t *t)
 {
-        if (!rein_simulated())
+        if (!rn_p_inside())
                 return __real_time(t);
         time_t seconds = (time_t)(now_of(CLOCK_REALTIME) / SECOND);
         if (t)
@@ -170,7 +170,7 @@ time_t __wrap_time(time_t *t)
 
 int __wrap_timespec_get(struct timespec *t, int base)
 {
-        if (!rein_simulated() || base != TIME_UTC)
+        if (!rn_p_inside() || base != TIME_UTC)
                 return __real_timespec_get(t, base);
         *t = timespec_of(now_of(CLOCK_REALTIME));
         return base;
