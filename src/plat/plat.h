@@ -196,7 +196,7 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socke
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
 #define RN_PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes without blocking */
 
-int rn_interrupt_signal(void); /* what ^C sends, if nobody has a handler for it; 0 */
+int rn_interrupt_signal(void);                        /* what ^C sends, if nobody has a handler for it; 0 */
 int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
 int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
 void rn_sys_signal_close(int fd, int signo, bool was_blocked);

@@ -321,7 +321,7 @@ pid_t __wrap_wait(int *status)
 
 int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 {
-        siginfo_t mine, *to = info ? info : &mine;
+        siginfo_t mine = {0}, *to = info ? info : &mine;
         if (!rn_p_inside())
                 return __real_waitid(type, id, info, options);
         rein_sim_point("waitid");

@@ -260,9 +260,10 @@ void rn_p_queue_up(rn_p_thread *me, rn_p_queue *q)
 static void take_out(rn_p_thread *t)
 {
         rn_p_thread **at = &t->in->first;
-        while (*at != t)
+        while (*at && *at != t)
                 at = &(*at)->next;
-        *at = t->next;
+        if (*at)
+                *at = t->next;
         t->in = NULL;
 }
 
@@ -300,7 +301,7 @@ void rn_p_ring_one(rn_p_queue *q)
         if (n == 0)
                 return;
         rn_p_thread *t = q->first;
-        for (uint32_t i = n > 1 ? rein_sim_choose(n) : 0; i > 0; i--)
+        for (uint32_t i = n > 1 ? rein_sim_choose(n) : 0; i > 0 && t->next; i--)
                 t = t->next;
         ring(t);
 }
@@ -312,6 +313,6 @@ void rn_p_ring_all(rn_p_queue *q)
         *q = (rn_p_queue){NULL};
         for (rn_p_thread *t = now.first; t; t = t->next)
                 t->in = &now;
-        for (rn_p_thread *t = now.first; t; t = now.first)
-                ring(t);
+        while (now.first)
+                ring(now.first);
 }

@@ -201,7 +201,7 @@ int __wrap_pthread_setname_np(pthread_t id, const char *name)
         if (!t)
                 return ESRCH;
         size_t n = 0;
-        while (name[n] && n < sizeof t->name)
+        while (n < sizeof t->name && name[n])
                 n++;
         if (n == sizeof t->name)
                 return ERANGE;
