@@ -153,7 +153,16 @@ void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on
 
 /* ---- the process ---- */
 
-uint32_t rn_generation(void);         /* grows by one in a forked child; async-signal-safe */
+extern rn_a32 rn_forks __attribute__((visibility("hidden"))); /* 0: nobody asked yet */
+uint32_t rn_generation_first(void);
+
+/* Grows by one in a forked child; async-signal-safe. Asked more often than anything else, so it is no call. */
+static inline uint32_t rn_generation(void)
+{
+        const rn_machine *m = rn_virtual();
+        uint32_t g = m ? m->generation : rn_get32(&rn_forks);
+        return g ? g : rn_generation_first();
+}
 int rn_at_exit(void (*fn)(void));     /* once per fn */
 const char *rn_errno_name(int err);   /* "EINVAL"; NULL: no such error */
 const char *rn_env(const char *name); /* of the environment; NULL also in a set-user-id program */

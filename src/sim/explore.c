@@ -157,8 +157,10 @@ static void crashed(void)
         search *k = crashing;
         if (!k || !rn_sim)
                 return;
+        static char trace[32768]; /* in a signal handler nothing is allocated */
         rn_path so_far = {k->path.picks, rn_sim->at, k->path.room};
-        char *trace = rn_trace_print(&so_far, k->plan.faults);
+        if (!rn_trace_write(&so_far, k->plan.faults, trace, sizeof trace))
+                snprintf(trace, sizeof trace, "(too long: run seed %" PRIu64 " again)", k->plan.seed);
         snprintf(k->result.text, sizeof k->result.text, "the program crashed in '%s'",
                  rn_sim->running ? rn_sim_task_name(rn_sim->running) : "?");
         k->result.ended = REIN_SIM_FAILED;

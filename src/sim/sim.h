@@ -243,6 +243,7 @@ void rn_sim_files_free(void);
 
 /* trace.c */
 char *rn_trace_print(const rn_path *path, uint32_t flags); /* rn_host_free it; NULL: no memory */
+bool rn_trace_write(const rn_path *path, uint32_t flags, char *text, size_t room); /* false: too long; no allocation */
 int rn_trace_parse(const char *text, rn_path *path, uint32_t *flags, uint64_t *digest, uint64_t *count);
 uint64_t rn_trace_digest(const rn_path *path);
 

@@ -22,15 +22,19 @@ uint64_t rn_trace_digest(const rn_path *path)
         return h;
 }
 
-char *rn_trace_print(const rn_path *path, uint32_t flags)
+static size_t room_for(const rn_path *path)
 {
         size_t surprises = 0;
         for (size_t i = 0; i < path->count; i++)
                 surprises += path->picks[i].pick != 0;
-        size_t room = 80 + surprises * 40, used = 0;
-        char *text = rn_host_alloc(room);
-        if (!text)
-                return NULL;
+        return 80 + surprises * 40;
+}
+
+bool rn_trace_write(const rn_path *path, uint32_t flags, char *text, size_t room)
+{
+        size_t used = 0;
+        if (room_for(path) > room)
+                return false;
         used += (size_t)snprintf(text, room, "1.%" PRIu32 ".%zu.", flags, path->count);
         size_t gap = 0;
         for (size_t i = 0; i < path->count; i++) {
@@ -44,6 +48,15 @@ char *rn_trace_print(const rn_path *path, uint32_t flags)
                 gap = 0;
         }
         snprintf(text + used, room - used, "%016" PRIx64, rn_trace_digest(path));
+        return true;
+}
+
+char *rn_trace_print(const rn_path *path, uint32_t flags)
+{
+        const size_t room = room_for(path);
+        char *text = rn_host_alloc(room);
+        if (text)
+                (void)rn_trace_write(path, flags, text, room);
         return text;
 }
 

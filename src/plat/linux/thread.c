@@ -246,30 +246,24 @@ size_t rn_stack_left(const void *base, size_t size)
 
 /* ---- fork and exit ---- */
 
-static rn_a32 generation; /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
+rn_a32 rn_forks; /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
 
 /* The child's only thread is the one that forked, and it was not in here: a held setup_lock has lost its holder. */
 static void in_child(void)
 {
         rn_store32(&setup_lock.word, 0);
-        rn_add32(&generation, 1);
+        rn_add32(&rn_forks, 1);
 }
 
-uint32_t rn_generation(void)
+uint32_t rn_generation_first(void)
 {
-        const rn_machine *m = rn_virtual();
-        if (m)
-                return m->generation;
-        uint32_t g = rn_load32(&generation);
-        if (g)
-                return g;
         rn_lock_take(&setup_lock);
-        if (!rn_load32(&generation)) {
+        if (!rn_load32(&rn_forks)) {
                 pthread_atfork(NULL, NULL, in_child);
-                rn_store32(&generation, 1);
+                rn_store32(&rn_forks, 1);
         }
         rn_lock_give(&setup_lock);
-        return rn_load32(&generation);
+        return rn_load32(&rn_forks);
 }
 
 int rn_at_exit(void (*fn)(void))
