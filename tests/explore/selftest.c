@@ -115,6 +115,8 @@ static int compare_all(void)
                         for (int broken = 0; broken < 2; broken++, compared++)
                                 if (!p->found_by.faults)
                                         wrong += !same_verdict(p, broken, &full, &dpor);
+        if (dpor * 20 > full)
+                wrong++, printf("the reduction reduces little\n");
         printf("%d models: %llu schedules by the full search, %llu by dpor; %d differ\n", compared, full, dpor, wrong);
         return wrong;
 }

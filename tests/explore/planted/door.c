@@ -85,6 +85,66 @@ static void permit_not_sticky(void)
         explore_start("waker", set_flag, NULL);
 }
 
+/* ---- several waiters, and what a wake means ---- */
+
+static void wake_some(void *arg)
+{
+        (void)arg;
+        put(&flag, 1);
+        word_wake(&flag, planted_broken ? 1 : UINT32_MAX);
+}
+
+static void wait_rung(void *arg)
+{
+        (void)arg;
+        wait_for(&flag);
+}
+
+/* A settle wakes one of two waiters (faults.md 25). */
+static void wakes_one(void)
+{
+        flag = (word){0};
+        explore_start("first waiter", wait_rung, NULL);
+        explore_start("second waiter", wait_rung, NULL);
+        explore_start("settler", wake_some, NULL);
+}
+
+static rn_a32 happened, bell;
+
+static void wait_for_bell(void *arg)
+{
+        (void)arg;
+        rn_word_wait(&bell, 0, RN_NEVER);
+        while (!planted_broken && !rn_load32(&happened))
+                rn_word_wait(&happened, 0, RN_NEVER);
+        EXPLORE_CHECK(rn_load32(&happened));
+}
+
+static void ring_early(void *arg)
+{
+        (void)arg;
+        rn_store32(&bell, 1); /* and finds nobody to wake */
+}
+
+static void ring_when_it_happened(void *arg)
+{
+        (void)arg;
+        rn_store32(&happened, 1);
+        rn_word_wake(&happened, 1);
+        rn_store32(&bell, 1);
+        rn_word_wake(&bell, 1);
+}
+
+/* A wait that ends at once, by an older ring, is taken for the wake-up (faults.md 24). */
+static void believes_its_wake(void)
+{
+        rn_set32(&happened, 0);
+        rn_set32(&bell, 0);
+        explore_start("waiter", wait_for_bell, NULL);
+        explore_start("earlier one", ring_early, NULL);
+        explore_start("settler", ring_when_it_happened, NULL);
+}
+
 /* ---- the library's own ----
  * Here the two variants are one source: the plans weaken the order of all the library's atomics. */
 
@@ -131,6 +191,8 @@ static void library_door(void)
 const planted planted_doors[] = {
         {"dekker-door", dekker_door, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_DEADLOCK},
         {"permit-not-sticky", permit_not_sticky, NULL, BY_DPOR(120), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"wakes-one", wakes_one, NULL, BY_RANDOM(40), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"believes-its-wake", believes_its_wake, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_FAILED},
         {"library-dekker",
          library_dekker,
          NULL,

@@ -191,5 +191,5 @@ int planted_programs(void)
                "search, %llu by dpor; %d differ\n",
                PROGRAMS, failed, large, (unsigned long long)states, (unsigned long long)all,
                (unsigned long long)reduced, wrong);
-        return wrong + (large > PROGRAMS / 20);
+        return wrong + (large > PROGRAMS / 20) + (reduced * 20 > all);
 }

@@ -95,6 +95,87 @@ static void claim_without_acquire(void)
         explore_start("reader", look_at_relayed, NULL);
 }
 
+static void pass_on(void *arg)
+{
+        (void)arg;
+        if (word_load(&state, RN_ORDER_RELAXED) != 1)
+                return;
+        if (planted_broken)
+                word_store(&state, 2, RN_ORDER_RELAXED);
+        else
+                word_add(&state, 1, RN_ORDER_RELAXED);
+}
+
+static void look_at_two(void *arg)
+{
+        (void)arg;
+        if (word_load(&state, RN_ORDER_ACQUIRE) != 2)
+                return;
+        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        EXPLORE_CHECK(planted_saw[0] == 7);
+}
+
+/* After the release the state is stored again, not updated: who gets the second store has not acquired the first. The
+ * twin's update carries the release on. */
+static void release_overwritten(void)
+{
+        value = state = (word){0};
+        of_store = RN_ORDER_RELEASE;
+        explore_start("writer", publish, NULL);
+        explore_start("second writer", pass_on, NULL);
+        explore_start("reader", look_at_two, NULL);
+}
+
+static rn_lock lock;
+
+static void write_locked(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&lock);
+        word_store(&value, 7, RN_ORDER_RELAXED);
+        word_store(&state, 1, RN_ORDER_RELAXED);
+        rn_lock_give(&lock);
+}
+
+static void look_unlocked(void *arg)
+{
+        (void)arg;
+        if (!planted_broken)
+                rn_lock_take(&lock);
+        const bool settled = word_load(&state, RN_ORDER_RELAXED);
+        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        if (!planted_broken)
+                rn_lock_give(&lock);
+        EXPLORE_CHECK(!settled || planted_saw[0] == 7);
+}
+
+/* A reader does without the lock under which both words are written. */
+static void lock_forgotten(void)
+{
+        lock = (rn_lock){0};
+        value = state = (word){0};
+        explore_start("writer", write_locked, NULL);
+        explore_start("reader", look_unlocked, NULL);
+}
+
+static void use(void *arg)
+{
+        (void)arg;
+        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        EXPLORE_CHECK(planted_saw[0] == 7);
+}
+
+/* A thread is started before what it needs is stored. Stored before, it is seen without any order. */
+static void started_too_early(void)
+{
+        value = (word){0};
+        if (planted_broken)
+                explore_start("thread", use, NULL);
+        word_store(&value, 7, RN_ORDER_RELAXED);
+        if (!planted_broken)
+                explore_start("thread", use, NULL);
+}
+
 const planted planted_weak[] = {
         {"acquire-missing", acquire_missing, NULL, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
         {"release-missing", release_missing, NULL, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
@@ -105,5 +186,8 @@ const planted planted_weak[] = {
          {.how = EXPLORE_RANDOM, .budget = 1560, .weak = true},
          BY_WEAK(0),
          REIN_SIM_FAILED},
+        {"release-overwritten", release_overwritten, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
+        {"lock-forgotten", lock_forgotten, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
+        {"started-too-early", started_too_early, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
         {0},
 };
