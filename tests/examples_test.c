@@ -211,7 +211,11 @@ static void is_found_and_replayed(const char *example, const char *name, const c
 {
         char first[1000], second[1000];
 #if defined REIN_TSAN
-        skip(); /* it takes the tasks of a simulation for threads that race */
+        if (strcmp(example, "sim_queue") == 0)
+                skip(); /* the layer for pthreads does not start under it */
+        assert_int_equal(run(example, "mended"), 0);
+        prints("success, schedules: 1000\n");
+        return; /* the broken one has a data race, and the sanitizer ends it first */
 #endif
         assert_int_equal(run(example, NULL), 1);
         prints("REIN_EFOUND");
