@@ -21,9 +21,9 @@ typedef struct rn_machine {
         struct rn_world *world; /* what the process has one of: the simulation has its own */
         uint32_t generation;    /* of its objects: those made outside answer -EPERM inside, and the reverse */
 
-        void (*call)(const char *function); /* a public call begins: others may go first */
+        void (*call)(const char *function);                 /* a public call begins: others may go first */
         void (*misuse)(const char *call, const char *what); /* does not return when a task runs */
-        void (*wrong)(const char *name, const char *what); /* what the library counts does not add up */
+        void (*wrong)(const char *name, const char *what);  /* what the library counts does not add up */
         void (*owed)(void (*release)(void *), const void *value, int change);
 
         uint32_t (*choose)(uint32_t n, int kind);
@@ -36,7 +36,7 @@ typedef struct rn_machine {
         void (*word_wake)(rn_a32 *word, uint32_t how_many);
         void (*lock_wait)(struct rn_lock *l); /* returns when it is free; nobody else runs before the caller takes it */
         void (*lock_gave)(struct rn_lock *l); /* with whole_locks */
-        bool word_locks;  /* the other way: all of its steps, down to the sleep on its word */
+        bool word_locks;                      /* the other way: all of its steps, down to the sleep on its word */
         bool whole_locks; /* exploring build: taking a lock is one step of a schedule, not those of its words */
         void (*pause)(void);
 

@@ -24,7 +24,7 @@
 #include "plat/plat.h"
 #include "rein/sim.h"
 
-enum { RN_SIM_FAULTS = 9 }; /* bits of rein_sim_opts.faults */
+enum { RN_SIM_FAULTS = 9 };                          /* bits of rein_sim_opts.faults */
 extern const char rn_sim_letters[RN_SIM_FAULTS + 1]; /* of each, in rn_pick.about */
 
 enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024 };

@@ -335,6 +335,42 @@ static int abandoned(int replace)
         return 0;
 }
 
+/* Nobody cancels it: its own limit does, and after the grace it is left behind. It stays until it is let go. */
+typedef struct deaf {
+        tally tally;
+        atomic_int let_go;
+} deaf;
+
+static int job_stays(void *arg)
+{
+        deaf *d = arg;
+        while (!atomic_load(&d->let_go))
+                (void)rein_sim_sleep_on(d, "foreign code", REIN_NEVER);
+        return 0;
+}
+
+static int abandoned_by_limit(int variant)
+{
+        (void)variant;
+        deaf d = {0};
+        rein_on_unseen(note_unseen, &d.tally);
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_MS(10)));
+        rein_future *f =
+                rein_submit(pool, job_stays, &d,
+                            REIN_JOB(.limit_ns = REIN_MS(1), .unheeded = REIN_ABANDON_IT, .release = release_tally));
+        CHECK(rein_await(f, NULL, REIN_NEVER) == REIN_EFAILED);
+        CHECK(failure(f) == REIN_EABANDONED && rein_error_is(rein_error_of(f), REIN_ETIMEOUT));
+        CHECK(!rein_gone(f) && !atomic_load(&d.tally.released));
+        rein_drop(f);
+        atomic_store(&d.let_go, 1);
+        (void)rein_sim_wake(&d, 1);
+        while (rein_executor_unfinished(pool))
+                CHECK(rein_sleep(rein_after(REIN_MS(1))) == 0);
+        stop_and_free(pool, REIN_STOP_QUEUED);
+        CHECK(atomic_load(&d.tally.released) == 1 && atomic_load(&d.tally.dropped) == 1);
+        return 0;
+}
+
 /* ---- threads ---- */
 
 static int init_fails(void *arg)
@@ -455,6 +491,7 @@ const scenario pool_scenarios[] = {
         {"share_all_leave", share_leave, 2, RACY, 2},
         {"abandoned_exhausted", abandoned, 0, HARMLESS, 2},
         {"abandoned_replaced", abandoned, 1, HARMLESS, 1},
+        {"abandoned_by_limit", abandoned_by_limit, 0, HARMLESS, 1},
         {"broken_init", broken_init, 0, HARMLESS, 2},
         {"init_fini", init_fini, 0, RACY, 1},
         {"idle_end", idle_end, 0, RACY, 2},

@@ -131,6 +131,29 @@ static int stop_deadline(int variant)
         return 0;
 }
 
+/* Threads that would be idle for ever are woken by a stop, and by a job; nothing here has a timer to be saved by. */
+static int stop_wakes_the_idle(int how)
+{
+        tally t = {0};
+        crew c = {0};
+        hand h;
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 2, .idle_ns = INT64_MAX));
+        for (int i = 0; i < 2; i++) {
+                rein_future *f[2] = {rein_submit(pool, job_count, &t, REIN_JOB(.on_worker = true)),
+                                     rein_submit(pool, job_count, &t, REIN_JOB(.on_worker = true))};
+                CHECK(rein_wait_all(f, 2, REIN_NEVER) == 0);
+                rein_drop(f[0]);
+                rein_drop(f[1]);
+        }
+        stopper s = {pool, (rein_stop)how};
+        crew_go(&c, &h, "stops", stop_it, &s);
+        stop_it(&s);
+        crew_join(&c);
+        CHECK(rein_executor_threads(pool) == 0 && atomic_load(&t.ended) == 4);
+        rein_executor_free(pool);
+        return 0;
+}
+
 /* ---- restart ---- */
 
 static int restart(int variant)
@@ -220,6 +243,8 @@ const scenario stop_scenarios[] = {
         {"stop_now_submit", stop_submit, REIN_STOP_NOW, RACY, 3},
         {"two_stops", two_stops, 0, RACY, 2},
         {"two_stops_and_a_begin", two_stops, 1, RACY, 1},
+        {"stop_wakes_the_idle", stop_wakes_the_idle, REIN_STOP_QUEUED, HARMLESS, 1},
+        {"stop_now_wakes_the_idle", stop_wakes_the_idle, REIN_STOP_NOW, HARMLESS, 1},
         {"stop_deadline", stop_deadline, 0, HARMLESS, 2},
         {"restart", restart, 0, RACY, 2},
         {"free_from_job", free_from_job, 0, RACY, 2},
