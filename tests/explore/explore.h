@@ -17,13 +17,13 @@ typedef enum explore_how {
 
 typedef struct explore_plan {
         explore_how how;
-        uint32_t bound;  /* BOUNDED: preemptions; PCT: depth */
-        uint64_t budget; /* schedules; 0: 2,000,000 */
-        uint32_t faults; /* REIN_SIM_...; not with ALL */
-        bool weak;       /* loads may get older stores; not with ALL */
-        rn_order order;  /* of the library's atomics in the weak memory; RELAXED stands for SEQ_CST */
-        bool word_locks; /* rn_lock is explored too, as the steps of its words */
-        bool slabs;      /* which record of a slab a task gets matters: else taking and giving them commutes */
+        uint32_t bound;          /* BOUNDED: preemptions; PCT: depth */
+        uint64_t budget;         /* schedules; 0: 2,000,000 */
+        uint32_t faults;         /* REIN_SIM_...; not with ALL */
+        bool weak;               /* loads may get older stores; not with ALL */
+        rn_order order;          /* of the library's atomics in the weak memory; RELAXED stands for SEQ_CST */
+        bool word_locks;         /* rn_lock is explored too, as the steps of its words */
+        bool slabs;              /* which record of a slab a task gets matters: else taking and giving them commutes */
         uint32_t most_surprises; /* faults and early timers in one schedule; 0: no limit */
 } explore_plan;
 
