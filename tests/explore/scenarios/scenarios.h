@@ -26,55 +26,15 @@ typedef struct entry {
         search searches[MOST_SEARCHES];
 } entry;
 
-#define ALL(...)                                                                                                       \
-        {                                                                                                              \
-                ALWAYS,                                                                                                \
-                {                                                                                                      \
-                        .how = EXPLORE_ALL, __VA_ARGS__                                                                \
-                }                                                                                                      \
-        }
-#define FULL(...)                                                                                                      \
-        {                                                                                                              \
-                ALWAYS,                                                                                                \
-                {                                                                                                      \
-                        .how = EXPLORE_FULL, __VA_ARGS__                                                               \
-                }                                                                                                      \
-        }
-#define BOUNDED(b, ...)                                                                                                \
-        {                                                                                                              \
-                ALWAYS,                                                                                                \
-                {                                                                                                      \
-                        .how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__                                              \
-                }                                                                                                      \
-        }
-#define RANDOM(n, ...)                                                                                                 \
-        {                                                                                                              \
-                ALWAYS,                                                                                                \
-                {                                                                                                      \
-                        .how = EXPLORE_RANDOM, .budget = (n), __VA_ARGS__                                              \
-                }                                                                                                      \
-        }
-#define PCT(d, n, ...)                                                                                                 \
-        {                                                                                                              \
-                ALWAYS,                                                                                                \
-                {                                                                                                      \
-                        .how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__                                   \
-                }                                                                                                      \
-        }
-#define BY_NIGHT_ALL()                                                                                                 \
-        {                                                                                                              \
-                NIGHTLY,                                                                                               \
-                {                                                                                                      \
-                        .how = EXPLORE_ALL, .budget = BY_NIGHT_AT_MOST                                                 \
-                }                                                                                                      \
-        }
-#define BY_NIGHT(b)                                                                                                    \
-        {                                                                                                              \
-                NIGHTLY,                                                                                               \
-                {                                                                                                      \
-                        .how = EXPLORE_BOUNDED, .bound = (b), .budget = BY_NIGHT_AT_MOST                               \
-                }                                                                                                      \
-        }
+/* clang-format off */
+#define ALL(...)        {ALWAYS, {.how = EXPLORE_ALL, __VA_ARGS__}}
+#define FULL(...)       {ALWAYS, {.how = EXPLORE_FULL, __VA_ARGS__}}
+#define BOUNDED(b, ...) {ALWAYS, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
+#define RANDOM(n, ...)  {ALWAYS, {.how = EXPLORE_RANDOM, .budget = (n), __VA_ARGS__}}
+#define PCT(d, n, ...)  {ALWAYS, {.how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__}}
+#define BY_NIGHT_ALL()  {NIGHTLY, {.how = EXPLORE_ALL, .budget = BY_NIGHT_AT_MOST}}
+#define BY_NIGHT(b)     {NIGHTLY, {.how = EXPLORE_BOUNDED, .bound = (b), .budget = BY_NIGHT_AT_MOST}}
+/* clang-format on */
 #define EARLY(n)      .faults = REIN_SIM_EARLY, .most_surprises = (n) /* the racy clock: so many timers too soon */
 #define OUT_OF_MEMORY .faults = REIN_SIM_ALLOC, .most_surprises = 1   /* each allocation in turn */
 
