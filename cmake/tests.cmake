@@ -63,8 +63,17 @@ foreach(source IN LISTS test_sources)
         endif()
         target_link_libraries(${target} PRIVATE rein_static rein_flags PkgConfig::cmocka m)
 
+        if(label STREQUAL "explore") # with the driver, and the sources in the folder of its name
+                file(GLOB explored CONFIGURE_DEPENDS tests/explore/${program}/*.c)
+                target_sources(${target} PRIVATE tests/explore/explore.c ${explored})
+                target_include_directories(${target} PRIVATE tests/explore)
+        endif()
+
         add_test(NAME ${name} COMMAND ${target} WORKING_DIRECTORY ${CMAKE_BINARY_DIR})
         set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT 120 ENVIRONMENT "${test_environment}")
+        if(label STREQUAL "explore")
+                set_tests_properties(${name} PROPERTIES TIMEOUT 7200)
+        endif()
         if(label STREQUAL "stress")
                 set_tests_properties(${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
         endif()

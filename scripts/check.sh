@@ -6,6 +6,7 @@
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
 #   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
 #   selftest the explorer finds every planted bug, and nothing in its mended twin
+#   explore  the scenarios of tests/explore under every schedule, or as many as their bound allows
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
@@ -77,6 +78,13 @@ lane_selftest() {
 
 lane_asan() { sanitized asan; }
 lane_tsan() { sanitized tsan; }
+
+lane_explore() {
+        cmake --preset explore >build/explore.configure.log 2>&1 || { cat build/explore.configure.log; return 1; }
+        cmake --build build/explore -j "$(nproc)" --target test_explore_scenarios &&
+                build/explore/tests/explore/scenarios_test
+}
+
 lane_nightly() { scripts/nightly.sh; }
 
 lane_arm() {
@@ -104,7 +112,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest arm asan tsan)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest explore arm asan tsan)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

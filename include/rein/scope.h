@@ -30,7 +30,8 @@ typedef struct rein_scope {
 REIN_API void rein_scope_open_at(const char *place, rein_scope *s, rein_time until);
 
 /* Open a scope in which cancels and deadlines from outside are held back for grace_ns, counted from the moment of the
- * cancel (not from the opening). For clean-up that must block. Otherwise as rein_scope_open. Since 0.1. */
+ * cancel (not from the opening). For clean-up that must block. Blocks: while the stop of a hook region around it, called
+ * before, still runs on another thread. Otherwise as rein_scope_open. Since 0.1. */
 #define rein_shield_open(...) rein_shield_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns);
 

@@ -32,11 +32,16 @@ static bool strike(rn_hook *h, uint32_t generation)
 static void hit(rn_hook *h)
 {
         uint32_t generation = rn_kept_generation(&h->kept);
+        rn_task *self = rn_self_if();
         h->used = true;
+        if (self)
+                self->hitting++;
         if (h->stop)
                 h->stop(h->arg);
         else
                 rn_poke(h->thread_id);
+        if (self)
+                self->hitting--;
         rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
         h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
         rn_store64(&h->state, packed(generation, INTERRUPTED));
@@ -96,6 +101,13 @@ void rn_hooks_hit(rn_hook *struck)
                 hit(struck);
                 struck = next;
         }
+}
+
+void rn_hooks_wait_struck(const rn_task *t)
+{
+        for (const rn_hook *h = t->now->hook; h && !t->hitting; h = h->outer)
+                for (unsigned round = 0; (rn_load64(&h->state) & 7) == INTERRUPTING; round++)
+                        rn_pause(round);
 }
 
 void rn_hooks_unshield_locked(rn_scope *outside)

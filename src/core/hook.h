@@ -19,7 +19,7 @@
  * outside the region, and one that comes late finds another generation. Regions live in a slab for that reason.
  *
  * A shield opened inside the region holds the hook back: what counts is the cancel_at of the scope the task is in at
- * that moment. Function hooks whose time came by the clock run on the hand thread; pokes are sent by the clock itself. */
+ * that moment. What struck before it opened, hits before its opening returns. Function hooks whose time came by the clock run on the hand thread; pokes are sent by the clock itself. */
 #ifndef RN_CORE_HOOK_H
 #define RN_CORE_HOOK_H
 
@@ -65,5 +65,8 @@ rn_hook *rn_hook_innermost(const rn_task *t);
 void rn_hooks_strike_locked(struct rn_scope *s, int64_t now, rn_hook **struck);
 void rn_hooks_unshield_locked(struct rn_scope *outside);
 void rn_hooks_hit(rn_hook *struck);
+/* t has opened a shield: what struck its regions before that hits before anything is done in there. Not waited for from
+ * inside a stop, which may be the very one. */
+void rn_hooks_wait_struck(const struct rn_task *t);
 
 #endif

@@ -327,6 +327,9 @@ void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 {
         RN_CALL();
         open_scope(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
+        const rn_task *self = rn_self_if();
+        if (self && self->now->hook)
+                rn_hooks_wait_struck(self);
 }
 
 void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)

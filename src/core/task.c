@@ -54,7 +54,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend)
         t->waiting = (rn_link){0};
         t->stack_base = NULL;
         t->stack_size = 0;
-        t->inline_depth = 0;
+        t->inline_depth = t->hitting = 0;
         t->worker = NULL;
         t->thread_ended = NULL;
         for (int i = 0; i < RN_TASK_RESERVES; i++)

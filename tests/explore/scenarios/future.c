@@ -446,7 +446,7 @@ static const entry list[] = {
         {"settle-then-then", settle_then_then, {ALL()}},
         {"settle-then-memory", settle_then_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"settle-remove", settle_remove, {ALL()}},
-        {"settle-then-stop", settle_then_stop, {BOUNDED(2)}},
+        {"settle-then-stop", settle_then_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"settle-wait", settle_wait, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
         {"settle-wait-wait", settle_wait_wait, {ALL()}},
         {"settle-timed-wait", settle_timed_wait, {ALL(), BOUNDED(2, EARLY(2))}},

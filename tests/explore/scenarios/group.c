@@ -259,17 +259,17 @@ static void group_memory(void)
 }
 
 static const entry list[] = {
-        {"failure-spawn", failure_spawn, {BOUNDED(2)}},
+        {"failure-spawn", failure_spawn, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"spawn-close", spawn_close, {ALL()}},
-        {"group-cancel-close", cancel_close, {BOUNDED(2)}},
-        {"width", width, {BOUNDED(2)}},
-        {"width-cancel", width_cancel, {BOUNDED(2)}},
-        {"first-success", first_success, {BOUNDED(2)}},
+        {"group-cancel-close", cancel_close, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"width", width, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"width-cancel", width_cancel, {BOUNDED(1), PCT(3, 10000), RANDOM(10000), BY_NIGHT(2)}},
+        {"first-success", first_success, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"scope-cancel-close", scope_cancel_close, {ALL(.slabs = true), BOUNDED(2, .slabs = true)}},
         {"scope-cancel-sleep", scope_cancel_sleep, {ALL()}},
         {"scope-cancel-open", scope_cancel_open, {ALL()}},
         {"scope-cancel-both", scope_cancel_both, {ALL()}},
-        {"on-cancel", on_cancel, {BOUNDED(2)}},
+        {"on-cancel", on_cancel, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"group-memory", group_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 

@@ -191,6 +191,28 @@ static void shield_in_region(void)
         clean_up();
 }
 
+/* Only the opening: a stop that has struck is over by then. */
+static void shield_open(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, stop_unshielded, NULL) == 0) {
+                rein_shield_open(&shield, REIN_SEC(1));
+                shielded = true;
+                mark[CODE] = rein_checkpoint();
+                EXPLORE_CHECK(mark[CODE] == 0);
+                shielded = false;
+                EXPLORE_CHECK(rein_scope_close(&shield, 0) == 0);
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        clean_up();
+}
+
 /* The same with a poke, nested, and the shield between. */
 static void poke_nested_shield(void)
 {
@@ -241,8 +263,9 @@ static const entry list[] = {
         {"poke", poke, {ALL(), BOUNDED(1, EARLY(2))}},
         {"poke-close", poke_close, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-nested", nested, {ALL(), BOUNDED(1, EARLY(2))}},
-        {"hook-shield", shield_in_region, {BOUNDED(2)}},
-        {"poke-nested-shield", poke_nested_shield, {BOUNDED(2)}},
+        {"hook-shield-open", shield_open, {BOUNDED(3), BY_NIGHT_ALL()}},
+        {"hook-shield", shield_in_region, {BOUNDED(2), BY_NIGHT(3)}},
+        {"poke-nested-shield", poke_nested_shield, {BOUNDED(2), BY_NIGHT(3)}},
         {"hook-deadline-close", deadline_close, {ALL()}},
 };
 

@@ -313,18 +313,18 @@ static void nested_memory(void)
 }
 
 static const entry list[] = {
-        {"submit-stop", submit_stop, {BOUNDED(2)}},
-        {"submit-stop-now", submit_stop_now, {BOUNDED(2)}},
-        {"submit-idle-exit", submit_idle_exit, {ALL()}},
+        {"submit-stop", submit_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"submit-stop-now", submit_stop_now, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"submit-idle-exit", submit_idle_exit, {ALL(), BOUNDED(1, EARLY(1))}},
         {"submit-restart", submit_restart, {ALL()}},
-        {"stop-stop", stop_stop, {BOUNDED(2)}},
+        {"stop-stop", stop_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"stop-restart", stop_restart, {ALL()}},
-        {"stop-running", stop_running, {BOUNDED(2)}},
-        {"stop-deadline", stop_deadline, {BOUNDED(2)}},
-        {"lend-take-back", lend_take_back, {BOUNDED(2)}},
-        {"nested-wait", nested_wait, {BOUNDED(2)}},
-        {"circle", circle, {BOUNDED(2)}},
-        {"room-stop", room_stop, {BOUNDED(2)}},
+        {"stop-running", stop_running, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"stop-deadline", stop_deadline, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"room-stop", room_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 

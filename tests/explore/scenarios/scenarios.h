@@ -18,7 +18,7 @@ typedef struct search {
         explore_plan plan;
 } search;
 
-enum { MOST_SEARCHES = 5 };
+enum { MOST_SEARCHES = 5, BY_NIGHT_AT_MOST = 3000000 };
 
 typedef struct entry {
         const char *name;
@@ -26,22 +26,27 @@ typedef struct entry {
         search searches[MOST_SEARCHES];
 } entry;
 
-#define ALL(...)            {ALWAYS, {.how = EXPLORE_ALL, __VA_ARGS__}}
-#define FULL(...)           {ALWAYS, {.how = EXPLORE_FULL, __VA_ARGS__}}
-#define BOUNDED(b, ...)     {ALWAYS, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
-#define RANDOM(n, ...)      {ALWAYS, {.how = EXPLORE_RANDOM, .budget = (n), __VA_ARGS__}}
-#define PCT(d, n, ...)      {ALWAYS, {.how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__}}
-#define BY_NIGHT_ALL(...)   {NIGHTLY, {.how = EXPLORE_ALL, __VA_ARGS__}}
-#define BY_NIGHT(b, ...)    {NIGHTLY, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
-#define EARLY(n)            .faults = REIN_SIM_EARLY, .most_surprises = (n) /* the racy clock: so many timers too soon */
-#define OUT_OF_MEMORY       .faults = REIN_SIM_ALLOC, .most_surprises = 1   /* each allocation in turn */
+/* clang-format off */
+#define ALL(...)        {ALWAYS, {.how = EXPLORE_ALL, __VA_ARGS__}}
+#define FULL(...)       {ALWAYS, {.how = EXPLORE_FULL, __VA_ARGS__}}
+#define BOUNDED(b, ...) {ALWAYS, {.how = EXPLORE_BOUNDED, .bound = (b), __VA_ARGS__}}
+#define RANDOM(n, ...)  {ALWAYS, {.how = EXPLORE_RANDOM, .budget = (n), __VA_ARGS__}}
+#define PCT(d, n, ...)  {ALWAYS, {.how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__}}
+#define BY_NIGHT_ALL()  {NIGHTLY, {.how = EXPLORE_ALL, .budget = BY_NIGHT_AT_MOST}}
+#define BY_NIGHT(b)     {NIGHTLY, {.how = EXPLORE_BOUNDED, .bound = (b), .budget = BY_NIGHT_AT_MOST}}
+/* clang-format on */
+#define EARLY(n)      .faults = REIN_SIM_EARLY, .most_surprises = (n) /* the racy clock: so many timers too soon */
+#define OUT_OF_MEMORY .faults = REIN_SIM_ALLOC, .most_surprises = 1   /* each allocation in turn */
 
 typedef struct entries {
         const entry *list;
         size_t count;
 } entries;
 
-#define ENTRIES(list) {list, sizeof(list) / sizeof((list)[0])}
+#define ENTRIES(list)                                                                                                  \
+        {                                                                                                              \
+                list, sizeof(list) / sizeof((list)[0])                                                                 \
+        }
 
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios;

@@ -129,7 +129,7 @@ static void join_memory(void)
 static const entry list[] = {
         {"share-last-leaves", last_leaves, {ALL()}},
         {"share-both-leave", both_leave, {ALL()}},
-        {"share-leave-join", leave_join, {BOUNDED(2)}},
+        {"share-leave-join", leave_join, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"share-memory", join_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 

@@ -264,12 +264,12 @@ static void first_submit_memory(void)
 }
 
 static const entry list[] = {
-        {"cancel-start", cancel_start, {ALL()}},
+        {"cancel-start", cancel_start, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"cancel-first-start", cancel_first_start, {ALL()}},
         {"cancel-completion", cancel_completion, {ALL()}},
-        {"cancel-abandon", cancel_abandon, {BOUNDED(2)}},
+        {"cancel-abandon", cancel_abandon, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"cancel-cancel-job", cancel_cancel, {ALL()}},
-        {"claim-start", claim_start, {ALL()}},
+        {"claim-start", claim_start, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"claim-cancel", claim_cancel, {ALL()}},
         {"start-by", start_by, {ALL()}},
         {"limit-end", limit_end, {ALL()}},
