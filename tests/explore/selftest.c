@@ -92,8 +92,8 @@ static int try_all(int *count)
 
 static bool same_verdict(const planted *p, bool broken, ull *full_schedules, ull *dpor_schedules)
 {
-        const explored dpor = search(p, broken, (explore_plan){EXPLORE_ALL}, false);
-        const explored full = search(p, broken, (explore_plan){EXPLORE_FULL, .budget = MOST_IN_FULL}, false);
+        const explored dpor = search(p, broken, (explore_plan){.how = EXPLORE_ALL}, false);
+        const explored full = search(p, broken, (explore_plan){.how = EXPLORE_FULL, .budget = MOST_IN_FULL}, false);
         if (full.ended == REIN_SIM_PASSED && !full.complete)
                 return printf("%s: too large for the full search\n", p->name), true;
         *full_schedules += full.schedules;
