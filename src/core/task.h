@@ -62,7 +62,7 @@ typedef struct rn_task {
         bool can_go;            /* deadlock.c, while it looks */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
-        unsigned inline_depth, hitting; /* jobs run in each other; stops of hook regions it is calling */
+        unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */
         struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
