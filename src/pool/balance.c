@@ -12,9 +12,9 @@ static const char *permits_wrong(const pool *p)
                 lost += rn_get32(&w->permit) == RN_LOST_PERMIT;
                 spares += w->has_spare;
         }
-        const size_t there = (size_t)(p->opts.threads + p->spares + p->replaced);
         if (p->permits < 0 || p->spares < 0 || p->replaced < 0)
                 return "a count of permits fell below none";
+        const size_t there = (size_t)p->opts.threads + (size_t)p->spares + (size_t)p->replaced;
         if ((size_t)p->lost != lost || (size_t)p->spares != spares)
                 return "its jobs that lost a permit, or block behind a spare one, are not as many as it counts";
         if ((size_t)p->permits + has + lost < there)

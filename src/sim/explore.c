@@ -63,7 +63,7 @@ static int take_opts(search *k, const rein_sim_opts *given, const char **what)
         if (!o->one_in)
                 o->one_in = 16;
         if (!o->stack_size)
-                o->stack_size = 256 * 1024;
+                o->stack_size = (size_t)256 * 1024;
         return 0;
 }
 

@@ -130,7 +130,7 @@ static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_
         bool falls = me && me->op.kind == RN_OP_PAUSE;
         for (uint32_t i = 0; i + 1 < s->plan->depth && current_first; i++)
                 falls = falls || s->change_at[i] == s->result->decisions + 1;
-        if (falls)
+        if (me && falls)
                 me->priority = -(int64_t)++s->lowest;
         uint32_t best = 0;
         for (uint32_t i = 1; i < n; i++)

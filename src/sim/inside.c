@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a program may ask for while it is simulated. Outside of a simulation every call here is harmless. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -57,6 +58,7 @@ uint32_t rein_sim_self(void)
 static void sleep_on(const void *address, const char *what, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
+        assert(me);
         if (address && rn_sim->plan->observe) /* before or after a wake: that makes a difference */
                 rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = address, .len = 1, .what = what});
         me->woken = me->poked = false;
@@ -68,7 +70,7 @@ static void sleep_on(const void *address, const char *what, int64_t until)
 
 int rein_sim_sleep_on(const void *address, const char *what, rein_time until)
 {
-        if (!rn_virtual())
+        if (!rn_virtual() || !rn_sim->running)
                 return -EPERM;
         if (rn_sim_fault(2, RN_CHOOSE_SPURIOUS))
                 return 0;
@@ -92,7 +94,7 @@ int rein_sim_refuse(const char *what)
 
 int rein_sim_block(rein_time until)
 {
-        if (!rn_virtual())
+        if (!rn_virtual() || !rn_sim->running)
                 return -EPERM;
         if (rn_sim->plan->observe) /* a poke comes before this, and is lost, or later */
                 rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &rn_sim->running->poked, .len = 1});

@@ -352,7 +352,7 @@ static bool m_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t
         if (!t || t->ended)
                 return false;
         *cpu_ns = 0;
-        *call = t->op.kind == RN_OP_SLEEP && !t->op.at ? 1 : -1;
+        *call = t->op.kind == RN_OP_SLEEP && t->op.at == &t->poked ? 1 : -1;
         *digest = t->slept_at;
         return true;
 }

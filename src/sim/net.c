@@ -363,11 +363,12 @@ static int m_listen(const rn_sys_addr *a, int backlog)
         if (listener_at((const char *)a->bytes))
                 return -EADDRINUSE;
         int fd = opened(LISTENER);
-        if (fd >= 0) {
+        file *x = fd < 0 ? NULL : of(fd);
+        if (x) {
                 rn_sim_quiet();
-                memcpy(of(fd)->address, a->bytes, ADDRESS);
+                memcpy(x->address, a->bytes, ADDRESS);
                 rn_sim_loud();
-                of(fd)->backlog = backlog > 0 && backlog < BACKLOG ? (uint32_t)backlog : BACKLOG;
+                x->backlog = backlog > 0 && backlog < BACKLOG ? (uint32_t)backlog : BACKLOG;
         }
         return fd;
 }

@@ -199,7 +199,8 @@ static bool all_calm(const rn_sim_task *but)
         const rn_sim_state *s = rn_sim;
         for (uint32_t i = 0; i < s->count; i++) {
                 rn_sim_task *t = s->tasks[i];
-                if (t != but && !t->ended && t->op.kind != RN_OP_CALM && (t->op.kind == RN_OP_PAUSE || rn_sim_ready(t)))
+                if (t && t != but && !t->ended && t->op.kind != RN_OP_CALM &&
+                    (t->op.kind == RN_OP_PAUSE || rn_sim_ready(t)))
                         return false;
         }
         return true;
@@ -580,7 +581,7 @@ static rn_sim_task *decide(void)
                 n = ended ? 1 : without_the_slow(ready, n); /* in the end there is nothing to choose */
                 const bool first = could && ready[0] == s->running;
                 rn_sim_task *t = ready[0];
-                if (s->result->steps >= s->plan->max_steps / 5 * 4) {
+                if (s->result->steps >= (uint64_t)s->plan->max_steps / 5 * 4) {
                         t = in_turn(ready, n);
                 } else if (n > 1 || s->reduction) {
                         uint32_t i = rn_sim_next(ready, n, first);
