@@ -80,7 +80,7 @@ static inline uint32_t faults_choose(uint32_t n, rn_choice kind)
 /* Before any other thread runs. */
 static inline void faults_install(void)
 {
-        rn_chooser = faults_choose;
+        rn_choose_by(faults_choose);
 }
 
 static inline void faults_at(unsigned kinds, unsigned k, bool for_ever, bool only_mine)

@@ -146,7 +146,7 @@ static void test_p5_what_fails_changes_nothing_and_the_value_stays_yours(void **
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_child_starts_with_what_its_parent_had),
                 cmocka_unit_test(test_null_takes_a_value_away_and_is_not_released),

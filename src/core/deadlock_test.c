@@ -325,7 +325,7 @@ static void test_a_wait_with_a_limit_or_for_one_of_many_is_no_deadlock(void **st
 
 int main(void)
 {
-        rn_chooser = choose;
+        rn_choose_by(choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_27_who_waits_for_himself_is_told),
                 cmocka_unit_test(test_27_a_circle_of_two),

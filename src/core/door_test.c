@@ -137,7 +137,7 @@ static void test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(p3_an_unpark_before_the_park_is_not_lost),
                 cmocka_unit_test(test_two_permits_are_one_and_none_is_left_over),

@@ -264,7 +264,7 @@ int main(int argc, char **argv)
         int rc = program_main(programs, COUNT(programs), argc, argv);
         if (rc >= 0)
                 return rc;
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_fail_begins_anew_and_wrap_puts_a_line_on_top),
                 cmocka_unit_test(test_null_errors_are_answered),

@@ -683,7 +683,7 @@ static void test_what_cannot_start_is_a_failed_child(void **state)
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_waits_for_every_child),
                 cmocka_unit_test(test_68_a_failing_child_stops_its_siblings_and_interrupts_the_body),

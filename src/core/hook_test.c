@@ -283,7 +283,7 @@ static void test_1_without_memory_nothing_is_opened(void **state)
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_cancel_uses_the_stop_and_close_says_so),
                 cmocka_unit_test(test_a_stop_that_comes_too_early_is_repeated_until_the_region_closes),

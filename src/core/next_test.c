@@ -410,7 +410,7 @@ static void test_what_makes_no_sense_is_refused_and_nothing_runs(void **state)
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_10_continuations_run_once_each_in_order_with_the_future),
                 cmocka_unit_test(test_13_a_continuation_may_read_add_cancel_and_drop_its_own_future),

@@ -500,7 +500,7 @@ int main(int argc, char **argv)
         int rc = program_main(programs, COUNT(programs), argc, argv);
         if (rc >= 0)
                 return rc;
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_promise_dropped_unanswered_is_broken),
                 cmocka_unit_test(test_a_read_end_dropped_first_leaves_a_value_that_is_released_once),

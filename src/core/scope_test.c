@@ -528,7 +528,7 @@ static void test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened(void *
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_65_a_cancelled_scope_says_so_at_every_entry_until_it_is_left),
                 cmocka_unit_test(test_65_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reason_stays),

@@ -510,7 +510,7 @@ static void test_texts_for_ever_are_bounded_and_do_without_memory(void **state)
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_a_task_waits_at_outlives_the_name),
                 cmocka_unit_test(test_25_26_an_empty_set_ends_at_once),

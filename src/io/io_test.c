@@ -596,7 +596,7 @@ int main(void)
         sigemptyset(&set);
         sigaddset(&set, SIGUSR1);
         pthread_sigmask(SIG_BLOCK, &set, NULL);
-        rn_chooser = choose;
+        rn_choose_by(choose);
         rein_executor_free(rein_pool_new(NULL)); /* the clock is there: a region's opening allocates its record alone */
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_every_call_leaves_at_once_when_it_is_cancelled),

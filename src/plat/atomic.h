@@ -106,6 +106,11 @@ static inline void *rn_peekptr(const rn_aptr *a)
         return atomic_load_explicit(&a->v, memory_order_relaxed);
 }
 
+static inline uint32_t rn_peek32(const rn_a32 *a)
+{
+        return atomic_load_explicit(&a->v, memory_order_relaxed);
+}
+
 static inline int64_t rn_peek64(const rn_a64 *a)
 {
         return atomic_load_explicit(&a->v, memory_order_relaxed);

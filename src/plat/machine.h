@@ -76,6 +76,7 @@ static inline const rn_machine *rn_virtual(void)
 
 /* The calling thread runs on m from now on; NULL: on the operating system again. -EBUSY: another thread is simulating. */
 int rn_machine_set(const rn_machine *m);
+void rn_choose_simulated(bool yes); /* rn_choose has somebody to ask; machine_set's */
 
 /* The thread-local word as a coroutine switch changes it: nothing is registered for the thread's end. */
 void rn_self_word_switch(void *word);

@@ -31,15 +31,16 @@ typedef enum rn_choice {
         RN_CHOOSE_KINDS
 } rn_choice;
 
-/* Set by tests and by nobody else, before other threads run. NULL: every answer is 0; in a simulation, its schedule's. */
-extern uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
+/* Who answers, set by tests and by nobody else, before other threads run. NULL: every answer is 0; in a simulation it is
+ * the schedule's. Both are told by one word, so that where nothing is unusual a question costs a compare and a branch. */
+void rn_choose_by(uint32_t (*chooser)(uint32_t n, rn_choice kind));
+
+extern rn_a32 rn_unusual __attribute__((visibility("hidden")));
+__attribute__((cold)) uint32_t rn_choose_unusual(uint32_t n, rn_choice kind);
 
 static inline uint32_t rn_choose(uint32_t n, rn_choice kind)
 {
-        const rn_machine *m = rn_virtual();
-        if (m)
-                return m->choose(n, (int)kind);
-        return rn_chooser ? rn_chooser(n, kind) : 0;
+        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? rn_choose_unusual(n, kind) : 0;
 }
 
 /* ---- memory ---- */
@@ -153,16 +154,17 @@ void rn_poke_land(bool block_again); /* one cheap system call, so that a poke on
 
 /* ---- the process ---- */
 
-extern rn_a32 rn_forks __attribute__((visibility("hidden"))); /* 0: nobody asked yet */
-uint32_t rn_generation_first(void);
+/* Grows by one in a forked child; async-signal-safe. Asked more often than anything else, so it is no call: the word is 0
+ * when nobody asked yet, and while there is a simulation. */
+extern rn_a32 rn_forks __attribute__((visibility("hidden")));
+__attribute__((cold)) uint32_t rn_generation_of(void);
 
-/* Grows by one in a forked child; async-signal-safe. Asked more often than anything else, so it is no call. */
 static inline uint32_t rn_generation(void)
 {
-        const rn_machine *m = rn_virtual();
-        uint32_t g = m ? m->generation : rn_get32(&rn_forks);
-        return g ? g : rn_generation_first();
+        uint32_t g = rn_get32(&rn_forks);
+        return __builtin_expect(g != 0, 1) ? g : rn_generation_of();
 }
+
 int rn_at_exit(void (*fn)(void));     /* once per fn */
 const char *rn_errno_name(int err);   /* "EINVAL"; NULL: no such error */
 const char *rn_env(const char *name); /* of the environment; NULL also in a set-user-id program */

@@ -822,7 +822,7 @@ static void p6_a_stop_succeeds_without_memory(void **state)
 
 int main(void)
 {
-        rn_chooser = support_choose;
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_33_after_a_stop_work_is_refused_and_a_second_stop_is_harmless),
                 cmocka_unit_test(test_34_fifty_queued_jobs_are_completed_before_the_stop_returns),

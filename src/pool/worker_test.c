@@ -465,7 +465,7 @@ static void test_2_a_continuation_runs_although_no_thread_can_be_had(void **stat
 
 int main(void)
 {
-        rn_chooser = choose_no_thread;
+        rn_choose_by(choose_no_thread);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_27_nonsensical_options_are_refused_and_zero_is_the_default),
                 cmocka_unit_test(test_27_the_default_is_cpus_and_four),

@@ -8,20 +8,22 @@
 
 #include "plat/plat.h"
 
-void *rn_alloc(size_t n)
+__attribute__((cold, noinline)) static void *alloc_unusual(size_t n, bool kept)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
         const rn_machine *m = rn_virtual();
-        return m ? m->alloc(n, false) : rn_host_alloc(n);
+        return m ? m->alloc(n, kept) : rn_host_alloc(n);
+}
+
+void *rn_alloc(size_t n)
+{
+        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? alloc_unusual(n, false) : rn_host_alloc(n);
 }
 
 void *rn_alloc_kept(size_t n)
 {
-        if (rn_choose(2, RN_CHOOSE_ALLOC))
-                return NULL;
-        const rn_machine *m = rn_virtual();
-        return m ? m->alloc(n, true) : rn_host_alloc(n);
+        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? alloc_unusual(n, true) : rn_host_alloc(n);
 }
 
 void rn_free(void *p)

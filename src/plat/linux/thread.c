@@ -246,24 +246,34 @@ size_t rn_stack_left(const void *base, size_t size)
 
 /* ---- fork and exit ---- */
 
-rn_a32 rn_forks; /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
+rn_aptr rn_simulating;
+rn_a32 rn_forks;
+static bool simulated; /* setup_lock */
+static rn_a32 forks;   /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
 
 /* The child's only thread is the one that forked, and it was not in here: a held setup_lock has lost its holder. */
 static void in_child(void)
 {
-        rn_store32(&setup_lock.word, 0);
-        rn_add32(&rn_forks, 1);
+        rn_set32(&setup_lock.word, 0);
+        rn_set32(&forks, rn_get32(&forks) + 1);
+        rn_set32(&rn_forks, simulated ? 0 : rn_get32(&forks));
 }
 
-uint32_t rn_generation_first(void)
+uint32_t rn_generation_of(void)
 {
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->generation;
+        if (rn_get32(&forks))
+                return rn_get32(&forks);
         rn_lock_take(&setup_lock);
-        if (!rn_load32(&rn_forks)) {
+        if (!rn_get32(&forks)) {
                 pthread_atfork(NULL, NULL, in_child);
-                rn_store32(&rn_forks, 1);
+                rn_set32(&forks, 1);
+                rn_set32(&rn_forks, simulated ? 0 : 1);
         }
         rn_lock_give(&setup_lock);
-        return rn_load32(&rn_forks);
+        return rn_get32(&forks);
 }
 
 int rn_at_exit(void (*fn)(void))
@@ -275,7 +285,6 @@ int rn_at_exit(void (*fn)(void))
 
 /* ---- the machine of a simulation ---- */
 
-rn_aptr rn_simulating;
 static rn_a64 simulating_thread; /* where its errno is; 0: nobody */
 
 /* Not by pthread_self: a program linked with the layer for pthreads has that one answer for the task, not the thread. */
@@ -284,16 +293,21 @@ __attribute__((noinline)) const rn_machine *rn_virtual_here(void)
         return rn_peek64(&simulating_thread) == (int64_t)(intptr_t)&errno ? rn_peekptr(&rn_simulating) : NULL;
 }
 
+/* rn_forks is written under the lock alone: it is the real generation, or 0 while a machine is there. */
 int rn_machine_set(const rn_machine *m)
 {
         int64_t nobody = 0, me = (int64_t)(intptr_t)&errno;
-        if (!m) {
-                rn_storeptr(&rn_simulating, NULL);
-                rn_store64(&simulating_thread, 0);
-                return 0;
-        }
-        if (rn_peek64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
+        if (m && rn_peek64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
                 return -EBUSY;
-        rn_storeptr(&rn_simulating, (void *)(uintptr_t)m);
+        rn_storeptr(&rn_simulating, NULL);
+        rn_lock_take(&setup_lock);
+        rn_set32(&rn_forks, m ? 0 : rn_get32(&forks));
+        simulated = m != NULL;
+        rn_lock_give(&setup_lock);
+        rn_choose_simulated(m != NULL);
+        if (m)
+                rn_storeptr(&rn_simulating, (void *)(uintptr_t)m);
+        else
+                rn_store64(&simulating_thread, 0);
         return 0;
 }

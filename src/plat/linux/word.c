@@ -15,7 +15,28 @@
 const rn_observer *rn_observe;
 #endif
 
-uint32_t (*rn_chooser)(uint32_t n, rn_choice kind);
+rn_a32 rn_unusual;
+static uint32_t (*chooser)(uint32_t n, rn_choice kind);
+enum { CHOSEN = 1, SIMULATED = 2 };
+
+void rn_choose_by(uint32_t (*by)(uint32_t n, rn_choice kind))
+{
+        chooser = by;
+        rn_set32(&rn_unusual, (rn_get32(&rn_unusual) & SIMULATED) | (by ? CHOSEN : 0));
+}
+
+void rn_choose_simulated(bool yes)
+{
+        rn_set32(&rn_unusual, (rn_get32(&rn_unusual) & CHOSEN) | (yes ? SIMULATED : 0));
+}
+
+uint32_t rn_choose_unusual(uint32_t n, rn_choice kind)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->choose(n, (int)kind);
+        return rn_peek32(&rn_unusual) & CHOSEN ? chooser(n, kind) : 0;
+}
 
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 {
