@@ -18,7 +18,7 @@ typedef struct search {
         explore_plan plan;
 } search;
 
-enum { MOST_SEARCHES = 5, BY_NIGHT_AT_MOST = 3000000 };
+enum { MOST_SEARCHES = 5, BY_NIGHT_AT_MOST = 2000000 };
 
 typedef struct entry {
         const char *name;
@@ -34,7 +34,6 @@ typedef struct entry {
 #define PCT(d, n, ...)  {ALWAYS, {.how = EXPLORE_PCT, .bound = (d), .budget = (n), __VA_ARGS__}}
 #define BY_NIGHT_ALL()  {NIGHTLY, {.how = EXPLORE_ALL, .budget = BY_NIGHT_AT_MOST}}
 #define BY_NIGHT(b)     {NIGHTLY, {.how = EXPLORE_BOUNDED, .bound = (b), .budget = BY_NIGHT_AT_MOST}}
-/* clang-format on */
 #define EARLY(n)      .faults = REIN_SIM_EARLY, .most_surprises = (n) /* the racy clock: so many timers too soon */
 #define OUT_OF_MEMORY .faults = REIN_SIM_ALLOC, .most_surprises = 1   /* each allocation in turn */
 
@@ -43,10 +42,8 @@ typedef struct entries {
         size_t count;
 } entries;
 
-#define ENTRIES(list)                                                                                                  \
-        {                                                                                                              \
-                list, sizeof(list) / sizeof((list)[0])                                                                 \
-        }
+#define ENTRIES(list) {list, sizeof(list) / sizeof((list)[0])}
+/* clang-format on */
 
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios;
@@ -55,7 +52,6 @@ enum { MARKS = 24 };
 extern int mark[MARKS];
 
 void begin(void);
-void count(void *at); /* ++*(int *)at: a release, a hook */
 
 /* A pool with so many threads that exist already, and are idle. */
 rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
