@@ -170,10 +170,57 @@ static void late_child(void)
         explore_start("closer", close_at_once, NULL);
 }
 
+/* ---- the last look ---- */
+
+static rn_lock family;
+static bool shut;
+static uint64_t children;
+
+static void spawn_if_open(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&family);
+        if (!shut)
+                planted_saw[0] = ++children;
+        rn_lock_give(&family);
+}
+
+static void look_and_shut(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&family);
+        const bool none = children == 0;
+        if (!planted_broken)
+                shut = none;
+        rn_lock_give(&family);
+        if (planted_broken && none) {
+                rn_lock_take(&family);
+                shut = true;
+                rn_lock_give(&family);
+        }
+        planted_saw[1] = none;
+}
+
+static int nobody_is_left_in_it(void)
+{
+        return planted_saw[1] && children ? -EPROTO : 0;
+}
+
+/* A close sees that nobody is left, and shuts the group a moment later: a child came in between (met in rein: spawn-close). */
+static void shuts_too_late(void)
+{
+        family = (rn_lock){0};
+        shut = false;
+        children = 0;
+        explore_start("spawner", spawn_if_open, NULL);
+        explore_start("closer", look_and_shut, NULL);
+}
+
 const planted planted_groups[] = {
         {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
         {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
         {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
+        {"shuts-too-late", shuts_too_late, nobody_is_left_in_it, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
         {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

@@ -233,11 +233,59 @@ static void exit_hook_without_task(void)
         explore_start("joiner", join_thread, t);
 }
 
+/* ---- a shield in a region that was struck ---- */
+
+static rn_lock scopes;
+static bool shielded;
+static word cleaning;
+
+static void cancel_strikes(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&scopes);
+        const bool hits = !shielded;
+        if (hits)
+                put(&region, STRIKING);
+        rn_lock_give(&scopes);
+        if (!hits)
+                return;
+        planted_saw[0] = get(&cleaning);
+        put(&region, STRUCK);
+}
+
+static void shield_and_clean_up(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&scopes);
+        shielded = true;
+        rn_lock_give(&scopes);
+        for (unsigned round = 0; !planted_broken && get(&region) == STRIKING; round++)
+                rn_pause(round);
+        put(&cleaning, 1);
+        put(&cleaning, 0);
+}
+
+static int no_stop_in_the_shield(void)
+{
+        return planted_saw[0] ? -EPROTO : 0;
+}
+
+/* A cancel strikes under the lock and hits without it: a shield opened in between was hit (met in rein: hook-shield). */
+static void hits_the_shield(void)
+{
+        scopes = (rn_lock){0};
+        shielded = false;
+        region = cleaning = (word){0};
+        explore_start("canceller", cancel_strikes, NULL);
+        explore_start("owner", shield_and_clean_up, NULL);
+}
+
 const planted planted_hooks[] = {
         {"blind-resend", blind_resend, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"hook-too-early", hook_too_early, in_time, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
         {"stale-generation", stale_generation, NULL, BY_BOUND(2, 120), COMPLETELY, REIN_SIM_FAILED},
         {"close-does-not-wait", close_does_not_wait, stopped_or_not, BY_RANDOM(1280), COMPLETELY, REIN_SIM_MISUSE},
         {"exit-hook-without-task", exit_hook_without_task, NULL, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_MISUSE},
+        {"hits-the-shield", hits_the_shield, no_stop_in_the_shield, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

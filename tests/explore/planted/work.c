@@ -295,6 +295,34 @@ static void number_reused(void)
         explore_start("closer", close_mine, NULL);
 }
 
+/* ---- the third answer of a cancel ---- */
+
+static word code_returned, has_settled;
+
+static void return_and_settle(void *arg)
+{
+        (void)arg;
+        put(&code_returned, 1);
+        put(&has_settled, 1);
+}
+
+static void ask_it_to_leave(void *arg)
+{
+        (void)arg;
+        if (!get(&code_returned))
+                return;
+        const bool too_late = planted_broken || get(&has_settled);
+        EXPLORE_CHECK(!too_late || get(&has_settled));
+}
+
+/* A cancel finds that the code has returned and says "too late": the future was pending still (met in rein: cancel_race). */
+static void too_late_too_early(void)
+{
+        code_returned = has_settled = (word){0};
+        explore_start("runner", return_and_settle, NULL);
+        explore_start("canceller", ask_it_to_leave, NULL);
+}
+
 const planted planted_work[] = {
         {"canceled-but-runs", canceled_but_runs, either, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"reference-after-forbidden", reference_after_forbidden, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_MISUSE},
@@ -303,5 +331,6 @@ const planted planted_work[] = {
         {"joins-the-canceled", joins_the_canceled, joined_what_lives, BY_PCT(2, 240), COMPLETELY, REIN_SIM_FAILED},
         {"disarm-does-not-wait", disarm_does_not_wait, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_MISUSE},
         {"number-reused", number_reused, NULL, BY_DPOR(120), COMPLETELY, REIN_SIM_FAILED},
+        {"too-late-too-early", too_late_too_early, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };
