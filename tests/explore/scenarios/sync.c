@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sync objects, step by step: ann and bob stand in line in this order; something is given once, and meanwhile ann's
  * scope is cancelled. Under every schedule one of the two has it, and nobody is left waiting for what was given (73). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
 #include <errno.h>
+#include <string.h>
 
-#include <rein/rein.h>
-
-#include "explore.h"
+#include "scenarios/scenarios.h"
 
 enum { WAITING = 1 };
 
@@ -34,7 +27,7 @@ static struct {
 
 static void open_scene(int (*wait)(waiter *w))
 {
-        explore_quiet();
+        begin();
         memset(&scene, 0, sizeof scene);
         scene.wait = wait;
         scene.ann.rc = scene.bob.rc = WAITING;
@@ -51,6 +44,10 @@ static void close_scene(void)
 {
         explore_calm();
         EXPLORE_CHECK(scene.ann.rc != WAITING && scene.bob.rc != WAITING);
+        mark[0] = scene.ann.rc;
+        mark[1] = scene.bob.rc;
+        mark[2] = scene.ann.item;
+        mark[3] = scene.bob.item;
         EXPLORE_CHECK(rein_mutex_lock(scene.mutex, REIN_NOWAIT) == 0);
         EXPLORE_CHECK(rein_mutex_unlock(scene.mutex) == 0);
         rein_cond_free(scene.cond);
@@ -315,55 +312,22 @@ static void select_pair_body(void)
         explore_calm();
         EXPLORE_CHECK(pair[0].rc + pair[1].rc == 1); /* one sent, the other received */
         EXPLORE_CHECK(pair[0].item + pair[1].item == 7);
+        mark[4] = pair[0].rc;
         close_scene();
 }
 
-/* ---- the searches ---- */
+static const entry list[] = {
+        {"sync-sem", sem_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-sem-many", sem_many_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-mutex", mutex_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-cond", cond_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-event", event_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-barrier", barrier_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-recv", recv_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-send", send_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-select", select_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-select-cancel", select_cancel_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-select-pair", select_pair_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+};
 
-static void search(const char *name, void (*body_of)(void))
-{
-        scenario s = {.name = name, .body = body_of, .plan = {.how = EXPLORE_BOUNDED, .bound = 3, .budget = 50000}};
-        explored e = explore(&s);
-        if (e.ended != REIN_SIM_PASSED) {
-                explore_by(&s, &s.plan, true);
-                fail_msg("%s: %s", name, e.text);
-        }
-        print_message("%-14s bound %u: %llu schedules%s\n", name, s.plan.bound, (unsigned long long)e.schedules,
-                      e.complete ? ", all of them" : "");
-        s.plan = (explore_plan){.how = EXPLORE_RANDOM, .budget = 4000, .faults = REIN_SIM_SPURIOUS};
-        e = explore(&s);
-        if (e.ended != REIN_SIM_PASSED)
-                fail_msg("%s, random: %s", name, e.text);
-}
-
-#define SEARCH(name)                                                                                                   \
-        static void test_##name(void **state)                                                                          \
-        {                                                                                                              \
-                (void)state;                                                                                           \
-                search(#name, name##_body);                                                                            \
-        }
-
-SEARCH(sem)
-SEARCH(sem_many)
-SEARCH(mutex)
-SEARCH(cond)
-SEARCH(event)
-SEARCH(barrier)
-SEARCH(recv)
-SEARCH(send)
-SEARCH(select)
-SEARCH(select_cancel)
-SEARCH(select_pair)
-
-int main(void)
-{
-        const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_sem),         cmocka_unit_test(test_sem_many),
-                cmocka_unit_test(test_mutex),       cmocka_unit_test(test_cond),
-                cmocka_unit_test(test_event),       cmocka_unit_test(test_barrier),
-                cmocka_unit_test(test_recv),        cmocka_unit_test(test_send),
-                cmocka_unit_test(test_select),      cmocka_unit_test(test_select_cancel),
-                cmocka_unit_test(test_select_pair),
-        };
-        return cmocka_run_group_tests(tests, NULL, NULL);
-}
+const entries sync_scenarios = ENTRIES(list);
