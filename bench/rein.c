@@ -360,6 +360,135 @@ static void cancel_one_kind(const char *param, rein_fn job, bool socket)
         series_emit(&s, "cancel.blocking_job", param);
 }
 
+/* ---- between tasks: nothing in the way; to and fro between two, on one loop or on two threads ---- */
+
+typedef struct pong {
+        rein_mutex *mutex;
+        rein_chan *there, *back;
+        long rounds;
+} pong;
+
+static int echo(void *arg)
+{
+        pong *p = arg;
+        long item;
+        while (rein_chan_recv(p->there, &item, REIN_NEVER) == 1)
+                if (rein_chan_send(p->back, &item, REIN_NEVER) < 0)
+                        return -EPIPE;
+        return 0;
+}
+
+static int call_out(void *arg)
+{
+        pong *p = arg;
+        long item = 0;
+        for (long i = 0; i < p->rounds; i++)
+                if (rein_chan_send(p->there, &i, REIN_NEVER) < 0 || rein_chan_recv(p->back, &item, REIN_NEVER) != 1 ||
+                    item != i)
+                        return -EIO;
+        rein_chan_close(p->there);
+        return 0;
+}
+
+static int lock_unlock(void *arg)
+{
+        pong *p = arg;
+        for (long i = 0; i < p->rounds; i++) {
+                if (rein_mutex_lock(p->mutex, REIN_NEVER) < 0)
+                        return -EIO;
+                rein_mutex_unlock(p->mutex);
+        }
+        return 0;
+}
+
+/* Two tasks on x: each round of `one` (and of `two`) counts. */
+static void sync_pair(const char *bench, const char *param, rein_executor *x, rein_fn one, rein_fn two, long rounds)
+{
+        pong p = {.mutex = rein_mutex_new(),
+                  .there = rein_chan_new(sizeof(long), 0, NULL),
+                  .back = rein_chan_new(sizeof(long), 0, NULL),
+                  .rounds = rounds};
+        uint64_t t0 = now_ns();
+        rein_future *f = rein_submit(x, one, &p, REIN_JOB(.on_worker = true));
+        rein_future *g = rein_submit(x, two, &p, REIN_JOB(.on_worker = true));
+
+        must(finish(f) == 0 && finish(g) == 0, bench);
+        emit_per(bench, param, t0, one == two ? 2 * rounds : rounds, "ns");
+        rein_mutex_free(p.mutex);
+        rein_chan_free(p.there);
+        rein_chan_free(p.back);
+}
+
+static void sync_objects(int t, int producers)
+{
+        rein_executor *loop = rein_loop_new(NULL);
+        long n = jobs(2000000), item = 0;
+        rein_mutex *mutex = rein_mutex_new();
+        rein_chan *chan = rein_chan_new(sizeof item, 1, NULL);
+        uint64_t t0 = now_ns();
+
+        (void)t;
+        (void)producers;
+        for (long i = 0; i < n; i++) {
+                rein_mutex_lock(mutex, REIN_NEVER);
+                rein_mutex_unlock(mutex);
+        }
+        emit_per("sync.mutex", "free", t0, n, "ns");
+        t0 = now_ns();
+        for (long i = 0; i < n; i++) {
+                rein_chan_send(chan, &i, REIN_NEVER);
+                rein_chan_recv(chan, &item, REIN_NEVER);
+        }
+        emit_per("sync.chan", "buffer", t0, n, "ns");
+        rein_mutex_free(mutex);
+        rein_chan_free(chan);
+        pool_new(2);
+        sync_pair("sync.mutex", "2 threads", pool, lock_unlock, lock_unlock, n / 20);
+        sync_pair("sync.chan_rt", "2 threads", pool, call_out, echo, n / 20);
+        sync_pair("co.chan_rt", "cap=0", loop, call_out, echo, n / 4);
+        rein_executor_free(loop);
+        pool_free();
+}
+
+static int produce(void *arg)
+{
+        pong *p = arg;
+        for (long i = 0; i < p->rounds; i++)
+                if (rein_chan_send(p->there, &i, REIN_NEVER) < 0)
+                        return -EPIPE;
+        return 0;
+}
+
+static int consume(void *arg)
+{
+        pong *p = arg;
+        long item;
+        while (rein_chan_recv(p->there, &item, REIN_NEVER) == 1)
+                ;
+        return 0;
+}
+
+static void queue(int t, int producers)
+{
+        rein_future *f[64];
+        pong p = {.there = rein_chan_new(sizeof(long), 1024, NULL), .rounds = jobs(1000000) / producers};
+        uint64_t t0;
+
+        must(t + producers <= 64, "queue: too many");
+        pool_new(t + producers);
+        t0 = now_ns();
+        for (int i = 0; i < t + producers; i++)
+                f[i] = rein_submit(pool, i < producers ? produce : consume, &p, REIN_JOB(.on_worker = true));
+        for (int i = 0; i < producers; i++)
+                finish(f[i]);
+        rein_chan_close(p.there);
+        for (int i = producers; i < t + producers; i++)
+                finish(f[i]);
+        emit_per("queue.bounded", param("prod=%d;cons=%d;cap=1024", producers, t), t0, p.rounds * producers, "ns/item");
+        pool_free();
+        rein_chan_free(p.there);
+}
+
 static void cancel(int t, int producers)
 {
         (void)producers;
@@ -381,6 +510,8 @@ int main(int argc, char **argv)
                 {"pool_mp", pool_mp},
                 {"tree", tree},
                 {"rtt", rtt},
+                {"sync", sync_objects},
+                {"queue", queue},
                 {"cancel", cancel},
                 {NULL, NULL},
         };

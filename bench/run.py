@@ -80,6 +80,8 @@ class Manifest:
         self.add("rein", rein, ["pool_mp"], producers=(2, 4), quick=True)
         self.add("rein", rein, ["rtt"], quick=True, one_cpu=True)
         self.add("rein", rein, ["cancel"], quick=True)
+        self.add("rein", rein, ["sync"], threads=("",))
+        self.add("rein", rein, ["queue"], producers=(2, 4))
         self.command("rein", True, peer="rein-cmd", REIN=find_rein(build))
         limits = self.exe("limits")
         self.add("limits", limits, ["cancel", "cmd"], threads=("",), quick=True)

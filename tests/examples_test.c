@@ -183,6 +183,15 @@ static void pool_options_do_what_they_say(void **state)
                                  "waiting inside: 42 came up from 100 levels down\n");
 }
 
+static void pipeline_is_cancelled_without_a_leak(void **state)
+{
+        (void)state;
+        run_well("pipeline");
+        assert_int_equal(prints("done: 2000 pages, their sum is 1335334000\npages left behind: 0\n") - out, 0);
+        prints("\nenough: 100 pages, their sum is ");
+        assert_non_null(strstr(prints("enough"), "\npages left behind: 0\n"));
+}
+
 static void abandon_does_not_hold_up_a_stop(void **state)
 {
         (void)state;
@@ -378,6 +387,7 @@ int main(void)
                 cmocka_unit_test(errors_arrive_whole),
                 cmocka_unit_test(pool_options_do_what_they_say),
                 cmocka_unit_test(abandon_does_not_hold_up_a_stop),
+                cmocka_unit_test(pipeline_is_cancelled_without_a_leak),
                 cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),

@@ -17,7 +17,7 @@ enum {
         REIN_ESTOPPED   = -20003,  /* from rein_scope_close: you cancelled this scope yourself */
         REIN_EPENDING   = -20004,  /* not settled yet */
         REIN_EFAILED    = -20005,  /* the job you awaited failed; the trail says how */
-        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, or its thread ended under it */
+        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, its thread ended under it; a barrier's party left */
         REIN_ECRASHED   = -20007,  /* its worker process died */
         REIN_EREJECTED  = -20008,  /* the executor is full, stopped, broken or exhausted, or start_by is past */
         REIN_EABANDONED = -20009,  /* its thread did not leave in time; it may still be running */

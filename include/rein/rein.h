@@ -34,6 +34,7 @@
 #include <rein/group.h>
 #include <rein/wait.h>
 #include <rein/retry.h>
+#include <rein/sync.h>
 #include <rein/io.h>
 #include <rein/loop.h>
 #include <rein/sim.h>

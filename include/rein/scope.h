@@ -5,7 +5,8 @@
  * its parent's; rein_submit and rein_then start one of their own. A cancel is a level, not an edge: from then on every
  * call inside that may block says REIN_ECANCELED at entry, until the scope is left. In the race of a wake-up with a
  * cancel, a value that is there wins. These calls do not look at the scope: rein_code, rein_value, rein_error_of,
- * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free.
+ * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free; and of rein/sync.h those that
+ * never block: unlock, signal, release, set.
  *
  * A job that ends with a scope, a group or a hook region open fails with -EPROTO, and its error says which one and where
  * it was opened; what was open is closed for it, a group by cancelling and joining it. */

@@ -86,6 +86,18 @@ static bool group_leads_back(search *s, const rn_group *g, int depth)
         return found;
 }
 
+/* Its holder is self, or leads there. */
+static bool holder_leads_back(search *s, rn_task *holder, int depth)
+{
+        if (!holder || (holder == s->self ? depth == 0 : !leads_back(s, holder, depth + 1)))
+                return false;
+        char who[96] = "a plain thread";
+        if (holder->now->work)
+                rn_work_describe(holder->now->work, who, sizeof who);
+        tell(s, depth ? ", which waits for a mutex of " : "a mutex of ", who);
+        return true;
+}
+
 /* Does what `t` waits for wait for self? Graph lock held: every task in the circle sits in its wait. */
 static bool leads_back(search *s, const rn_task *t, int depth)
 {
@@ -98,6 +110,8 @@ static bool leads_back(search *s, const rn_task *t, int depth)
                      rn_base_name(t->waits.group->place));
                 return true;
         }
+        if (t->waits.held_by)
+                return holder_leads_back(s, rn_loadptr(t->waits.held_by), depth);
         for (size_t i = 0; i < t->waits.count; i++) {
                 const rein_work *w = rn_work_of(t->waits.futures[i]);
                 rn_task *runner = w && !rn_future_is(&w->future, RN_SETTLED) ? rn_loadptr((rn_aptr *)&w->runner) : NULL;
@@ -176,6 +190,10 @@ static bool can_go(const rn_task *t)
 {
         const rn_waits *waits = &t->waits;
         rein_executor *x = waits->executor;
+        if (waits->held_by) {
+                const rn_task *holder = rn_loadptr(waits->held_by);
+                return holder == t || task_can_go(holder);
+        }
         if (!x)
                 return waits->group ? group_lets_go(waits) : futures_let_go(waits);
         if (waits->permit_of ? rn_load32(&waits->permit_of->permit) == RN_HAS_PERMIT : x->kind->has_room(x))

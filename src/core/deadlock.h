@@ -6,13 +6,13 @@
  *
  * The *circle*, at once: who says last what it waits for, and closes a circle of tasks and futures, is the one to find
  * it. An edge: a task waits for a future whose job runs on a task (all the futures of a wait for all; the one of a wait
- * for one); or for a group: then every task that runs inside that group keeps it waiting.
+ * for one); or for a group: then every task that runs inside that group keeps it waiting; or for the holder of a mutex.
  *
  * The *knot*, after 10 ms without an end: a job that is queued waits for any thread of its executor, which is no single
  * edge. Who waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for
  * nothing, or is marked; a queued one whose executor has a permit free, or one in the hands of such a task; a promise
- * (anybody may keep it). Repeated until no mark is added. A task without one waits for ever, with all the unmarked ones.
- * Who comes last to a knot looks last, and sees all of it. */
+ * (anybody may keep it); a mutex whose holder is such a task. Repeated until no mark is added. A task without one waits
+ * for ever, with all the unmarked ones. Who comes last to a knot looks last, and sees all of it. */
 #ifndef RN_CORE_DEADLOCK_H
 #define RN_CORE_DEADLOCK_H
 

@@ -36,7 +36,7 @@ typedef struct rn_doing {
 } rn_doing;
 
 /* What a task waits for without a limit, for deadlock.c: futures; a group's children; an executor: for room in its
- * queue, or to have its permit back. */
+ * queue, or to have its permit back; a task that holds a mutex. */
 typedef struct rn_waits {
         struct rein_future *const *futures;
         size_t count;
@@ -44,6 +44,7 @@ typedef struct rn_waits {
         bool any; /* one of them is enough */
         struct rein_executor *executor;
         struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
+        const rn_aptr *held_by;      /* an rn_task; itself, once the mutex was handed over */
 } rn_waits;
 
 enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */

@@ -8,6 +8,7 @@
  *      scope family (a tree of scopes, their regions and groups)
  *      future
  *      wait set
+ *      mutexes and conditions, semaphores, events, barriers, channels (several channels: the oldest first)
  *      slabs, clock, hand, world, descriptors (leaves) */
 #ifndef RN_CORE_WORLD_H
 #define RN_CORE_WORLD_H

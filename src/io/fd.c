@@ -70,23 +70,32 @@ void rn_fd_end(rn_fd_call *c)
         rn_lock_give(&world->fd_lock);
 }
 
-int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
+bool rn_fd_shut(const rn_fd_call *c)
+{
+        return rn_load32(&c->state) == CLOSED;
+}
+
+int rn_fd_turn(rn_fd_call *c, int events, int64_t until)
 {
         rn_task *self = c->task;
-        rn_doing was = rn_task_doing_for_ever(self, (rn_doing){c->doing, NULL});
-        int rc = 0;
-        while (rc == 0 && rn_load32(&c->state) != CLOSED) {
-                int64_t at = rn_cancel_at(self), now = rn_clock();
-                if (at != RN_NEVER && at <= now)
-                        rc = REIN_ECANCELED;
-                else
-                        rc = self->backend->poll(self, c->fd, events, at < until ? at : until);
-                if (rc == 0 && until != RN_NEVER && until <= rn_clock())
-                        rc = REIN_ETIMEOUT;
-        }
-        rn_task_doing_for_ever(self, was);
-        if (rn_load32(&c->state) == CLOSED || (rc > 0 && (rc & RN_POLLNVAL)))
+        int64_t at = rn_cancel_at(self);
+        if (rn_fd_shut(c))
                 return -EBADF;
+        if (at != RN_NEVER && at <= rn_clock())
+                return REIN_ECANCELED;
+        int rc = self->backend->poll(self, c->fd, events, at < until ? at : until);
+        if (rn_fd_shut(c) || (rc > 0 && (rc & RN_POLLNVAL)))
+                return -EBADF;
+        return rc == 0 && until != RN_NEVER && until <= rn_clock() ? REIN_ETIMEOUT : rc;
+}
+
+int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
+{
+        rn_doing was = rn_task_doing_for_ever(c->task, (rn_doing){c->doing, NULL});
+        int rc;
+        while ((rc = rn_fd_turn(c, events, until)) == 0)
+                ;
+        rn_task_doing_for_ever(c->task, was);
         return rc;
 }
 

@@ -32,6 +32,10 @@ int rn_io_enter(rn_task **self);
 int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing);
 void rn_fd_end(rn_fd_call *c);
 
+/* One turn of a wait for events: > 0: these are there; 0: look again; a code, as rein_wait_fd. */
+int rn_fd_turn(rn_fd_call *c, int events, int64_t until);
+bool rn_fd_shut(const rn_fd_call *c); /* rein_close was here */
+
 /* As rein_wait_fd. */
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
 

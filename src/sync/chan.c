@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/chan.h"
+
+#include <errno.h>
+#include <string.h>
+
+static rn_a64 chans_made; /* also over a fork */
+
+static int64_t next_age(void)
+{
+        int64_t age = rn_load64(&chans_made);
+        while (!rn_cas64(&chans_made, &age, age + 1))
+                ;
+        return age;
+}
+
+rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item))
+{
+        RN_CALL();
+        if (item_size == 0) {
+                rn_fail(-EINVAL, "rein_chan_new", "items have a size; to count, take a semaphore");
+                return NULL;
+        }
+        const bool fits = capacity <= (SIZE_MAX - sizeof(rein_chan)) / item_size;
+        rein_chan *c = fits ? rn_alloc(sizeof *c + capacity * item_size) : NULL;
+        if (!c) {
+                rn_fail(-ENOMEM, "rein_chan_new", "no memory for %zu items of %zu bytes", capacity, item_size);
+                return NULL;
+        }
+        c->process = rn_generation();
+        c->age = next_age();
+        c->item_size = item_size;
+        c->capacity = capacity;
+        c->release = release;
+        rn_list_init(&c->senders);
+        rn_list_init(&c->receivers);
+        return c;
+}
+
+/* ---- the buffer ---- */
+
+static void *slot(rein_chan *c, size_t i)
+{
+        const size_t to_end = c->capacity - c->first;
+        return c->items + (i < to_end ? c->first + i : i - to_end) * c->item_size;
+}
+
+static void into_buffer(rein_chan *c, const void *item)
+{
+        memcpy(slot(c, c->count), item, c->item_size);
+        c->count++;
+}
+
+static void out_of_buffer(rein_chan *c, void *item)
+{
+        memcpy(item, slot(c, 0), c->item_size);
+        c->first = c->first + 1 == c->capacity ? 0 : c->first + 1;
+        c->count--;
+}
+
+void rein_chan_free(rein_chan *c)
+{
+        RN_CALL();
+        if (!c || c->process != rn_generation())
+                return;
+        for (size_t i = 0; c->release && i < c->count; i++)
+                c->release(slot(c, i));
+        rn_free(c);
+}
+
+/* ---- passing items ---- */
+
+int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes)
+{
+        if (c->closed)
+                return -EPIPE;
+        rn_stand *receiver = rn_line_choose(&c->receivers, wakes);
+        if (receiver) {
+                memcpy(receiver->to, item, c->item_size);
+                receiver->result = 1;
+                return 0;
+        }
+        if (c->count == c->capacity)
+                return RN_CHAN_MUST_WAIT;
+        into_buffer(c, item);
+        return 0;
+}
+
+int rn_chan_take(rein_chan *c, void *item, rn_wakes *wakes)
+{
+        const bool buffered = c->count > 0;
+        if (buffered)
+                out_of_buffer(c, item);
+        rn_stand *sender = rn_line_choose(&c->senders, wakes);
+        if (sender) {
+                sender->result = 0;
+                if (buffered)
+                        into_buffer(c, sender->from);
+                else
+                        memcpy(item, sender->from, c->item_size);
+        }
+        if (buffered || sender)
+                return 1;
+        return c->closed ? 0 : RN_CHAN_MUST_WAIT;
+}
+
+int rein_chan_send(rein_chan *c, const void *item, rein_time until)
+{
+        RN_CALL();
+        rn_task *self;
+        int rc = rn_sync_enter(&self, c && item, c ? c->process : 0, "rein_chan_send");
+        if (rc < 0)
+                return rc;
+        rn_turn turn = {.task = self};
+        rn_stand me = {.turn = &turn, .from = item};
+        rn_wakes wakes = {.n = 0};
+        rn_lock_take(&c->lock);
+        rc = rn_chan_put(c, item, &wakes);
+        if (rc == RN_CHAN_MUST_WAIT) {
+                rc = rn_line_wait(&c->lock, &c->senders, &me, until.ns, (rn_doing){"rein_chan_send", NULL});
+                rc = rc < 0 ? rc : me.result;
+        }
+        rn_lock_give(&c->lock);
+        rn_wakes_ring(&wakes);
+        return rc;
+}
+
+int rein_chan_recv(rein_chan *c, void *item, rein_time until)
+{
+        RN_CALL();
+        rn_task *self;
+        int rc = rn_sync_enter(&self, c && item, c ? c->process : 0, "rein_chan_recv");
+        if (rc < 0)
+                return rc;
+        rn_turn turn = {.task = self};
+        rn_stand me = {.turn = &turn, .to = item};
+        rn_wakes wakes = {.n = 0};
+        rn_lock_take(&c->lock);
+        rc = rn_chan_take(c, item, &wakes);
+        if (rc == RN_CHAN_MUST_WAIT) {
+                rc = rn_line_wait(&c->lock, &c->receivers, &me, until.ns, (rn_doing){"rein_chan_recv", NULL});
+                rc = rc < 0 ? rc : me.result;
+        }
+        rn_lock_give(&c->lock);
+        rn_wakes_ring(&wakes);
+        return rc;
+}
+
+void rein_chan_close(rein_chan *c)
+{
+        RN_CALL();
+        if (!c || c->process != rn_generation())
+                return;
+        rn_wakes wakes = {.n = 0};
+        rn_lock_take(&c->lock);
+        c->closed = true;
+        rn_line_choose_all(&c->senders, -EPIPE, &wakes);
+        rn_line_choose_all(&c->receivers, 0, &wakes);
+        rn_lock_give(&c->lock);
+        rn_wakes_ring(&wakes);
+}

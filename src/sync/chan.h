@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A channel as rein_select sees it. Under its lock always holds, but for stands whose turn is gone:
+ *
+ *      senders stand there only while the buffer is full, receivers only while it is empty;
+ *      when capacity is 0 there is no buffer, and a sender and a receiver both stand there only in one rein_select;
+ *      closed: nobody stands there.
+ *
+ * Who takes an item from the buffer moves the first sender's into it; so items go in the order of the sends. */
+#ifndef RN_SYNC_CHAN_H
+#define RN_SYNC_CHAN_H
+
+#include "rein/sync.h"
+#include "sync/line.h"
+
+enum { RN_CHAN_MUST_WAIT = 2 };
+
+struct rein_chan {
+        rn_lock lock;
+        uint32_t process;
+        int64_t age; /* several channels are locked in the order of their making */
+        size_t item_size, capacity, first, count;
+        void (*release)(void *item);
+        bool closed;
+        rn_link senders, receivers;
+        _Alignas(max_align_t) unsigned char items[];
+};
+
+/* What can be done at once, under the lock. put: 0; -EPIPE; MUST_WAIT. take: 1; 0: closed and empty; MUST_WAIT. */
+int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes);
+int rn_chan_take(rein_chan *c, void *item, rn_wakes *wakes);
+
+#endif

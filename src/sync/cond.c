@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conditions. A waiter stands in the condition's line until it is signalled, and then in the mutex's, both under the
+ * mutex's lock; it wakes when it has the mutex, and no sooner. */
+#include <errno.h>
+
+#include "sync/mutex.h"
+
+struct rein_cond {
+        rein_mutex *mutex;
+        uint32_t process;
+        rn_link line;
+};
+
+rein_cond *rein_cond_new(rein_mutex *m)
+{
+        RN_CALL();
+        if (rn_sync_may(m, m ? m->process : 0, "rein_cond_new") < 0)
+                return NULL;
+        rein_cond *c = rn_alloc(sizeof *c);
+        if (!c) {
+                rn_fail(-ENOMEM, "rein_cond_new", "no memory for a condition");
+                return NULL;
+        }
+        c->mutex = m;
+        c->process = m->process;
+        rn_list_init(&c->line);
+        return c;
+}
+
+void rein_cond_free(rein_cond *c)
+{
+        RN_CALL();
+        if (c && c->process == rn_generation())
+                rn_free(c);
+}
+
+/* Who is not chosen but out of time or cancelled. The mutex's lock is held. */
+static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
+{
+        if (me->moved) {
+                rc = 0; /* signalled: only the mutex is still missing */
+        } else {
+                rn_list_remove(&me->link);
+                if (!rn_loadptr(&m->owner)) {
+                        rn_storeptr(&m->owner, me->turn->task);
+                        return rc;
+                }
+                rn_list_push(&m->line, &me->link);
+        }
+        rn_stand_sleep_for_ever(&m->lock, me, doing);
+        return rc;
+}
+
+int rein_cond_wait(rein_cond *c, rein_time until)
+{
+        RN_CALL();
+        rn_task *self;
+        int rc = rn_sync_enter(&self, c, c ? c->process : 0, "rein_cond_wait");
+        if (rc < 0)
+                return rc;
+        rein_mutex *m = c->mutex;
+        const rn_doing doing = {"rein_cond_wait", NULL};
+        rn_turn turn = {.task = self};
+        rn_stand me = {.turn = &turn};
+        rn_wakes wakes = {.n = 0};
+        rn_lock_take(&m->lock);
+        if (rn_loadptr(&m->owner) != self) {
+                rn_lock_give(&m->lock);
+                return rn_fail(-EPERM, "rein_cond_wait", "lock the condition's mutex first");
+        }
+        const char *place = m->place;
+        rn_mutex_pass(m, &wakes);
+        rn_list_push(&c->line, &me.link);
+        rc = rn_stand_sleep(&m->lock, &me, until.ns, doing, &wakes);
+        if (rc < 0)
+                rc = come_back(m, &me, doing, rc);
+        m->place = place;
+        rn_lock_give(&m->lock);
+        return rc;
+}
+
+static int tell(rein_cond *c, size_t most, const char *call)
+{
+        int rc = rn_sync_may(c, c ? c->process : 0, call);
+        if (rc < 0)
+                return rc;
+        rein_mutex *m = c->mutex;
+        rn_wakes wakes = {.n = 0};
+        int told = 0;
+        rn_lock_take(&m->lock);
+        for (rn_link *l; most-- && (l = rn_list_pop(&c->line)); told++) {
+                RN_ITEM(l, rn_stand, link)->moved = true;
+                rn_list_push(&m->line, l);
+        }
+        if (told && !rn_loadptr(&m->owner))
+                rn_mutex_pass(m, &wakes);
+        rn_lock_give(&m->lock);
+        rn_wakes_ring(&wakes);
+        return told;
+}
+
+int rein_cond_signal(rein_cond *c)
+{
+        RN_CALL();
+        return tell(c, 1, "rein_cond_signal");
+}
+
+int rein_cond_broadcast(rein_cond *c)
+{
+        RN_CALL();
+        return tell(c, SIZE_MAX, "rein_cond_broadcast");
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Conditions: who is signalled and in which order; that the mutex is held afterwards, whatever ended the wait. */
+#include "members.h"
+
+typedef struct room {
+        rein_mutex *mutex;
+        rein_cond *changed;
+        atomic_int held; /* members that found the mutex theirs when the wait was over */
+        int items, put, got, full;
+} room;
+
+static room room_new(void)
+{
+        room r = {.mutex = rein_mutex_new()};
+        r.changed = rein_cond_new(r.mutex);
+        return r;
+}
+
+static void room_free(room *r)
+{
+        rein_cond_free(r->changed);
+        rein_mutex_free(r->mutex);
+}
+
+/* Nobody holds it, and somebody waits. */
+static void lock(room *r)
+{
+        assert_int_equal(rein_mutex_lock(r->mutex, rein_after(REIN_SEC(20))), 0);
+}
+
+static void unlock(room *r)
+{
+        assert_int_equal(rein_mutex_unlock(r->mutex), 0);
+}
+
+static int wait_once(member *m)
+{
+        room *r = m->object;
+        int rc = rein_mutex_lock(r->mutex, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        rc = rein_cond_wait(r->changed, m->until);
+        if (rc == 0 && m->log)
+                m->place = atomic_fetch_add(m->log, 1);
+        if (rein_mutex_unlock(r->mutex) == 0)
+                atomic_fetch_add(&r->held, 1);
+        return rc;
+}
+
+static void test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order(void **state)
+{
+        (void)state;
+        enum { N = 6 };
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new();
+                member m[N];
+                atomic_int log = 0;
+                assert_int_equal(rein_cond_signal(r.changed), 0);
+                for (int i = 0; i < N; i++) {
+                        m[i] = (member){.call = wait_once, .object = &r, .number = i, .log = &log};
+                        member_in_line(&m[i], crew_of(form, i), "rein_cond_wait");
+                }
+                assert_int_equal(rein_cond_signal(r.changed), 1); /* without the mutex */
+                assert_int_equal(member_end(&m[0]), 0);
+                lock(&r);
+                assert_int_equal(rein_cond_signal(r.changed), 1);
+                assert_int_equal(rein_cond_broadcast(r.changed), N - 2);
+                assert_int_equal(rein_cond_broadcast(r.changed), 0);
+                assert_int_equal(log, 1); /* the mutex is mine */
+                unlock(&r);
+                for (int i = 1; i < N; i++)
+                        assert_int_equal(member_end(&m[i]), 0);
+                for (int i = 0; i < N; i++)
+                        assert_int_equal(m[i].place, i);
+                assert_int_equal(r.held, N);
+                room_free(&r);
+        }
+}
+
+static void test_who_leaves_without_a_signal_holds_the_mutex_and_takes_none(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new();
+                member late = {.call = wait_once, .object = &r, .until = rein_after(REIN_MS(20))};
+                member canceled = {.call = wait_once, .object = &r, .number = 1};
+                member last = {.call = wait_once, .object = &r, .number = 2};
+                member_start(&late, crew_of(form, 0));
+                member_in_line(&canceled, crew_of(form, 1), "rein_cond_wait");
+                member_in_line(&last, crew_of(form, 2), "rein_cond_wait");
+                assert_int_equal(member_end(&late), REIN_ETIMEOUT);
+                lock(&r); /* it wants to leave, and must wait for me */
+                rein_cancel(canceled.future, "it is not needed");
+                assert_int_equal(rein_cond_signal(r.changed), 1);
+                unlock(&r);
+                int first = member_end(&canceled);
+                assert_true(first == REIN_ECANCELED || first == 0); /* it saw the cancel before the signal, or not */
+                if (first == 0)
+                        assert_int_equal(rein_cond_signal(r.changed), 1);
+                assert_int_equal(member_end(&last), 0);
+                assert_int_equal(r.held, 3);
+                room_free(&r);
+        }
+}
+
+static void test_the_wait_of_a_signalled_one_is_not_cancelled(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new();
+                member m = {.call = wait_once, .object = &r};
+                member_in_line(&m, crew_of(form, 0), "rein_cond_wait");
+                lock(&r);
+                assert_int_equal(rein_cond_signal(r.changed), 1);
+                rein_cancel(m.future, "too late");
+                assert_int_equal(rein_code(m.future), REIN_EPENDING); /* it waits for the mutex */
+                unlock(&r);
+                assert_int_equal(member_end(&m), 0);
+                assert_true(m.canceled);
+                assert_int_equal(r.held, 1);
+                room_free(&r);
+        }
+}
+
+static void test_wrong_callers_are_told(void **state)
+{
+        (void)state;
+        room r = room_new();
+        assert_int_equal(rein_cond_wait(r.changed, REIN_NEVER), -EPERM);
+        assert_int_equal(rein_cond_wait(NULL, REIN_NEVER), -EINVAL);
+        assert_int_equal(rein_cond_signal(NULL), -EINVAL);
+        assert_null(rein_cond_new(NULL));
+        lock(&r);
+        assert_int_equal(rein_cond_wait(r.changed, REIN_NOWAIT), REIN_ETIMEOUT);
+        unlock(&r);
+        room_free(&r);
+        rein_cond_free(NULL);
+}
+
+/* ---- a bounded buffer, as one has always built it ---- */
+
+enum { MOST = 3, ITEMS = 600, PAIRS = 4 };
+
+static int produce(member *m)
+{
+        room *r = m->object;
+        for (int i = 0; i < ITEMS; i++) {
+                int rc = rein_mutex_lock(r->mutex, REIN_NEVER);
+                while (rc == 0 && r->items == MOST)
+                        rc = rein_cond_wait(r->changed, REIN_NEVER);
+                if (rc < 0)
+                        return rc;
+                r->items++;
+                r->put++;
+                r->full += r->items > MOST;
+                rein_cond_broadcast(r->changed);
+                rein_mutex_unlock(r->mutex);
+        }
+        return 0;
+}
+
+static int consume(member *m)
+{
+        room *r = m->object;
+        for (int i = 0; i < ITEMS; i++) {
+                int rc = rein_mutex_lock(r->mutex, REIN_NEVER);
+                while (rc == 0 && r->items == 0)
+                        rc = rein_cond_wait(r->changed, REIN_NEVER);
+                if (rc < 0)
+                        return rc;
+                r->items--;
+                r->got++;
+                rein_cond_broadcast(r->changed);
+                rein_mutex_unlock(r->mutex);
+        }
+        return 0;
+}
+
+static void test_a_bounded_buffer_loses_nothing(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new();
+                member m[2 * PAIRS];
+                for (int i = 0; i < 2 * PAIRS; i++) {
+                        m[i] = (member){.call = i < PAIRS ? produce : consume, .object = &r, .number = i};
+                        member_start(&m[i], crew_of(form, i));
+                }
+                for (int i = 0; i < 2 * PAIRS; i++)
+                        assert_int_equal(member_end(&m[i]), 0);
+                assert_int_equal(r.put, PAIRS * ITEMS);
+                assert_int_equal(r.got, PAIRS * ITEMS);
+                assert_int_equal(r.items + r.full, 0);
+                room_free(&r);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order),
+                cmocka_unit_test(test_who_leaves_without_a_signal_holds_the_mutex_and_takes_none),
+                cmocka_unit_test(test_the_wait_of_a_signalled_one_is_not_cancelled),
+                cmocka_unit_test(test_wrong_callers_are_told),
+                cmocka_unit_test(test_a_bounded_buffer_loses_nothing),
+        };
+        return cmocka_run_group_tests(tests, crew_open, crew_close);
+}

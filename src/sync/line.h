@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Lines: who waits for a mutex, a semaphore, an event, a barrier, a channel. Each object has a lock and a line or two of
+ * stands; a stand is a record on the stack of the task that waits, and its turn says whether it still does:
+ *
+ *      0 (waiting) ----a giver, under the lock of the object----> index + 1 (chosen)
+ *
+ * The giver hands over with the choice: the mutex is the chosen one's, the item is in its buffer, before it wakes. So
+ * nobody overtakes (there is no moment in which the thing is free and somebody waits), a wake-up is not an invitation to
+ * try again, and what was given cannot be lost between the two. The price is a switch for each hand-over of a contended
+ * mutex, where barging would let the running task take it again.
+ *
+ * Who is cancelled or out of time looks once more under the lock. If it was chosen, the call succeeds: it has the thing.
+ * If not, it leaves the line, and the object sees to those behind it.
+ *
+ * A task that waits in the lines of several channels at once (rein_select) has one turn and a stand in each. The first
+ * giver to move the turn has it; another one that meets a stand whose turn is gone takes it out of the line and goes on.
+ *
+ * On its way out a waiter takes the object's lock in any case, and so finds the giver gone from the object: it may free
+ * it at once. All of rein's own calls here need the lock for a few instructions only, and call nobody under it. */
+#ifndef RN_SYNC_LINE_H
+#define RN_SYNC_LINE_H
+
+#include "core/list.h"
+#include "core/task.h"
+
+typedef struct rn_turn {
+        rn_task *task;
+        rn_a32 chosen; /* index + 1 */
+} rn_turn;
+
+typedef struct rn_stand {
+        rn_link link;
+        rn_turn *turn;
+        uint32_t index;
+        bool moved;   /* of a condition: into the line of its mutex */
+        int result;   /* of the call, from the giver */
+        size_t wants; /* of a semaphore */
+        void *to;     /* of a channel: where the item goes; or */
+        const void *from;
+} rn_stand;
+
+/* Tasks to be woken once the lock is given back: one that wakes earlier would only meet the lock. */
+typedef struct rn_wakes {
+        rn_task *task[8];
+        unsigned n;
+} rn_wakes;
+
+void rn_wakes_add(rn_wakes *w, rn_task *t); /* beyond eight: woken at once */
+void rn_wakes_ring(rn_wakes *w);
+
+/* What every call checks that may block. given: the object is not NULL; process: its own. 0 and the task; -EINVAL, -EPERM,
+ * -ENOMEM, REIN_ECANCELED. */
+int rn_sync_enter(rn_task **self, bool given, uint32_t process, const char *call);
+/* The same for those that do not block, and so need no task and look at no scope. */
+int rn_sync_may(bool given, uint32_t process, const char *call);
+
+/* Choose the first that still waits, and take it out of the line; NULL: nobody. The object's lock is held, and what is
+ * handed over is written before it is given back. */
+rn_stand *rn_line_choose(rn_link *line, rn_wakes *wakes);
+void rn_line_choose_all(rn_link *line, int result, rn_wakes *wakes);
+
+/* Sleep until me is chosen: 0; or REIN_ETIMEOUT or REIN_ECANCELED, and then it is not, and still stands in its line. lock
+ * is held, given back meanwhile, and held again. wakes (may be NULL) are rung as soon as it is given back. */
+int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, rn_wakes *wakes);
+void rn_stand_sleep_for_ever(rn_lock *lock, rn_stand *me, rn_doing doing); /* not cancelled */
+
+/* Stand at the end of the line and sleep. Not chosen: out of the line again. */
+int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Mutexes: exclusion and hand-over between threads, coroutines and both; wrong callers; cancels; circles. */
+#include "members.h"
+
+static int lock_note_unlock(member *m)
+{
+        int rc = rein_mutex_lock(m->object, m->until);
+        if (rc < 0)
+                return rc;
+        m->place = atomic_fetch_add(m->log, 1);
+        return rein_mutex_unlock(m->object);
+}
+
+static int unlock_of_another(member *m)
+{
+        return rein_mutex_unlock(m->object);
+}
+
+static void test_lock_try_unlock(void **state)
+{
+        (void)state;
+        rein_mutex *mutex = rein_mutex_new();
+        assert_int_equal(rein_mutex_unlock(mutex), -EPERM);
+        assert_int_equal(rein_mutex_lock(mutex, REIN_NOWAIT), 0);
+        assert_int_equal(rein_mutex_lock(mutex, REIN_NOWAIT), REIN_EDEADLOCK);
+        assert_non_null(strstr(rein_error_text(rein_trail()), "mutex_test.c:"));
+        for (int form = 0; form < MIXED; form++) {
+                member other = {.call = unlock_of_another, .object = mutex};
+                member_start(&other, crew_of(form, 0));
+                assert_int_equal(member_end(&other), -EPERM);
+                atomic_int log = 0;
+                other = (member){.call = lock_note_unlock, .object = mutex, .until = REIN_NOWAIT, .log = &log};
+                member_start(&other, crew_of(form, 0));
+                assert_int_equal(member_end(&other), REIN_ETIMEOUT);
+        }
+        assert_int_equal(rein_mutex_unlock(mutex), 0);
+        assert_int_equal(rein_mutex_unlock(mutex), -EPERM);
+        assert_int_equal(rein_mutex_lock(NULL, REIN_NOWAIT), -EINVAL);
+        assert_int_equal(rein_mutex_unlock(NULL), -EINVAL);
+        rein_mutex_free(mutex);
+        rein_mutex_free(NULL);
+}
+
+static void test_73_those_in_line_get_it_in_the_order_they_came(void **state)
+{
+        (void)state;
+        enum { N = 6 };
+        for (int form = 0; form < FORMS; form++) {
+                rein_mutex *mutex = rein_mutex_new();
+                member m[N];
+                atomic_int log = 0;
+                assert_int_equal(rein_mutex_lock(mutex, REIN_NEVER), 0);
+                for (int i = 0; i < N; i++) {
+                        m[i] = (member){.call = lock_note_unlock, .object = mutex, .number = i, .log = &log};
+                        member_in_line(&m[i], crew_of(form, i), "rein_mutex_lock");
+                }
+                assert_int_equal(rein_mutex_unlock(mutex), 0);
+                for (int i = 0; i < N; i++) {
+                        assert_int_equal(member_end(&m[i]), 0);
+                        assert_int_equal(m[i].place, i);
+                }
+                rein_mutex_free(mutex);
+        }
+}
+
+typedef struct kept {
+        rein_mutex *mutex;
+        gate until;
+} kept;
+
+static int lock_and_keep(member *m)
+{
+        kept *k = m->object;
+        int rc = rein_mutex_lock(k->mutex, m->until);
+        if (rc == 0)
+                rc = gate_pass(&k->until);
+        return rc < 0 ? rc : rein_mutex_unlock(k->mutex);
+}
+
+static void test_the_unlocker_does_not_overtake_who_waits(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                kept k = {rein_mutex_new(), gate_new()};
+                member m = {.call = lock_and_keep, .object = &k};
+                assert_int_equal(rein_mutex_lock(k.mutex, REIN_NEVER), 0);
+                member_in_line(&m, crew_of(form, 0), "rein_mutex_lock");
+                assert_int_equal(rein_mutex_unlock(k.mutex), 0);
+                assert_int_equal(rein_mutex_lock(k.mutex, REIN_NOWAIT), REIN_ETIMEOUT);
+                assert_int_equal(rein_mutex_unlock(k.mutex), -EPERM);
+                gate_open(&k.until);
+                assert_int_equal(member_end(&m), 0);
+                assert_int_equal(rein_mutex_lock(k.mutex, REIN_NOWAIT), 0);
+                assert_int_equal(rein_mutex_unlock(k.mutex), 0);
+                rein_mutex_free(k.mutex);
+                gate_free(&k.until);
+        }
+}
+
+static void test_who_is_cancelled_or_late_leaves_the_line(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                rein_mutex *mutex = rein_mutex_new();
+                member m[3];
+                atomic_int log = 0;
+                assert_int_equal(rein_mutex_lock(mutex, REIN_NEVER), 0);
+                for (int i = 0; i < 3; i++) {
+                        m[i] = (member){.call = lock_note_unlock, .object = mutex, .number = i, .log = &log};
+                        if (i == 1)
+                                m[i].until = rein_after(REIN_MS(20));
+                        member_start(&m[i], crew_of(form, i));
+                        if (i != 1)
+                                EVENTUALLY(sits_in(&m[i].seat, "rein_mutex_lock"));
+                }
+                rein_cancel(m[0].future, "it is not needed");
+                assert_int_equal(member_end(&m[0]), REIN_ECANCELED);
+                assert_int_equal(member_end(&m[1]), REIN_ETIMEOUT);
+                assert_int_equal(rein_mutex_unlock(mutex), 0);
+                assert_int_equal(member_end(&m[2]), 0);
+                assert_int_equal(log, 1);
+                rein_mutex_free(mutex);
+        }
+}
+
+enum { ROUNDS = 400, CROWD = 8 };
+
+typedef struct shared {
+        rein_mutex *mutex;
+        long count; /* plain: the mutex guards it */
+} shared;
+
+static int count_up(member *m)
+{
+        shared *s = m->object;
+        for (int i = 0; i < ROUNDS; i++) {
+                int rc = rein_mutex_lock(s->mutex, REIN_NEVER);
+                if (rc < 0)
+                        return rc;
+                s->count++;
+                rc = rein_mutex_unlock(s->mutex);
+                if (rc < 0)
+                        return rc;
+        }
+        return 0;
+}
+
+static void test_one_at_a_time(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                shared s = {.mutex = rein_mutex_new()};
+                member m[CROWD];
+                for (int i = 0; i < CROWD; i++) {
+                        m[i] = (member){.call = count_up, .object = &s, .number = i};
+                        member_start(&m[i], crew_of(form, i));
+                }
+                for (int i = 0; i < CROWD; i++)
+                        assert_int_equal(member_end(&m[i]), 0);
+                assert_int_equal(s.count, CROWD * ROUNDS);
+                rein_mutex_free(s.mutex);
+        }
+}
+
+/* ---- circles ---- */
+
+typedef struct ring {
+        rein_mutex *mutex[3];
+        rein_barrier *all_hold_one;
+        int members;
+        atomic_int deadlocks, canceled, others;
+        char text[300];
+} ring;
+
+static int lock_mine_then_next(member *m)
+{
+        ring *r = m->object;
+        rein_mutex *mine = r->mutex[m->number], *next = r->mutex[(m->number + 1) % r->members];
+        int rc = rein_mutex_lock(mine, REIN_NEVER);
+        if (rc == 0)
+                rc = rein_barrier_arrive(r->all_hold_one, REIN_NEVER) < 0 ? -EIO : 0;
+        if (rc == 0)
+                rc = rein_mutex_lock(next, REIN_NEVER);
+        if (rc == REIN_EDEADLOCK) {
+                snprintf(r->text, sizeof r->text, "%s", rein_error_text(rein_trail()));
+                atomic_fetch_add(&r->deadlocks, 1);
+        }
+        if (rc == 0)
+                rein_mutex_unlock(next);
+        rein_mutex_unlock(mine);
+        return rc;
+}
+
+static void test_holders_that_wait_for_each_other_are_told(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                for (int n = 2; n <= 3; n++) {
+                        ring r = {.members = n, .all_hold_one = rein_barrier_new((size_t)n)};
+                        member m[3];
+                        for (int i = 0; i < n; i++)
+                                r.mutex[i] = rein_mutex_new();
+                        for (int i = 0; i < n; i++) {
+                                m[i] = (member){.call = lock_mine_then_next, .object = &r, .number = i};
+                                member_start(&m[i], crew_of(form, i));
+                        }
+                        for (int i = 0; i < n; i++)
+                                assert_in_set((uint64_t)(unsigned)member_end(&m[i]),
+                                              ((uint64_t[]){0, (unsigned)REIN_EDEADLOCK}), 2);
+                        assert_in_range(r.deadlocks, 1, n);
+                        assert_non_null(strstr(r.text, "this wait can never end"));
+                        for (int i = 0; i < n; i++)
+                                rein_mutex_free(r.mutex[i]);
+                        rein_barrier_free(r.all_hold_one);
+                }
+        }
+}
+
+/* A long wait behind somebody who will unlock is none: also when that one waits for another mutex. */
+static void test_a_chain_is_no_circle(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                ring r = {.members = 3, .all_hold_one = rein_barrier_new(2)};
+                member m[2];
+                for (int i = 0; i < 3; i++)
+                        r.mutex[i] = rein_mutex_new();
+                assert_int_equal(rein_mutex_lock(r.mutex[2], REIN_NEVER), 0);
+                for (int i = 0; i < 2; i++) {
+                        m[i] = (member){.call = lock_mine_then_next, .object = &r, .number = i};
+                        member_start(&m[i], crew_of(form, i));
+                }
+                rn_world *w = rn_world_now();
+                size_t said = 0;
+                EVENTUALLY((rn_lock_take(&w->graph),
+                            said = !rn_list_empty(&w->waiting) && w->waiting.next->next != &w->waiting,
+                            rn_lock_give(&w->graph), said)); /* both have looked for a circle */
+                assert_int_equal(rein_mutex_unlock(r.mutex[2]), 0);
+                assert_int_equal(member_end(&m[0]), 0);
+                assert_int_equal(member_end(&m[1]), 0);
+                assert_int_equal(r.deadlocks, 0);
+                for (int i = 0; i < 3; i++)
+                        rein_mutex_free(r.mutex[i]);
+                rein_barrier_free(r.all_hold_one);
+        }
+}
+
+static void test_without_memory_there_is_none(void **state)
+{
+        (void)state;
+        rein_mutex *mutex = rein_mutex_new();
+        support_poor = true;
+        assert_null(rein_mutex_new());
+        assert_int_equal(rein_error_code(rein_trail()), -ENOMEM);
+        assert_null(rein_cond_new(mutex));
+        assert_int_equal(rein_error_code(rein_trail()), -ENOMEM);
+        assert_int_equal(rein_mutex_lock(mutex, REIN_NOWAIT), 0);
+        assert_int_equal(rein_mutex_unlock(mutex), 0);
+        support_poor = false;
+        rein_mutex_free(mutex);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_lock_try_unlock),
+                cmocka_unit_test(test_73_those_in_line_get_it_in_the_order_they_came),
+                cmocka_unit_test(test_the_unlocker_does_not_overtake_who_waits),
+                cmocka_unit_test(test_who_is_cancelled_or_late_leaves_the_line),
+                cmocka_unit_test(test_one_at_a_time),
+                cmocka_unit_test(test_holders_that_wait_for_each_other_are_told),
+                cmocka_unit_test(test_a_chain_is_no_circle),
+                cmocka_unit_test(test_without_memory_there_is_none),
+        };
+        return cmocka_run_group_tests(tests, crew_open, crew_close);
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for the first of several things of different kinds, of which exactly one is then done.
+ *
+ * Only channels give something away, so only they choose: the caller has one turn and a stand in the line of each (line.h),
+ * and all of them are locked together, the oldest first, to look, to stand there, and to leave. A settled future, a ready
+ * descriptor and a time that has come stay so: the caller looks at them itself, and if a channel chose it meanwhile, that
+ * is what happened.
+ *
+ * One descriptor is waited for by the door itself; several by a poller whose own descriptor the door waits for. */
+#include <errno.h>
+#include <limits.h>
+
+#include "core/deadlock.h"
+#include "io/fd.h"
+#include "sync/chan.h"
+
+enum { ON_STACK = 8, NONE = -1 };
+
+/* What one case needs while it is waited for. */
+typedef union place {
+        rn_stand stand;
+        rn_waiter waiter;
+        rn_fd_call call;
+} place;
+
+typedef struct selection {
+        rein_case *cases;
+        size_t n;
+        rn_task *self;
+        int64_t limit; /* until, or the first of the times */
+        int happened;  /* the index; NONE */
+        rn_turn turn;
+        rn_waitset set;
+        place *places;
+        rein_chan **chans; /* each once, by age */
+        rein_future **futures;
+        size_t chan_count, future_count, fd_count;
+        size_t fds_begun, watched; /* of all cases: those before have begun, if they are such */
+        rn_poller *poller;
+} selection;
+
+static void happens(selection *s, size_t i, int result)
+{
+        s->happened = (int)i;
+        s->cases[i].result = result;
+}
+
+/* ---- what is asked for ---- */
+
+static int check_case(const rein_case *c, size_t i)
+{
+        static const char call[] = "rein_select";
+        for (size_t k = 0; k < sizeof c->reserved / sizeof c->reserved[0]; k++)
+                if (c->reserved[k])
+                        return rn_fail(-E2BIG, call, "case %zu says what this version of rein does not know", i);
+        switch (c->kind) {
+        case REIN_CASE_NONE:
+        case REIN_CASE_TIME:
+                return 0;
+        case REIN_CASE_SETTLED:
+                if (!c->future)
+                        return rn_fail(-EINVAL, call, "the future of case %zu is NULL", i);
+                return rn_future_ours(c->future) ? 0 : rn_fail(-EPERM, call, "case %zu is from before a fork", i);
+        case REIN_CASE_RECV:
+        case REIN_CASE_SEND:
+                if (!c->chan || !(c->kind == REIN_CASE_RECV ? c->to : c->item))
+                        return rn_fail(-EINVAL, call, "case %zu has no channel or no item", i);
+                return rn_sync_may(true, c->chan->process, call);
+        case REIN_CASE_FD:
+                if (c->events <= 0 || c->events > SHRT_MAX)
+                        return rn_fail(-EINVAL, call, "the events of case %zu are not those of poll(2)", i);
+                return 0;
+        default:
+                return rn_fail(-EINVAL, call, "there is no kind %d, of case %zu", c->kind, i);
+        }
+}
+
+static void add_chan(selection *s, rein_chan *c)
+{
+        size_t at = s->chan_count;
+        while (at && s->chans[at - 1]->age > c->age)
+                at--;
+        if (at && s->chans[at - 1] == c)
+                return;
+        for (size_t i = s->chan_count++; i > at; i--)
+                s->chans[i] = s->chans[i - 1];
+        s->chans[at] = c;
+}
+
+static void sort_out(selection *s)
+{
+        for (size_t i = 0; i < s->n; i++) {
+                rein_case *c = &s->cases[i];
+                if (c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND)
+                        add_chan(s, c->chan);
+                else if (c->kind == REIN_CASE_SETTLED)
+                        s->futures[s->future_count++] = c->future;
+                else if (c->kind == REIN_CASE_FD)
+                        s->fd_count++;
+                else if (c->kind == REIN_CASE_TIME && c->at.ns < s->limit)
+                        s->limit = c->at.ns;
+        }
+}
+
+/* ---- channels ---- */
+
+static void lock_chans(selection *s)
+{
+        for (size_t i = 0; i < s->chan_count; i++)
+                rn_lock_take(&s->chans[i]->lock);
+}
+
+static void unlock_chans(selection *s)
+{
+        for (size_t i = s->chan_count; i-- > 0;)
+                rn_lock_give(&s->chans[i]->lock);
+}
+
+/* What can be done at once is done: the first. The channels are locked. */
+static void look(selection *s, rn_wakes *wakes)
+{
+        for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
+                rein_case *c = &s->cases[i];
+                int rc = RN_CHAN_MUST_WAIT;
+                if (c->kind == REIN_CASE_RECV)
+                        rc = rn_chan_take(c->chan, c->to, wakes);
+                else if (c->kind == REIN_CASE_SEND)
+                        rc = rn_chan_put(c->chan, c->item, wakes);
+                else if (c->kind == REIN_CASE_SETTLED && rn_future_is(c->future, RN_SETTLED))
+                        rc = 0;
+                else if (c->kind == REIN_CASE_TIME && c->at.ns != RN_NEVER && c->at.ns <= rn_clock())
+                        rc = 0;
+                if (rc != RN_CHAN_MUST_WAIT)
+                        happens(s, i, rc);
+        }
+}
+
+static void stand(selection *s)
+{
+        for (size_t i = 0; i < s->n; i++) {
+                const rein_case *c = &s->cases[i];
+                const bool sends = c->kind == REIN_CASE_SEND;
+                if (!sends && c->kind != REIN_CASE_RECV)
+                        continue;
+                rn_stand *me = &s->places[i].stand;
+                *me = (rn_stand){.turn = &s->turn, .index = (uint32_t)i, .to = c->to, .from = c->item};
+                rn_list_push(sends ? &c->chan->senders : &c->chan->receivers, &me->link);
+        }
+}
+
+/* Do what can be done; else, and if to_wait, stand in the lines. */
+static void attempt(selection *s, bool to_wait)
+{
+        rn_wakes wakes = {.n = 0};
+        lock_chans(s);
+        look(s, &wakes);
+        if (s->happened == NONE && to_wait)
+                stand(s);
+        unlock_chans(s);
+        rn_wakes_ring(&wakes);
+}
+
+static void leave_lines(selection *s)
+{
+        lock_chans(s);
+        for (size_t i = 0; i < s->n; i++) {
+                const rein_case *c = &s->cases[i];
+                if ((c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND) && rn_linked(&s->places[i].stand.link))
+                        rn_list_remove(&s->places[i].stand.link);
+        }
+        const uint32_t chosen = rn_load32(&s->turn.chosen);
+        if (chosen)
+                happens(s, chosen - 1, s->places[chosen - 1].stand.result);
+        unlock_chans(s);
+}
+
+/* ---- descriptors ---- */
+
+static int fds_begin(selection *s)
+{
+        const bool several = s->fd_count > 1;
+        int rc = several && rn_virtual() ? -ENOTSUP : several ? rn_poller_new(false, &s->poller) : 0;
+        for (; rc == 0 && s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
+                const rein_case *c = &s->cases[s->fds_begun];
+                if (c->kind != REIN_CASE_FD)
+                        continue;
+                rn_fd_call *call = &s->places[s->fds_begun].call;
+                if (c->fd < 0 || rn_fd_begin(call, s->self, c->fd, "rein_select") < 0) {
+                        happens(s, s->fds_begun, -EBADF);
+                        break;
+                }
+                if (!several)
+                        continue;
+                int events = 0;
+                for (size_t i = 0; i < s->n; i++)
+                        if (s->cases[i].kind == REIN_CASE_FD && s->cases[i].fd == c->fd)
+                                events |= s->cases[i].events;
+                int watched = rn_poller_watch(s->poller, c->fd, events);
+                if (watched == -EPERM || watched == -EBADF) /* a regular file is always ready */
+                        happens(s, s->fds_begun, watched == -EPERM ? c->events : -EBADF);
+                else
+                        rc = watched;
+        }
+        return rc;
+}
+
+static void fds_end(selection *s)
+{
+        for (size_t i = 0; i < s->fds_begun; i++)
+                if (s->cases[i].kind == REIN_CASE_FD)
+                        rn_fd_end(&s->places[i].call);
+        rn_poller_free(s->poller);
+}
+
+static void fd_reported(selection *s, const rn_ready *r)
+{
+        for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
+                const rein_case *c = &s->cases[i];
+                const int events = r->events & (c->events | ~(RN_POLLIN | RN_POLLOUT));
+                if (c->kind == REIN_CASE_FD && c->fd == r->fd && events)
+                        happens(s, i, events & RN_POLLNVAL ? -EBADF : events);
+        }
+}
+
+static void fds_shut(selection *s)
+{
+        for (size_t i = 0; i < s->n && s->happened == NONE; i++)
+                if (s->cases[i].kind == REIN_CASE_FD && rn_fd_shut(&s->places[i].call))
+                        happens(s, i, -EBADF);
+}
+
+static int several_turn(selection *s)
+{
+        const int64_t at = rn_cancel_at(s->self);
+        if (at != RN_NEVER && at <= rn_clock())
+                return REIN_ECANCELED;
+        fds_shut(s);
+        if (s->happened != NONE)
+                return 0;
+        rn_task *self = s->self;
+        int rc = self->backend->poll(self, rn_poller_fd(s->poller), RN_POLLIN, at < s->limit ? at : s->limit);
+        fds_shut(s);
+        rn_ready found;
+        while (rc >= 0 && s->happened == NONE && rn_poller_wait(s->poller, &found, 1, 0) > 0)
+                fd_reported(s, &found);
+        if (rc < 0 || s->happened != NONE)
+                return rc < 0 ? rc : 0;
+        return s->limit != RN_NEVER && s->limit <= rn_clock() ? REIN_ETIMEOUT : 0;
+}
+
+static int one_turn(selection *s)
+{
+        size_t i = 0;
+        while (s->cases[i].kind != REIN_CASE_FD)
+                i++;
+        int rc = rn_fd_turn(&s->places[i].call, s->cases[i].events, s->limit);
+        if (rc == 0 || rc == REIN_ETIMEOUT || rc == REIN_ECANCELED)
+                return rc;
+        happens(s, i, rc);
+        return 0;
+}
+
+/* ---- waiting ---- */
+
+static void watch_futures(selection *s)
+{
+        for (; s->watched < s->n; s->watched++) {
+                const rein_case *c = &s->cases[s->watched];
+                if (c->kind != REIN_CASE_SETTLED)
+                        continue;
+                rn_waiter *w = &s->places[s->watched].waiter;
+                *w = (rn_waiter){.set = &s->set, .f = c->future, .index = s->watched, .end = RN_SETTLED};
+                if (!rn_future_watch(w))
+                        rn_waiter_fire(w);
+        }
+}
+
+static void unwatch_futures(selection *s)
+{
+        for (size_t i = 0; i < s->watched; i++)
+                if (s->cases[i].kind == REIN_CASE_SETTLED)
+                        rn_future_unwatch(&s->places[i].waiter);
+}
+
+static bool a_future_settled(selection *s)
+{
+        rn_lock_take(&s->set.lock);
+        const rn_waiter *first = s->set.first;
+        if (first)
+                happens(s, first->index, 0);
+        rn_lock_give(&s->set.lock);
+        return first != NULL;
+}
+
+static bool a_time_came(selection *s)
+{
+        for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
+                const rein_case *c = &s->cases[i];
+                if (c->kind == REIN_CASE_TIME && c->at.ns != RN_NEVER && c->at.ns <= rn_clock())
+                        happens(s, i, 0);
+        }
+        return s->happened != NONE;
+}
+
+/* In the lines, and until something has happened. */
+static int sleep_until_one(selection *s)
+{
+        rn_waiting waiting;
+        const rn_doing was = rn_task_doing_for_ever(s->self, (rn_doing){"rein_select", NULL});
+        watch_futures(s);
+        int rc = rn_wait_begin(s->self, &(rn_waits){.futures = s->futures, .count = s->future_count, .any = true},
+                               false, &waiting);
+        while (rc == 0 && s->happened == NONE && !rn_load32(&s->turn.chosen) && !a_future_settled(s)) {
+                if (s->fd_count == 0)
+                        rc = rn_wait_turn(s->self, s->limit);
+                else
+                        rc = s->poller ? several_turn(s) : one_turn(s);
+        }
+        leave_lines(s);
+        if (rc < 0 && s->happened == NONE && !a_future_settled(s) && rc == REIN_ETIMEOUT)
+                a_time_came(s);
+        unwatch_futures(s);
+        rn_wait_end(s->self, &waiting);
+        rn_task_doing_for_ever(s->self, was);
+        return rc;
+}
+
+static int run(selection *s)
+{
+        int rc = 0;
+        sort_out(s);
+        attempt(s, s->fd_count == 0);
+        if (s->happened == NONE && s->fd_count) {
+                rc = fds_begin(s);
+                if (rc == 0 && s->happened == NONE)
+                        attempt(s, true);
+        }
+        if (rc == 0 && s->happened == NONE)
+                rc = sleep_until_one(s);
+        fds_end(s);
+        return s->happened == NONE ? rc : s->happened;
+}
+
+int rein_select(rein_case cases[], size_t n, rein_time until)
+{
+        RN_CALL();
+        rn_task *self = rn_self();
+        if (!self)
+                return -ENOMEM;
+        if ((n && !cases) || n > INT_MAX)
+                return rn_fail(-EINVAL, "rein_select", "no cases");
+        for (size_t i = 0; i < n; i++) {
+                int rc = check_case(&cases[i], i);
+                if (rc < 0)
+                        return rc;
+        }
+        if (rn_canceled(self))
+                return REIN_ECANCELED;
+        place on_stack[ON_STACK];
+        rein_chan *chans[ON_STACK];
+        rein_future *futures[ON_STACK];
+        selection s = {.cases = cases,
+                       .n = n,
+                       .self = self,
+                       .limit = until.ns,
+                       .happened = NONE,
+                       .turn.task = self,
+                       .set.task = self,
+                       .places = on_stack,
+                       .chans = chans,
+                       .futures = futures};
+        if (n > ON_STACK) {
+                s.places = rn_alloc(n * (sizeof *s.places + sizeof *s.chans + sizeof *s.futures));
+                if (!s.places)
+                        return -ENOMEM;
+                s.chans = (rein_chan **)(void *)&s.places[n];
+                s.futures = (rein_future **)(void *)&s.chans[n];
+        }
+        int rc = run(&s);
+        if (n > ON_STACK)
+                rn_free(s.places);
+        return rc;
+}

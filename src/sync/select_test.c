@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Select: each kind of case, and that exactly one of them happens. */
+#include <poll.h>
+
+#include "members.h"
+
+typedef struct choice {
+        rein_case *cases;
+        size_t n;
+} choice;
+
+static int select_them(member *m)
+{
+        const choice *c = m->object;
+        return rein_select(c->cases, c->n, m->until);
+}
+
+static void test_what_can_happen_at_entry_the_lowest_index(void **state)
+{
+        (void)state;
+        int in = 0, out = 7;
+        gate g = gate_new();
+        rein_chan *full = rein_chan_new(sizeof(int), 1, NULL), *empty = rein_chan_new(sizeof(int), 1, NULL);
+        assert_int_equal(rein_chan_send(full, &(int){3}, REIN_NOWAIT), 0);
+        rein_case cases[] = {REIN_ON_SETTLED(g.open),  REIN_ON_RECV(empty, &in),
+                             REIN_ON_SEND(full, &out), REIN_ON_TIME(rein_after(REIN_SEC(1000))),
+                             {.kind = REIN_CASE_NONE}, REIN_ON_RECV(full, &in),
+                             REIN_ON_SEND(empty, &out)};
+        const size_t n = COUNT(cases);
+        assert_int_equal(rein_select(cases, 5, REIN_NOWAIT), REIN_ETIMEOUT);
+        assert_int_equal(rein_select(cases, n, REIN_NOWAIT), 5);
+        assert_int_equal(cases[5].result, 1);
+        assert_int_equal(in, 3);
+        assert_int_equal(rein_select(cases, n, REIN_NEVER), 2); /* there is room now */
+        assert_int_equal(cases[2].result, 0);
+        assert_int_equal(rein_select(cases, n, REIN_NEVER), 5);
+        assert_int_equal(in, 7);
+        cases[3] = (rein_case)REIN_ON_TIME(rein_now());
+        cases[2].kind = REIN_CASE_NONE;
+        assert_int_equal(rein_select(cases, n, REIN_NEVER), 3);
+        gate_open(&g);
+        assert_int_equal(rein_select(cases, n, REIN_NEVER), 0);
+        assert_int_equal(cases[0].result, 0);
+        cases[0].kind = REIN_CASE_NONE;
+        rein_chan_close(empty);
+        assert_int_equal(rein_select(cases, n, REIN_NEVER), 1);
+        assert_int_equal(cases[1].result, 0); /* closed */
+        assert_int_equal(rein_select(&cases[6], 1, REIN_NEVER), 0);
+        assert_int_equal(cases[6].result, -EPIPE);
+        assert_int_equal(rein_select(NULL, 0, REIN_NOWAIT), REIN_ETIMEOUT);
+        rein_chan_free(full);
+        rein_chan_free(empty);
+        gate_free(&g);
+}
+
+static void test_each_kind_ends_the_wait(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                for (int which = 0; which < 6; which++) {
+                        int in = 0, out = 8, ends[2];
+                        gate g = gate_new();
+                        rein_chan *a = rein_chan_new(sizeof(int), 0, NULL), *b = rein_chan_new(sizeof(int), 0, NULL);
+                        assert_int_equal(pipe(ends), 0);
+                        rein_case cases[] = {REIN_ON_SETTLED(g.open), REIN_ON_RECV(a, &in), REIN_ON_SEND(b, &out),
+                                             REIN_ON_FD(ends[0], POLLIN),
+                                             REIN_ON_TIME(which == 4 ? rein_after(REIN_MS(20)) : REIN_NEVER)};
+                        choice c = {cases, COUNT(cases)};
+                        member m = {.call = select_them, .object = &c};
+                        if (which == 5)
+                                m.until = rein_after(REIN_MS(20));
+                        member_in_line(&m, crew_of(form, 0), "rein_select");
+                        if (which == 0)
+                                gate_open(&g);
+                        else if (which == 1)
+                                assert_int_equal(rein_chan_send(a, &(int){6}, rein_after(REIN_SEC(20))), 0);
+                        else if (which == 2)
+                                assert_int_equal(rein_chan_recv(b, &in, rein_after(REIN_SEC(20))), 1);
+                        else if (which == 3)
+                                assert_int_equal(write(ends[1], "x", 1), 1);
+                        assert_int_equal(member_end(&m), which == 5 ? REIN_ETIMEOUT : which);
+                        assert_int_equal(in, which == 1 ? 6 : which == 2 ? 8 : 0);
+                        if (which < 5)
+                                assert_int_equal(cases[which].result, which == 1 ? 1 : which == 3 ? POLLIN : 0);
+                        assert_int_equal(rein_chan_recv(b, &in, REIN_NOWAIT), REIN_ETIMEOUT); /* nobody is left */
+                        assert_int_equal(rein_chan_send(a, &in, REIN_NOWAIT), REIN_ETIMEOUT);
+                        rein_chan_free(a);
+                        rein_chan_free(b);
+                        close(ends[0]);
+                        close(ends[1]);
+                        gate_free(&g);
+                }
+        }
+}
+
+static void test_73_a_select_stands_in_each_line_like_everybody(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                rein_chan *a = rein_chan_new(sizeof(int), 0, NULL), *b = rein_chan_new(sizeof(int), 0, NULL);
+                int in[3] = {0};
+                rein_case cases[3][2];
+                choice c[3];
+                member m[3];
+                for (int i = 0; i < 3; i++) {
+                        cases[i][0] = (rein_case)REIN_ON_RECV(a, &in[i]);
+                        cases[i][1] = (rein_case)REIN_ON_RECV(b, &in[i]);
+                        c[i] = (choice){cases[i], 2};
+                        m[i] = (member){.call = select_them, .object = &c[i], .number = i};
+                        member_in_line(&m[i], crew_of(form, i), "rein_select");
+                }
+                assert_int_equal(rein_chan_send(b, &(int){1}, REIN_NOWAIT), 0); /* the first one's, of both lines */
+                assert_int_equal(rein_chan_send(a, &(int){2}, REIN_NOWAIT), 0);
+                rein_cancel(m[2].future, "it is not needed");
+                assert_int_equal(member_end(&m[2]), REIN_ECANCELED);
+                assert_int_equal(rein_chan_send(a, &(int){3}, REIN_NOWAIT), REIN_ETIMEOUT);
+                assert_int_equal(member_end(&m[0]), 1);
+                assert_int_equal(member_end(&m[1]), 0);
+                assert_int_equal(in[0], 1);
+                assert_int_equal(in[1], 2);
+                assert_int_equal(in[2], 0);
+                rein_chan_free(a);
+                rein_chan_free(b);
+        }
+}
+
+static void test_it_does_not_meet_itself(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                rein_chan *c = rein_chan_new(sizeof(int), 0, NULL);
+                int in = 0;
+                rein_case cases[] = {REIN_ON_SEND(c, &(int){1}), REIN_ON_RECV(c, &in)};
+                choice both = {cases, 2};
+                member m = {.call = select_them, .object = &both};
+                assert_int_equal(rein_select(cases, 2, REIN_NOWAIT), REIN_ETIMEOUT);
+                member_in_line(&m, crew_of(form, 0), "rein_select");
+                assert_int_equal(rein_select(cases, 2, REIN_NEVER), 0); /* but another one */
+                assert_int_equal(member_end(&m), 1);
+                assert_int_equal(in, 1);
+                rein_chan_free(c);
+        }
+}
+
+static void test_several_descriptors(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                for (int which = 0; which < 4; which++) {
+                        int ends[3][2];
+                        rein_case cases[3];
+                        for (int i = 0; i < 3; i++) {
+                                assert_int_equal(pipe(ends[i]), 0);
+                                cases[i] = (rein_case)REIN_ON_FD(ends[i][0], POLLIN);
+                        }
+                        choice c = {cases, 3};
+                        assert_int_equal(rein_select(cases, 3, REIN_NOWAIT), REIN_ETIMEOUT);
+                        member m = {.call = select_them, .object = &c};
+                        member_in_line(&m, crew_of(form, 0), "rein_select");
+                        if (which < 3)
+                                assert_int_equal(write(ends[which][1], "x", 1), 1);
+                        else
+                                assert_int_equal(rein_close(ends[1][0]), 0);
+                        assert_int_equal(member_end(&m), which < 3 ? which : 1);
+                        assert_int_equal(cases[which < 3 ? which : 1].result, which < 3 ? POLLIN : -EBADF);
+                        if (which < 3)
+                                assert_int_equal(rein_select(cases, 3, REIN_NOWAIT), which);
+                        for (int i = 0; i < 3; i++) {
+                                if (which < 3 || i != 1)
+                                        close(ends[i][0]);
+                                close(ends[i][1]);
+                        }
+                }
+        }
+}
+
+static void test_descriptors_that_are_none(void **state)
+{
+        (void)state;
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        rein_case cases[] = {REIN_ON_FD(ends[0], POLLIN), REIN_ON_FD(-1, POLLIN)};
+        assert_int_equal(rein_select(cases, 2, REIN_NEVER), 1);
+        assert_int_equal(cases[1].result, -EBADF);
+        cases[1] = (rein_case)REIN_ON_FD(ends[0], POLLIN | POLLOUT);
+        assert_int_equal(write(ends[1], "x", 1), 1);
+        assert_int_equal(rein_select(cases, 2, REIN_NEVER), 0);
+        assert_int_equal(rein_select(&cases[1], 1, REIN_NEVER), 0);
+        assert_int_equal(cases[1].result, POLLIN);
+        choice c = {cases, 1};
+        char x;
+        assert_int_equal(read(ends[0], &x, 1), 1);
+        for (int form = 0; form < MIXED; form++) {
+                member m = {.call = select_them, .object = &c};
+                member_in_line(&m, crew_of(form, 0), "rein_select");
+                rein_cancel(m.future, "it is not needed");
+                assert_int_equal(member_end(&m), REIN_ECANCELED);
+        }
+        close(ends[1]);
+        close(ends[0]);
+        cases[0].fd = cases[1].fd = 1000; /* nobody's */
+        assert_int_equal(rein_select(cases, 1, REIN_NEVER), 0);
+        assert_int_equal(cases[0].result, -EBADF);
+        cases[0].result = 0;
+        assert_int_equal(rein_select(cases, 2, REIN_NEVER), 0);
+        assert_int_equal(cases[0].result, -EBADF);
+}
+
+static void test_wrong_cases_are_told_and_nothing_happens(void **state)
+{
+        (void)state;
+        int in = 0;
+        rein_chan *c = rein_chan_new(sizeof(int), 1, NULL);
+        rein_chan_send(c, &(int){4}, REIN_NOWAIT);
+        rein_case wrong[] = {REIN_ON_RECV(c, &in), REIN_ON_SETTLED(NULL)};
+        assert_int_equal(rein_select(wrong, 2, REIN_NOWAIT), -EINVAL);
+        wrong[1] = (rein_case)REIN_ON_SEND(c, NULL);
+        assert_int_equal(rein_select(wrong, 2, REIN_NOWAIT), -EINVAL);
+        wrong[1] = (rein_case)REIN_ON_FD(0, 0);
+        assert_int_equal(rein_select(wrong, 2, REIN_NOWAIT), -EINVAL);
+        wrong[1] = (rein_case){.kind = 99};
+        assert_int_equal(rein_select(wrong, 2, REIN_NOWAIT), -EINVAL);
+        wrong[1] = (rein_case){.reserved = {0, 1}};
+        assert_int_equal(rein_select(wrong, 2, REIN_NOWAIT), -E2BIG);
+        assert_int_equal(rein_select(NULL, 1, REIN_NOWAIT), -EINVAL);
+        rein_case many[20] = {REIN_ON_RECV(c, &in)};
+        support_poor = true;
+        assert_int_equal(rein_select(many, 20, REIN_NOWAIT), -ENOMEM);
+        support_poor = false;
+        assert_int_equal(in, 0);
+        assert_int_equal(rein_select(many, 20, REIN_NOWAIT), 0);
+        assert_int_equal(in, 4);
+        rein_chan_free(c);
+}
+
+/* A pool of one thread: a job that waits for another one's future lends its place, here too. */
+static int start_and_select(void *arg)
+{
+        rein_future *f = rein_submit(arg, job_seven, NULL, REIN_JOB(.on_worker = true));
+        rein_case cases[] = {REIN_ON_SETTLED(f)};
+        int rc = rein_select(cases, 1, rein_after(REIN_SEC(20)));
+        rc = rc < 0 ? rc : rein_code(f);
+        rein_drop(f);
+        return rc;
+}
+
+static void test_a_job_lends_its_place(void **state)
+{
+        (void)state;
+        rein_executor *one = rein_pool_new(REIN_POOL(.threads = 1));
+        assert_int_equal(rein_on(one, start_and_select, one, NULL), 7);
+        rein_executor_free(one);
+}
+
+/* ---- many at once: channels in a ring, everybody sends to the next and receives from the one before ---- */
+
+enum { RING = 6, EACH = 300 };
+
+typedef struct ring {
+        rein_chan *c[RING];
+        atomic_int sent, got;
+} ring;
+
+static int pass_round(member *m)
+{
+        ring *r = m->object;
+        int sent = 0, got = 0, in, out = 1;
+        while (sent < EACH || got < EACH) {
+                rein_case cases[] = {REIN_ON_SEND(r->c[m->number], &out),
+                                     REIN_ON_RECV(r->c[(m->number + 1) % RING], &in)};
+                if (sent == EACH)
+                        cases[0].kind = REIN_CASE_NONE;
+                if (got == EACH)
+                        cases[1].kind = REIN_CASE_NONE;
+                int rc = rein_select(cases, 2, REIN_NEVER);
+                if (rc < 0)
+                        return rc;
+                sent += rc == 0;
+                got += rc == 1;
+        }
+        atomic_fetch_add(&r->sent, sent);
+        atomic_fetch_add(&r->got, got);
+        return 0;
+}
+
+static void test_every_send_of_one_is_a_receive_of_another(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                ring r = {.sent = 0};
+                member m[RING];
+                for (int i = 0; i < RING; i++)
+                        r.c[i] = rein_chan_new(sizeof(int), 0, NULL);
+                for (int i = 0; i < RING; i++) {
+                        m[i] = (member){.call = pass_round, .object = &r, .number = i};
+                        member_start(&m[i], crew_of(form, i));
+                }
+                for (int i = 0; i < RING; i++)
+                        assert_int_equal(member_end(&m[i]), 0);
+                assert_int_equal(r.sent, RING * EACH);
+                assert_int_equal(r.got, RING * EACH);
+                for (int i = 0; i < RING; i++)
+                        rein_chan_free(r.c[i]);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_what_can_happen_at_entry_the_lowest_index),
+                cmocka_unit_test(test_each_kind_ends_the_wait),
+                cmocka_unit_test(test_73_a_select_stands_in_each_line_like_everybody),
+                cmocka_unit_test(test_it_does_not_meet_itself),
+                cmocka_unit_test(test_several_descriptors),
+                cmocka_unit_test(test_descriptors_that_are_none),
+                cmocka_unit_test(test_wrong_cases_are_told_and_nothing_happens),
+                cmocka_unit_test(test_a_job_lends_its_place),
+                cmocka_unit_test(test_every_send_of_one_is_a_receive_of_another),
+        };
+        return cmocka_run_group_tests(tests, crew_open, crew_close);
+}

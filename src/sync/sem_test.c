@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Semaphores: the order also when some want many; the limit; leaving a line that one held up. */
+#include "members.h"
+
+static int acquire(member *m) /* number: how many */
+{
+        return rein_sem_acquire(m->object, (size_t)m->number, m->until);
+}
+
+static void test_acquire_release(void **state)
+{
+        (void)state;
+        rein_sem *sem = rein_sem_new(3);
+        assert_int_equal(rein_sem_acquire(sem, 2, REIN_NOWAIT), 0);
+        assert_int_equal(rein_sem_acquire(sem, 2, REIN_NOWAIT), REIN_ETIMEOUT);
+        assert_int_equal(rein_sem_acquire(sem, 1, REIN_NOWAIT), 0);
+        assert_int_equal(rein_sem_acquire(sem, 1, rein_after(REIN_MS(1))), REIN_ETIMEOUT);
+        assert_int_equal(rein_sem_release(sem, 3), 0);
+        assert_int_equal(rein_sem_acquire(sem, 0, REIN_NOWAIT), -EINVAL);
+        assert_int_equal(rein_sem_release(sem, SIZE_MAX), -EOVERFLOW);
+        assert_int_equal(rein_sem_acquire(sem, 3, REIN_NOWAIT), 0);
+        assert_int_equal(rein_sem_acquire(NULL, 1, REIN_NOWAIT), -EINVAL);
+        assert_int_equal(rein_sem_release(NULL, 1), -EINVAL);
+        rein_sem_free(sem);
+        rein_sem_free(NULL);
+}
+
+static void test_73_units_go_to_the_first_in_line(void **state)
+{
+        (void)state;
+        enum { N = 6 };
+        for (int form = 0; form < FORMS; form++) {
+                rein_sem *sem = rein_sem_new(0);
+                member m[N];
+                for (int i = 0; i < N; i++) {
+                        m[i] = (member){.call = acquire, .object = sem, .number = i % 3 + 1};
+                        member_in_line(&m[i], crew_of(form, i), "rein_sem_acquire");
+                }
+                for (int i = 0; i < N; i++) { /* one more would be the next one's */
+                        assert_int_equal(rein_sem_release(sem, (size_t)(i % 3 + 1)), 0);
+                        assert_int_equal(member_end(&m[i]), 0);
+                        assert_int_equal(rein_sem_acquire(sem, 1, REIN_NOWAIT), REIN_ETIMEOUT);
+                }
+                rein_sem_free(sem);
+        }
+}
+
+static void test_one_that_wants_many_is_not_overtaken(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                rein_sem *sem = rein_sem_new(0);
+                member many = {.call = acquire, .object = sem, .number = 3};
+                member few = {.call = acquire, .object = sem, .number = 1};
+                member_in_line(&many, crew_of(form, 0), "rein_sem_acquire");
+                member_in_line(&few, crew_of(form, 1), "rein_sem_acquire");
+                assert_int_equal(rein_sem_release(sem, 2), 0);
+                assert_int_equal(rein_sem_acquire(sem, 1, REIN_NOWAIT), REIN_ETIMEOUT);
+                assert_int_equal(rein_code(few.future), REIN_EPENDING);
+                assert_int_equal(rein_sem_release(sem, 1), 0);
+                assert_int_equal(member_end(&many), 0);
+                assert_int_equal(rein_code(few.future), REIN_EPENDING);
+                assert_int_equal(rein_sem_release(sem, 1), 0);
+                assert_int_equal(member_end(&few), 0);
+                rein_sem_free(sem);
+        }
+}
+
+static void test_73_when_the_one_that_held_them_up_leaves_the_others_go_on(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                rein_sem *sem = rein_sem_new(2);
+                member many = {.call = acquire, .object = sem, .number = 9};
+                member few[2] = {{.call = acquire, .object = sem, .number = 1},
+                                 {.call = acquire, .object = sem, .number = 1}};
+                member_in_line(&many, crew_of(form, 0), "rein_sem_acquire");
+                for (int i = 0; i < 2; i++)
+                        member_in_line(&few[i], crew_of(form, i), "rein_sem_acquire");
+                rein_cancel(many.future, "it is not needed");
+                assert_int_equal(member_end(&many), REIN_ECANCELED);
+                assert_int_equal(member_end(&few[0]), 0);
+                assert_int_equal(member_end(&few[1]), 0);
+                assert_int_equal(rein_sem_acquire(sem, 1, REIN_NOWAIT), REIN_ETIMEOUT);
+                rein_sem_free(sem);
+        }
+}
+
+typedef struct limit {
+        rein_sem *sem;
+        atomic_int inside, most;
+} limit;
+
+static int go_in_and_out(member *m)
+{
+        limit *l = m->object;
+        for (int i = 0; i < 300; i++) {
+                int rc = rein_sem_acquire(l->sem, 1, REIN_NEVER);
+                if (rc < 0)
+                        return rc;
+                int inside = atomic_fetch_add(&l->inside, 1) + 1, most = l->most;
+                while (inside > most && !atomic_compare_exchange_weak(&l->most, &most, inside))
+                        ;
+                atomic_fetch_sub(&l->inside, 1);
+                rein_sem_release(l->sem, 1);
+        }
+        return 0;
+}
+
+static void test_never_more_than_the_limit(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                limit l = {.sem = rein_sem_new(3)};
+                member m[8];
+                for (int i = 0; i < 8; i++) {
+                        m[i] = (member){.call = go_in_and_out, .object = &l, .number = i};
+                        member_start(&m[i], crew_of(form, i));
+                }
+                for (int i = 0; i < 8; i++)
+                        assert_int_equal(member_end(&m[i]), 0);
+                assert_in_range(l.most, 1, 3);
+                assert_int_equal(rein_sem_acquire(l.sem, 3, REIN_NOWAIT), 0);
+                rein_sem_free(l.sem);
+        }
+}
+
+static void test_without_memory_there_is_none(void **state)
+{
+        (void)state;
+        support_poor = true;
+        assert_null(rein_sem_new(1));
+        assert_int_equal(rein_error_code(rein_trail()), -ENOMEM);
+        support_poor = false;
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_acquire_release),
+                cmocka_unit_test(test_73_units_go_to_the_first_in_line),
+                cmocka_unit_test(test_one_that_wants_many_is_not_overtaken),
+                cmocka_unit_test(test_73_when_the_one_that_held_them_up_leaves_the_others_go_on),
+                cmocka_unit_test(test_never_more_than_the_limit),
+                cmocka_unit_test(test_without_memory_there_is_none),
+        };
+        return cmocka_run_group_tests(tests, crew_open, crew_close);
+}
