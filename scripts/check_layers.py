@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; io -> core, plat; core, coro -> plat;
-sim, loop -> coro, core, plat; plat -> nothing but itself. Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The
-headers of an operating system are src/plat's, and in src/io those that name constants; src/coro speaks to the processor
+sim, loop -> coro, core, plat; plat -> nothing but itself. Everybody may include <rein/...>, which itself includes only
+<rein/...> and the C standard's headers. The headers of an operating system are src/plat's, and in src/io those that name constants; src/coro speaks to the processor
 and to the tools that watch its stacks.
 Usage: scripts/check_layers.py [--selftest]"""
 import re

@@ -133,6 +133,13 @@ void rn_poller_unwatch(rn_poller *p, int fd)
                 *old = p->set[--p->count];
 }
 
+void rn_poller_forget(rn_poller *p, int fd)
+{
+        struct epoll_event none = {.data.fd = fd};
+        if (p->epoll >= 0) /* poll(2) asks for numbers: nothing of the old file is left there */
+                epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &none);
+}
+
 /* ---- waiting ---- */
 
 static void drain(int fd)
@@ -156,7 +163,7 @@ static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t u
         if (!rn_load32(&without)) {
                 long got =
                         syscall(SYS_epoll_pwait2, epoll, events, n, until == RN_NEVER ? NULL : &span, NULL, (size_t)8);
-                if (got >= 0 || errno != ENOSYS)
+                if (got >= 0 || (errno != ENOSYS && errno != EPERM)) /* EPERM: a filter that does not know it */
                         return (int)got;
                 rn_store32(&without, 1);
         }
