@@ -175,7 +175,7 @@ static void test_62_a_stopped_loop_refuses_posts_and_settles_what_it_has(void **
         (void)state;
         rein_executor *loop = LOOP();
         atomic_int released = 0;
-        seat s = {0};
+        seat s = {NULL};
         rein_future *sleeps = rein_submit(loop, job_sleep, &s, NULL);
         EVENTUALLY(sits_in(&s, "rein_sleep"));
         assert_int_equal(rein_executor_stop(loop, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
@@ -593,20 +593,27 @@ static void test_71_a_queued_blocking_job_of_a_cancelled_caller_never_runs(void 
         assert_int_equal(q.ran, 0);
 }
 
+typedef struct stuck {
+        stubborn held;
+        seat seat;
+} stuck;
+
 static int get_stuck_in_a_thread(void *arg)
 {
-        return rein_to_thread(stubborn_job, arg, REIN_JOB(.name = "stuck"));
+        stuck *s = arg;
+        sit(&s->seat);
+        return rein_to_thread(stubborn_job, &s->held, REIN_JOB(.name = "stuck"));
 }
 
 static void test_72_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_other_pools_go_on(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP(.grace_ns = REIN_MS(20)), *pool = rein_pool_new(NULL);
-        stubborn held;
-        stubborn_init(&held);
+        stuck there = {.seat = {NULL}};
+        stubborn_init(&there.held);
         rein_receipt *r = NULL;
-        rein_future *f = rein_submit(loop, get_stuck_in_a_thread, &held, REIN_JOB(.name = "went there"));
-        EVENTUALLY(held.inside);
+        rein_future *f = rein_submit(loop, get_stuck_in_a_thread, &there, REIN_JOB(.name = "went there"));
+        EVENTUALLY(there.held.inside && sits_in(&there.seat, "rein_on"));
         assert_int_equal(rein_executor_stop(loop, REIN_STOP_NOW, rein_after(REIN_MS(40)), &r), REIN_ESTUCK);
         rein_straggler s = {.size = sizeof s};
         assert_int_equal(rein_receipt_count(r), 1);
@@ -621,7 +628,7 @@ static void test_72_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_oth
         assert_int_equal(rein_code(late), REIN_EREJECTED);
         rein_drop(late);
         assert_int_equal(rein_on(pool, job_seven, NULL, NULL), 7);
-        stubborn_let_go(&held, 1);
+        stubborn_let_go(&there.held, 1);
         assert_int_equal(rein_executor_stop(loop, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
         rein_executor_free(loop);
         rein_executor_free(pool);
@@ -817,7 +824,7 @@ static void test_run_is_within_the_scope_of_who_calls(void **state)
         (void)state;
         assert_int_equal(rein_within(rein_after(REIN_MS(5)), run_within, NULL), REIN_ETIMEOUT);
         rein_executor *pool = rein_pool_new(NULL);
-        seat s = {0};
+        seat s = {NULL};
         rein_future *f = rein_submit(pool, run_within, &s, NULL); /* a loop inside of a pool's job */
         EVENTUALLY(sits_in(&s, "rein_sleep"));
         rein_cancel(f, "from another thread");

@@ -244,10 +244,9 @@ void rn_poller_alarm(rn_poller *p, int64_t at)
                 return;
         struct itimerspec when = {{0, 0}, {0, 0}};
         if (at != RN_NEVER) {
-                when.it_value.tv_sec = (time_t)(at / 1000000000);
-                when.it_value.tv_nsec = (long)(at % 1000000000);
-                if (at <= 0)
-                        when.it_value.tv_nsec = 1; /* zero would switch it off */
+                const int64_t due = at > 0 ? at : 1; /* zero would switch it off */
+                when.it_value.tv_sec = (time_t)(due / 1000000000);
+                when.it_value.tv_nsec = (long)(due % 1000000000);
         }
         timerfd_settime(p->alarm, TFD_TIMER_ABSTIME, &when, NULL);
         p->alarm_at = at;
