@@ -79,6 +79,20 @@ foreach(source IN LISTS test_sources)
         endif()
 endforeach()
 
+# The loop as a guest of others' loops, where they are installed (scripts/setup.sh check).
+if(PkgConfig_FOUND AND TARGET test_loop_guest)
+        pkg_check_modules(libuv IMPORTED_TARGET libuv)
+        pkg_check_modules(glib IMPORTED_TARGET glib-2.0)
+        if(TARGET PkgConfig::libuv)
+                target_compile_definitions(test_loop_guest PRIVATE TEST_UV)
+                target_link_libraries(test_loop_guest PRIVATE PkgConfig::libuv)
+        endif()
+        if(TARGET PkgConfig::glib)
+                target_compile_definitions(test_loop_guest PRIVATE TEST_GLIB)
+                target_link_libraries(test_loop_guest PRIVATE PkgConfig::glib)
+        endif()
+endif()
+
 # The portable switch is tested in every build: these objects come before those of the library.
 if(NOT REIN_UCONTEXT)
         get_target_property(coro_options test_coro_coro COMPILE_DEFINITIONS)
@@ -98,6 +112,10 @@ if(valgrind AND NOT REIN_SANITIZE AND NOT REIN_COVERAGE)
                 COMMAND ${valgrind} -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
                         $<TARGET_FILE:test_coro_coro>)
         set_tests_properties(coro/valgrind PROPERTIES LABELS coro TIMEOUT 300)
+        add_test(NAME loop/valgrind WORKING_DIRECTORY ${CMAKE_BINARY_DIR}
+                COMMAND ${valgrind} -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+                        $<TARGET_FILE:test_loop_guest>)
+        set_tests_properties(loop/valgrind PROPERTIES LABELS loop TIMEOUT 300)
 endif()
 
 # What a user does with the finished thing: meaningful for the plain builds only.

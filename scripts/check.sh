@@ -50,7 +50,7 @@ lane_install() {
 
 sanitized() { # PRESET
         cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
-        cmake --build "build/$1" -j "$(nproc)" && scripts/run_tests.sh "build/$1"
+        cmake --build "build/$1" -j "$(nproc)" && REIN_REQUIRE_GUESTS=1 scripts/run_tests.sh "build/$1"
 }
 
 # Half of the scenarios on each of two processors. Each fails when it did less than its half of the count.

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libcmocka-dev libcjson-dev libsqlite3-dev python3)
-check=(clang clang-tidy clang-format libclang-rt-14-dev llvm cppcheck valgrind
+check=(clang clang-tidy clang-format libclang-rt-14-dev llvm cppcheck valgrind libuv1-dev libglib2.0-dev
         gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user)
 # What the benchmarks compare with.
 bench=(libuv1-dev libglib2.0-dev libtbb-dev libboost-dev libboost-context-dev libboost-fiber-dev libboost-thread-dev

@@ -145,8 +145,17 @@ static void cancel_to_thread_leaves_no_thread_behind(void **state)
         (void)state;
         run_well("cancel_to_thread");
         prints("race: success; jobs still running: 0\n");
-        prints("rein_on under a deadline: REIN_ETIMEOUT; jobs still running: 0\n");
+        prints("rein_to_thread under a deadline: REIN_ETIMEOUT; jobs still running: 0\n");
         prints("its clean-up could sleep: success\n");
+}
+
+static void gather_shield_keeps_the_order_and_what_belongs_together(void **state)
+{
+        (void)state;
+        run_well("gather_shield");
+        prints("page 0: 0\npage 1: 100\npage 2: -2, and why\npage 3: 300\n");
+        prints("all or nothing: REIN_EFAILED\n");
+        prints("booked 2 of 2, then REIN_ETIMEOUT\n");
 }
 
 static void first_steps_goes_as_the_guide_says(void **state)
@@ -383,6 +392,7 @@ int main(void)
                 cmocka_unit_test(bulkheads_hold),
                 cmocka_unit_test(interrupt_foreign_unblocks_foreign_calls),
                 cmocka_unit_test(cancel_to_thread_leaves_no_thread_behind),
+                cmocka_unit_test(gather_shield_keeps_the_order_and_what_belongs_together),
                 cmocka_unit_test(first_steps_goes_as_the_guide_says),
                 cmocka_unit_test(errors_arrive_whole),
                 cmocka_unit_test(pool_options_do_what_they_say),

@@ -10,7 +10,8 @@
 extern "C" {
 #endif
 
-/* Sleep. Returns: 0 at `until`; REIN_ECANCELED. REIN_NEVER: until cancelled. */
+/* Sleep. Returns: 0 at `until`; REIN_ECANCELED. REIN_NEVER: until cancelled. In a coroutine the others that are ready
+ * run first, also when `until` has passed (REIN_NOWAIT: just that). */
 REIN_API int rein_sleep(rein_time until);
 
 /* Wait for poll(2) events. Returns: the events that are there (> 0, POLLERR and POLLHUP included); REIN_ETIMEOUT;

@@ -23,26 +23,34 @@ typedef struct rein_loop_opts {
         bool portable;          /* wait by poll(2), not by epoll(7) */
         rein_executor *offload; /* for rein_to_thread; borrowed. Default: an elastic pool, made at the first call */
         int64_t grace_ns;       /* how long a cancelled job may take to leave; default 2 s */
+        int64_t slow_ns;    /* a job that runs so long without a wait is named on stderr, one in a second; 25 ms is a
+                                   good value, the default is not to look */
+        bool tell_overflow; /* a coroutine whose stack overflows is named on stderr before the program dies of it.
+                                   Handles SIGSEGV and SIGBUS of the whole process, once they happen as before */
         uint64_t reserved[4];
 } rein_loop_opts;
 #define REIN_LOOP(...) REIN_OPTS(rein_loop_opts, __VA_ARGS__)
 
 /* Make a loop. Its thread is started with the first job. Jobs are started in the order of their submits.
- * Blocks: no. Any thread. Owns: freed with rein_executor_free, a hosted one by the thread that made it.
- * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN). Since 0.2. */
+ * Blocks: no. Any thread; a hosted one not in a coroutine.
+ * Owns: freed with rein_executor_free; a hosted one by the thread that made it, or by anybody once that has ended: for
+ * others the call does nothing, and the trail says -EPERM. A stop of a hosted loop turns it when called by its thread;
+ * called by another, it relies on that one to go on turning it.
+ * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN, -EPERM). Since 0.2. */
 REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
 
-/* Run fn(arg) as the first coroutine of a loop on this thread. When it has ended, what it left running is cancelled and
- * waited for, for the loop's grace; what does not leave is printed to stderr. The first SIGINT cancels fn, if nobody has
- * a handler for it. opts may be NULL; opts->hosted means nothing here.
+/* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of who calls. When it has ended, what it left
+ * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr. The first SIGINT
+ * cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not).
+ * opts may be NULL; opts->hosted means nothing here.
  * Blocks: until then. Any thread, but not a coroutine.
  * Returns: what fn returned; -EPERM: inside a loop; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN: fn did not run. Since 0.2. */
 #define rein_run(fn, arg, opts) rein_run_at(REIN_HERE, fn, arg, opts)
 REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *opts);
 
 /* For a hosted loop, [owner]: the thread that made it. A descriptor that polls readable when the loop has something to
- * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then; call
- * that once at the beginning, too. The descriptor is the loop's.
+ * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then. The
+ * descriptor is the loop's.
  * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL, -EPERM, -EMFILE. Since 0.2. */
 REIN_API int rein_loop_fd(rein_executor *loop);
 /* Do what is to be done now. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.2. */

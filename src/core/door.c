@@ -61,4 +61,9 @@ static void thread_close(rn_task *self)
         self->door.wake = 0;
 }
 
-const rn_backend rn_thread_backend = {thread_park, thread_unpark, thread_poll, thread_close};
+const rn_backend rn_thread_backend = {
+        .park = thread_park,
+        .unpark = thread_unpark,
+        .poll = thread_poll,
+        .close = thread_close,
+};

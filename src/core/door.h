@@ -30,6 +30,12 @@ typedef struct rn_backend {
         /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
         int (*poll)(struct rn_task *self, int fd, int events, int64_t until);
         void (*close)(struct rn_task *self); /* the task ends */
+        /* NULL, or: let the others of this thread go first, once. */
+        void (*yield)(struct rn_task *self);
+        /* NULL, or: fd, which t waits for, is about to be closed by the calling thread; t is in its wait. */
+        void (*forget)(struct rn_task *t, int fd);
+        /* NULL: this task may block its thread. Else it may not: run fn there, wait here until it is gone, as rein_on. */
+        int (*offload)(struct rn_task *self, const char *name, int (*fn)(void *), void *arg);
 } rn_backend;
 
 extern const rn_backend rn_thread_backend;

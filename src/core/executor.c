@@ -291,6 +291,8 @@ void rn_executor_changed_locked(rein_executor *x)
         RN_LIST_EACH(l, &x->sleepers)
                 if (RN_ITEM(l, rn_sleeper, link)->task)
                         rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+        if (x->kind->changed)
+                x->kind->changed(x);
 }
 
 static void unlist_locked(rein_executor *x, rein_work *w)
@@ -311,7 +313,7 @@ void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone)
         }
         if (gone)
                 unlist_locked(x, w);
-        if (x->state != RN_OPEN)
+        if (x->state != RN_OPEN || x->kind->changed)
                 rn_executor_changed_locked(x);
         rn_lock_give(&x->lock);
 }

@@ -24,6 +24,9 @@ typedef struct rn_executor_kind {
         void (*destroy)(rein_executor *x);
         /* NULL; or: is it up to the calling thread to make x go on? Then it does so, until something changes, or `until`. */
         bool (*help)(rein_executor *x, int64_t until);
+        void (*changed)(rein_executor *x);  /* NULL; or: what such a help waits for may have come. Lock held */
+        bool (*may_free)(rein_executor *x); /* NULL: any thread may */
+        void (*freed)(rein_executor *x);    /* NULL; or: rein_executor_free has stopped it, and lets go of it */
         /* Waiting inside, for a job of the same executor; NULL: none of it. */
         bool (*claim)(rein_executor *x, rein_work *w, rn_task *self); /* take it and a permit, to run it right here */
         int (*lend)(rein_executor *x, rein_work *mine);               /* 1: lent; 0: not needed; REIN_EDEADLOCK */
@@ -89,6 +92,7 @@ bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w); /* a contin
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
 void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */
+void rn_executor_let_go(rein_executor *x);               /* the end of rein_executor_free: it was stopped */
 
 /* Instead of accepting it: it never runs. */
 void rn_executor_refuse(rein_work *w, int code, const char *text);

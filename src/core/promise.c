@@ -210,6 +210,11 @@ rein_promise *rn_promise_new(const char *place, rein_future **read_end)
         return p;
 }
 
+bool rn_promise_settled(const rein_promise *p)
+{
+        return rn_future_is(&p->future, RN_SETTLED);
+}
+
 rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 {
         RN_CALL();

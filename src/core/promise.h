@@ -6,5 +6,6 @@
 
 /* One of rein's own, to be settled by a thread that may outlast exit: not told of when it never is. NULL: no memory. */
 rein_promise *rn_promise_new(const char *place, rein_future **read_end);
+bool rn_promise_settled(const rein_promise *p);
 
 #endif

@@ -400,7 +400,10 @@ void rein_executor_free(rein_executor *x)
         RN_CALL();
         if (!x || !rn_executor_ours(x))
                 return;
-        rn_world *w = rn_world_now();
+        if (x->kind->may_free && !x->kind->may_free(x)) {
+                rn_fail(-EPERM, "rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
+                return;
+        }
         rein_receipt *r = NULL;
         int64_t until = rn_clock();
         until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
@@ -409,13 +412,22 @@ void rein_executor_free(rein_executor *x)
                 rn_receipt_print_stuck(stderr, r);
         }
         rein_receipt_free(r);
+        rn_executor_let_go(x);
+}
+
+void rn_executor_let_go(rein_executor *x)
+{
+        rn_world *w = rn_world_now();
         rn_lock_take(&w->lock);
         bool first = rn_linked(&x->world);
         if (first)
                 rn_list_remove(&x->world);
         rn_lock_give(&w->lock);
-        if (first)
-                rn_executor_unref(x);
+        if (!first)
+                return;
+        if (x->kind->freed)
+                x->kind->freed(x);
+        rn_executor_unref(x);
 }
 
 /* ---- the end of the process ---- */

@@ -28,7 +28,10 @@ typedef struct rn_world {
         rn_link executors;   /* those that exit must stop */
         rn_a32 exit_watched; /* for ever, also in a forked child: exit handlers are inherited */
         rn_lock fd_lock;
-        rn_link fd_waiters; /* who waits for a descriptor: src/io */
+        rn_link fd_waiters; /* who waits for a descriptor: src/io; fd lock, as the next */
+        rn_link signal_waiters;
+        rn_link lookups; /* of names, that wait for a thread */
+        uint32_t lookup_threads;
         uint32_t pools_made;
         void (*unseen)(const rein_error *e, void *arg);
         void *unseen_arg;

@@ -11,6 +11,9 @@
  * anything else, between the poll that says "readable" and the read another reader may be faster: the call is made
  * inside a hook region with the poke, so that a cancel, or a rein_close, gets it out all the same.
  *
+ * A coroutine must not block its thread at all. It makes calls that answer -EAGAIN instead; where there is no such call
+ * (a regular file that is not in memory, a terminal), the whole of it is made by a thread of the loop's.
+ *
  * The list is under world->fd_lock. `state` goes CLOSED and CONDEMNED under it only; the call itself goes in and out
  * without. A hook is looked at under the lock, which its call takes before it closes the region. */
 #include "io/fd.h"
@@ -161,6 +164,8 @@ int rein_close(int fd)
                         continue;
                 switch (shut_locked(c)) {
                 case IDLE:
+                        if (c->task->backend->forget)
+                                c->task->backend->forget(c->task, fd);
                         rn_unpark(c->task);
                         break;
                 case INSIDE:
@@ -205,6 +210,7 @@ typedef struct transfer {
         rn_fd_call call;
         int64_t until;
         bool writes, socket, stream;
+        bool must_not_block;
 } transfer;
 
 static int begin(transfer *t, int fd, int64_t until, bool writes)
@@ -220,21 +226,31 @@ static int begin(transfer *t, int fd, int64_t until, bool writes)
         t->writes = writes;
         t->socket = rn_sys_is_socket(fd);
         t->stream = t->socket || rn_sys_is_stream(fd);
+        t->must_not_block = self->backend->offload != NULL;
         return 0;
 }
 
-/* Some bytes: wait, try, and again if somebody else was faster or a signal came. */
+static int64_t once(const transfer *t, void *to, const void *from, size_t n)
+{
+        const int fd = t->call.fd;
+        if (t->must_not_block && !t->socket)
+                return t->writes ? rn_sys_write_now(fd, from, n) : rn_sys_read_now(fd, to, n);
+        return t->writes ? rn_sys_write(fd, from, n, t->socket) : rn_sys_read(fd, to, n, t->socket);
+}
+
+/* Some bytes: wait, try, and again if somebody else was faster or a signal came. -ENOTSUP: only a thread can. */
 static int64_t move(transfer *t, void *to, const void *from, size_t n)
 {
         for (;;) {
                 int rc = t->stream ? rn_fd_wait(&t->call, t->writes ? RN_POLLOUT : RN_POLLIN, t->until) : 0;
                 if (rc >= 0)
-                        rc = rn_fd_enter(&t->call, !t->socket);
+                        rc = rn_fd_enter(&t->call, !t->socket && !t->must_not_block);
                 if (rc < 0)
                         return rc;
-                const int fd = t->call.fd;
-                int64_t done = t->writes ? rn_sys_write(fd, from, n, t->socket) : rn_sys_read(fd, to, n, t->socket);
+                int64_t done = once(t, to, from, n);
                 rn_fd_leave(&t->call);
+                if (done == -EAGAIN && t->must_not_block && !t->stream)
+                        return -ENOTSUP;
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
                 if (rn_canceled(t->call.task))
@@ -242,6 +258,31 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
                 if (t->until != RN_NEVER && t->until <= rn_clock())
                         return REIN_ETIMEOUT;
         }
+}
+
+/* The same call, made by a thread. */
+typedef struct errand {
+        int fd;
+        void *to;
+        const void *from;
+        size_t n;
+        rein_time until;
+        int64_t done;
+} errand;
+
+static int run_errand(void *arg)
+{
+        errand *e = arg;
+        e->done = e->from ? rein_write(e->fd, e->from, e->n, e->until) : rein_read(e->fd, e->to, e->n, e->until);
+        return 0;
+}
+
+static int64_t by_a_thread(const transfer *t, void *to, const void *from, size_t n)
+{
+        errand e = {t->call.fd, to, from, n, REIN_TIME(t->until), 0};
+        rn_task *self = t->call.task;
+        int rc = self->backend->offload(self, t->call.doing, run_errand, &e);
+        return rc < 0 ? rc : e.done;
 }
 
 int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
@@ -253,7 +294,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
                 return rc;
         int64_t done = n ? move(&t, buf, NULL, n) : 0;
         rn_fd_end(&t.call);
-        return done;
+        return done == -ENOTSUP && t.must_not_block ? by_a_thread(&t, buf, NULL, n) : done;
 }
 
 int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
@@ -265,7 +306,8 @@ int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
                 return rc;
         const char *at = buf;
         int64_t done = 0;
-        for (size_t left = n; left && done >= 0;) {
+        size_t left = n;
+        while (left && done >= 0) {
                 size_t piece = t.stream && !t.socket && left > RN_PIPE_ATOMIC ? RN_PIPE_ATOMIC : left;
                 done = move(&t, NULL, at, piece);
                 if (done >= 0) {
@@ -274,5 +316,7 @@ int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
                 }
         }
         rn_fd_end(&t.call);
+        if (done == -ENOTSUP && t.must_not_block)
+                done = by_a_thread(&t, NULL, at, left);
         return done < 0 ? done : (int64_t)n;
 }

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets. A name is looked up on a thread of its own that keeps a promise: getaddrinfo(3) cannot be interrupted, and
- * who is cancelled must not wait for it. The thread then ends by itself, and what it found is released. */
+/* Sockets. A name is looked up by a thread that keeps a promise: getaddrinfo(3) cannot be interrupted, and who is
+ * cancelled must not wait for it; what it then finds is released. Lookups have threads of their own, some at once and
+ * no more, so that no pool that is full delays them; the rest queue up, and those whose caller has left are passed by. */
 #include <errno.h>
 #include <string.h>
 
 #include "core/promise.h"
+#include "core/world.h"
 #include "io/fd.h"
 #include "rein/io.h"
 #include "rein/future.h"
 
 /* ---- looking up ---- */
 
+enum { LOOKUPS_AT_ONCE = 16 };
+
 typedef struct lookup {
+        rn_link link; /* in world->lookups; fd lock */
         rein_promise *promise;
+        bool passive;
         char *service; /* behind host, in the same block */
         char host[];
 } lookup;
@@ -22,11 +28,12 @@ static void free_list(void *list)
         rn_sys_addr_free(list);
 }
 
-static void look_up(void *arg)
+static void look_up_one(lookup *l)
 {
-        lookup *l = arg;
-        rn_sys_addr *list;
-        int rc = rn_sys_lookup(l->host, l->service, false, false, &list);
+        rn_sys_addr *list = NULL;
+        int rc = 0;
+        if (!rn_promise_settled(l->promise)) /* else its caller has left */
+                rc = rn_sys_lookup(l->host[0] ? l->host : NULL, l->service, l->passive, false, &list);
         if (rc < 0)
                 rein_promise_break(l->promise, rc, "%s, service %s: no such address", l->host, l->service);
         else if (rein_promise_keep(l->promise, list, free_list) < 0)
@@ -35,11 +42,49 @@ static void look_up(void *arg)
         rn_free(l);
 }
 
-static int resolve(const char *host, const char *service, int64_t until, rn_sys_addr **list)
+static void look_up(void *arg)
 {
-        int rc = rn_sys_lookup(host, service, false, true, list);
+        rn_world *world = rn_world_now();
+        for (lookup *l = arg; l;) {
+                look_up_one(l);
+                rn_lock_take(&world->fd_lock);
+                rn_link *next = rn_list_pop(&world->lookups);
+                l = next ? RN_ITEM(next, lookup, link) : NULL;
+                world->lookup_threads -= l == NULL;
+                rn_lock_give(&world->fd_lock);
+        }
+}
+
+/* By a thread of its own, or, when there are enough or none can be had, by one of those there are. */
+static int start(lookup *l)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        bool more = world->lookup_threads < LOOKUPS_AT_ONCE;
+        if (more)
+                world->lookup_threads++;
+        else
+                rn_list_push(&world->lookups, &l->link);
+        rn_lock_give(&world->fd_lock);
+        int rc = more ? rn_thread_start(look_up, l, "rein-lookup", 0) : 0;
+        if (rc == 0)
+                return 0;
+        rn_lock_take(&world->fd_lock);
+        world->lookup_threads--;
+        bool others = world->lookup_threads > 0;
+        if (others)
+                rn_list_push(&world->lookups, &l->link);
+        rn_lock_give(&world->fd_lock);
+        return others ? 0 : rc;
+}
+
+/* host NULL: every address of this machine, to listen at. */
+static int resolve(const char *host, const char *service, bool passive, int64_t until, rn_sys_addr **list)
+{
+        int rc = rn_sys_lookup(host, service, passive, true, list);
         if (rc != -EADDRNOTAVAIL)
                 return rc;
+        host = host ? host : "";
         size_t h = strlen(host) + 1, s = strlen(service) + 1;
         lookup *l = rn_alloc(sizeof *l + h + s);
         rein_future *found = NULL;
@@ -47,8 +92,9 @@ static int resolve(const char *host, const char *service, int64_t until, rn_sys_
                 return -ENOMEM;
         memcpy(l->host, host, h);
         l->service = memcpy(l->host + h, service, s);
+        l->passive = passive;
         l->promise = rn_promise_new("rein_connect", &found);
-        rc = l->promise ? rn_thread_start(look_up, l, "rein-lookup", 0) : -ENOMEM;
+        rc = l->promise ? start(l) : -ENOMEM;
         if (rc < 0) {
                 rein_promise_drop(l->promise);
                 rn_free(l);
@@ -72,10 +118,13 @@ static int resolve(const char *host, const char *service, int64_t until, rn_sys_
 int rein_listen(const char *host, const char *service, int backlog)
 {
         RN_CALL();
-        rn_sys_addr *list;
+        rn_task *self;
+        rn_sys_addr *list = NULL;
         if (!service)
                 return rn_fail(-EINVAL, "rein_listen", "a service is needed: a port number or a name");
-        int rc = rn_sys_lookup(host, service, true, false, &list);
+        int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = resolve(host, service, true, RN_NEVER, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;
@@ -85,9 +134,12 @@ int rein_listen(const char *host, const char *service, int backlog)
         return rc;
 }
 
-/* A listening socket of the user's may block, when another was faster after the poll: accepted in a region. */
+/* A listening socket of the user's may block, when another was faster after the poll: accepted in a region, or, where
+ * the caller must not block, by a thread (-ENOTSUP). */
 static int accept_one(rn_fd_call *c, int64_t until)
 {
+        if (c->task->backend->offload && rn_sys_may_block(c->fd))
+                return -ENOTSUP;
         for (;;) {
                 if (rn_canceled(c->task))
                         return REIN_ECANCELED;
@@ -103,6 +155,25 @@ static int accept_one(rn_fd_call *c, int64_t until)
         }
 }
 
+typedef struct errand {
+        int fd, done;
+        rein_time until;
+} errand;
+
+static int run_errand(void *arg)
+{
+        errand *e = arg;
+        e->done = rein_accept(e->fd, e->until);
+        return 0;
+}
+
+static int accept_by_a_thread(rn_task *self, int fd, rein_time until)
+{
+        errand e = {fd, 0, until};
+        int rc = self->backend->offload(self, "rein_accept", run_errand, &e);
+        return rc < 0 ? rc : e.done;
+}
+
 int rein_accept(int fd, rein_time until)
 {
         RN_CALL();
@@ -116,7 +187,7 @@ int rein_accept(int fd, rein_time until)
                 return rc;
         rc = accept_one(&c, until.ns);
         rn_fd_end(&c);
-        return rc;
+        return rc == -ENOTSUP && self->backend->offload ? accept_by_a_thread(self, fd, until) : rc;
 }
 
 static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)
@@ -147,7 +218,7 @@ int rein_connect(const char *host, const char *service, rein_time until)
         if (!host || !service)
                 return rn_fail(-EINVAL, "rein_connect", "a host and a service are needed");
         if (rc == 0)
-                rc = resolve(host, service, until.ns, &list);
+                rc = resolve(host, service, false, until.ns, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;

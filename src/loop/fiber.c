@@ -2,6 +2,7 @@
 /* The loop's coroutines: how they begin and end, park and wake, and wait for time and descriptors. A fiber runs one job
  * after the other on the same stack; when many are idle, some are given back. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "core/world.h"
 #include "loop/loop.h"
@@ -40,6 +41,17 @@ static void fiber_main(void *arg)
                 f->work = NULL;
                 leave(f);
         }
+}
+
+/* In a forked child the loop's descriptors are still the parent's: to turn it here would take what is due there. */
+static void only_in_its_process(const rn_loop *l)
+{
+        if (rn_executor_ours(&l->base))
+                return;
+        fprintf(stderr,
+                "rein: a forked child came back into the loop '%s' of its parent: it must end by exec or _exit\n",
+                l->base.name);
+        rn_abort();
 }
 
 static rn_slab *slab(void)
@@ -84,11 +96,22 @@ static void discard(rn_fiber *f)
 
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 {
+        rein_work *w = f->work;
+        const int64_t began = l->slow ? rn_clock() : 0;
+        if (l->slow)
+                rn_future_ref(&w->future); /* it may end */
         l->current = f;
         rn_self_word_switch(&f->task);
         rn_coro_switch(&l->host, &f->coro, 0);
+        only_in_its_process(l);
         rn_self_word_switch(l->thread);
         l->current = NULL;
+        if (l->slow) {
+                const int64_t span = rn_clock() - began;
+                if (span >= l->slow)
+                        rn_loop_held_up(l, w, span);
+                rn_future_unref(&w->future);
+        }
         if (f->work)
                 return;
         if (l->idle_count < MOST_IDLE) {
@@ -97,7 +120,11 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         } else {
                 discard(f);
         }
-        rn_sub32(&l->busy, 1);
+        if (rn_sub32(&l->busy, 1) != 0 || !rn_load32(&l->closing))
+                return;
+        rn_lock_take(&l->base.lock);
+        rn_executor_changed_locked(&l->base); /* its coroutines have left, a moment after their jobs were gone */
+        rn_lock_give(&l->base.lock);
 }
 
 bool rn_fiber_run(rn_loop *l, rein_work *w)
@@ -144,6 +171,16 @@ static void park(rn_task *self, int64_t until)
                 if (f->timer.in)
                         rn_heap_remove(&l->timers, &f->timer);
         }
+        rn_swap32(&self->door.word, EMPTY);
+}
+
+/* A permit that was there is used up: whoever parks next looks at his condition first. */
+static void yield(rn_task *self)
+{
+        rn_fiber *f = rn_fiber_of(self);
+        rn_swap32(&self->door.word, ASLEEP);
+        wake_here(f->loop, f);
+        leave(f);
         rn_swap32(&self->door.word, EMPTY);
 }
 
@@ -221,8 +258,9 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
                 next = i->next;
                 if (f->fd != fd)
                         continue;
-                if (events & (f->events | ~(RN_POLLIN | RN_POLLOUT))) {
-                        f->got = events;
+                const int got = events & (f->events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
+                if (got) {
+                        f->got = got;
                         rn_list_remove(&f->by_fd);
                         wake_here(l, f);
                 } else {
@@ -258,7 +296,22 @@ static int poll_fd(rn_task *self, int fd, int events, int64_t until)
 
 static void close_door(rn_task *self)
 {
-        (void)self;
+        (void)self; /* it has no descriptor of its own */
 }
 
-static const rn_backend fiber_backend = {park, unpark, poll_fd, close_door};
+/* The registration goes with the file, not with the number: one that is still open under another number would go on to
+ * tell of this one. */
+static void forget(rn_task *t, int fd)
+{
+        rn_poller_forget(rn_fiber_of(t)->loop->poller, fd);
+}
+
+static const rn_backend fiber_backend = {
+        .park = park,
+        .unpark = unpark,
+        .poll = poll_fd,
+        .close = close_door,
+        .yield = yield,
+        .forget = forget,
+        .offload = rn_fiber_offload,
+};

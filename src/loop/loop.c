@@ -10,22 +10,59 @@
 #include "rein/rein.h"
 
 enum {
-        READY_AT_ONCE = 64, /* descriptors taken from the poller at a time */
-        LOOK_EVERY = 8,     /* rounds without sleep between two looks at the descriptors */
-        STACK = 64 * 1024
+        READY_AT_ONCE = 64,  /* descriptors taken from the poller at a time */
+        START_AT_ONCE = 256, /* jobs begun in a turn, at most */
+        LOOK_EVERY = 8,      /* turns without sleep between two looks at the descriptors */
+        STACK = 64 * 1024,
+        LEAST_STACK = 16 * 1024
 };
+
+static const rn_executor_kind loop_kind;
+
+rn_loop *rn_loop_of(rein_executor *x)
+{
+        return x && x->kind == &loop_kind ? (rn_loop *)(void *)x : NULL;
+}
 
 static rn_loop *of(rein_executor *x)
 {
         return (rn_loop *)(void *)x;
 }
 
+/* ---- whose it is ---- */
+
+/* The thread may have ended since, and its record be another's. */
+static bool turned_by(const rn_loop *l, rn_task *t)
+{
+        return t && t == l->thread && rn_kept_generation(&t->kept) == l->thread_generation;
+}
+
+bool rn_loop_mine(const rn_loop *l)
+{
+        return turned_by(l, rn_self_if());
+}
+
+bool rn_loop_here(const rn_loop *l)
+{
+        rn_task *self = rn_self_if();
+        const rn_fiber *f = rn_fiber_of(self);
+        return f ? f->loop == l : turned_by(l, self);
+}
+
+static void turned_by_now(rn_loop *l, rn_task *t)
+{
+        l->thread = t;
+        l->thread_generation = rn_kept_generation(&t->kept);
+}
+
 /* ---- posting ---- */
 
 void rn_loop_ring(rn_loop *l)
 {
-        if (rn_load32(&l->asleep) && rn_swap32(&l->asleep, 0))
-                rn_poller_ring(l->poller);
+        if (!rn_load32(&l->asleep) || !rn_swap32(&l->asleep, 0))
+                return;
+        rn_add32(&l->rings, 1);
+        rn_poller_ring(l->poller);
 }
 
 static void loop_main(void *arg);
@@ -36,7 +73,7 @@ static int start_thread(rn_loop *l)
         rn_task *t = rn_task_new();
         if (!t)
                 return -ENOMEM;
-        l->thread = t;
+        turned_by_now(l, t);
         rn_executor_ref(&l->base);
         int rc = rn_thread_start(loop_main, l, l->base.name, 0);
         if (rc < 0) {
@@ -87,6 +124,7 @@ static void dequeue(rein_executor *x, rein_work *w)
         if (here) {
                 rn_list_remove(&w->by_age);
                 rn_sub32(&of(x)->jobs, 1);
+                rn_loop_ring(of(x)); /* it may have been the last that kept the loop from its end */
         }
         rn_lock_give(&x->lock);
         if (here)
@@ -97,17 +135,31 @@ static void stopping(rein_executor *x, rein_stop how)
 {
         (void)how;
         rn_lock_take(&x->lock);
+        if (x->state != RN_OPEN) /* else it was restarted meanwhile */
+                rn_store32(&of(x)->closing, 1);
         rn_loop_ring(of(x));
         rn_lock_give(&x->lock);
 }
 
+/* Something that a stop or rein_run waits for. What happens in the loop's own thread, it looks at by itself. */
+static void changed(rein_executor *x)
+{
+        rn_loop *l = of(x);
+        if (rn_loop_here(l))
+                return;
+        rn_store32(&l->news, 1);
+        rn_loop_ring(l);
+}
+
 /* ---- turning ---- */
 
-/* The inbox of this moment. Each runs at once, so that those which do not wait need one stack between them. */
+/* What has come in so far, in its order. Each runs at once, so that those which do not wait need one stack between
+ * them. */
 static bool start_jobs(rn_loop *l)
 {
         bool any = false;
-        for (uint32_t n = rn_load32(&l->jobs); n; n--) {
+        uint32_t n = rn_load32(&l->jobs);
+        for (n = n < START_AT_ONCE ? n : START_AT_ONCE; n; n--) {
                 rn_lock_take(&l->base.lock);
                 rn_link *first = rn_list_pop(&l->inbox);
                 if (first)
@@ -130,22 +182,26 @@ static bool start_jobs(rn_loop *l)
         return any;
 }
 
-static void look(rn_loop *l, int64_t until)
+void rn_loop_look(rn_loop *l, int64_t until)
 {
         rn_ready found[READY_AT_ONCE];
         int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
+        if (n == -EBADF || n == -EINVAL) { /* to go on would be to spin */
+                fprintf(stderr, "rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);
+                rn_abort();
+        }
         for (int i = 0; i < n; i++)
                 rn_fibers_told(l, found[i].fd, found[i].events);
 }
 
-static bool has_mail(rn_loop *l)
+bool rn_loop_has_mail(const rn_loop *l)
 {
-        return rn_loadptr(&l->mail) || rn_load32(&l->jobs);
+        return rn_loadptr((rn_aptr *)&l->mail) || rn_load32((rn_a32 *)&l->jobs);
 }
 
 /* Everybody who is ready now runs once; what they make ready runs in the next turn, so that nobody starves timers and
- * descriptors. Did anybody run? */
-static bool run_ready(rn_loop *l)
+ * descriptors. */
+bool rn_loop_run_ready(rn_loop *l)
 {
         rn_fibers_collect(l);
         bool any = start_jobs(l);
@@ -159,68 +215,88 @@ static bool run_ready(rn_loop *l)
         return any;
 }
 
-/* One turn: run who is ready; or, when nobody is, sleep until something comes, or `until`. */
-static void turn(rn_loop *l, int64_t until)
+static bool done(const rn_loop *l)
 {
-        if (run_ready(l)) {
+        return rn_load32((rn_a32 *)&l->busy) == 0 && rn_load32((rn_a32 *)&l->jobs) == 0;
+}
+
+void rn_loop_turn(rn_loop *l, int64_t until)
+{
+        if (rn_loop_run_ready(l)) {
                 if (++l->rounds % LOOK_EVERY == 0)
-                        look(l, 0);
+                        rn_loop_look(l, 0);
                 return;
         }
         int64_t timer = rn_fibers_next_timer(l);
+        l->sleeps++;
         rn_swap32(&l->asleep, 1);
-        look(l, has_mail(l) ? 0 : timer < until ? timer : until);
+        bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (rn_load32(&l->closing) && done(l));
+        rn_loop_look(l, stay ? 0 : timer < until ? timer : until);
         rn_swap32(&l->asleep, 0);
 }
 
 /* ---- its own thread ---- */
 
-/* Nothing is left to do, and nothing more will come. true: the thread ends; nobody may count on it any more. */
-static bool over(rn_loop *l)
+static bool may_end(rn_loop *l)
 {
         rein_executor *x = &l->base;
         rn_lock_take(&x->lock);
-        bool done = x->state != RN_OPEN && rn_load32(&l->busy) == 0 && rn_load32(&l->jobs) == 0;
+        bool ends = x->state != RN_OPEN && done(l);
         rn_lock_give(&x->lock);
-        return done;
+        return ends;
 }
 
-static void thread_left(rn_loop *l)
+/* true: this thread is no longer the loop's; one that comes in now starts another. */
+static bool leave(rn_loop *l)
 {
         rein_executor *x = &l->base;
         rn_lock_take(&x->lock);
-        l->running = false;
-        bool late = rn_load32(&l->jobs) > 0; /* a continuation came as we left */
-        if (late && start_thread(l) == 0)
-                l->running = true;
-        rn_executor_changed_locked(x);
+        bool ends = x->state != RN_OPEN && done(l);
+        if (ends) {
+                l->running = false;
+                rn_executor_changed_locked(x);
+        }
         rn_lock_give(&x->lock);
-        rn_executor_unref(x);
+        return ends;
 }
 
 static void loop_main(void *arg)
 {
         rn_loop *l = arg;
-        if (rn_task_adopt(l->thread)) {
-                rn_coro_of_thread(&l->host);
-                while (!over(l))
-                        turn(l, RN_NEVER);
-                rn_fibers_free_idle(l);
+        if (!rn_task_adopt(l->thread)) {
+                fprintf(stderr, "rein: the loop '%s' has no memory for its thread\n", l->base.name);
+                rn_abort();
         }
-        thread_left(l);
+        rn_coro_of_thread(&l->host);
+        rn_loop_watch_faults(l);
+        void *fault_stack = l->fault_stack;
+        do {
+                while (!may_end(l))
+                        rn_loop_turn(l, RN_NEVER);
+                rn_fibers_free_idle(l);
+        } while (!leave(l));
+        rn_fault_stack_free(fault_stack);
+        rn_executor_unref(&l->base);
 }
 
+/* A stop called by its own coroutines waits for the others. */
 static bool left(rein_executor *x)
 {
         rn_loop *l = of(x);
-        return !l->running && rn_load32(&l->busy) == 0;
+        const uint32_t busy = rn_load32(&l->busy);
+        if (x->in_stop)
+                return busy <= x->in_stop;
+        return !l->running && busy == 0;
 }
 
 /* ---- the executor ---- */
 
 static int restart(rein_executor *x)
 {
-        return of(x)->running ? -EBUSY : 0;
+        if (of(x)->running)
+                return -EBUSY;
+        rn_store32(&of(x)->closing, 0);
+        return 0;
 }
 
 static size_t threads(rein_executor *x)
@@ -236,8 +312,7 @@ static void destroy(rein_executor *x)
         rn_loop *l = of(x);
         for (unsigned round = 0; rn_load32(&l->posters); round++)
                 rn_pause(round);
-        if (l->offload_is_mine)
-                rein_executor_free(l->offload);
+        rn_fibers_free_idle(l);
         rn_poller_free(l->poller);
         rn_free(l);
 }
@@ -246,10 +321,28 @@ static void destroy(rein_executor *x)
 static bool help(rein_executor *x, int64_t until)
 {
         rn_loop *l = of(x);
-        if (!l->hosted || rn_self_if() != l->thread)
+        if (!l->hosted || !rn_loop_mine(l))
                 return false;
-        turn(l, until);
+        rn_loop_turn(l, until);
+        rn_loop_rest(l);
         return true;
+}
+
+static bool may_free(rein_executor *x)
+{
+        rn_loop *l = of(x);
+        return !l->hosted || rn_loop_here(l) || rn_kept_generation(&l->thread->kept) != l->thread_generation;
+}
+
+static void freed(rein_executor *x)
+{
+        rn_loop *l = of(x);
+        if (l->offload_is_mine)
+                rein_executor_free(l->offload);
+        l->offload_is_mine = false;
+        l->offload = NULL;
+        if (l->hosted && rn_loop_here(l))
+                rn_loop_unwatch_faults(l);
 }
 
 static const rn_executor_kind loop_kind = {
@@ -262,6 +355,9 @@ static const rn_executor_kind loop_kind = {
         .threads = threads,
         .destroy = destroy,
         .help = help,
+        .changed = changed,
+        .may_free = may_free,
+        .freed = freed,
 };
 
 static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
@@ -284,6 +380,8 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
                 return NULL;
         }
         l->stack_size = o->stack_size ? o->stack_size : STACK;
+        l->slow = o->slow_ns;
+        l->tell_overflow = o->tell_overflow;
         l->offload = o->offload;
         rn_list_init(&l->inbox);
         rn_list_init(&l->ready);
@@ -294,15 +392,38 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         return l;
 }
 
-/* The thread that calls turns it from now on. */
-static int host_here(rn_loop *l)
+static void undo(rn_loop *l)
 {
-        l->thread = rn_self();
-        if (!l->thread)
+        rn_executor_undo(&l->base);
+        rn_poller_free(l->poller);
+        rn_free(l);
+}
+
+int rn_loop_host(rn_loop *l, const char **what)
+{
+        rn_task *self = rn_self();
+        *what = "inside a coroutine: a loop that turned there would hold up the one around it";
+        if (rn_fiber_of(self))
+                return -EPERM;
+        *what = "no memory";
+        if (!self)
                 return -ENOMEM;
         l->hosted = true;
+        turned_by_now(l, self);
         rn_coro_of_thread(&l->host);
-        return 0;
+        rn_store32(&l->asleep, 1); /* whoever is first rings */
+        return rn_loop_watch_faults(l);
+}
+
+static int check(const rein_loop_opts *o, const char **what)
+{
+        if (o->grace_ns < 0 || o->slow_ns < 0)
+                *what = "grace_ns and slow_ns must not be negative; 0 is the default";
+        else if (o->stack_size && o->stack_size < LEAST_STACK)
+                *what = "stack_size is less than 16 KiB; 0 is the default";
+        else
+                return 0;
+        return -EINVAL;
 }
 
 rein_executor *rein_loop_new(const rein_loop_opts *given)
@@ -311,15 +432,11 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         rein_loop_opts o = {.size = sizeof o};
         const char *what = NULL;
         int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
-        if (rc == 0 && o.grace_ns < 0) {
-                what = "grace_ns must not be negative; 0 is the default";
-                rc = -EINVAL;
-        }
+        if (rc == 0)
+                rc = check(&o, &what);
         rn_loop *l = rc == 0 ? make(&o, &what, &rc) : NULL;
-        if (l && o.hosted && (rc = host_here(l)) < 0) {
-                rn_executor_undo(&l->base);
-                rn_poller_free(l->poller);
-                rn_free(l);
+        if (l && o.hosted && (rc = rn_loop_host(l, &what)) < 0) {
+                undo(l);
                 l = NULL;
         }
         if (!l) {
@@ -328,128 +445,4 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         }
         rn_executor_publish(&l->base);
         return &l->base;
-}
-
-/* ---- as a guest ---- */
-
-static rn_loop *guest(rein_executor *x, const char *call, int *rc)
-{
-        *rc = 0;
-        if (!x || x->kind != &loop_kind || !of(x)->hosted)
-                *rc = rn_fail(-EINVAL, call, "a loop made with .hosted is needed");
-        else if (!rn_executor_ours(x) || rn_self_if() != of(x)->thread)
-                *rc = rn_fail(-EPERM, call, "the loop belongs to the thread that made it");
-        return *rc < 0 ? NULL : of(x);
-}
-
-int rein_loop_fd(rein_executor *x)
-{
-        RN_CALL();
-        int rc;
-        rn_loop *l = guest(x, "rein_loop_fd", &rc);
-        return l ? rn_poller_fd(l->poller) : rc;
-}
-
-int rein_loop_turn(rein_executor *x)
-{
-        RN_CALL();
-        int rc;
-        rn_loop *l = guest(x, "rein_loop_turn", &rc);
-        if (!l)
-                return rc;
-        rn_swap32(&l->asleep, 0);
-        look(l, 0);
-        run_ready(l);
-        rn_swap32(&l->asleep, 1);
-        if (!rn_list_empty(&l->ready) || has_mail(l)) {
-                rn_swap32(&l->asleep, 0);
-                rn_poller_ring(l->poller); /* the descriptor says so */
-        }
-        rn_poller_alarm(l->poller, rn_fibers_next_timer(l));
-        uint32_t alive = rn_load32(&l->busy) + rn_load32(&l->jobs);
-        return alive > INT32_MAX ? INT32_MAX : (int)alive;
-}
-
-/* ---- the whole program ---- */
-
-typedef struct ending {
-        rein_future *main;
-} ending;
-
-/* ^C cancels main; a second one finds the signal as it was before. */
-static int watch_interrupt(void *arg)
-{
-        ending *e = arg;
-        int rc = rein_wait_signal(rn_interrupt_signal(), REIN_NEVER);
-        if (rc == 0)
-                rein_cancel(e->main, "interrupted");
-        return rc == REIN_ECANCELED ? 0 : rc;
-}
-
-int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
-{
-        RN_CALL();
-        rein_loop_opts o = {.size = sizeof o, .name = "main"};
-        const char *what = NULL;
-        int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
-        if (rc < 0 || !fn)
-                return rein_fail_at(place, rc < 0 ? rc : -EINVAL, "%s", rc < 0 ? what : "rein_run needs a function");
-        if (rn_fiber_of(rn_self_if()))
-                return rein_fail_at(place, -EPERM, "rein_run inside of a loop: its coroutines would stand still");
-        o.hosted = true;
-        rein_executor *x = rein_loop_new(&o);
-        if (!x)
-                return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
-        rn_loop *l = of(x);
-        ending e = {.main = rein_submit_at(place, x, fn, arg, REIN_JOB(.name = "main"))};
-        rein_future *watcher = NULL;
-        if (rn_interrupt_signal())
-                watcher = rein_submit_at(place, x, watch_interrupt, &e,
-                                         REIN_JOB(.name = "interrupt", .background = true));
-        while (!rein_gone(e.main))
-                turn(l, RN_NEVER);
-        rein_receipt *r = NULL;
-        if (watcher) {
-                rein_cancel(watcher, "the program has ended");
-                while (!rein_gone(watcher))
-                        turn(l, RN_NEVER);
-                rein_drop(watcher);
-        }
-        int stuck = rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r);
-        if (stuck == REIN_ESTUCK) {
-                fprintf(stderr, "rein: '%s' left behind when its main had ended:\n", x->name);
-                rein_receipt_print(stderr, r);
-        }
-        rein_receipt_free(r);
-        rein_await(e.main, NULL, REIN_NEVER); /* it was looked at; the trail is its story, when it failed */
-        rc = rein_code(e.main);
-        rein_drop(e.main);
-        rn_fibers_free_idle(l);
-        rein_executor_free(x);
-        return rc;
-}
-
-/* ---- threads for what blocks ---- */
-
-static rein_executor *offload_of(rn_loop *l)
-{
-        if (!l->offload) {
-                char name[RN_NAME_TEXT];
-                snprintf(name, sizeof name, "%.30s offload", l->base.name);
-                l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true));
-                l->offload_is_mine = l->offload != NULL;
-        }
-        return l->offload;
-}
-
-int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job)
-{
-        RN_CALL();
-        rn_fiber *f = rn_fiber_of(rn_self_if());
-        if (!f)
-                return rein_fail_at(place, -EPERM, "rein_to_thread is for coroutines of a loop: here, just call it");
-        rein_executor *x = offload_of(f->loop);
-        if (!x)
-                return rein_wrap_at(place, rein_error_code(rein_trail()), "the loop's pool for blocking calls");
-        return rein_on_at(place, x, fn, arg, job);
 }

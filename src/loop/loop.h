@@ -12,11 +12,17 @@
  * Only the owner goes to EMPTY and ASLEEP. Whoever takes it from ASLEEP to PERMIT puts it in the mail (or, being the
  * loop itself, among the ready), nobody else does: so a fiber is in one list at most, and its links are embedded.
  *
- * Sleeping: the loop sets `asleep`, looks at mail and inbox once more, and sleeps in the poller. Who posts looks at
- * `asleep` afterwards, and whoever takes it down rings: one system call for a sleep that ends, none otherwise.
+ * Sleeping: the loop sets `asleep`, looks at mail, inbox and `news` once more, and sleeps in the poller. Who posts looks
+ * at `asleep` afterwards, and whoever takes it down rings: one system call for a sleep that ends, none otherwise. `news`
+ * is for those who turn the loop while they wait for something that is not the loop's doing: a stop, rein_run. A hosted
+ * loop is asleep between two turns.
  *
  * Between its push and its ring a poster may be overtaken by the loop's end; `posters` counts those in between, and the
- * loop's memory is not given back before they are out. */
+ * loop's memory is not given back before they are out.
+ *
+ * Files: loop.c is the executor and its turns; fiber.c the coroutines, their doors, timers and descriptors; guest.c the
+ * calls of who hosts one; run.c rein_run and rein_to_thread; watch.c tells who holds the loop up, and whose stack was
+ * too small. */
 #ifndef RN_LOOP_LOOP_H
 #define RN_LOOP_LOOP_H
 
@@ -47,6 +53,8 @@ struct rn_loop {
         bool hosted;            /* turned by who made it, not by a thread of its own */
         rein_executor *offload; /* for rein_to_thread; made at the first one */
         bool offload_is_mine;
+        int64_t slow;       /* report who holds it up for so long; 0: nobody */
+        bool tell_overflow; /* explain a fault in the guard below a stack */
 
         rn_link inbox; /* works; base.lock, as the next */
         bool running;  /* its own thread is there */
@@ -54,20 +62,42 @@ struct rn_loop {
         rn_a32 jobs; /* in the inbox */
         rn_aptr mail;
         rn_a32 asleep, posters;
-        rn_a32 busy; /* fibers with work */
+        rn_a32 news;    /* look again at what is waited for */
+        rn_a32 closing; /* a stop is under way */
+        rn_a32 busy;    /* fibers with work */
+        rn_a32 rings;   /* how many sleeps a poster has ended; for tests */
 
         rn_poller *poller;
         rn_coro host;
-        rn_task *thread;
+        rn_task *thread; /* who turns it; NULL: nobody has yet */
+        uint32_t thread_generation;
+        void *fault_stack; /* made for that thread */
         rn_link ready, idle;
         size_t idle_count;
         rn_heap timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
         unsigned rounds;
+        unsigned sleeps;      /* how often it may have slept; for tests */
+        int64_t slow_told;    /* when, last */
+        unsigned slow_untold; /* since then */
 };
 
-/* fiber.c: [owner] all, but rn_fiber_wake_all's mail may come from anywhere. */
+/* loop.c: [owner] */
+void rn_loop_turn(rn_loop *l, int64_t until); /* run who is ready; when nobody is, sleep until something comes */
+void rn_loop_look(rn_loop *l, int64_t until); /* take from the poller what there is; sleep for it until then */
+bool rn_loop_run_ready(rn_loop *l);           /* did anybody run? */
+bool rn_loop_has_mail(const rn_loop *l);
+rn_loop *rn_loop_of(rein_executor *x);           /* NULL: no loop */
+int rn_loop_host(rn_loop *l, const char **what); /* the thread that calls turns it from now on */
+bool rn_loop_mine(const rn_loop *l);             /* is this the thread that turns it, outside of its coroutines? */
+bool rn_loop_here(const rn_loop *l);             /* or inside */
+void rn_loop_ring(rn_loop *l);                   /* any thread, after a post */
+
+/* guest.c: [owner] from here on others turn it: the descriptor tells when. */
+void rn_loop_rest(rn_loop *l);
+
+/* fiber.c: [owner] */
 rn_fiber *rn_fiber_of(rn_task *t);             /* NULL: not a coroutine */
 bool rn_fiber_run(rn_loop *l, rein_work *w);   /* until it parks or has ended; false: no memory for it */
 void rn_fiber_resume(rn_loop *l, rn_fiber *f); /* until it parks or has ended */
@@ -76,6 +106,13 @@ void rn_fibers_fire(rn_loop *l, int64_t now);  /* whose time has come becomes re
 void rn_fibers_told(rn_loop *l, int fd, int events);
 int64_t rn_fibers_next_timer(const rn_loop *l);
 void rn_fibers_free_idle(rn_loop *l);
-void rn_loop_ring(rn_loop *l); /* any thread, after a post */
+
+/* run.c */
+int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *arg);
+
+/* watch.c: [owner] */
+void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span);
+int rn_loop_watch_faults(rn_loop *l); /* on its thread */
+void rn_loop_unwatch_faults(rn_loop *l);
 
 #endif

@@ -171,11 +171,18 @@ const char *rn_env(const char *name); /* of the environment; NULL also in a set-
 _Noreturn void rn_abort(void);
 /* When the calling thread crashes (a fault, abort), call note first, once, then let it crash. NULL: no more. */
 void rn_crash_watch(void (*note)(void));
+/* When a thread that has had rn_fault_stack runs into memory it may not touch, ask `explain` for a line, print it, and
+ * let it crash as it would have. The first `explain` stays. explain runs in a signal handler. */
+void rn_fault_watch(size_t (*explain)(const void *address, char *text, size_t n));
+int rn_fault_stack(void **made); /* a stack for signal handlers, if this thread has none; -ENOMEM */
+void rn_fault_stack_free(void *made);
 
 /* ---- descriptors ---- */
 
 #define RN_POLLIN   0x001
 #define RN_POLLOUT  0x004
+#define RN_POLLERR  0x008
+#define RN_POLLHUP  0x010
 #define RN_POLLNVAL 0x020
 
 /* Wait until fd has one of `events` or `wake` is readable, until `until`. fd -1: only wake.
@@ -195,6 +202,7 @@ int rn_poller_new(bool portable, rn_poller **made); /* portable: by poll(2) alon
 void rn_poller_free(rn_poller *p);
 int rn_poller_watch(rn_poller *p, int fd, int events); /* for one report; again: for these events instead */
 void rn_poller_unwatch(rn_poller *p, int fd);
+void rn_poller_forget(rn_poller *p, int fd); /* any thread: fd is open and will be closed now */
 int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until); /* how many; 0: rung, interrupted, timed out */
 void rn_poller_ring(rn_poller *p);
 int rn_poller_fd(rn_poller *p); /* readable when wait would find something, or at the alarm; -ENOTSUP: portable */
@@ -205,7 +213,11 @@ bool rn_sys_is_stream(int fd); /* poll tells the truth about it: pipe, socket, t
 bool rn_sys_is_socket(int fd);
 int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN */
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
-#define RN_PIPE_ATOMIC 4096 /* a pipe that polls writable takes so many bytes without blocking */
+/* The same for what is no socket, and it never blocks: -EAGAIN: it would, now; -ENOTSUP: that cannot be told. */
+int64_t rn_sys_read_now(int fd, void *buf, size_t n);
+int64_t rn_sys_write_now(int fd, const void *buf, size_t n);
+bool rn_sys_may_block(int fd); /* O_NONBLOCK is not set */
+#define RN_PIPE_ATOMIC 4096    /* a pipe that polls writable takes so many bytes without blocking */
 
 int rn_interrupt_signal(void);                        /* what ^C sends, if nobody has a handler for it; 0 */
 int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
@@ -219,7 +231,7 @@ typedef struct rn_sys_addr { /* one address of a list */
         _Alignas(16) unsigned char bytes[128];
 } rn_sys_addr;
 
-/* numeric: never blocks, but answers -EADDRNOTAVAIL for a name. */
+/* numeric: never blocks, but answers -EADDRNOTAVAIL for a name, of a host or a service. */
 int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);

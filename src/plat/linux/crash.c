@@ -52,6 +52,63 @@ void rn_crash_watch(void (*fn)(void))
                 sigaction(fatal[i], &act, &before[i]);
 }
 
+/* ---- faults that are explained ---- */
+
+static size_t (*explain)(const void *address, char *text, size_t n);
+static struct sigaction fault_before[2];
+static const int faults[2] = {SIGSEGV, SIGBUS};
+static rn_lock explain_lock;
+
+/* Told once; then whoever was there before has the word, as the fault repeats. */
+static void fault(int signo, siginfo_t *info, void *context)
+{
+        char text[256];
+        size_t n = explain(info->si_addr, text, sizeof text);
+        ssize_t put = n ? write(STDERR_FILENO, text, n) : 0;
+        (void)put;
+        (void)signo;
+        (void)context;
+        for (int i = 0; i < 2; i++)
+                sigaction(faults[i], &fault_before[i], NULL);
+}
+
+void rn_fault_watch(size_t (*fn)(const void *address, char *text, size_t n))
+{
+        rn_lock_take(&explain_lock);
+        if (!explain) {
+                explain = fn;
+                struct sigaction act = {.sa_sigaction = fault, .sa_flags = SA_ONSTACK | SA_SIGINFO};
+                sigemptyset(&act.sa_mask);
+                for (int i = 0; i < 2; i++)
+                        sigaction(faults[i], &act, &fault_before[i]);
+        }
+        rn_lock_give(&explain_lock);
+}
+
+int rn_fault_stack(void **made)
+{
+        stack_t had;
+        *made = NULL;
+        if (sigaltstack(NULL, &had) == 0 && !(had.ss_flags & SS_DISABLE))
+                return 0;
+        void *room = rn_host_alloc(STACK);
+        if (!room)
+                return -ENOMEM;
+        stack_t mine = {.ss_sp = room, .ss_size = STACK};
+        sigaltstack(&mine, NULL);
+        *made = room;
+        return 0;
+}
+
+void rn_fault_stack_free(void *made)
+{
+        if (!made)
+                return;
+        stack_t none = {.ss_flags = SS_DISABLE};
+        sigaltstack(&none, NULL);
+        rn_host_free(made);
+}
+
 const char *rn_env(const char *name)
 {
         return secure_getenv(name);

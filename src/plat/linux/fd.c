@@ -12,12 +12,15 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "plat/plat.h"
 
-_Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLNVAL == RN_POLLNVAL, "poll(2) events");
+_Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLERR == RN_POLLERR && POLLHUP == RN_POLLHUP &&
+                       POLLNVAL == RN_POLLNVAL,
+               "poll(2) events");
 _Static_assert(sizeof(struct sockaddr_storage) <= 128, "rn_sys_addr holds every address");
 
 /* ---- waiting ---- */
@@ -126,16 +129,17 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
         return got < 0 ? -errno : got;
 }
 
-/* A pipe has no MSG_NOSIGNAL: hold SIGPIPE back, and take the one we raised. */
-static ssize_t write_quietly(int fd, const void *buf, size_t n)
+/* A pipe has no MSG_NOSIGNAL: hold SIGPIPE back, and take the one we raised. now: as pwritev2(2) with RWF_NOWAIT. */
+static ssize_t write_quietly(int fd, const void *buf, size_t n, bool now)
 {
+        struct iovec part = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
         sigset_t pipe, had, pending;
         sigemptyset(&pipe);
         sigaddset(&pipe, SIGPIPE);
         sigpending(&pending);
         bool was_pending = sigismember(&pending, SIGPIPE) == 1;
         pthread_sigmask(SIG_BLOCK, &pipe, &had);
-        ssize_t put = write(fd, buf, n);
+        ssize_t put = now ? pwritev2(fd, &part, 1, -1, RWF_NOWAIT) : write(fd, buf, n);
         int err = errno;
         if (put < 0 && err == EPIPE && !was_pending) {
                 struct timespec zero = {0, 0};
@@ -156,7 +160,53 @@ int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
                 return -EINTR;
         if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
-        ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n);
+        ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n, false);
+        return put < 0 ? -errno : put;
+}
+
+bool rn_sys_may_block(int fd)
+{
+        const rn_machine *sim = rn_virtual();
+        if (sim && sim->owns(fd))
+                return false;
+        int flags = fcntl(fd, F_GETFL);
+        return flags < 0 || !(flags & O_NONBLOCK);
+}
+
+/* Not every kind of file, nor every kernel, knows RWF_NOWAIT; one that is O_NONBLOCK does not need it. */
+static bool knows_no_nowait(int err)
+{
+        return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL;
+}
+
+int64_t rn_sys_read_now(int fd, void *buf, size_t n)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (rn_choose(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        struct iovec part = {.iov_base = buf, .iov_len = n};
+        ssize_t got = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
+        if (got < 0 && knows_no_nowait(errno)) {
+                if (kind_of(fd) == S_IFREG || rn_sys_may_block(fd))
+                        return -ENOTSUP;
+                got = read(fd, buf, n);
+        }
+        return got < 0 ? -errno : got;
+}
+
+int64_t rn_sys_write_now(int fd, const void *buf, size_t n)
+{
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return -EINTR;
+        if (rn_choose(2, RN_CHOOSE_AGAIN))
+                return -EAGAIN;
+        ssize_t put = write_quietly(fd, buf, n, true);
+        if (put < 0 && knows_no_nowait(errno)) {
+                if (kind_of(fd) == S_IFREG || rn_sys_may_block(fd))
+                        return -ENOTSUP;
+                put = write_quietly(fd, buf, n, false);
+        }
         return put < 0 ? -errno : put;
 }
 
@@ -239,7 +289,7 @@ int rn_sys_lookup(const char *host, const char *service, bool passive, bool nume
         if (sim)
                 return sim->lookup(host, service, list);
         struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-        hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST : 0);
+        hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0);
         *list = NULL;
         int rc = getaddrinfo(host, service, &hints, &found);
         if (rc != 0)

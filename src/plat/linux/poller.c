@@ -133,6 +133,13 @@ void rn_poller_unwatch(rn_poller *p, int fd)
                 *old = p->set[--p->count];
 }
 
+void rn_poller_forget(rn_poller *p, int fd)
+{
+        struct epoll_event none = {.data.fd = fd};
+        if (p->epoll >= 0) /* poll(2) asks for numbers: nothing of the old file is left there */
+                epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &none);
+}
+
 /* ---- waiting ---- */
 
 static void drain(int fd)
@@ -156,7 +163,7 @@ static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t u
         if (!rn_load32(&without)) {
                 long got =
                         syscall(SYS_epoll_pwait2, epoll, events, n, until == RN_NEVER ? NULL : &span, NULL, (size_t)8);
-                if (got >= 0 || errno != ENOSYS)
+                if (got >= 0 || (errno != ENOSYS && errno != EPERM)) /* EPERM: a filter that does not know it */
                         return (int)got;
                 rn_store32(&without, 1);
         }
@@ -237,10 +244,9 @@ void rn_poller_alarm(rn_poller *p, int64_t at)
                 return;
         struct itimerspec when = {{0, 0}, {0, 0}};
         if (at != RN_NEVER) {
-                when.it_value.tv_sec = (time_t)(at / 1000000000);
-                when.it_value.tv_nsec = (long)(at % 1000000000);
-                if (at <= 0)
-                        when.it_value.tv_nsec = 1; /* zero would switch it off */
+                const int64_t due = at > 0 ? at : 1; /* zero would switch it off */
+                when.it_value.tv_sec = (time_t)(due / 1000000000);
+                when.it_value.tv_nsec = (long)(due % 1000000000);
         }
         timerfd_settime(p->alarm, TFD_TIMER_ABSTIME, &when, NULL);
         p->alarm_at = at;

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A whole program in a loop (rein_run), and threads for what blocks (rein_to_thread). */
+#include <errno.h>
+#include <stdio.h>
+
+#include "core/opts.h"
+#include "core/receipt.h"
+#include "core/share.h"
+#include "core/stop.h"
+#include "loop/loop.h"
+#include "rein/rein.h"
+
+/* ---- the whole program ---- */
+
+/* ^C cancels main; a second one finds the signal as it was before. */
+static int watch_interrupt(void *arg)
+{
+        int rc = rein_wait_signal(rn_interrupt_signal(), REIN_NEVER);
+        if (rc > 0)
+                rein_cancel(arg, "interrupted");
+        return rc == REIN_ECANCELED || rc > 0 ? 0 : rc;
+}
+
+/* In the scope of who calls, as rein_on: a cancel of rein_run's caller is one of main. */
+static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, void *arg)
+{
+        rn_task *self = rn_self_if();
+        rein_future *failed = NULL;
+        rein_work *w =
+                rn_executor_job(place, "rein_run", x, fn, arg, REIN_JOB(.name = "main"), self->now->scope, &failed);
+        if (!w)
+                return failed;
+        rn_future_hold(&w->future);
+        if (self->now->unopened)
+                rn_executor_refuse(w, REIN_ECANCELED, "no memory to open a scope around it");
+        else
+                rn_share_or_accept(x, w);
+        return &w->future;
+}
+
+static void turn_until_gone(rn_loop *l, rein_future *f)
+{
+        while (!rein_gone(f))
+                rn_loop_turn(l, RN_NEVER);
+}
+
+/* What main left behind is cancelled, waited for, and named if it does not leave. */
+static void clear_up(rein_executor *x)
+{
+        rein_receipt *r = NULL;
+        if (rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
+                fprintf(stderr, "rein: '%s' has ended, and this did not leave:\n", x->name);
+                rn_receipt_print_stuck(stderr, r);
+        }
+        rein_receipt_free(r);
+        rn_executor_let_go(x);
+}
+
+static int told(rein_future *f)
+{
+        const int code = f->outcome.code;
+        rn_future_seen(f);
+        if (code < 0 && f->outcome.error)
+                rn_error_set(&rn_self_if()->now->trail, rn_error_ref(f->outcome.error));
+        rein_drop(f);
+        return code;
+}
+
+int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
+{
+        RN_CALL();
+        rein_loop_opts o = {.size = sizeof o};
+        const char *what = NULL;
+        int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
+        if (rc < 0 || !fn)
+                return rein_fail_at(place, rc < 0 ? rc : -EINVAL, "%s", rc < 0 ? what : "rein_run needs a function");
+        if (rn_fiber_of(rn_self_if()))
+                return rein_fail_at(place, -EPERM, "rein_run inside of a loop: its coroutines would stand still");
+        o.hosted = true;
+        if (!o.name)
+                o.name = "main";
+        rein_executor *x = rein_loop_new(&o);
+        if (!x)
+                return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
+        rn_loop *l = rn_loop_of(x);
+        rn_executor_ref(x);
+        rein_future *main = start_main(place, x, fn, arg), *watcher = NULL;
+        if (rn_interrupt_signal())
+                watcher = rein_submit_at(place, x, watch_interrupt, main,
+                                         REIN_JOB(.name = "interrupt", .background = true));
+        turn_until_gone(l, main);
+        if (watcher) {
+                rein_cancel(watcher, "the program has ended");
+                turn_until_gone(l, watcher);
+                rn_future_seen(watcher);
+                rein_drop(watcher);
+        }
+        clear_up(x);
+        rn_executor_unref(x);
+        return told(main);
+}
+
+/* ---- threads for what blocks ---- */
+
+static rein_executor *offload_of(rn_loop *l)
+{
+        if (!l->offload) {
+                char name[RN_NAME_TEXT];
+                snprintf(name, sizeof name, "%.30s offload", l->base.name);
+                l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true, .grace_ns = l->base.grace));
+                l->offload_is_mine = l->offload != NULL;
+        }
+        return l->offload;
+}
+
+int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job)
+{
+        RN_CALL();
+        rn_fiber *f = rn_fiber_of(rn_self_if());
+        rein_executor *x = f ? offload_of(f->loop) : NULL;
+        if (x)
+                return rein_on_at(place, x, fn, arg, job);
+        rein_job taken;
+        const char *what;
+        if (rn_job_take(&taken, job, arg, &what) == 0 && taken.release)
+                taken.release(arg); /* it will never run */
+        if (!f)
+                return rein_fail_at(place, -EPERM, "rein_to_thread is for coroutines of a loop: here, just call it");
+        return rein_wrap_at(place, rein_error_code(rein_trail()), "the loop's pool for blocking calls");
+}
+
+int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *arg)
+{
+        (void)self;
+        return rein_to_thread_at(name, fn, arg, REIN_JOB(.name = name));
+}
