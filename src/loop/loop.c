@@ -381,9 +381,9 @@ static int watch_interrupt(void *arg)
 {
         ending *e = arg;
         int rc = rein_wait_signal(rn_interrupt_signal(), REIN_NEVER);
-        if (rc == 0)
+        if (rc > 0)
                 rein_cancel(e->main, "interrupted");
-        return rc == REIN_ECANCELED ? 0 : rc;
+        return rc == REIN_ECANCELED || rc > 0 ? 0 : rc;
 }
 
 int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
