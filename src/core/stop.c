@@ -234,6 +234,16 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
         return rc;
 }
 
+/* What was abandoned before the stop, by its limit or a cancel, and is still there. Lock held. */
+static void put_abandoned_in_receipt(rein_executor *x)
+{
+        RN_LIST_EACH(l, &x->works) {
+                rein_work *w = RN_ITEM(l, rein_work, all);
+                if (rn_load32(&w->rung) == RN_RUNG_ABANDONED && !rn_future_is(&w->future, RN_GONE))
+                        put_in_receipt(x, w);
+        }
+}
+
 /* ---- the calls ---- */
 
 static int check_stop(const rein_executor *x, rein_stop how, const char *call)
@@ -261,6 +271,7 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         harden(x, how);
         rc = wait_for_stop(x, how, until.ns, self);
         rn_lock_take(&x->lock);
+        put_abandoned_in_receipt(x);
         rn_receipt_prune(x->receipt);
         if (r) { /* the next stop's is made by restart; one that comes before it gets an empty one */
                 *r = x->receipt ? x->receipt : rn_receipt_empty();
@@ -354,8 +365,9 @@ static void fill_locked(rein_receipt *r, const rein_executor *x)
 {
         RN_LIST_EACH(l, &x->works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
-                if (rn_future_is(&w->future, RN_SETTLED) && !rn_future_is(&w->future, RN_GONE))
-                        rn_receipt_add_old(r, w);
+                if (rn_future_is(&w->future, RN_SETTLED) && !rn_future_is(&w->future, RN_GONE) &&
+                    rn_receipt_add_old(r, w))
+                        w->in_receipt = true;
         }
 }
 

@@ -446,3 +446,130 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         rn_executor_publish(&l->base);
         return &l->base;
 }
+<<<<<<< HEAD
+=======
+
+/* ---- as a guest ---- */
+
+static rn_loop *guest(rein_executor *x, const char *call, int *rc)
+{
+        *rc = 0;
+        if (!x || x->kind != &loop_kind || !of(x)->hosted)
+                *rc = rn_fail(-EINVAL, call, "a loop made with .hosted is needed");
+        else if (!rn_executor_ours(x) || rn_self_if() != of(x)->thread)
+                *rc = rn_fail(-EPERM, call, "the loop belongs to the thread that made it");
+        return *rc < 0 ? NULL : of(x);
+}
+
+int rein_loop_fd(rein_executor *x)
+{
+        RN_CALL();
+        int rc;
+        rn_loop *l = guest(x, "rein_loop_fd", &rc);
+        return l ? rn_poller_fd(l->poller) : rc;
+}
+
+int rein_loop_turn(rein_executor *x)
+{
+        RN_CALL();
+        int rc;
+        rn_loop *l = guest(x, "rein_loop_turn", &rc);
+        if (!l)
+                return rc;
+        rn_swap32(&l->asleep, 0);
+        look(l, 0);
+        run_ready(l);
+        rn_swap32(&l->asleep, 1);
+        if (!rn_list_empty(&l->ready) || has_mail(l)) {
+                rn_swap32(&l->asleep, 0);
+                rn_poller_ring(l->poller); /* the descriptor says so */
+        }
+        rn_poller_alarm(l->poller, rn_fibers_next_timer(l));
+        uint32_t alive = rn_load32(&l->busy) + rn_load32(&l->jobs);
+        return alive > INT32_MAX ? INT32_MAX : (int)alive;
+}
+
+/* ---- the whole program ---- */
+
+typedef struct ending {
+        rein_future *main;
+} ending;
+
+/* ^C cancels main; a second one finds the signal as it was before. */
+static int watch_interrupt(void *arg)
+{
+        ending *e = arg;
+        int rc = rein_wait_signal(rn_interrupt_signal(), REIN_NEVER);
+        if (rc > 0)
+                rein_cancel(e->main, "interrupted");
+        return rc == REIN_ECANCELED || rc > 0 ? 0 : rc;
+}
+
+int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
+{
+        RN_CALL();
+        rein_loop_opts o = {.size = sizeof o, .name = "main"};
+        const char *what = NULL;
+        int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
+        if (rc < 0 || !fn)
+                return rein_fail_at(place, rc < 0 ? rc : -EINVAL, "%s", rc < 0 ? what : "rein_run needs a function");
+        if (rn_fiber_of(rn_self_if()))
+                return rein_fail_at(place, -EPERM, "rein_run inside of a loop: its coroutines would stand still");
+        o.hosted = true;
+        rein_executor *x = rein_loop_new(&o);
+        if (!x)
+                return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
+        rn_loop *l = of(x);
+        ending e = {.main = rein_submit_at(place, x, fn, arg, REIN_JOB(.name = "main"))};
+        rein_future *watcher = NULL;
+        if (rn_interrupt_signal())
+                watcher = rein_submit_at(place, x, watch_interrupt, &e,
+                                         REIN_JOB(.name = "interrupt", .background = true));
+        while (!rein_gone(e.main))
+                turn(l, RN_NEVER);
+        rein_receipt *r = NULL;
+        if (watcher) {
+                rein_cancel(watcher, "the program has ended");
+                while (!rein_gone(watcher))
+                        turn(l, RN_NEVER);
+                rein_drop(watcher);
+        }
+        int stuck = rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r);
+        if (stuck == REIN_ESTUCK) {
+                fprintf(stderr, "rein: '%s' left behind when its main had ended:\n", x->name);
+                rein_receipt_print(stderr, r);
+        }
+        rein_receipt_free(r);
+        rein_await(e.main, NULL, REIN_NEVER); /* it was looked at; the trail is its story, when it failed */
+        rc = rein_code(e.main);
+        rein_drop(e.main);
+        rn_fibers_free_idle(l);
+        rein_executor_free(x);
+        return rc;
+}
+
+/* ---- threads for what blocks ---- */
+
+static rein_executor *offload_of(rn_loop *l)
+{
+        if (!l->offload) {
+                char name[RN_NAME_TEXT];
+                snprintf(name, sizeof name, "%.30s offload", l->base.name);
+                l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true));
+                l->offload_is_mine = l->offload != NULL;
+        }
+        return l->offload;
+}
+
+int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job)
+{
+        RN_CALL();
+        rn_fiber *f = rn_fiber_of(rn_self_if());
+        if (!f)
+                return rein_fail_at(place, -EPERM, "rein_to_thread is for coroutines of a loop: here, just call it");
+        rein_executor *x = offload_of(f->loop);
+        if (!x)
+                return rein_wrap_at(place, rein_error_code(rein_trail()), "the loop's pool for blocking calls");
+        return rein_on_at(place, x, fn, arg, job);
+}
+>>>>>>> c8a533b2c88ca1d96f1b0bd988866ee2856fe8f6

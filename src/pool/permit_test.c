@@ -290,6 +290,39 @@ static void test_46_who_ignores_his_limit_is_abandoned_and_takes_his_permit_alon
         rein_on_unseen(NULL, NULL);
 }
 
+static void test_46_who_was_abandoned_before_the_stop_is_in_its_receipt(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        rein_executor *x = rein_pool_new(REIN_POOL(.name = "p", .threads = 1, .grace_ns = REIN_MS(1)));
+        stubborn st, *p = &st;
+        stubborn_init(&st);
+        rein_future *f = rein_submit(
+                x, nothing_held, REIN_COPY(p, .limit_ns = REIN_MS(1), .name = "clinger", .unheeded = REIN_ABANDON_IT));
+        assert_int_equal(rein_await(f, NULL, generous()), REIN_EFAILED);
+        assert_int_equal(rein_code(f), REIN_EABANDONED);
+        for (int round = 0; round < 2; round++) { /* and in the next one's, as long as it is there: once */
+                rein_receipt *r;
+                rein_straggler s = {.size = sizeof s};
+                rein_stop how = round ? REIN_STOP_NOW : REIN_STOP_QUEUED;
+                assert_int_equal(rein_executor_stop(x, how, generous(), &r), REIN_ESTUCK);
+                assert_int_equal(rein_receipt_count(r), 1);
+                assert_true(rein_receipt_at(r, 0, &s));
+                assert_string_equal(s.name, "clinger");
+                assert_string_equal(s.stopped_by, "abandoned");
+                assert_false(s.gone);
+                rein_receipt_free(r);
+                assert_int_equal(rein_executor_restart(x), 0);
+        }
+        stubborn_let_go(&st, 1);
+        EVENTUALLY(rein_gone(f));
+        EVENTUALLY(u.count == 1);
+        rein_drop(f);
+        rein_executor_free(x);
+        rein_on_unseen(NULL, NULL);
+}
+
 typedef struct late_value {
         stubborn *stubborn;
         atomic_int *released;
@@ -510,6 +543,7 @@ int main(void)
                 cmocka_unit_test(test_46_a_limit_cancels_and_the_cause_is_a_timeout),
                 cmocka_unit_test(test_46_the_limit_counts_from_the_start_not_from_the_submit),
                 cmocka_unit_test(test_46_who_ignores_his_limit_is_abandoned_and_takes_his_permit_along),
+                cmocka_unit_test(test_46_who_was_abandoned_before_the_stop_is_in_its_receipt),
                 cmocka_unit_test(test_46_a_value_that_comes_late_is_released_and_told),
                 cmocka_unit_test(test_46_who_must_be_waited_for_is_not_abandoned_by_his_limit),
                 cmocka_unit_test(test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so),
