@@ -4,6 +4,7 @@
  *      explore.c   the public calls: schedule after schedule, twice now and then; the report and its one line
  *      run.c       one schedule: a world is made, the program run, the end looked at
  *      schedule.c  tasks, the points at which they change over, virtual time
+ *      tell.c      a step and a task in words
  *      generate.c  who is next and what goes wrong: random, PCT, depth-first, replay
  *      reduce.c    depth-first without what commutes: DPOR with sleep sets (exploring build)
  *      weak.c      loads that get an older store: the weak memory (exploring build)
@@ -207,8 +208,12 @@ bool rn_sim_ready(rn_sim_task *t);
 void rn_sim_calm(bool quiet_then); /* exploring build: the running task waits until nobody else can go on */
 void rn_sim_wake_fd_waiters(void);
 const char *rn_sim_task_name(const rn_sim_task *t);
-void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
 void rn_sim_tasks_free(void); /* the cached coroutines */
+
+/* tell.c */
+const char *rn_sim_op_name(rn_op_kind k);
+void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
+void rn_sim_tell(const rn_sim_task *t, bool preempted);
 
 /* generate.c */
 uint32_t rn_sim_pick(uint32_t n, char about, bool current_first);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a simulation says in words: a step, as it is replayed; a task, and what it waits for. */
+#include <stdio.h>
+
+#include "core/deadlock.h"
+#include "core/group.h"
+#include "core/task.h"
+#include "core/work.h"
+#include "sim/sim.h"
+
+static const char *const op_names[RN_OP_KINDS] = {
+        [RN_OP_START] = "begins",
+        [RN_OP_CALL] = "calls",
+        [RN_OP_READ] = "loads",
+        [RN_OP_WRITE] = "stores",
+        [RN_OP_UPDATE] = "updates",
+        [RN_OP_ADD] = "adds to",
+        [RN_OP_FREE] = "frees",
+        [RN_OP_LOCK] = "locks",
+        [RN_OP_LOOK] = "looks before it sleeps on",
+        [RN_OP_SLEEP] = "sleeps on",
+        [RN_OP_WAKE] = "wakes",
+        [RN_OP_POLL] = "waits for descriptor",
+        [RN_OP_FD] = "uses descriptor",
+        [RN_OP_POKE] = "pokes",
+        [RN_OP_PAUSE] = "spins",
+        [RN_OP_CALM] = "waits for the others",
+        [RN_OP_END] = "ends",
+};
+
+const char *rn_sim_op_name(rn_op_kind k)
+{
+        return op_names[k];
+}
+
+/* The job it runs, and what it waits for without a limit: from one line to the next, the circle can be followed. */
+static void describe_job(const rn_task *task, char *text, size_t n)
+{
+        text[0] = 0;
+        if (!task->now->work)
+                return;
+        char job[96];
+        rn_work_describe(task->now->work, job, sizeof job);
+        snprintf(text, n, ", with %s,", job);
+}
+
+static void describe_wait(const rn_task *task, char *text, size_t n)
+{
+        const rn_waits *waits = &task->waits;
+        text[0] = 0;
+        if (waits->group) {
+                snprintf(text, n, " for the group of %s", rn_base_name(waits->group->place));
+        } else if (waits->executor) {
+                snprintf(text, n, waits->permit_of ? " for its permit of '%s'" : " for room in '%s'",
+                         waits->executor->name);
+        } else if (waits->count) {
+                const rein_work *w = rn_work_of(waits->futures[0]);
+                char job[96] = "a promise that nobody kept";
+                if (w)
+                        rn_work_describe(w, job, sizeof job);
+                snprintf(text, n, waits->count > 1 ? " for %s and %zu more" : " for %s", job, waits->count - 1);
+        }
+}
+
+void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
+{
+        const uintptr_t word = (uintptr_t)t->word;
+        const rn_task *task = word & 1 ? NULL : t->word;
+        const char *doing = task ? rn_peekptr(&task->doing) : NULL;
+        const char *at = task ? rn_peekptr(&task->doing_at) : NULL;
+        char job[128] = "", waits[160] = "";
+        if (task) {
+                describe_job(task, job, sizeof job);
+                describe_wait(task, waits, sizeof waits);
+        }
+        if (doing)
+                snprintf(text, n, "'%s'%s is in %s%s%s%s", t->name, job, doing, at ? " " : "", at ? at : "", waits);
+        else if (t->op.what)
+                snprintf(text, n, "'%s'%s %s", t->name, job, t->op.what);
+        else if (t->op.kind == RN_OP_LOCK)
+                snprintf(text, n, "'%s'%s waits for a lock", t->name, job);
+        else if (t->op.kind == RN_OP_POLL)
+                snprintf(text, n, "'%s'%s waits for descriptor %d", t->name, job, t->fd);
+        else
+                snprintf(text, n, "'%s'%s sleeps%s", t->name, job, waits);
+}
+
+void rn_sim_tell(const rn_sim_task *t, bool preempted)
+{
+        const rn_sim_state *s = rn_sim;
+        fprintf(stderr, "%6llu  %-12s %s", (unsigned long long)s->result->steps, t->name, op_names[t->op.kind]);
+        if (t->op.what)
+                fprintf(stderr, " %s", t->op.what);
+        else if (t->op.kind == RN_OP_POLL || t->op.kind == RN_OP_FD)
+                fprintf(stderr, " %d", t->fd);
+        else if (t->op.at)
+                fprintf(stderr, " %p", (void *)(uintptr_t)t->op.at);
+        fprintf(stderr, "%s\n", preempted ? "      <-- preempts" : "");
+}
