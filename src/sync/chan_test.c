@@ -97,6 +97,23 @@ static void test_73_receivers_and_senders_are_served_in_order(void **state)
         }
 }
 
+static void test_a_sender_goes_on_as_soon_as_there_is_room(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                rein_chan *c = rein_chan_new(sizeof(int), 2, NULL);
+                for (int i = 0; i < 2; i++)
+                        assert_int_equal(rein_chan_send(c, &i, REIN_NOWAIT), 0);
+                member m = {.call = send_number, .object = c, .number = 2};
+                member_in_line(&m, crew_of(form, 0), "rein_chan_send");
+                assert_int_equal(must_recv(c), 0);
+                assert_int_equal(member_end(&m), 0);
+                assert_int_equal(must_recv(c), 1);
+                assert_int_equal(must_recv(c), 2);
+                rein_chan_free(c);
+        }
+}
+
 static void test_who_is_cancelled_sends_and_receives_nothing(void **state)
 {
         (void)state;
@@ -247,6 +264,7 @@ int main(void)
                 cmocka_unit_test(test_items_come_in_order_through_the_buffer),
                 cmocka_unit_test(test_wrong_callers_are_told),
                 cmocka_unit_test(test_73_receivers_and_senders_are_served_in_order),
+                cmocka_unit_test(test_a_sender_goes_on_as_soon_as_there_is_room),
                 cmocka_unit_test(test_who_is_cancelled_sends_and_receives_nothing),
                 cmocka_unit_test(test_a_close_lets_everybody_go),
                 cmocka_unit_test(test_what_is_left_over_is_released_in_order),

@@ -1,30 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/line.h"
 
-#include <errno.h>
-
-/* ---- entering ---- */
-
-int rn_sync_may(bool given, uint32_t process, const char *call)
-{
-        if (!given)
-                return rn_fail(-EINVAL, call, "there is no object: it is NULL");
-        if (process != rn_generation())
-                return rn_fail(-EPERM, call, "the object is from before a fork");
-        return 0;
-}
-
-int rn_sync_enter(rn_task **self, bool given, uint32_t process, const char *call)
-{
-        int rc = rn_sync_may(given, process, call);
-        if (rc < 0)
-                return rc;
-        *self = rn_self();
-        if (!*self)
-                return -ENOMEM;
-        return rn_canceled(*self) ? REIN_ECANCELED : 0;
-}
-
 /* ---- choosing ---- */
 
 void rn_wakes_add(rn_wakes *w, rn_task *t)

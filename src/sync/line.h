@@ -20,6 +20,8 @@
 #ifndef RN_SYNC_LINE_H
 #define RN_SYNC_LINE_H
 
+#include <errno.h>
+
 #include "core/list.h"
 #include "core/task.h"
 
@@ -48,11 +50,32 @@ typedef struct rn_wakes {
 void rn_wakes_add(rn_wakes *w, rn_task *t); /* beyond eight: woken at once */
 void rn_wakes_ring(rn_wakes *w);
 
-/* What every call checks that may block. given: the object is not NULL; process: its own. 0 and the task; -EINVAL, -EPERM,
- * -ENOMEM, REIN_ECANCELED. */
-int rn_sync_enter(rn_task **self, bool given, uint32_t process, const char *call);
-/* The same for those that do not block, and so need no task and look at no scope. */
-int rn_sync_may(bool given, uint32_t process, const char *call);
+/* What every call checks. given: the object is not NULL; process: its own. 0, -EINVAL or -EPERM. Here, so that the
+ * analyzer sees that an object is one afterwards. */
+static inline int rn_sync_may(bool given, uint32_t process, const char *call)
+{
+        if (!given) {
+                rn_fail(-EINVAL, call, "there is no object: it is NULL");
+                return -EINVAL;
+        }
+        if (process != rn_generation()) {
+                rn_fail(-EPERM, call, "the object is from before a fork");
+                return -EPERM;
+        }
+        return 0;
+}
+
+/* The same for calls that may block: 0 and the task; -EINVAL, -EPERM, -ENOMEM, REIN_ECANCELED. */
+static inline int rn_sync_enter(rn_task **self, bool given, uint32_t process, const char *call)
+{
+        int rc = rn_sync_may(given, process, call);
+        if (rc < 0)
+                return rc;
+        *self = rn_self();
+        if (!*self)
+                return -ENOMEM;
+        return rn_canceled(*self) ? REIN_ECANCELED : 0;
+}
 
 /* Choose the first that still waits, and take it out of the line; NULL: nobody. The object's lock is held, and what is
  * handed over is written before it is given back. */

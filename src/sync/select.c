@@ -116,20 +116,32 @@ static void unlock_chans(selection *s)
                 rn_lock_give(&s->chans[i]->lock);
 }
 
-/* What can be done at once is done: the first. The channels are locked. */
+/* Try it: its result, or RN_CHAN_MUST_WAIT. The channels are locked. */
+static int try_case(const rein_case *c, rn_wakes *wakes)
+{
+        bool there = false;
+        switch (c->kind) {
+        case REIN_CASE_RECV:
+                return rn_chan_take(c->chan, c->to, wakes);
+        case REIN_CASE_SEND:
+                return rn_chan_put(c->chan, c->item, wakes);
+        case REIN_CASE_SETTLED:
+                there = rn_future_is(c->future, RN_SETTLED);
+                break;
+        case REIN_CASE_TIME:
+                there = c->at.ns != RN_NEVER && c->at.ns <= rn_clock();
+                break;
+        default:
+                break;
+        }
+        return there ? 0 : RN_CHAN_MUST_WAIT;
+}
+
+/* What can be done at once is done: the first. */
 static void look(selection *s, rn_wakes *wakes)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
-                rein_case *c = &s->cases[i];
-                int rc = RN_CHAN_MUST_WAIT;
-                if (c->kind == REIN_CASE_RECV)
-                        rc = rn_chan_take(c->chan, c->to, wakes);
-                else if (c->kind == REIN_CASE_SEND)
-                        rc = rn_chan_put(c->chan, c->item, wakes);
-                else if (c->kind == REIN_CASE_SETTLED && rn_future_is(c->future, RN_SETTLED))
-                        rc = 0;
-                else if (c->kind == REIN_CASE_TIME && c->at.ns != RN_NEVER && c->at.ns <= rn_clock())
-                        rc = 0;
+                int rc = try_case(&s->cases[i], wakes);
                 if (rc != RN_CHAN_MUST_WAIT)
                         happens(s, i, rc);
         }
