@@ -201,14 +201,13 @@ static bool can_go(const rn_task *t)
         return x->kind->could_run(x, task_can_go);
 }
 
-static bool in_a_knot(rn_task *self, char *text, size_t n)
+/* Who can go on? One look answers for everybody whose wait had begun: thousands of coroutines that wait must not each
+ * look at all the others. A knot that is tied later is found by the look of the wait that ties it. */
+static void look_at_all_locked(rn_world *world)
 {
-        rn_world *world = rn_world_now();
-        size_t used = 0, left = 0;
-        rn_lock_take(&world->graph);
         RN_LIST_EACH(l, &world->waiting)
                 RN_ITEM(l, rn_task, waiting)->can_go = false;
-        for (bool more = true; more && !self->can_go;) {
+        for (bool more = true; more;) {
                 more = false;
                 RN_LIST_EACH(l, &world->waiting) {
                         rn_task *t = RN_ITEM(l, rn_task, waiting);
@@ -216,6 +215,22 @@ static bool in_a_knot(rn_task *self, char *text, size_t n)
                                 more = t->can_go = true;
                 }
         }
+        RN_LIST_EACH(l, &world->waiting) {
+                rn_task *t = RN_ITEM(l, rn_task, waiting);
+                t->looked_at = t->can_go;
+        }
+}
+
+static bool in_a_knot(rn_task *self, char *text, size_t n)
+{
+        rn_world *world = rn_world_now();
+        size_t used = 0, left = 0;
+        rn_lock_take(&world->graph);
+        if (self->looked_at) {
+                rn_lock_give(&world->graph);
+                return false;
+        }
+        look_at_all_locked(world);
         RN_LIST_EACH(l, &world->waiting) {
                 const rn_task *t = RN_ITEM(l, rn_task, waiting);
                 if (self->can_go || t->can_go)
@@ -288,6 +303,7 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
         search s = {.self = self};
         rn_lock_take(&world->graph);
         self->waits = *what;
+        self->looked_at = false;
         rn_list_push(&world->waiting, &self->waiting);
         waiting->said = true;
         waiting->look_at = rn_clock() + look_after;

@@ -61,6 +61,7 @@ typedef struct rn_task {
         rn_waits waits;
         rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
         bool can_go;            /* deadlock.c, while it looks */
+        bool looked_at;         /* its wait can end: it was found to be in no knot */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */

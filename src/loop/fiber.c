@@ -17,6 +17,12 @@ rn_fiber *rn_fiber_of(rn_task *t)
         return t && t->backend == &fiber_backend ? (rn_fiber *)(void *)t : NULL;
 }
 
+/* The same, of a task that is known to be one. */
+static rn_fiber *fiber(rn_task *t)
+{
+        return (rn_fiber *)(void *)t;
+}
+
 static rn_link *bucket(rn_loop *l, int fd)
 {
         return &l->waiters[(unsigned)fd % RN_LOOP_BUCKETS];
@@ -159,7 +165,7 @@ static void wake_here(rn_loop *l, rn_fiber *f)
 
 static void park(rn_task *self, int64_t until)
 {
-        rn_fiber *f = rn_fiber_of(self);
+        rn_fiber *f = fiber(self);
         rn_loop *l = f->loop;
         uint32_t was = EMPTY;
         if (rn_cas32(&self->door.word, &was, ASLEEP)) {
@@ -177,7 +183,7 @@ static void park(rn_task *self, int64_t until)
 /* A permit that was there is used up: whoever parks next looks at his condition first. */
 static void yield(rn_task *self)
 {
-        rn_fiber *f = rn_fiber_of(self);
+        rn_fiber *f = fiber(self);
         rn_swap32(&self->door.word, ASLEEP);
         wake_here(f->loop, f);
         leave(f);
@@ -186,7 +192,7 @@ static void yield(rn_task *self)
 
 static void unpark(rn_task *t)
 {
-        rn_fiber *f = rn_fiber_of(t);
+        rn_fiber *f = fiber(t);
         uint32_t was = rn_load32(&t->door.word);
         while (!rn_cas32(&t->door.word, &was, PERMIT))
                 ;
@@ -273,7 +279,7 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
 
 static int poll_fd(rn_task *self, int fd, int events, int64_t until)
 {
-        rn_fiber *f = rn_fiber_of(self);
+        rn_fiber *f = fiber(self);
         rn_loop *l = f->loop;
         f->fd = fd;
         f->events = events;
@@ -303,7 +309,7 @@ static void close_door(rn_task *self)
  * tell of this one. */
 static void forget(rn_task *t, int fd)
 {
-        rn_poller_forget(rn_fiber_of(t)->loop->poller, fd);
+        rn_poller_forget(fiber(t)->loop->poller, fd);
 }
 
 static const rn_backend fiber_backend = {

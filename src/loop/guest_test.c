@@ -145,7 +145,7 @@ static void test_deadlines_and_a_restart_reach_the_descriptor(void **state)
                 rein_future *f = rein_submit(guest, sleep_short, NULL, NULL);
                 struct pollfd set = {.events = POLLIN};
                 if (round == 0) {
-                        assert_int_equal(rein_loop_turn(guest), 1);
+                        assert_in_range(rein_loop_turn(guest), 0, 1); /* its time may have come already */
                         set.fd = rein_loop_fd(guest);
                 } else {
                         set.fd = rein_loop_fd(guest);

@@ -978,7 +978,7 @@ static int program_fork(void)
         pid_t pid = fork();
         if (pid == 0) {
                 rein_future *g = rein_submit(loop, job_seven, NULL, NULL);
-                #ifdef REIN_TSAN /* TSan refuses threads in the child of a program with threads */
+#ifdef REIN_TSAN /* TSan refuses threads in the child of a program with threads */
                 _exit(rein_code(g) == -EPERM ? 0 : 1);
 #else
                 _exit(rein_code(g) == -EPERM && rein_run(job_seven, NULL, NULL) == 7 ? 0 : 1);

@@ -10,7 +10,6 @@
 
 #include "loop/loop.h"
 
-
 #define BIT(kind) (1u << (kind))
 
 static atomic_int ran, released;
