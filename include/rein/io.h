@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that block, and leave at once when the caller is cancelled. Every one checks the scope at entry. A descriptor's
- * O_NONBLOCK flag is never changed on a descriptor you opened. Interrupted system calls are continued. Since 0.1. */
+ * O_NONBLOCK flag is never changed on a descriptor you opened. Interrupted system calls are continued. In a coroutine
+ * (loop.h) none of them blocks its thread: what cannot be asked so that it answers at once is done by a thread of the
+ * loop's pool, and such a call may then also return what rein_on does (REIN_EREJECTED, -ENOMEM, -EAGAIN). Since 0.1. */
 #ifndef REIN_IO_H
 #define REIN_IO_H
 
@@ -32,15 +34,15 @@ REIN_API int64_t rein_read(int fd, void *buf, size_t n, rein_time until);
 REIN_API int64_t rein_write(int fd, const void *buf, size_t n, rein_time until);
 
 /* A listening TCP socket (non-blocking, close-on-exec, address reuse). host NULL: every address. service: a port or a
- * name. Blocks: no, but for a name of a host that must be looked up. Returns: the descriptor; -errno; -EINVAL;
- * -EADDRNOTAVAIL: no such host or service. */
+ * name. Blocks: no, but for a name that must be looked up, as rein_connect does. Returns: the descriptor; REIN_ECANCELED;
+ * -errno; -EINVAL; -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_listen(const char *host, const char *service, int backlog);
 
 /* The next connection (close-on-exec, non-blocking). Returns: its descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno.*/
 REIN_API int rein_accept(int fd, rein_time until);
 
-/* A TCP connection (close-on-exec, non-blocking), trying each address of host in turn. A name is looked up on a thread
- * of its own, so that a cancel need not wait for it. Returns: the descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno of
+/* A TCP connection (close-on-exec, non-blocking), trying each address of host in turn. A name is looked up by a thread
+ * of rein's, sixteen at once, so that a cancel need not wait for it. Returns: the descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno of
  * the last address; -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_connect(const char *host, const char *service, rein_time until);
 
