@@ -349,7 +349,7 @@ bool rn_claim_here(rn_task *self, rein_work *w)
                 return false;
         if (self->now->scope && !reached_by(w, self->now->scope))
                 return false; /* a cancel of the waiter would not reach it */
-        if (self->now->unopened || self->now->hook || self->backend != &rn_thread_backend)
+        if (self->now->unopened || self->now->hook || !self->backend->thread)
                 return false; /* a coroutine never: it would hold up its loop */
         if (self->inline_depth >= (self->stack_size ? MAX_INLINE : MAX_INLINE_UNKNOWN_STACK) ||
             rn_stack_left(self->stack_base, self->stack_size) < LEAST_STACK)

@@ -5,16 +5,25 @@
 
 enum { EMPTY, PERMIT, ASLEEP, POLLING, RINGING };
 
-static void thread_park(rn_task *self, int64_t until)
+/* One door over two kinds of words: the operating system's, and a simulation's, which asks its machine. A task has the
+ * backend of the world it is made in, so a thread that is not simulated pays nothing for those that are. */
+typedef struct words {
+        void (*wait)(rn_a32 *word, uint32_t value, int64_t until);
+        void (*wake)(rn_a32 *word, uint32_t how_many);
+} words;
+
+static const words real = {rn_word_wait_really, rn_word_wake_really}, simulated = {rn_word_wait, rn_word_wake};
+
+static inline __attribute__((always_inline)) void park(rn_task *self, int64_t until, const words *w)
 {
         rn_a32 *word = &self->door.word;
         uint32_t was = EMPTY;
         if (rn_cas32(word, &was, ASLEEP))
-                rn_word_wait(word, ASLEEP, until);
+                w->wait(word, ASLEEP, until);
         rn_swap32(word, EMPTY);
 }
 
-static void thread_unpark(rn_task *t)
+static inline __attribute__((always_inline)) void unpark(rn_task *t, const words *w)
 {
         rn_a32 *word = &t->door.word;
         uint32_t was = rn_load32(word);
@@ -23,11 +32,31 @@ static void thread_unpark(rn_task *t)
                 next = was == POLLING || was == RINGING ? RINGING : PERMIT;
         while (!rn_cas32(word, &was, next));
         if (was == ASLEEP) {
-                rn_word_wake(word, 1);
+                w->wake(word, 1);
         } else if (was == POLLING) {
                 rn_sys_wakefd_ring(t->door.wake - 1);
                 rn_swap32(word, PERMIT);
         }
+}
+
+static void thread_park(rn_task *self, int64_t until)
+{
+        park(self, until, &real);
+}
+
+static void thread_unpark(rn_task *t)
+{
+        unpark(t, &real);
+}
+
+static void simulated_park(rn_task *self, int64_t until)
+{
+        park(self, until, &simulated);
+}
+
+static void simulated_unpark(rn_task *t)
+{
+        unpark(t, &simulated);
 }
 
 static int thread_poll(rn_task *self, int fd, int events, int64_t until)
@@ -61,9 +90,23 @@ static void thread_close(rn_task *self)
         self->door.wake = 0;
 }
 
-const rn_backend rn_thread_backend = {
+static const rn_backend thread_backend = {
+        .thread = true,
         .park = thread_park,
         .unpark = thread_unpark,
         .poll = thread_poll,
         .close = thread_close,
 };
+
+static const rn_backend simulated_backend = {
+        .thread = true,
+        .park = simulated_park,
+        .unpark = simulated_unpark,
+        .poll = thread_poll,
+        .close = thread_close,
+};
+
+const rn_backend *rn_thread_backend(void)
+{
+        return rn_virtual() ? &simulated_backend : &thread_backend;
+}

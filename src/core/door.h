@@ -25,6 +25,7 @@ typedef struct rn_door {
 /* How a kind of task sleeps. It belongs to the task, not to the process: threads, coroutines and simulated tasks live
  * side by side. */
 typedef struct rn_backend {
+        bool thread; /* it stands for a thread: what blocks it, blocks nobody else */
         void (*park)(struct rn_task *self, int64_t until);
         void (*unpark)(struct rn_task *t); /* any thread, also in a signal handler; allocates nothing */
         /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
@@ -38,6 +39,6 @@ typedef struct rn_backend {
         int (*offload)(struct rn_task *self, const char *name, int (*fn)(void *), void *arg);
 } rn_backend;
 
-extern const rn_backend rn_thread_backend;
+const rn_backend *rn_thread_backend(void); /* of the threads of this world */
 
 #endif

@@ -65,7 +65,7 @@ rn_task *rn_task_new(void)
 {
         rn_task *t = rn_slab_take(&rn_world_now()->tasks);
         if (t)
-                rn_task_init(t, &rn_thread_backend);
+                rn_task_init(t, rn_thread_backend());
         return t;
 }
 

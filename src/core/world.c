@@ -28,14 +28,9 @@ static void set_up(rn_world *w)
         rn_on_thread_exit(rn_task_thread_ends);
 }
 
-rn_world *rn_world_now(void)
+static rn_world *set_up_once(rn_world *world, int64_t ready)
 {
-        const rn_machine *m = rn_virtual();
-        rn_world *world = m ? m->world : &real_world;
-        const int64_t ready = (int64_t)rn_generation() << 1;
         int64_t state = rn_load64(&world->state);
-        if (state == ready)
-                return world;
         for (unsigned round = 0; state != ready; round++) {
                 if (state != (ready | 1) && rn_cas64(&world->state, &state, ready | 1)) {
                         set_up(world);
@@ -46,4 +41,14 @@ rn_world *rn_world_now(void)
                 state = rn_load64(&world->state);
         }
         return world;
+}
+
+/* The real world's state is its generation, and a simulation's is none of the process's: the first look is enough. */
+rn_world *rn_world_now(void)
+{
+        const int64_t ready = (int64_t)rn_generation() << 1;
+        if (rn_load64(&real_world.state) == ready)
+                return &real_world;
+        const rn_machine *m = rn_virtual();
+        return set_up_once(m ? m->world : &real_world, ready);
 }

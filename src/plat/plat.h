@@ -65,6 +65,9 @@ uint64_t rn_random64(void); /* not for secrets */
 /* Sleep while *word is `value`, until rn_word_wake or `until`. May return early for no reason. */
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until);
 void rn_word_wake(rn_a32 *word, uint32_t how_many); /* async-signal-safe; *word may be gone: nothing is read */
+/* The same for a thread that is known not to be simulated: the door's, which must cost nothing for what could be. */
+void rn_word_wait_really(rn_a32 *word, uint32_t value, int64_t until);
+void rn_word_wake_really(rn_a32 *word, uint32_t how_many);
 
 /* A lock for short stretches without user code. 0 free, 1 held, 2 held and waited for. Zeroed memory is a free lock. */
 typedef struct rn_lock {

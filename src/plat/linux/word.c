@@ -41,10 +41,23 @@ uint32_t rn_choose_unusual(uint32_t n, rn_choice kind)
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 {
         const rn_machine *m = rn_virtual();
-        if (m) {
+        if (m)
                 m->word_wait(word, value, until);
-                return;
-        }
+        else
+                rn_word_wait_really(word, value, until);
+}
+
+void rn_word_wake(rn_a32 *word, uint32_t how_many)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                m->word_wake(word, how_many);
+        else
+                rn_word_wake_really(word, how_many);
+}
+
+void rn_word_wait_really(rn_a32 *word, uint32_t value, int64_t until)
+{
         if (rn_choose(2, RN_CHOOSE_SPURIOUS))
                 return;
         struct timespec at, *limit = NULL;
@@ -60,13 +73,8 @@ void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
         errno = saved;
 }
 
-void rn_word_wake(rn_a32 *word, uint32_t how_many)
+void rn_word_wake_really(rn_a32 *word, uint32_t how_many)
 {
-        const rn_machine *m = rn_virtual();
-        if (m) {
-                m->word_wake(word, how_many);
-                return;
-        }
         int saved = errno;
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, how_many > INT_MAX ? INT_MAX : (int)how_many, NULL,
                 NULL, 0);
