@@ -28,13 +28,17 @@ static void line_text(struct run *run, char to[200])
         }
 }
 
+static bool shown(const struct run *run)
+{
+        return run->options.progress == PROGRESS_ALWAYS ||
+               (run->options.progress == PROGRESS_AUTO && isatty(STDERR_FILENO) && !run->options.quiet);
+}
+
 int progress_run(void *arg)
 {
         struct run *run = arg;
-        bool terminal = isatty(STDERR_FILENO);
-        bool show = run->options.progress == PROGRESS_ALWAYS ||
-                    (run->options.progress == PROGRESS_AUTO && terminal && !run->options.quiet);
-        int64_t every = terminal && show ? REIN_MS(200) : REIN_SEC(1);
+        bool show = shown(run);
+        int64_t every = show && isatty(STDERR_FILENO) ? REIN_MS(200) : REIN_SEC(1);
         char line[200];
         while (rein_sleep(rein_after(every)) == 0) {
                 family_reap(&run->family);
@@ -42,8 +46,13 @@ int progress_run(void *arg)
                 if (show)
                         outlet_status(&run->output.outlet, line);
         }
-        line_text(run, line);
-        if (show) /* on a terminal it goes, elsewhere it is the last word */
-                outlet_status(&run->output.outlet, terminal ? "" : line);
         return 0;
+}
+
+void progress_end(struct run *run)
+{
+        char line[200];
+        line_text(run, line);
+        if (shown(run)) /* on a terminal it goes, elsewhere it is the last word */
+                outlet_status(&run->output.outlet, isatty(STDERR_FILENO) ? "" : line);
 }

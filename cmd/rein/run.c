@@ -183,6 +183,7 @@ static void do_the_work(struct run *run, rein_executor *house_threads)
         rein_scope_close(&last_words, 0);
         if (rein_group_close(&house, 0) < 0) /* its children end well, or are cancelled by this */
                 rein_error_print(stderr, rein_trail());
+        progress_end(run);
 }
 
 /* ---- before and after ---- */
