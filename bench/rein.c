@@ -3,9 +3,8 @@
  *
  * Pools are made with room for every job in the queue, because the peers' queues have no limit. A future is dropped
  * inside the measured time, as std::future::get lets go of its state inside it. */
-#include "bench.h"
+#include "rein_parts.h"
 #include <fcntl.h>
-#include <rein/rein.h>
 #include <sys/socket.h>
 
 static rein_executor *pool;
@@ -19,19 +18,19 @@ static void pool_open(int threads)
         }
 }
 
-static int job_count(void *arg)
+int job_count(void *arg)
 {
         (void)arg;
         count_one();
         return 0;
 }
 
-static int job_number(void *arg)
+int job_number(void *arg)
 {
         return (int)(intptr_t)arg;
 }
 
-static void must(bool ok, const char *what)
+void must(bool ok, const char *what)
 {
         if (!ok) {
                 fprintf(stderr, "bench: %s\n", what);
@@ -513,6 +512,12 @@ int main(int argc, char **argv)
                 {"sync", sync_objects},
                 {"queue", queue},
                 {"cancel", cancel},
+                {"rtt_loop", rtt_loop},
+                {"wakeloop", wakeloop},
+                {"timer", timer},
+                {"co_switch", co_switch},
+                {"co_create", co_create},
+                {"co_mem", co_mem},
                 {NULL, NULL},
         };
 

@@ -161,6 +161,17 @@ LATER = (
     (9, ("rtt.hot.p50", "t=2", "on_worker"), 6),
     (10, ("rtt.idle.p50", "t=2", ""), 3.3),
     (10, ("rtt.idle.p50", "t=2", "on_worker"), 1.25),
+    (11, ("rttloop.hot.p50", "t=2", ""), 38),
+    (12, ("rttloop.idle.p50", "t=2", ""), 2.3),
+    (13, ("co.switch", "", "kind=keep+await"), 3.4),
+    (15, ("co.create", "", "kind=spawn"), 2.6),
+    (16, ("co.mem", "n=20000", "stack=64k"), 2.2),
+    (17, ("co.park", "n=20000", ""), 4.5),
+    (25, ("timer.insert_cancel", "n=20000", "coroutine each"), 5),
+    (25, ("timer.churn", "", "pop=10000;scope"), 2.5),
+    (25, ("timer.fire_due", "n=20000", "coroutine each"), 5),
+    (27, ("wakeloop.thr", "n=200000", ""), 2),
+    (27, ("wakeloop.oneway.p50", "idle", ""), 1),
 )
 
 
