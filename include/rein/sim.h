@@ -157,7 +157,7 @@ REIN_API int rein_sim_layer(void (*task_ends)(void));
 
 /* These may be called inside a simulation only: outside -EPERM, and nothing happens.
  *
- * A task like a thread: main(arg) runs until it returns. -EAGAIN: 64 are there, or by REIN_SIM_THREAD.
+ * A task like a thread: main(arg) runs until it returns. -EAGAIN: 64 are there at once, or by REIN_SIM_THREAD.
  * Sleep until rein_sim_wake names the same address, or `until`: 0, REIN_ETIMEOUT, -EINTR when poked as by a hook region
  * with REIN_POKE; it may return 0 early with REIN_SIM_SPURIOUS. what: for the report of a deadlock; lives for ever. Nothing lies at the address that is looked at.
  * Wake those who sleep there, the longest asleep first; how many were woken.

@@ -126,15 +126,28 @@ static void run_to_first_point(rn_sim_task *t)
         hand_over(&s->running->coro, t);
 }
 
+/* The number of a new task: the next one; when all are taken, that of one that has ended. Not in the exploring build,
+ * whose searches tell tasks by their numbers. -1: all of them are there. */
+static int free_number(void)
+{
+        const rn_sim_state *s = rn_sim;
+        if (s->count < RN_SIM_TASKS)
+                return (int)s->count;
+        for (uint32_t i = 0; i < s->count && !s->plan->observe; i++)
+                if (s->tasks[i]->ended)
+                        return (int)i;
+        return -1;
+}
+
 static int spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
-        if (s->count == RN_SIM_TASKS)
-                return -1;
-        rn_sim_task *t = task_take(s->count, s->plan->stack_size);
+        int id = free_number();
+        rn_sim_task *t = id < 0 ? NULL : task_take((uint32_t)id, s->plan->stack_size);
         if (!t)
                 return -1;
-        t->id = s->count++;
+        t->id = (uint32_t)id;
+        s->count += t->id == s->count;
         s->tasks[t->id] = t;
         snprintf(t->name, sizeof t->name, "%s", name && name[0] ? name : "thread");
         t->main = main;

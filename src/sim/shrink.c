@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-enum { MOST_TRIES = 4000, MOST_SEARCHED = 20000 };
+enum { MOST_TRIES = 4000, MOST_SEARCHED = 8000, MOST_BOUND = 4 };
 
 typedef struct shrinking {
         rn_sim_plan plan;
@@ -122,14 +122,13 @@ static void leave_fault_out(shrinking *k, unsigned fault)
         k->result = r;
 }
 
-/* A task set aside is a preemption by another name, with many choices: not looked at. */
-static bool search_below(shrinking *k)
+/* Depth-first with so many preemptions: does it fail the same way? A task set aside is a preemption by another name, with
+ * many choices: not looked at. */
+static bool fails_within(shrinking *k, int64_t bound)
 {
-        if (!k->result.preemptions)
-                return false;
         rn_sim_plan plan = k->plan;
         plan.generator = REIN_SIM_DFS;
-        plan.bound = (int64_t)k->result.preemptions - 1;
+        plan.bound = bound;
         plan.faults &= ~(uint32_t)REIN_SIM_SLOW;
         k->tried.count = 0;
         for (unsigned n = 0; n < MOST_SEARCHED; n++) {
@@ -147,6 +146,15 @@ static bool search_below(shrinking *k)
         return false;
 }
 
+/* From none upwards: what fails with few preemptions does so soon, and few are what a person can follow. */
+static void search_below(shrinking *k)
+{
+        const int64_t most = (int64_t)k->result.preemptions;
+        for (int64_t bound = 0; bound < most && bound < MOST_BOUND; bound++)
+                if (fails_within(k, bound))
+                        return;
+}
+
 void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result)
 {
         shrinking k = {.plan = *plan, .program = program, .best = *path, .result = *result, .ended = result->ended};
@@ -162,8 +170,7 @@ void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, 
                 if (!any)
                         break;
         }
-        while (search_below(&k))
-                ;
+        search_below(&k);
         /* Once more, so that the path has what was really asked. */
         rn_sim_result r;
         if (rn_sim_once(&k.plan, program, &k.best, &r) == 0 && r.ended == k.ended)

@@ -425,14 +425,24 @@ static void one_point(void *arg)
         rein_sim_point("one");
 }
 
+static void stays(void *arg)
+{
+        const bool *let_go = arg;
+        while (!*let_go)
+                rein_sim_sleep_on(let_go, "stays", REIN_NEVER);
+}
+
 static int many(void *arg)
 {
         (void)arg;
+        bool let_go = false;
         crew c = {0};
         hand h[63];
         for (int i = 0; i < 63; i++)
-                crew_go(&c, &h[i], "one", one_point, NULL);
+                crew_go(&c, &h[i], "one", stays, &let_go);
         CHECK(rein_sim_start("one too many", sleeps, NULL) == -EAGAIN);
+        let_go = true;
+        rein_sim_wake(&let_go, 63);
         crew_join(&c);
         return 0;
 }
@@ -441,6 +451,24 @@ static void there_are_64_tasks(void **state)
 {
         (void)state;
         assert_int_equal(rein_sim_explore(REIN_SIM(.schedules = 20), many, NULL), 0);
+}
+
+static int one_after_the_other(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 300; i++) {
+                crew c = {0};
+                hand h;
+                crew_go(&c, &h, "one", one_point, NULL);
+                crew_join(&c);
+        }
+        return 0;
+}
+
+static void but_more_than_64_one_after_the_other(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_explore(REIN_SIM(.schedules = 40), one_after_the_other, NULL), 0);
 }
 
 /* ---- the process goes on ---- */
@@ -760,6 +788,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(another_thread_is_told_busy),
                 cmocka_unit_test(outside_of_a_simulation),
                 cmocka_unit_test(there_are_64_tasks),
+                cmocka_unit_test(but_more_than_64_one_after_the_other),
                 cmocka_unit_test(real_threads_go_on_undisturbed),
                 cmocka_unit_test(time_is_virtual),
                 cmocka_unit_test(each_fault_comes_when_asked_for_and_only_then),
