@@ -11,7 +11,7 @@ trap 'kill -KILL "${pids[@]}" 2>/dev/null || true' EXIT
 
 # SERVICE FLOOD PORT COMMAND...
 measure() {
-        local service=$1 flood=$2 port=$3 out flooder=
+        local service=$1 flood=$2 port=$3 out
         shift 3
         "$@" >/dev/null 2>&1 &
         pids=($!)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rein's rows of the event loop and its coroutines. There are no bare timers and no bare switch in rein's interface:
- * what is measured is what a program does instead, and the row's parameter says what that is. */
+/* rein's rows of the event loop and its coroutines. There are no bare timers in rein's interface: what is measured is what
+ * a program does instead, and the row's parameter says what that is. */
 #include "rein_parts.h"
 
 /* A coroutine's stack and its guard take two of a process's 65530 maps. */
@@ -239,9 +239,32 @@ static int switch_main(void *unused)
         return 0;
 }
 
+static int yield_often(void *n)
+{
+        for (long i = 0; i < *(long *)n; i++)
+                must(rein_sleep(REIN_NOWAIT) == 0, "yield");
+        return 0;
+}
+
+static int yield_main(void *unused)
+{
+        long n = jobs(1000000);
+        rein_group g;
+        uint64_t t0 = now_ns();
+
+        (void)unused;
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, NULL, yield_often, &n, NULL);
+        rein_spawn(&g, NULL, yield_often, &n, NULL);
+        must(rein_group_close(&g, 0) == 0, "yield");
+        emit_per("co.switch", "kind=yield-2", t0, 2 * n, "ns");
+        return 0;
+}
+
 void co_switch(int t, int producers)
 {
         (void)producers;
+        run(yield_main, t);
         run(switch_main, t);
 }
 

@@ -163,7 +163,7 @@ LATER = (
     (10, ("rtt.idle.p50", "t=2", "on_worker"), 1.25),
     (11, ("rttloop.hot.p50", "t=2", ""), 38),
     (12, ("rttloop.idle.p50", "t=2", ""), 2.3),
-    (13, ("co.switch", "", "kind=keep+await"), 3.4),
+    (13, ("co.switch", "", "kind=yield-2"), 3.4),
     (15, ("co.create", "", "kind=spawn"), 2.6),
     (16, ("co.mem", "n=20000", "stack=64k"), 2.2),
     (17, ("co.park", "n=20000", ""), 4.5),
