@@ -74,6 +74,11 @@ static inline uint32_t faults_choose(uint32_t n, rn_choice kind)
         unsigned number = ++faults.asked;
         bool fails = at ? number == at || (faults.for_ever && number > at) : one_in && test_random(one_in) == 0;
         faults.failed += fails;
+        if (fails &&
+            kind == RN_CHOOSE_SPURIOUS) { /* a short wait it is all the same: else everybody spins, and starves */
+                struct timespec nap = {0, 20000};
+                nanosleep(&nap, NULL); /* foreign: the kernel's sleep that ended early */
+        }
         return fails;
 }
 
