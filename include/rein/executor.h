@@ -71,7 +71,8 @@ typedef struct rein_straggler {
  *   From one of the executor's own jobs: that job is not waited for.
  * Owns: with r, *r is the caller's (rein_receipt_free); it may be empty and is never NULL after 0 or REIN_ESTUCK.
  * Returns: 0; REIN_ESTUCK: by `until` (always then) every future has settled, but some code still runs: the receipt
- * names it; -EINVAL. Any thread. Since 0.1. */
+ * names the jobs; when it has none, a thread was still on its way out, in the pool's fini perhaps; -EINVAL. Any thread.
+ * Since 0.1. */
 REIN_API int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r);
 
 /* The same without the waiting, joined to other stops by the same rule. At `until` (the earliest of those begun) what

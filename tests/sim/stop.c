@@ -115,8 +115,8 @@ static int stop_deadline(int variant)
         CHECK(rc == 0 || rc == REIN_ESTUCK);
         CHECK(settled(f) && settled(g));
         rein_straggler s = {.size = sizeof s};
-        if (rc == REIN_ESTUCK)
-                CHECK(rein_receipt_count(r) >= 1 && rein_receipt_at(r, 0, &s));
+        if (rc == REIN_ESTUCK) /* a job; or only a thread that was on its way out */
+                CHECK(rein_receipt_at(r, 0, &s) || !rein_executor_unfinished(pool));
         rc = rein_await(f, NULL, REIN_NEVER);
         CHECK(rc == 0 || failure(f) == REIN_ECANCELED || failure(f) == REIN_EABANDONED);
         rein_receipt_free(r);
