@@ -427,21 +427,21 @@ static void one_point(void *arg)
 
 static void stays(void *arg)
 {
-        const bool *let_go = arg;
-        while (!*let_go)
+        atomic_int *let_go = arg;
+        while (!atomic_load(let_go))
                 rein_sim_sleep_on(let_go, "stays", REIN_NEVER);
 }
 
 static int many(void *arg)
 {
         (void)arg;
-        bool let_go = false;
+        atomic_int let_go = 0;
         crew c = {0};
         hand h[63];
         for (int i = 0; i < 63; i++)
                 crew_go(&c, &h[i], "one", stays, &let_go);
         CHECK(rein_sim_start("one too many", sleeps, NULL) == -EAGAIN);
-        let_go = true;
+        atomic_store(&let_go, 1);
         rein_sim_wake(&let_go, 63);
         crew_join(&c);
         return 0;
