@@ -14,8 +14,8 @@
  *
  * Inside the program: do not start threads or fork; do not block in the kernel (a read of a real pipe is refused and
  * reported; regular files are fine); do not wait for a variable without rein_sim_point; do not read real time, real
- * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception. Objects made outside
- * answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
+ * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception; do not make an event
+ * loop (-ENOTSUP, so far). Objects made outside answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
  *
  * Threads: one simulation at a time in a process; all its calls from the thread that began it. Other threads of the
  * process go on undisturbed, on the real machine. */
@@ -144,7 +144,8 @@ REIN_API int rein_sim_raise(int signo);
 /* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on what follows).
  *
  * Which schedule: another number for each of a process, 0 outside. What a layer knows of an object is worth nothing in
- * the next one. Which task of it: 0 is the main one, the others have numbers in the order of their start. Never block. */
+ * the next one. Which task of it: 0 is the main one, the others have numbers in the order of their start, each one of its
+ * own. Never block. */
 REIN_API uint64_t rein_sim_number(void);
 REIN_API uint32_t rein_sim_self(void);
 

@@ -434,6 +434,10 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
         if (rc == 0)
                 rc = check(&o, &what);
+        if (rc == 0 && rn_virtual()) {
+                what = "a simulation has no loops yet: simulate what its jobs do on a pool";
+                rc = -ENOTSUP;
+        }
         rn_loop *l = rc == 0 ? make(&o, &what, &rc) : NULL;
         if (l && o.hosted && (rc = rn_loop_host(l, &what)) < 0) {
                 undo(l);

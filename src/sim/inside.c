@@ -51,7 +51,7 @@ uint64_t rein_sim_number(void)
 
 uint32_t rein_sim_self(void)
 {
-        return rn_virtual() && rn_sim->running ? rn_sim->running->id : 0;
+        return rn_virtual() && rn_sim->running ? rn_sim->running->started : 0;
 }
 
 /* What the next op of the running task waits for. The time it was woken at decides, not the address: that may be gone. */

@@ -53,6 +53,11 @@ void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to)
         rn_locals_load(&locals, saved + next * locals.size);
 }
 
+void rn_sim_locals_born(const rn_sim_task *t)
+{
+        begun[t->id] = false;
+}
+
 void rn_sim_locals_end(void)
 {
         if (task_ends)

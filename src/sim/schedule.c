@@ -126,9 +126,9 @@ static void run_to_first_point(rn_sim_task *t)
         hand_over(&s->running->coro, t);
 }
 
-/* The number of a new task: the next one; when all are taken, that of one that has ended. Not in the exploring build,
- * whose searches tell tasks by their numbers. -1: all of them are there. */
-static int free_number(void)
+/* The place of a new task: the next one; when all are taken, that of one that has ended. Not in the exploring build, whose
+ * searches tell tasks by their places. -1: all of them are there. */
+static int free_place(void)
 {
         const rn_sim_state *s = rn_sim;
         if (s->count < RN_SIM_TASKS)
@@ -142,11 +142,12 @@ static int free_number(void)
 static int spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
-        int id = free_number();
+        int id = free_place();
         rn_sim_task *t = id < 0 ? NULL : task_take((uint32_t)id, s->plan->stack_size);
         if (!t)
                 return -1;
         t->id = (uint32_t)id;
+        t->started = s->started++;
         s->count += t->id == s->count;
         s->tasks[t->id] = t;
         snprintf(t->name, sizeof t->name, "%s", name && name[0] ? name : "thread");
@@ -156,6 +157,7 @@ static int spawn(const char *name, void (*main)(void *), void *arg)
         t->until = RN_NEVER;
         if (s->running)
                 memcpy(t->clock, s->running->clock, sizeof t->clock);
+        rn_sim_locals_born(t);
         rn_sim_born(t);
         rn_weak_born(t);
         return (int)t->id;

@@ -61,7 +61,8 @@ typedef struct rn_op {
 
 typedef struct rn_sim_task {
         rn_coro coro;
-        uint32_t id;
+        uint32_t id;      /* its place among the tasks, which another has had when it is a late one */
+        uint32_t started; /* how many were started before it: no other task of the schedule has this number */
         char name[16];
         void (*main)(void *);
         void *arg, *word;
@@ -172,7 +173,7 @@ typedef struct rn_sim_state {
         rn_sim_task *starter; /* a new task runs to its first point; this one goes on then */
         rn_coro host;
         rn_sim_task *tasks[RN_SIM_TASKS];
-        uint32_t count;
+        uint32_t count, started;
         rn_sim_task *running;
         int64_t now;
         uint64_t progress, random, numbers, queue, idle_jumps, last_jumps, quiet_turns, surprises;
@@ -238,6 +239,7 @@ uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
 /* locals.c. The second before the switch of stacks and of rein's word, NULL is the host; the last when a task ends. */
 int rn_sim_locals_begin(void); /* -ENOMEM */
 void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to);
+void rn_sim_locals_born(const rn_sim_task *t);
 void rn_sim_locals_end(void);
 
 /* net.c */

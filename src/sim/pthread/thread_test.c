@@ -381,6 +381,40 @@ static int numbers(void *arg)
         return 0;
 }
 
+/* More threads than there are tasks at once, one after the other: each is a new one all the same. */
+static _Thread_local int of_a_thread = 7;
+
+static void *a_new_one(void *arg)
+{
+        uint32_t *self = arg;
+        CHECK(of_a_thread == 7 && rein_sim_self() > *self);
+        of_a_thread = 8;
+        *self = rein_sim_self();
+        return pthread_self() ? NULL : arg;
+}
+
+static int many_in_a_row(void *arg)
+{
+        uint32_t self = 0;
+        pthread_t last = 0;
+        (void)arg;
+        for (int i = 0; i < 150; i++) {
+                pthread_t t;
+                void *result;
+                CHECK(pthread_create(&t, NULL, a_new_one, &self) == 0 && t > last);
+                CHECK(pthread_join(t, &result) == 0 && !result);
+                last = t;
+        }
+        CHECK(of_a_thread == 7);
+        return 0;
+}
+
+static void a_thread_in_the_place_of_one_that_ended_is_a_new_one(void **state)
+{
+        (void)state;
+        assert_int_equal(explore(many_in_a_row, NULL, 0), 0);
+}
+
 static void schedules_and_tasks_have_numbers(void **state)
 {
         (void)state;
@@ -400,6 +434,7 @@ int main(void)
                 cmocka_unit_test(threads_and_pools_live_side_by_side),
                 cmocka_unit_test(values_are_each_threads_own),
                 cmocka_unit_test(schedules_and_tasks_have_numbers),
+                cmocka_unit_test(a_thread_in_the_place_of_one_that_ended_is_a_new_one),
                 cmocka_unit_test(every_task_has_its_own_thread_locals), /* the last: it takes the layer's hook away */
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
