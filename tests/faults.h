@@ -160,12 +160,10 @@ static inline void report_everybody(void)
                 rn_task *t = (rn_task *)(void *)RN_ITEM(l, rn_kept, link);
                 char sys[128];
                 const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
-                int64_t since = rn_load64(&t->since);
                 uint32_t id = rn_load32(&t->thread_id);
                 rn_thread_doing(id, sys, sizeof sys);
-                fprintf(stderr, "   thread %u: %s%s%s for %.1f s; door %u; %s\n", id, what ? what : "its own code",
-                        at ? " " : "", at ? at : "", since ? (double)(rn_clock() - since) / 1e9 : 0.0,
-                        rn_load32(&t->door.word), sys);
+                fprintf(stderr, "   thread %u: %s%s%s; door %u; %s\n", id, what ? what : "its own code", at ? " " : "",
+                        at ? at : "", rn_load32(&t->door.word), sys);
         }
         if (locked)
                 rn_lock_give(&w->tasks.lock);

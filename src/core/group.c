@@ -118,8 +118,10 @@ static void cancel_background(rn_group *g, rn_fired *fired)
                 snprintf(fired->reason, sizeof fired->reason, "only background children are left in the group");
 }
 
-static void cancel_rest(rn_group *g, const char *why, rn_fired *fired)
+static void cancel_rest(rn_group *g, const char *name, const char *what, rn_fired *fired)
 {
+        char why[RN_WHY_TEXT];
+        snprintf(why, sizeof why, "%s%s%s %s", name[0] ? "child '" : "a child", name, name[0] ? "'" : "", what);
         rn_scope_cancel_locked(g->scope, why, "its group", g->place, fired);
 }
 
@@ -133,32 +135,29 @@ static void keep_failure(rn_group *g, rein_error *e)
 
 static void apply_policy(rn_group *g, int code, rein_error *e, const char *name, rn_fired *fired)
 {
-        char why[RN_WHY_TEXT];
         const bool good = code >= 0, bad = code < 0 && code != REIN_ECANCELED;
         g->ended++;
         g->succeeded |= good;
         g->canceled += code == REIN_ECANCELED;
-        snprintf(why, sizeof why, "%s%s%s %s", name[0] ? "child '" : "a child", name, name[0] ? "'" : "",
-                 good ? "succeeded" : "failed");
         switch (g->policy) {
         case REIN_ALL:
                 if (bad) {
                         keep_failure(g, e);
-                        cancel_rest(g, why, fired);
+                        cancel_rest(g, name, "failed", fired);
                 }
                 break;
         case REIN_FIRST:
                 if (bad)
                         keep_failure(g, e);
                 if (good)
-                        cancel_rest(g, why, fired);
+                        cancel_rest(g, name, "succeeded", fired);
                 break;
         case REIN_ANY:
                 if (bad && !g->decided)
                         keep_failure(g, e);
                 if (good || bad) {
                         g->decided = true;
-                        cancel_rest(g, why, fired);
+                        cancel_rest(g, name, good ? "succeeded" : "failed", fired);
                 }
                 break;
         case REIN_EACH:

@@ -315,8 +315,10 @@ void rein_promise_drop(rein_promise *p)
         RN_CALL();
         if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
                 return;
-        char text[128];
-        snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
-        break_it(p, p->future.place, REIN_EBROKEN, text);
+        if (!rn_future_is(&p->future, RN_SETTLED)) {
+                char text[128];
+                snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
+                break_it(p, p->future.place, REIN_EBROKEN, text);
+        }
         rn_future_unref(&p->future);
 }

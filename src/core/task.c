@@ -39,7 +39,7 @@ rn_task *rn_self_if(void)
         return t && !((uintptr_t)t & 1) && t->process == rn_generation() ? t : NULL;
 }
 
-void rn_task_init(rn_task *t, const rn_backend *backend)
+void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reserves, unsigned count)
 {
         if (!t->backend)
                 t->backend = backend;
@@ -49,7 +49,6 @@ void rn_task_init(rn_task *t, const rn_backend *backend)
         t->now = &t->base;
         rn_storeptr(&t->doing, NULL);
         rn_storeptr(&t->doing_at, NULL);
-        rn_store64(&t->since, 0);
         t->waits = (rn_waits){0};
         t->waiting = (rn_link){0};
         t->stack_base = NULL;
@@ -57,16 +56,19 @@ void rn_task_init(rn_task *t, const rn_backend *backend)
         t->inline_depth = t->hitting = 0;
         t->worker = NULL;
         t->thread_ended = NULL;
-        for (int i = 0; i < RN_TASK_RESERVES; i++)
-                rn_error_reserve_init(&t->reserves[i], NULL);
+        t->reserves = reserves;
+        t->reserve_count = count;
+        for (unsigned i = 0; i < count; i++)
+                rn_error_reserve_init(&reserves[i], NULL);
 }
 
 rn_task *rn_task_new(void)
 {
-        rn_task *t = rn_slab_take(&rn_world_now()->tasks);
-        if (t)
-                rn_task_init(t, rn_thread_backend());
-        return t;
+        rn_thread_task *t = rn_slab_take(&rn_world_now()->tasks);
+        if (!t)
+                return NULL;
+        rn_task_init(&t->task, rn_thread_backend(), t->reserves, RN_TASK_RESERVES);
+        return &t->task;
 }
 
 void rn_task_free(rn_task *t)
@@ -163,10 +165,9 @@ const char *rn_text_for_ever(const char *chars)
 
 rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what)
 {
-        rn_doing was = {rn_loadptr(&t->doing), rn_loadptr(&t->doing_at)};
-        rn_storeptr(&t->doing, (void *)(uintptr_t)what.what);
-        rn_storeptr(&t->doing_at, (void *)(uintptr_t)what.at);
-        rn_store64(&t->since, what.what ? rn_clock() : 0);
+        rn_doing was = {rn_peekptr(&t->doing), rn_peekptr(&t->doing_at)};
+        rn_tellptr(&t->doing, (void *)(uintptr_t)what.what);
+        rn_tellptr(&t->doing_at, (void *)(uintptr_t)what.at);
         return was;
 }
 

@@ -3,7 +3,7 @@
  * open hook regions, the error trail, context values, the job. A job that runs inside another (run by its waiter, or by
  * a submitter whose pool is full) has an ambient of its own, and the task goes back to the outer one when it ends.
  *
- * All of `now` belongs to the task itself. Other tasks touch: the door, `doing` and `since`, and `waits` (graph lock).
+ * All of `now` belongs to the task itself. Other tasks touch: the door, `doing`, and `waits` (graph lock).
  * Tasks live in a slab: a late unpark finds a task, if not the same one, and parks may end for no reason. */
 #ifndef RN_CORE_TASK_H
 #define RN_CORE_TASK_H
@@ -57,7 +57,6 @@ typedef struct rn_task {
         rn_a32 thread_id;
         rn_ambient *now, base;
         rn_aptr doing, doing_at; /* an rn_doing that others may look at */
-        rn_a64 since;
         rn_waits waits;
         rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
         bool can_go;            /* deadlock.c, while it looks */
@@ -69,14 +68,20 @@ typedef struct rn_task {
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
         char code_name[32]; /* rein_code_name's answer */
-        rn_error_reserve reserves[RN_TASK_RESERVES];
+        rn_error_reserve *reserves;
+        unsigned reserve_count;
 } rn_task;
 
-/* For errors when there is no memory: of the ambient the task is in. The outermost ones have one each; they are in here
- * and not in the ambients, which would make every job by a quarter larger. */
+typedef struct rn_thread_task {
+        rn_task task;
+        rn_error_reserve reserves[RN_TASK_RESERVES];
+} rn_thread_task;
+
+/* For errors when there is no memory: of the ambient the task is in. The outermost ones have one each; they are the
+ * task's and not in the ambients, which would make every job by a quarter larger. */
 static inline rn_error_reserve *rn_task_reserve(rn_task *t)
 {
-        return &t->reserves[t->inline_depth < RN_TASK_RESERVES ? t->inline_depth : RN_TASK_RESERVES - 1];
+        return &t->reserves[t->inline_depth < t->reserve_count ? t->inline_depth : t->reserve_count - 1];
 }
 
 /* A thread that has no memory for a task, and could not open a scope for that reason: how many. Its word then is an odd
@@ -86,7 +91,8 @@ bool rn_canceled_without_task(void);
 
 rn_task *rn_self(void);    /* the running task; made at the first call of a thread; NULL: no memory */
 rn_task *rn_self_if(void); /* NULL when this thread has not called in */
-void rn_task_init(rn_task *t, const rn_backend *backend); /* a record of a slab of such tasks */
+/* A record of a slab of such tasks; the reserves are in it. */
+void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reserves, unsigned count);
 void rn_task_ends(rn_task *t);  /* what it holds is given back, but not the record; it is the running one */
 rn_task *rn_task_new(void);     /* for a thread about to be started */
 bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */

@@ -13,7 +13,7 @@ static void set_up(rn_world *w)
         rn_store32(&w->lock.word, 0);
         rn_store32(&w->graph.word, 0);
         rn_store32(&w->fd_lock.word, 0);
-        rn_slab_init(&w->tasks, sizeof(rn_task));
+        rn_slab_init(&w->tasks, sizeof(rn_thread_task));
         rn_slab_init(&w->scopes, sizeof(rn_scope));
         rn_slab_init(&w->groups, sizeof(rn_group));
         rn_slab_init(&w->hooks, sizeof(rn_hook));

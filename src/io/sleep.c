@@ -10,15 +10,16 @@ int rein_sleep(rein_time until)
         rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;
+        if (rn_canceled(self))
+                return REIN_ECANCELED;
+        if (self->backend->yield && (until.ns == REIN_NOWAIT.ns || until.ns <= rn_clock())) {
+                self->backend->yield(self);
+                return rn_canceled(self) ? REIN_ECANCELED : 0;
+        }
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_sleep", NULL});
         int rc;
-        bool waited = false;
         while ((rc = rn_wait_turn(self, until.ns)) == 0)
-                waited = true;
-        if (rc == REIN_ETIMEOUT && !waited && self->backend->yield) {
-                self->backend->yield(self);
-                rc = rn_canceled(self) ? REIN_ECANCELED : 0;
-        }
+                ;
         rn_task_doing_for_ever(self, was);
         return rc == REIN_ETIMEOUT ? 0 : rc;
 }

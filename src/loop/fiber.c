@@ -79,7 +79,7 @@ static rn_fiber *make(rn_loop *l)
                 rn_slab_give(slab(), f);
                 return NULL;
         }
-        rn_task_init(&f->task, &fiber_backend);
+        rn_task_init(&f->task, &fiber_backend, &f->reserve, 1);
         rn_store32(&f->task.thread_id, rn_thread_id());
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
@@ -107,6 +107,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         if (l->slow)
                 rn_future_ref(&w->future); /* it may end */
         l->current = f;
+        l->stretches++;
         rn_self_word_switch(&f->task);
         rn_coro_switch(&l->host, &f->coro, 0);
         only_in_its_process(l);
@@ -180,14 +181,12 @@ static void park(rn_task *self, int64_t until)
         rn_swap32(&self->door.word, EMPTY);
 }
 
-/* A permit that was there is used up: whoever parks next looks at his condition first. */
+/* Its door stays as it is: an unpark meanwhile leaves a permit, and queues nothing. */
 static void yield(rn_task *self)
 {
         rn_fiber *f = fiber(self);
-        rn_swap32(&self->door.word, ASLEEP);
-        wake_here(f->loop, f);
+        rn_list_push(&f->loop->ready, &f->ready);
         leave(f);
-        rn_swap32(&self->door.word, EMPTY);
 }
 
 static void unpark(rn_task *t)

@@ -12,7 +12,7 @@
 enum {
         READY_AT_ONCE = 64,  /* descriptors taken from the poller at a time */
         START_AT_ONCE = 256, /* jobs begun in a turn, at most */
-        LOOK_EVERY = 8,      /* turns without sleep between two looks at the descriptors */
+        LOOK_EVERY = 64,     /* stretches of coroutines between two looks at the descriptors */
         STACK = 64 * 1024,
         LEAST_STACK = 16 * 1024
 };
@@ -186,6 +186,7 @@ void rn_loop_look(rn_loop *l, int64_t until)
 {
         rn_ready found[READY_AT_ONCE];
         int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
+        l->stretches = 0;
         if (n == -EBADF || n == -EINVAL) { /* to go on would be to spin */
                 fprintf(stderr, "rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);
                 rn_abort();
@@ -223,7 +224,7 @@ static bool done(const rn_loop *l)
 void rn_loop_turn(rn_loop *l, int64_t until)
 {
         if (rn_loop_run_ready(l)) {
-                if (++l->rounds % LOOK_EVERY == 0)
+                if (l->stretches >= LOOK_EVERY)
                         rn_loop_look(l, 0);
                 return;
         }

@@ -43,6 +43,7 @@ typedef struct rn_fiber {
         int64_t at;
         rn_link by_fd; /* while it waits for a descriptor */
         int fd, events, got;
+        rn_error_reserve reserve; /* its job's; no job runs inside another here */
 } rn_fiber;
 
 enum { RN_LOOP_BUCKETS = 256 };
@@ -77,7 +78,7 @@ struct rn_loop {
         rn_heap timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
-        unsigned rounds;
+        unsigned stretches;   /* since it looked at the descriptors last */
         unsigned sleeps;      /* how often it may have slept; for tests */
         int64_t slow_told;    /* when, last */
         unsigned slow_untold; /* since then */

@@ -116,6 +116,12 @@ static inline int64_t rn_peek64(const rn_a64 *a)
         return atomic_load_explicit(&a->v, memory_order_relaxed);
 }
 
+/* Release, and no scheduling point: for words that others may look at late, and by which nobody decides anything. */
+static inline void rn_tellptr(rn_aptr *a, void *x)
+{
+        atomic_store_explicit(&a->v, x, memory_order_release);
+}
+
 static inline void rn_add32(rn_a32 *a, uint32_t x)
 {
         RN_POINT(RN_ACCESS_ADD, a);
