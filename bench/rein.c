@@ -515,6 +515,7 @@ int main(int argc, char **argv)
                 {"rtt_loop", rtt_loop},
                 {"wakeloop", wakeloop},
                 {"timer", timer},
+                {"timer_bare", timer_bare},
                 {"co_switch", co_switch},
                 {"co_create", co_create},
                 {"co_mem", co_mem},

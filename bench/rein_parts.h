@@ -14,6 +14,7 @@ int job_count(void *arg);
 void rtt_loop(int t, int producers);
 void wakeloop(int t, int producers);
 void timer(int t, int producers);
+void timer_bare(int t, int producers);
 void co_switch(int t, int producers);
 void co_create(int t, int producers);
 void co_mem(int t, int producers);

@@ -83,7 +83,7 @@ class Manifest:
         self.add("rein", rein, ["sync"], threads=("",))
         self.add("rein", rein, ["queue"], producers=(2, 4))
         self.add("rein", rein, ["rtt_loop", "wakeloop"], quick=True, one_cpu=True)
-        self.add("rein", rein, ["timer", "co_switch", "co_create"], quick=True)
+        self.add("rein", rein, ["timer", "timer_bare", "co_switch", "co_create"], quick=True)
         self.add("rein", rein, ["co_mem"], quick=True, env={"BN": "20000"})
         self.command("rein", True, peer="rein-cmd", REIN=find_rein(build))
         limits = self.exe("limits")

@@ -86,7 +86,7 @@ static rn_fiber *make(rn_loop *l)
         f->loop = l;
         f->work = NULL;
         f->ready = f->by_fd = (rn_link){0};
-        f->timer = (rn_heap_node){0};
+        f->timer = (rn_wheel_node){0};
         return f;
 }
 
@@ -170,13 +170,11 @@ static void park(rn_task *self, int64_t until)
         rn_loop *l = f->loop;
         uint32_t was = EMPTY;
         if (rn_cas32(&self->door.word, &was, ASLEEP)) {
-                if (until != RN_NEVER) {
-                        f->at = until;
-                        rn_heap_push(&l->timers, &f->timer);
-                }
+                if (until != RN_NEVER)
+                        rn_wheel_push(&l->timers, &f->timer, until);
                 leave(f);
-                if (f->timer.in)
-                        rn_heap_remove(&l->timers, &f->timer);
+                if (rn_wheel_in(&f->timer))
+                        rn_wheel_remove(&l->timers, &f->timer);
         }
         rn_swap32(&self->door.word, EMPTY);
 }
@@ -221,15 +219,10 @@ void rn_fibers_collect(rn_loop *l)
 
 /* ---- time ---- */
 
-int64_t rn_fibers_next_timer(const rn_loop *l)
-{
-        return l->timers.root ? RN_ITEM(l->timers.root, rn_fiber, timer)->at : RN_NEVER;
-}
-
 void rn_fibers_fire(rn_loop *l, int64_t now)
 {
-        while (l->timers.root && RN_ITEM(l->timers.root, rn_fiber, timer)->at <= now)
-                wake_here(l, RN_ITEM(rn_heap_pop(&l->timers), rn_fiber, timer));
+        for (rn_wheel_node *n; (n = rn_wheel_pop(&l->timers, now));)
+                wake_here(l, RN_ITEM(n, rn_fiber, timer));
 }
 
 /* ---- descriptors ---- */

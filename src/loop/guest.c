@@ -29,7 +29,7 @@ void rn_loop_rest(rn_loop *l)
                 rn_swap32(&l->asleep, 0);
                 rn_poller_ring(l->poller); /* the descriptor says so */
         }
-        rn_poller_alarm(l->poller, rn_fibers_next_timer(l));
+        rn_poller_alarm(l->poller, rn_wheel_next(&l->timers));
 }
 
 int rein_loop_fd(rein_executor *x)
@@ -41,7 +41,7 @@ int rein_loop_fd(rein_executor *x)
                 return rc;
         rc = rn_poller_fd(l->poller);
         if (rc >= 0)
-                rn_poller_alarm(l->poller, rn_fibers_next_timer(l));
+                rn_poller_alarm(l->poller, rn_wheel_next(&l->timers));
         return rc;
 }
 

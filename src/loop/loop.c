@@ -206,7 +206,7 @@ bool rn_loop_run_ready(rn_loop *l)
 {
         rn_fibers_collect(l);
         bool any = start_jobs(l);
-        if (l->timers.root)
+        if (l->timers.count)
                 rn_fibers_fire(l, rn_clock());
         rn_link now;
         rn_list_init(&now);
@@ -228,7 +228,7 @@ void rn_loop_turn(rn_loop *l, int64_t until)
                         rn_loop_look(l, 0);
                 return;
         }
-        int64_t timer = rn_fibers_next_timer(l);
+        int64_t timer = rn_wheel_next(&l->timers);
         l->sleeps++;
         rn_swap32(&l->asleep, 1);
         bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (rn_load32(&l->closing) && done(l));
@@ -361,11 +361,6 @@ static const rn_executor_kind loop_kind = {
         .freed = freed,
 };
 
-static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
-{
-        return RN_ITEM(a, rn_fiber, timer)->at < RN_ITEM(b, rn_fiber, timer)->at;
-}
-
 static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
 {
         rn_loop *l = rn_alloc(sizeof *l);
@@ -389,7 +384,7 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         rn_list_init(&l->idle);
         for (size_t i = 0; i < RN_LOOP_BUCKETS; i++)
                 rn_list_init(&l->waiters[i]);
-        l->timers.before = sooner;
+        rn_wheel_init(&l->timers);
         return l;
 }
 

@@ -28,6 +28,7 @@
 
 #include "core/executor.h"
 #include "core/task.h"
+#include "core/wheel.h"
 #include "coro/coro.h"
 
 typedef struct rn_loop rn_loop;
@@ -39,8 +40,7 @@ typedef struct rn_fiber {
         rein_work *work; /* NULL: idle */
         rn_aptr next;    /* in the mail */
         rn_link ready;   /* among the ready, or the idle */
-        rn_heap_node timer;
-        int64_t at;
+        rn_wheel_node timer;
         rn_link by_fd; /* while it waits for a descriptor */
         int fd, events, got;
         rn_error_reserve reserve; /* its job's; no job runs inside another here */
@@ -75,7 +75,7 @@ struct rn_loop {
         void *fault_stack; /* made for that thread */
         rn_link ready, idle;
         size_t idle_count;
-        rn_heap timers;
+        rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
         unsigned stretches;   /* since it looked at the descriptors last */
@@ -105,7 +105,6 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f); /* until it parks or has ended */
 void rn_fibers_collect(rn_loop *l);            /* the mail becomes ready */
 void rn_fibers_fire(rn_loop *l, int64_t now);  /* whose time has come becomes ready */
 void rn_fibers_told(rn_loop *l, int fd, int events);
-int64_t rn_fibers_next_timer(const rn_loop *l);
 void rn_fibers_free_idle(rn_loop *l);
 
 /* run.c */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/wheel.h"
+
+enum { TICK = 16, DIGIT = 6, IN_HEAP = 1, IN_SLOTS = 2, FEW = 8 };
+
+static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
+{
+        return RN_ITEM(a, rn_wheel_node, heap)->at < RN_ITEM(b, rn_wheel_node, heap)->at;
+}
+
+void rn_wheel_init(rn_wheel *w)
+{
+        w->cursor = 0;
+        w->count = 0;
+        w->heap = (rn_heap){.before = sooner};
+        for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
+                w->filled[k] = 0;
+                for (unsigned s = 0; s < RN_WHEEL_SLOTS; s++)
+                        rn_list_init(&w->slots[k][s]);
+        }
+}
+
+static unsigned digit(int64_t tick, unsigned level)
+{
+        return (unsigned)(tick >> (DIGIT * level)) % RN_WHEEL_SLOTS;
+}
+
+static void place(rn_wheel *w, rn_wheel_node *n)
+{
+        const int64_t tick = n->at < 0 ? 0 : n->at >> TICK;
+        if (tick <= w->cursor) {
+                n->place = IN_HEAP;
+                rn_heap_push(&w->heap, &n->heap);
+                return;
+        }
+        const unsigned highest = 63 - (unsigned)__builtin_clzll((uint64_t)(tick ^ w->cursor));
+        const unsigned level = highest / DIGIT, slot = digit(tick, level);
+        n->place = (uint16_t)(IN_SLOTS + level * RN_WHEEL_SLOTS + slot);
+        n->link = (rn_link){0};
+        rn_list_push(&w->slots[level][slot], &n->link);
+        w->filled[level] |= UINT64_C(1) << slot;
+}
+
+void rn_wheel_push(rn_wheel *w, rn_wheel_node *n, int64_t at)
+{
+        n->at = at;
+        w->count++;
+        place(w, n);
+}
+
+void rn_wheel_remove(rn_wheel *w, rn_wheel_node *n)
+{
+        if (n->place == IN_HEAP) {
+                rn_heap_remove(&w->heap, &n->heap);
+        } else {
+                const unsigned which = (unsigned)n->place - IN_SLOTS;
+                const unsigned level = which / RN_WHEEL_SLOTS, slot = which % RN_WHEEL_SLOTS;
+                rn_list_remove(&n->link);
+                if (rn_list_empty(&w->slots[level][slot]))
+                        w->filled[level] &= ~(UINT64_C(1) << slot);
+        }
+        n->place = 0;
+        w->count--;
+}
+
+/* ---- the soonest slot ---- */
+
+typedef struct soonest {
+        unsigned level, slot;
+        int64_t tick; /* the slot begins with it */
+} soonest;
+
+static bool find(const rn_wheel *w, soonest *s)
+{
+        for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
+                if (!w->filled[k])
+                        continue;
+                const unsigned slot = (unsigned)__builtin_ctzll(w->filled[k]);
+                const int64_t above = w->cursor >> (DIGIT * k) >> DIGIT; /* the digits that it shares with the cursor */
+                *s = (soonest){k, slot, (above << DIGIT | (int64_t)slot) << (DIGIT * k)};
+                return true;
+        }
+        return false;
+}
+
+/* The cursor goes to the slot's beginning. */
+static void go_to(rn_wheel *w, const soonest *s)
+{
+        rn_link here, *l;
+        rn_list_init(&here);
+        rn_list_move(&here, &w->slots[s->level][s->slot]);
+        w->filled[s->level] &= ~(UINT64_C(1) << s->slot);
+        w->cursor = s->tick;
+        while ((l = rn_list_pop(&here)))
+                place(w, RN_ITEM(l, rn_wheel_node, link));
+}
+
+rn_wheel_node *rn_wheel_pop(rn_wheel *w, int64_t now)
+{
+        soonest s;
+        while (!w->heap.root && find(w, &s) && s.tick << TICK <= now)
+                go_to(w, &s);
+        rn_wheel_node *n = w->heap.root ? RN_ITEM(w->heap.root, rn_wheel_node, heap) : NULL;
+        if (!n || n->at > now)
+                return NULL;
+        rn_wheel_remove(w, n);
+        return n;
+}
+
+int64_t rn_wheel_next(rn_wheel *w)
+{
+        soonest s;
+        if (!w->heap.root) {
+                if (!find(w, &s))
+                        return INT64_MAX;
+                if (s.level == 0)
+                        go_to(w, &s);
+        }
+        if (w->heap.root)
+                return RN_ITEM(w->heap.root, rn_wheel_node, heap)->at;
+        int64_t first = INT64_MAX;
+        unsigned seen = 0;
+        RN_LIST_EACH(l, &w->slots[s.level][s.slot]) {
+                const rn_wheel_node *n = RN_ITEM(l, rn_wheel_node, link);
+                if (++seen > FEW)
+                        return s.tick << TICK;
+                first = n->at < first ? n->at : first;
+        }
+        return first;
+}
