@@ -26,21 +26,20 @@
 
 /* ---- stacks ---- */
 
-/* size bytes from low on, and below them 64 KiB that fault (at least one page; a larger frame is caught because the
- * library is built with -fstack-clash-protection; a user's frame of more than 64 KiB without it is not). */
+/* size bytes from low on, and below them RN_GUARD that fault: a frame up to so large is caught whatever compiled it, a
+ * larger one when its code was built with -fstack-clash-protection, as the library is. */
 typedef struct rn_stack {
         char *low;
-        size_t size;     /* as asked for, rounded up to whole pages */
-        bool painted;    /* rn_stack_deepest knows */
-        unsigned marker; /* valgrind's name for it */
+        size_t size; /* at least what was asked for: a power of two */
+        struct rn_arena *arena;
+        bool painted; /* rn_stack_deepest knows */
 } rn_stack;
 
-/* Take one from the cache, or map one. The cache holds a few that have been in use, so that a page is not fetched and
- * cleared again; they differ from new ones in nothing but what lies in them. Returns 0, -ENOMEM. Any thread. Asks no
- * rn_choose: the simulator itself makes stacks. */
+/* Take one that was given back, or a new one (arena.h). They differ in nothing but what lies in them. Returns 0, -ENOMEM.
+ * Any thread. Asks no rn_choose: the simulator itself makes stacks. */
 int rn_stack_make(rn_stack *s, size_t size);
 
-/* Into the cache, or unmapped when that is full. Nothing runs on it, and it is never read again. Any thread. */
+/* Give it back. Nothing runs on it, and it is never read again. Any thread. */
 void rn_stack_free(rn_stack *s);
 
 /* From now on rn_stack_make fills (on) or leaves alone what it makes. Filling touches every page. Any thread. */

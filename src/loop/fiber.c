@@ -8,7 +8,7 @@
 #include "loop/loop.h"
 
 enum { EMPTY, PERMIT, ASLEEP };
-enum { MOST_IDLE = 64 };
+enum { MOST_IDLE = 64, IDLE_BYTES = 4 << 20 };
 
 static const rn_backend fiber_backend;
 
@@ -121,7 +121,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         }
         if (f->work)
                 return;
-        if (l->idle_count < MOST_IDLE) {
+        if (l->idle_count < l->most_idle) {
                 rn_list_push_front(&l->idle, &f->ready);
                 l->idle_count++;
         } else {
@@ -145,6 +145,13 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
         rn_add32(&l->busy, 1);
         rn_fiber_resume(l, f);
         return true;
+}
+
+/* Their stacks keep all the memory they ever had: those of the large sizes are fewer. */
+size_t rn_fibers_most_idle(size_t stack_size)
+{
+        const size_t most = IDLE_BYTES / stack_size;
+        return most > MOST_IDLE ? MOST_IDLE : most;
 }
 
 void rn_fibers_free_idle(rn_loop *l)

@@ -381,6 +381,7 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
                 return NULL;
         }
         l->stack_size = o->stack_size ? o->stack_size : STACK;
+        l->most_idle = rn_fibers_most_idle(l->stack_size);
         l->slow = o->slow_ns;
         l->tell_overflow = o->tell_overflow;
         l->offload = o->offload;

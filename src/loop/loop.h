@@ -74,7 +74,7 @@ struct rn_loop {
         uint32_t thread_generation;
         void *fault_stack; /* made for that thread */
         rn_link ready, idle;
-        size_t idle_count;
+        size_t idle_count, most_idle;
         rn_heap timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
@@ -107,6 +107,7 @@ void rn_fibers_fire(rn_loop *l, int64_t now);  /* whose time has come becomes re
 void rn_fibers_told(rn_loop *l, int fd, int events);
 int64_t rn_fibers_next_timer(const rn_loop *l);
 void rn_fibers_free_idle(rn_loop *l);
+size_t rn_fibers_most_idle(size_t stack_size);
 
 /* run.c */
 int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *arg);
