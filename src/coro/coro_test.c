@@ -532,7 +532,8 @@ static void test_a_stack_given_back_is_taken_again(void **state)
 static void test_stacks_of_every_size(void **state)
 {
         (void)state;
-        for (size_t size = 1; size <= (size_t)1 << 30; size *= 2) {
+        const size_t most = RUNNING_ON_VALGRIND ? 1 << 20 : 1 << 30; /* it dumps all of it when a child crashes */
+        for (size_t size = 1; size <= most; size *= 2) {
                 rn_stack s[3];
                 for (int i = 0; i < 3; i++) {
                         assert_int_equal(rn_stack_make(&s[i], size + (size_t)i), 0);
