@@ -29,6 +29,8 @@ int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char 
                 *what = "limit_ns is negative: use REIN_SPAN for a computed limit";
         else if (to->unheeded == REIN_ABANDON_IT && !owned)
                 *what = "a job that may be abandoned needs arg_size, release or no arg: its thread may outlive yours";
+        else if (to->stack_size && to->stack_size < RN_LEAST_STACK)
+                *what = "stack_size is less than 16 KiB; 0 is the executor's";
         else if (to->share && !owned)
                 *what = "a shared job needs arg_size, release or no arg: the run may outlive this caller";
         else
@@ -72,6 +74,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         w->unheeded = job->unheeded;
         w->on_worker = job->on_worker;
         w->background = job->background;
+        w->stack_size = job->stack_size;
         if (job->name)
                 rn_text_copy(w->name, sizeof w->name, job->name);
         if (share)

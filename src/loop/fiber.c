@@ -70,12 +70,12 @@ static rn_slab *slab(void)
         return &w->fibers;
 }
 
-static rn_fiber *make(rn_loop *l)
+static rn_fiber *make(rn_loop *l, size_t stack)
 {
         rn_fiber *f = rn_slab_take(slab());
         if (!f)
                 return NULL;
-        if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, l->stack_size, fiber_main, f) < 0) {
+        if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, stack, fiber_main, f) < 0) {
                 rn_slab_give(slab(), f);
                 return NULL;
         }
@@ -85,6 +85,7 @@ static rn_fiber *make(rn_loop *l)
         f->task.stack_size = f->coro.stack.size;
         f->loop = l;
         f->work = NULL;
+        f->larger = stack > l->stack_size;
         f->ready = f->by_fd = (rn_link){0};
         f->timer = (rn_heap_node){0};
         return f;
@@ -121,7 +122,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         }
         if (f->work)
                 return;
-        if (l->idle_count < l->most_idle) {
+        if (!f->larger && l->idle_count < l->most_idle) {
                 rn_list_push_front(&l->idle, &f->ready);
                 l->idle_count++;
         } else {
@@ -136,8 +137,9 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 
 bool rn_fiber_run(rn_loop *l, rein_work *w)
 {
-        rn_link *idle = rn_list_pop(&l->idle);
-        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l);
+        const bool larger = w->stack_size > l->stack_size;
+        rn_link *idle = larger ? NULL : rn_list_pop(&l->idle);
+        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l, larger ? w->stack_size : l->stack_size);
         if (!f)
                 return false;
         l->idle_count -= idle != NULL;

@@ -733,6 +733,62 @@ static int deep_enough(void *arg)
         return sink(NULL, 1000) < 0;
 }
 
+static size_t stack_here(void)
+{
+        return rn_fiber_of(rn_self())->coro.stack.size;
+}
+
+static int note_stack(void *size)
+{
+        *(size_t *)size = stack_here();
+        return 0;
+}
+
+/* The deep one's stack is its own: who comes after it has what the loop gives. */
+static int some_are_deep(void *arg)
+{
+        (void)arg;
+        size_t mine = stack_here(), deep = 0, later[2] = {0}, small = 0;
+        rein_group g;
+        rein_group_open(&g, NULL);
+        for (int i = 0; i < 3; i++) {
+                rein_spawn(&g, NULL, deep_enough, NULL, REIN_JOB(.stack_size = 4 << 20));
+                rein_spawn(&g, NULL, note_stack, &deep, REIN_JOB(.stack_size = 1 << 20));
+                rein_spawn(&g, NULL, note_stack, &later[0], NULL);
+                rein_spawn(&g, NULL, note_stack, &later[1], NULL);
+                rein_spawn(&g, NULL, note_stack, &small, REIN_JOB(.stack_size = 16 << 10));
+                NEED(rein_group_join(&g, REIN_NEVER) == 0);
+                NEED(mine == 64 << 10 && deep == 1 << 20 && small == mine);
+                NEED(later[0] == mine && later[1] == mine);
+        }
+        return rein_group_close(&g, 0);
+}
+
+static void test_a_job_that_needs_a_larger_stack_has_one(void **state)
+{
+        (void)state;
+        passes(some_are_deep, NULL);
+}
+
+static int too_large(void *unused)
+{
+        (void)unused;
+        rein_executor *here = rn_self()->now->work->executor;
+        rein_future *f = rein_submit(here, job_seven, NULL, REIN_JOB(.stack_size = (size_t)1 << 60));
+        NEED(rein_await(f, NULL, REIN_NEVER) < 0 && rein_code(f) == -ENOMEM);
+        rein_drop(f);
+        f = rein_submit(here, job_seven, NULL, NULL);
+        NEED(rein_await(f, NULL, REIN_NEVER) == 0 && rein_code(f) == 7);
+        rein_drop(f);
+        return 0;
+}
+
+static void test_a_stack_larger_than_memory_is_an_error_of_that_job(void **state)
+{
+        (void)state;
+        passes(too_large, NULL);
+}
+
 static void test_the_stack_has_the_size_that_was_asked_for(void **state)
 {
         (void)state;
@@ -839,6 +895,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_when_stacks_run_out_a_coroutine_fails_cleanly_and_later_ones_run),
                 cmocka_unit_test(test_an_overflow_is_death_by_sigsegv_and_names_the_coroutine_if_asked),
                 cmocka_unit_test(test_the_stack_has_the_size_that_was_asked_for),
+                cmocka_unit_test(test_a_job_that_needs_a_larger_stack_has_one),
+                cmocka_unit_test(test_a_stack_larger_than_memory_is_an_error_of_that_job),
                 cmocka_unit_test(test_retries_and_waits_for_several_work_inside),
                 cmocka_unit_test(test_errno_and_the_trail_are_each_coroutines_own),
         };

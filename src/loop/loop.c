@@ -13,8 +13,7 @@ enum {
         READY_AT_ONCE = 64,  /* descriptors taken from the poller at a time */
         START_AT_ONCE = 256, /* jobs begun in a turn, at most */
         LOOK_EVERY = 64,     /* stretches of coroutines between two looks at the descriptors */
-        STACK = 64 * 1024,
-        LEAST_STACK = 16 * 1024
+        STACK = 64 * 1024
 };
 
 static const rn_executor_kind loop_kind;
@@ -421,7 +420,7 @@ static int check(const rein_loop_opts *o, const char **what)
 {
         if (o->grace_ns < 0 || o->slow_ns < 0)
                 *what = "grace_ns and slow_ns must not be negative; 0 is the default";
-        else if (o->stack_size && o->stack_size < LEAST_STACK)
+        else if (o->stack_size && o->stack_size < RN_LEAST_STACK)
                 *what = "stack_size is less than 16 KiB; 0 is the default";
         else
                 return 0;
