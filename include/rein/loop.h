@@ -5,7 +5,9 @@
  * by itself. One that is cancelled before it starts never runs.
  *
  * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
- * (rein_to_thread, rein_on). A coroutine must not switch inside a C++ catch block, and not end by an exception. */
+ * (rein_to_thread, rein_on). C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
+ * its stack, in a program that is linked with the C++ runtime (not when only a library opened later is). An exception that
+ * it does not catch ends the program, after a line on stderr that names its job (x86-64 and aarch64). */
 #ifndef REIN_LOOP_H
 #define REIN_LOOP_H
 

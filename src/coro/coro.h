@@ -13,11 +13,11 @@
  * alone with it.
  *
  * Kept across a switch: the registers the ABI calls callee-saved, the floating-point control words (x86-64: mxcsr and
- * the x87 control word; aarch64: fpcr), errno. Not kept: the signal mask, other thread-local words, floating-point
+ * the x87 control word; aarch64: fpcr), errno, and in a program linked with a C++ runtime the exceptions that are being
+ * handled (__cxa_get_globals, two words), so that a catch block and a destructor may switch. Not kept: the signal mask, other thread-local words, floating-point
  * status. REIN_UCONTEXT is the portable way and makes system calls: it keeps the signal mask besides.
  *
- * A C++ exception that is being handled belongs to the thread (__cxa_get_globals, two words): coroutines must not
- * switch inside a catch block. Who wants to allow that swaps the two words into rn_coro.cxx. */
+ * An exception that nobody catches ends the program, as it does in a thread; rn_coro_on_throw says whose it was. */
 #ifndef RN_CORO_H
 #define RN_CORO_H
 
@@ -67,7 +67,8 @@ typedef struct rn_coro {
         void *fake;
         void *fiber;
 
-        void *cxx[2]; /* room for the exception globals, not used yet */
+        void **catching; /* where its thread has the exception globals; NULL: there is no C++ */
+        void *caught[2]; /* stopped: what was in them */
 } rn_coro;
 
 /* Flags of rn_coro_switch and rn_coro_leave. */
@@ -76,6 +77,10 @@ enum {
          * where coroutines stand for threads (the simulator), wrong where they take turns (the loop). */
         RN_CORO_NO_SYNC = 1
 };
+
+/* From now on `tell` is called when an exception is thrown that no frame of the running coroutine will catch. The C++
+ * runtime ends the program after it. Not with REIN_UCONTEXT. */
+void rn_coro_on_throw(void (*tell)(void));
 
 /* c becomes the code that calls this, on its thread's own stack. Nothing to free. */
 void rn_coro_of_thread(rn_coro *c);

@@ -390,6 +390,7 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         for (size_t i = 0; i < RN_LOOP_BUCKETS; i++)
                 rn_list_init(&l->waiters[i]);
         l->timers.before = sooner;
+        rn_loop_watch_throws();
         return l;
 }
 

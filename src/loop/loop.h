@@ -116,6 +116,7 @@ int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *a
 /* watch.c: [owner] */
 void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span);
 int rn_loop_watch_faults(rn_loop *l); /* on its thread */
+void rn_loop_watch_throws(void);
 void rn_loop_unwatch_faults(rn_loop *l);
 
 #endif

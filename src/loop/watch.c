@@ -49,6 +49,22 @@ static size_t explain(const void *address, char *text, size_t n)
         return used;
 }
 
+/* On the thread and stack of who threw; the C++ runtime ends the program after it. */
+static void tell_of_throw(void)
+{
+        const rn_fiber *f = rn_fiber_of(rn_self_if());
+        char who[RN_NAME_TEXT * 2 + 32];
+        if (!f || !f->work)
+                return;
+        rn_work_describe(f->work, who, sizeof who);
+        fprintf(stderr, "rein: an exception that nobody catches leaves %s: what a job throws, it must catch\n", who);
+}
+
+void rn_loop_watch_throws(void)
+{
+        rn_coro_on_throw(tell_of_throw);
+}
+
 int rn_loop_watch_faults(rn_loop *l)
 {
         if (!l->tell_overflow || rn_virtual())
