@@ -29,6 +29,9 @@ typedef struct rein_loop_opts {
                                    good value, the default is not to look */
         bool tell_overflow; /* a coroutine whose stack overflows is named on stderr before the program dies of it.
                                    Handles SIGSEGV and SIGBUS of the whole process, once they happen as before */
+        bool tell_stacks;   /* when it is freed, a line for each function on stderr: how much of its stack the deepest of
+                                   its runs has written, to choose a stack_size by. For trying out: all of each stack is
+                                   touched then, and looked at after each job */
         uint64_t reserved[4];
 } rein_loop_opts;
 #define REIN_LOOP(...) REIN_OPTS(rein_loop_opts, __VA_ARGS__)

@@ -42,15 +42,13 @@ int rn_stack_make(rn_stack *s, size_t size);
 /* Give it back. Nothing runs on it, and it is never read again. Any thread. */
 void rn_stack_free(rn_stack *s);
 
-/* From now on rn_stack_make fills (on) or leaves alone what it makes. Filling touches every page. Any thread. */
-void rn_stack_paint(bool on);
+/* Begin to measure (anew): fill what is not in use, which touches every page the first time. from_it: called by the code
+ * that runs on it; else nothing runs on it: before rn_coro_remake, never after. */
+void rn_stack_paint(rn_stack *s, bool from_it);
 
-/* The most bytes that were ever in use since s was made or repainted; 0 when it is not painted. What was reserved but
+/* The most bytes that were ever in use since s was painted; 0 when it was not. What was reserved but
  * never written does not count. Also while a coroutine is stopped on it. */
 size_t rn_stack_deepest(const rn_stack *s);
-
-/* Begin to measure anew. Nothing runs on it: before rn_coro_remake, never after. Nothing when it is not painted. */
-void rn_stack_repaint(rn_stack *s);
 
 /* ---- coroutines ---- */
 

@@ -708,9 +708,9 @@ static void test_the_deepest_byte_is_found(void **state)
         (void)state;
         enum { MORE = 16 << 10 }; /* what is used besides: frames of the sanitizers, a ucontext */
         player p = {.rounds = 100000};
-        rn_stack_paint(true);
         assert_int_equal(rn_coro_make(&p.coro, STACK, fill_some, &p), 0);
-        rn_stack_paint(false);
+        rn_stack_paint(&p.coro.stack, false);
+        rn_coro_remake(&p.coro, fill_some, &p);
         assert_true(rn_stack_deepest(&p.coro.stack) < MORE);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
@@ -719,7 +719,7 @@ static void test_the_deepest_byte_is_found(void **state)
         rn_coro_remake(&p.coro, fill_some, &p);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
-        rn_stack_repaint(&p.coro.stack);
+        rn_stack_paint(&p.coro.stack, false);
         rn_coro_remake(&p.coro, fill_some, &p);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 50000, 50000 + MORE);
@@ -729,6 +729,36 @@ static void test_the_deepest_byte_is_found(void **state)
         rn_coro_switch(&home, &p.coro, 0);
         assert_int_equal(rn_stack_deepest(&p.coro.stack), 0);
         rn_coro_free(&p.coro);
+}
+
+typedef struct depths {
+        rn_coro coro;
+        size_t depth[3];
+} depths;
+
+static void measure_oneself(void *arg)
+{
+        static const size_t n[] = {90000, 30000, 60000};
+        depths *d = arg;
+        for (int i = 0; i < 3; i++) {
+                rn_stack_paint(&d->coro.stack, true);
+                fill(n[i]);
+                d->depth[i] = rn_stack_deepest(&d->coro.stack);
+        }
+        rn_coro_leave(&d->coro, &home, 0);
+}
+
+static void test_a_coroutine_measures_one_call_after_the_other(void **state)
+{
+        (void)state;
+        enum { MORE = 16 << 10 };
+        depths d = {.depth = {0}};
+        assert_int_equal(rn_coro_make(&d.coro, STACK, measure_oneself, &d), 0);
+        rn_coro_switch(&home, &d.coro, 0);
+        assert_in_range(d.depth[0], 90000, 90000 + MORE);
+        assert_in_range(d.depth[1], 30000, 30000 + MORE);
+        assert_in_range(d.depth[2], 60000, 60000 + MORE);
+        rn_coro_free(&d.coro);
 }
 
 /* ---- overflow ---- */
@@ -1056,6 +1086,7 @@ int main(void)
                 cmocka_unit_test(test_at_the_limit_of_maps_a_stack_fails_and_later_ones_work),
                 cmocka_unit_test(test_a_stack_that_cannot_be_had),
                 cmocka_unit_test(test_the_deepest_byte_is_found),
+                cmocka_unit_test(test_a_coroutine_measures_one_call_after_the_other),
                 cmocka_unit_test(test_an_overflow_is_a_fault_in_the_guard),
                 cmocka_unit_test(test_a_forked_child_has_the_guards_too),
                 cmocka_unit_test(test_a_forked_child_makes_stacks_of_its_own),

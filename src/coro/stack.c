@@ -15,14 +15,11 @@
 #if __has_include(<valgrind/memcheck.h>)
 #include <valgrind/memcheck.h>
 #else
-#define VALGRIND_DISABLE_ERROR_REPORTING          ((void)0)
-#define VALGRIND_ENABLE_ERROR_REPORTING           ((void)0)
-#define VALGRIND_MAKE_MEM_UNDEFINED(where, bytes) ((void)0)
+#define VALGRIND_DISABLE_ERROR_REPORTING ((void)0)
+#define VALGRIND_ENABLE_ERROR_REPORTING  ((void)0)
 #endif
 
 enum { PAINT = 0xfe };
-
-static rn_a32 painting;
 
 /* ---- the high-water mark ---- */
 
@@ -43,20 +40,21 @@ UNWATCHED static size_t first_written(const rn_stack *s)
         return i * sizeof *words;
 }
 
-UNWATCHED static void paint(rn_stack *s, size_t from)
+/* Its own frame and the red zone below it are spared when it runs on s. */
+UNWATCHED void rn_stack_paint(rn_stack *s, bool from_it)
 {
+        enum { MARGIN = 512 };
+        size_t from = s->painted ? first_written(s) : 0;
+        size_t to = from_it ? (size_t)((const char *)__builtin_frame_address(0) - s->low) - MARGIN : s->size;
+        s->painted = true;
         uint64_t untouched;
         memset(&untouched, PAINT, sizeof untouched);
         /* volatile, or it becomes a memset, which is watched */
         volatile uint64_t *words = (volatile uint64_t *)(void *)s->low;
-        VALGRIND_MAKE_MEM_UNDEFINED(s->low + from, s->size - from);
-        for (size_t i = from / sizeof *words; i < s->size / sizeof *words; i++)
+        VALGRIND_DISABLE_ERROR_REPORTING;
+        for (size_t i = from / sizeof *words; i < to / sizeof *words; i++)
                 words[i] = untouched;
-}
-
-void rn_stack_paint(bool on)
-{
-        rn_store32(&painting, on);
+        VALGRIND_ENABLE_ERROR_REPORTING;
 }
 
 size_t rn_stack_deepest(const rn_stack *s)
@@ -64,22 +62,14 @@ size_t rn_stack_deepest(const rn_stack *s)
         return s->painted ? s->size - first_written(s) : 0;
 }
 
-void rn_stack_repaint(rn_stack *s)
-{
-        if (s->painted)
-                paint(s, first_written(s));
-}
-
 /* ---- make and free ---- */
 
 int rn_stack_make(rn_stack *s, size_t size)
 {
-        rn_stack got = {.painted = rn_load32(&painting) != 0};
+        rn_stack got = {0};
         int rc = rn_arena_take(size, &got.low, &got.size, &got.arena);
         if (rc < 0)
                 return rc;
-        if (got.painted)
-                paint(&got, 0);
         *s = got;
         return 0;
 }

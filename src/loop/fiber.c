@@ -36,14 +36,32 @@ static void leave(rn_fiber *f)
         rn_coro_switch(&f->coro, &f->loop->host, 0);
 }
 
+static void run(rein_work *w)
+{
+        if (rn_work_claim(w))
+                rn_work_run_claimed(w);
+        else
+                rn_future_unref(&w->future); /* the run's: it was cancelled before it began */
+}
+
+static void run_measured(rn_fiber *f)
+{
+        rein_work *w = f->work;
+        rn_future_ref(&w->future); /* it may end */
+        rn_stack_paint(&f->coro.stack, true);
+        run(w);
+        rn_loop_note_depth(f->loop, w, &f->coro.stack);
+        rn_future_unref(&w->future);
+}
+
 static void fiber_main(void *arg)
 {
         rn_fiber *f = arg;
         for (;;) {
-                if (rn_work_claim(f->work))
-                        rn_work_run_claimed(f->work);
+                if (f->loop->depths)
+                        run_measured(f);
                 else
-                        rn_future_unref(&f->work->future); /* the run's: it was cancelled before it began */
+                        run(f->work);
                 f->work = NULL;
                 leave(f);
         }

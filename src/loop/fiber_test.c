@@ -681,6 +681,77 @@ static void test_when_stacks_run_out_a_coroutine_fails_cleanly_and_later_ones_ru
         assert_int_equal(program_run("too-many", NULL, 0), 0);
 }
 
+/* ---- how deep they go ---- */
+
+static int sink(volatile char *above, int depth);
+
+static int dive(void *depth)
+{
+        return sink(NULL, *(int *)depth) < 0;
+}
+
+static int dive_elsewhere(void *depth)
+{
+        rein_sleep(REIN_NOWAIT);
+        return dive(depth);
+}
+
+static int dive_several(void *arg)
+{
+        (void)arg;
+        rein_group g;
+        rein_group_open(&g, NULL);
+        for (int i = 10; i <= 50; i += 20) {
+                int less = i / 5;
+                rein_spawn(&g, NULL, dive, REIN_COPY(i, .name = i == 50 ? "deepest" : "less deep"));
+                rein_spawn(&g, NULL, dive_elsewhere, REIN_COPY(less));
+        }
+        return rein_group_close(&g, 0);
+}
+
+static int program_depths(void)
+{
+        rein_executor *loop = rein_loop_new(REIN_LOOP(.name = "sea", .tell_stacks = true, .stack_size = 256 << 10));
+        rein_future *f = rein_submit(loop, dive_several, NULL, REIN_JOB(.name = "captain"));
+        int rc = rein_await(f, NULL, REIN_NEVER);
+        rein_drop(f);
+        rein_executor_free(loop);
+        return rc != 0;
+}
+
+static void test_a_loop_tells_how_deep_each_function_went(void **state)
+{
+        (void)state;
+        char said[1024];
+        assert_int_equal(program_run("depths", said, sizeof said), 0);
+        const char *head = "rein: stacks in the loop 'sea': bytes written at most, of how many, in how many runs\n";
+        assert_memory_equal(said, head, strlen(head));
+        size_t bytes[3], sizes[3];
+        unsigned long runs[3];
+        char who[3][96];
+        const char *line = said + strlen(head);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(sscanf(line, "rein: %zu of %zu, %lu runs: job %95[^\n]", &bytes[i], &sizes[i],
+                                        &runs[i], who[i]),
+                                 4);
+                assert_int_equal(sizes[i], 256 << 10);
+                assert_true(i == 0 || bytes[i] <= bytes[i - 1]);
+                line = strchr(line, '\n') + 1;
+        }
+        assert_string_equal(line, "");       /* a line for each function */
+#if !defined REIN_ASAN && !defined REIN_TSAN /* whose frames lie elsewhere, or are larger */
+        assert_in_range(bytes[0], 50 * 512, 50 * 1024);
+        assert_string_equal(who[0], "'deepest'");
+        assert_int_equal(runs[0], 3);
+        int captain = strcmp(who[1], "'captain'") == 0 ? 1 : 2;
+        assert_string_equal(who[captain], "'captain'");
+        assert_int_equal(runs[captain], 1);
+        assert_int_equal(runs[3 - captain], 3);
+        assert_memory_equal(who[3 - captain], "of fiber_test.c:", 16);
+        assert_in_range(bytes[3 - captain], 10 * 512, 10 * 1024 + 4096);
+#endif
+}
+
 /* ---- a stack that is too small ---- */
 
 static int sink(volatile char *above, int depth)
@@ -873,6 +944,7 @@ int main(int argc, char **argv)
 {
         static const program programs[] = {{"too-many", program_too_many},
                                            {"overflow", program_overflow},
+                                           {"depths", program_depths},
                                            {"overflow-untold", program_overflow_untold}};
         if (argc > 1)
                 return program_main(programs, COUNT(programs), argc, argv);
@@ -894,6 +966,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_hundred_thousand_coroutines_are_parked_at_once),
                 cmocka_unit_test(test_when_stacks_run_out_a_coroutine_fails_cleanly_and_later_ones_run),
                 cmocka_unit_test(test_an_overflow_is_death_by_sigsegv_and_names_the_coroutine_if_asked),
+                cmocka_unit_test(test_a_loop_tells_how_deep_each_function_went),
                 cmocka_unit_test(test_the_stack_has_the_size_that_was_asked_for),
                 cmocka_unit_test(test_a_job_that_needs_a_larger_stack_has_one),
                 cmocka_unit_test(test_a_stack_larger_than_memory_is_an_error_of_that_job),

@@ -313,7 +313,9 @@ static void destroy(rein_executor *x)
         for (unsigned round = 0; rn_load32(&l->posters); round++)
                 rn_pause(round);
         rn_fibers_free_idle(l);
+        rn_loop_tell_depths(l); /* it was freed by one of its own jobs */
         rn_poller_free(l->poller);
+        rn_free(l->depths);
         rn_free(l);
 }
 
@@ -343,6 +345,8 @@ static void freed(rein_executor *x)
         l->offload = NULL;
         if (l->hosted && rn_loop_here(l))
                 rn_loop_unwatch_faults(l);
+        if (rn_load32(&l->busy) == 0)
+                rn_loop_tell_depths(l);
 }
 
 static const rn_executor_kind loop_kind = {
@@ -365,6 +369,14 @@ static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
         return RN_ITEM(a, rn_fiber, timer)->at < RN_ITEM(b, rn_fiber, timer)->at;
 }
 
+static void undo(rn_loop *l)
+{
+        rn_executor_undo(&l->base);
+        rn_poller_free(l->poller);
+        rn_free(l->depths);
+        rn_free(l);
+}
+
 static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
 {
         rn_loop *l = rn_alloc(sizeof *l);
@@ -377,6 +389,11 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
                 if (l)
                         rn_poller_free(l->poller);
                 rn_free(l);
+                return NULL;
+        }
+        if (o->tell_stacks && !(l->depths = rn_loop_depths_new())) {
+                undo(l);
+                *rc = -ENOMEM;
                 return NULL;
         }
         l->stack_size = o->stack_size ? o->stack_size : STACK;
@@ -392,13 +409,6 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         l->timers.before = sooner;
         rn_loop_watch_throws();
         return l;
-}
-
-static void undo(rn_loop *l)
-{
-        rn_executor_undo(&l->base);
-        rn_poller_free(l->poller);
-        rn_free(l);
 }
 
 int rn_loop_host(rn_loop *l, const char **what)

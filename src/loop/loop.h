@@ -49,6 +49,8 @@ typedef struct rn_fiber {
 
 enum { RN_LOOP_BUCKETS = 256 };
 
+typedef struct rn_depths rn_depths;
+
 struct rn_loop {
         rein_executor base;
         size_t stack_size;
@@ -57,6 +59,7 @@ struct rn_loop {
         bool offload_is_mine;
         int64_t slow;       /* report who holds it up for so long; 0: nobody */
         bool tell_overflow; /* explain a fault in the guard below a stack */
+        rn_depths *depths;  /* how deep each function went; NULL: nobody wants to know */
 
         rn_link inbox; /* works; base.lock, as the next */
         bool running;  /* its own thread is there */
@@ -117,6 +120,9 @@ int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *a
 void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span);
 int rn_loop_watch_faults(rn_loop *l); /* on its thread */
 void rn_loop_watch_throws(void);
+rn_depths *rn_loop_depths_new(void);
+void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s);
+void rn_loop_tell_depths(const rn_loop *l); /* once no job runs */
 void rn_loop_unwatch_faults(rn_loop *l);
 
 #endif
