@@ -57,6 +57,10 @@ static void run_measured(rn_fiber *f)
 static void fiber_main(void *arg)
 {
         rn_fiber *f = arg;
+        rn_error_reserve reserve; /* its job's; no job runs inside another here */
+        rn_error_reserve_init(&reserve, NULL);
+        f->task.reserves = &reserve;
+        f->task.reserve_count = 1;
         for (;;) {
                 if (f->loop->depths)
                         run_measured(f);
@@ -97,7 +101,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
                 rn_slab_give(slab(), f);
                 return NULL;
         }
-        rn_task_init(&f->task, &fiber_backend, &f->reserve, 1);
+        rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
         rn_store32(&f->task.thread_id, rn_thread_id());
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;

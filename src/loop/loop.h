@@ -43,8 +43,7 @@ typedef struct rn_fiber {
         int64_t at;
         rn_link by_fd; /* while it waits for a descriptor */
         int fd, events, got;
-        bool larger;              /* a stack for a job that asked for it: not for the others */
-        rn_error_reserve reserve; /* its job's; no job runs inside another here */
+        bool larger; /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
 enum { RN_LOOP_BUCKETS = 256 };
