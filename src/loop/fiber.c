@@ -102,7 +102,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
                 return NULL;
         }
         rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
-        rn_store32(&f->task.thread_id, rn_thread_id());
+        rn_store32(&f->task.thread_id, rn_load32(&l->thread->thread_id));
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
         f->loop = l;
