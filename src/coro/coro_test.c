@@ -1037,6 +1037,55 @@ static void test_a_backtrace_ends_at_the_entry(void **state)
         rn_coro_free(&w.coro);
 }
 
+/* ---- what nobody catches ---- */
+
+typedef struct thrower {
+        rn_coro coro;
+        struct _Unwind_Exception thrown;
+        _Unwind_Reason_Code end;
+} thrower;
+
+static int told;
+
+static void tell(void)
+{
+        told++;
+}
+
+__attribute__((noinline)) static void throw_from_below(thrower *t, int depth)
+{
+        volatile int deeper = depth - 1;
+        if (depth > 0)
+                throw_from_below(t, deeper);
+        else
+                t->end = _Unwind_RaiseException(&t->thrown);
+        deeper = 0;
+}
+
+static void throw_entry(void *arg)
+{
+        thrower *t = arg;
+        throw_from_below(t, 3);
+        rn_coro_leave(&t->coro, &home, 0);
+}
+
+static void test_a_throw_that_nobody_catches_is_told(void **state)
+{
+        (void)state;
+        thrower t = {.end = _URC_NO_REASON};
+        rn_coro_on_throw(tell);
+        assert_int_equal(rn_coro_make(&t.coro, STACK, throw_entry, &t), 0);
+        /* A ucontext_t is large, and its outermost frame is the C library's. */
+        const bool ours = t.coro.stack.low + t.coro.stack.size - (char *)t.coro.sp < 500;
+        rn_coro_switch(&home, &t.coro, 0);
+        rn_coro_on_throw(NULL);
+#if !defined __aarch64__ /* gcc 12's runtime there answers with what was in the register */
+        assert_int_equal(t.end, _URC_END_OF_STACK);
+#endif
+        assert_int_equal(told, ours);
+        rn_coro_free(&t.coro);
+}
+
 /* ---- what the sanitizers are told ---- */
 
 #if defined REIN_ASAN
@@ -1160,6 +1209,7 @@ int main(void)
                 cmocka_unit_test(test_a_forked_child_makes_stacks_of_its_own),
                 cmocka_unit_test(test_an_ended_one_does_not_go_on),
                 cmocka_unit_test(test_a_backtrace_ends_at_the_entry),
+                cmocka_unit_test(test_a_throw_that_nobody_catches_is_told),
 #if defined REIN_ASAN
                 cmocka_unit_test(test_the_bounds_of_the_thread_are_known),
 #endif
