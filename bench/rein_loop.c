@@ -3,8 +3,7 @@
  * a program does instead, and the row's parameter says what that is. */
 #include "rein_parts.h"
 
-/* A coroutine's stack and its guard take two of a process's 65530 maps. */
-enum { MOST_PARKED = 20000 };
+enum { MOST_PARKED = 20000 }; /* for a million: BN=1000000 */
 
 static void ignore(const rein_error *e, void *arg)
 {

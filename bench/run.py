@@ -147,7 +147,7 @@ class Manifest:
         self.add("python", python, ["crash", "cancel"], timeout=120, rounds=4)
         self.command("parallel", False)
         # A million coroutines take long: two rounds are enough.
-        for peer, name in (("fiber", "fiber"), ("go", "gobench")):
+        for peer, name in (("rein", "rein-bench"), ("fiber", "fiber"), ("go", "gobench")):
             self.entries.append(Entry(peer, f"{peer}:co_mem:1e6:", [*self.exe(name), "co_mem"], rounds=2, timeout=200,
                                       env={"BN": "1000000"}))
 

@@ -35,7 +35,7 @@ PORTABLE = STANDARD - OF_THE_SYSTEM
 ALSO = {
     "io": {"poll.h", "signal.h", "sys/socket.h"},  # the values its callers pass
     "sim": {"sanitizer/asan_interface.h", "sanitizer/tsan_interface.h"},
-    "coro": {"ucontext.h", "sanitizer/asan_interface.h", "sanitizer/common_interface_defs.h",
+    "coro": {"ucontext.h", "unwind.h", "sanitizer/asan_interface.h", "sanitizer/common_interface_defs.h",
              "sanitizer/tsan_interface.h", "valgrind/memcheck.h"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)

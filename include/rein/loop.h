@@ -5,7 +5,9 @@
  * by itself. One that is cancelled before it starts never runs.
  *
  * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
- * (rein_to_thread, rein_on). A coroutine must not switch inside a C++ catch block, and not end by an exception. */
+ * (rein_to_thread, rein_on). C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
+ * its stack, in a program that is linked with the C++ runtime (not when only a library opened later is). An exception that
+ * it does not catch ends the program, after a line on stderr that names its job (x86-64 and aarch64). */
 #ifndef REIN_LOOP_H
 #define REIN_LOOP_H
 
@@ -27,6 +29,9 @@ typedef struct rein_loop_opts {
                                    good value, the default is not to look */
         bool tell_overflow; /* a coroutine whose stack overflows is named on stderr before the program dies of it.
                                    Handles SIGSEGV and SIGBUS of the whole process, once they happen as before */
+        bool tell_stacks;   /* when it is freed, a line for each function on stderr: how much of its stack the deepest of
+                                   its runs has written, to choose a stack_size by. For trying out: all of each stack is
+                                   touched then, and looked at after each job */
         uint64_t reserved[4];
 } rein_loop_opts;
 #define REIN_LOOP(...) REIN_OPTS(rein_loop_opts, __VA_ARGS__)

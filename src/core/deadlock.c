@@ -252,6 +252,16 @@ static bool in_a_knot(rn_task *self, char *text, size_t n)
         return knot;
 }
 
+/* Not in the frame of the one that parks: what waits should need little stack. */
+__attribute__((noinline)) static int look_for_knot(rn_task *self)
+{
+        char text[CIRCLE_TEXT] = "";
+        if (!in_a_knot(self, text, sizeof text))
+                return 0;
+        return rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: all of these wait for each other: %s",
+                       text);
+}
+
 int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting)
 {
         int64_t limit = waiting->look_at < until ? waiting->look_at : until;
@@ -265,11 +275,7 @@ int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiti
         if (rc != REIN_ETIMEOUT || limit != waiting->look_at)
                 return rc;
         waiting->look_at = RN_NEVER;
-        char text[CIRCLE_TEXT] = "";
-        if (!in_a_knot(self, text, sizeof text))
-                return 0;
-        return rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: all of these wait for each other: %s",
-                       text);
+        return look_for_knot(self);
 }
 
 int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting)

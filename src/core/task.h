@@ -91,7 +91,7 @@ bool rn_canceled_without_task(void);
 
 rn_task *rn_self(void);    /* the running task; made at the first call of a thread; NULL: no memory */
 rn_task *rn_self_if(void); /* NULL when this thread has not called in */
-/* A record of a slab of such tasks; the reserves are in it. */
+/* A record of a slab of such tasks; the reserves last as long as it is in use. */
 void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reserves, unsigned count);
 void rn_task_ends(rn_task *t);  /* what it holds is given back, but not the record; it is the running one */
 rn_task *rn_task_new(void);     /* for a thread about to be started */

@@ -49,15 +49,9 @@ static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
         return rc;
 }
 
-static int wait_for(rn_task *self, wait *a)
+static int wait_with(rn_task *self, wait *a, rn_waiter *nodes)
 {
-        rn_waiter stack[ON_STACK] = {0}, *nodes = stack;
         rn_waitset set = {.task = self};
-        rein_work *only = a->n == 1 ? rn_work_of(a->f[0]) : NULL;
-        if (only && a->until == RN_NEVER && rn_claim_here(self, only))
-                return 0;
-        if (a->n > ON_STACK && !(nodes = rn_alloc(a->n * sizeof *nodes)))
-                return -ENOMEM;
         size_t watched = 0;
         for (; watched < a->n && fired(&set) < a->need; watched++) {
                 rn_waiter *w = &nodes[watched];
@@ -70,8 +64,32 @@ static int wait_for(rn_task *self, wait *a)
                 rn_future_unwatch(&nodes[i]);
         if (rc == 0 && set.first)
                 a->first = set.first->index;
-        if (nodes != stack)
-                rn_free(nodes);
+        return rc;
+}
+
+/* A frame of its own: who waits for one only should need little stack. */
+__attribute__((noinline)) static int wait_for_few(rn_task *self, wait *a)
+{
+        rn_waiter nodes[ON_STACK] = {0};
+        return wait_with(self, a, nodes);
+}
+
+static int wait_for(rn_task *self, wait *a)
+{
+        if (a->n == 1) {
+                rein_work *only = rn_work_of(a->f[0]);
+                rn_waiter node = {0};
+                if (only && a->until == RN_NEVER && rn_claim_here(self, only))
+                        return 0;
+                return wait_with(self, a, &node);
+        }
+        if (a->n <= ON_STACK)
+                return wait_for_few(self, a);
+        rn_waiter *nodes = rn_alloc(a->n * sizeof *nodes);
+        if (!nodes)
+                return -ENOMEM;
+        int rc = wait_with(self, a, nodes);
+        rn_free(nodes);
         return rc;
 }
 

@@ -29,6 +29,8 @@ int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char 
                 *what = "limit_ns is negative: use REIN_SPAN for a computed limit";
         else if (to->unheeded == REIN_ABANDON_IT && !owned)
                 *what = "a job that may be abandoned needs arg_size, release or no arg: its thread may outlive yours";
+        else if (to->stack_size && to->stack_size < RN_LEAST_STACK)
+                *what = "stack_size is less than 16 KiB; 0 is the executor's";
         else if (to->share && !owned)
                 *what = "a shared job needs arg_size, release or no arg: the run may outlive this caller";
         else
@@ -72,6 +74,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         w->unheeded = job->unheeded;
         w->on_worker = job->on_worker;
         w->background = job->background;
+        w->stack_size = job->stack_size;
         if (job->name)
                 rn_text_copy(w->name, sizeof w->name, job->name);
         if (share)
@@ -365,40 +368,54 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
         rn_future_unref(&w->future); /* the run's */
 }
 
+/* What comes before and after a job has texts on its stack, and frames of its own: while the job runs, they are not
+ * there. A coroutine that waits should need no second page. */
+__attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
+{
+        char text[320], where[RN_ERROR_WHERE];
+        int rc = self ? begin(w, self, text, sizeof text) : -ENOMEM;
+        if (rc == 0)
+                return true;
+        /* claimed, and still it never runs */
+        rein_executor *x = w->executor;
+        if (!self)
+                snprintf(text, sizeof text, "no memory for the thread that was to run it");
+        rn_store32(&w->state, RN_WORK_NEVER);
+        rn_work_stopped_by(w, RN_RUNG_NEVER);
+        rn_store64(&w->ended, rn_clock());
+        rn_work_describe(w, where, sizeof where);
+        release_arg(w);
+        leave_scope(w);
+        if (x->kind->ending)
+                x->kind->ending(x, w);
+        bool late = rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
+        depart(w, late);
+        rn_future_unref(&w->future);
+        return false;
+}
+
+__attribute__((noinline)) static void ends(rein_work *w, rn_task *self, int rc)
+{
+        char text[320], where[RN_ERROR_WHERE];
+        rn_outcome o;
+        outcome(w, self, rc, &o, text, sizeof text, where);
+        end(w, self, &o);
+}
+
 void rn_work_run_claimed(rein_work *w)
 {
         rn_task *self = rn_self();
-        char text[320], where[RN_ERROR_WHERE];
-        rn_outcome o;
         if (!self && w->posted) { /* a continuation must run: the hand has a task */
                 rn_executor_give_to_hand(w);
                 return;
         }
-        int rc = self ? begin(w, self, text, sizeof text) : -ENOMEM;
-        if (rc < 0) { /* claimed, and still it never runs */
-                rein_executor *x = w->executor;
-                if (!self)
-                        snprintf(text, sizeof text, "no memory for the thread that was to run it");
-                rn_store32(&w->state, RN_WORK_NEVER);
-                rn_work_stopped_by(w, RN_RUNG_NEVER);
-                rn_store64(&w->ended, rn_clock());
-                rn_work_describe(w, where, sizeof where);
-                release_arg(w);
-                leave_scope(w);
-                if (x->kind->ending)
-                        x->kind->ending(x, w);
-                bool late =
-                        rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
-                depart(w, late);
-                rn_future_unref(&w->future);
+        if (!begins(w, self))
                 return;
-        }
         rn_call("a job begins");
         enter(w, self);
-        rc = w->fn(w->arg);
+        const int rc = w->fn(w->arg);
         rn_call("a job has returned");
-        outcome(w, self, rc, &o, text, sizeof text, where);
-        end(w, self, &o);
+        ends(w, self, rc);
 }
 
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o)

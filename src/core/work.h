@@ -43,7 +43,7 @@ typedef enum rn_rung {
 
 enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT }; /* lost: abandoned with its job */
 
-enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96 };
+enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96, RN_LEAST_STACK = 16 << 10 };
 
 struct rein_work {
         rein_future future; /* first: a work is its future */
@@ -57,6 +57,7 @@ struct rein_work {
         int64_t limit, start_by; /* 0: none; RN_NEVER: none */
         rein_unheeded unheeded;
         bool on_worker, background;
+        size_t stack_size; /* 0: the executor's */
         char name[RN_NAME_TEXT];
         rn_context *context;
         rn_scope *root;

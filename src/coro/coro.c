@@ -15,8 +15,10 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "coro/swap.h"
+#include "plat/plat.h"
 
 /* ---- AddressSanitizer ---- */
 
@@ -172,6 +174,43 @@ static void tsan_free(rn_coro *c)
 }
 #endif
 
+/* ---- C++ ---- */
+
+/* Of the Itanium ABI, in libstdc++ and libc++abi: two words. NULL: no C++ in this program. */
+extern void *__cxa_get_globals(void) __attribute__((weak));
+
+static inline void exchange_exceptions(rn_coro *from, rn_coro *to)
+{
+        void **now = from->catching;
+        if (!now)
+                return;
+        memcpy(from->caught, now, sizeof from->caught);
+        memcpy(now, to->caught, sizeof to->caught);
+        to->catching = now;
+}
+
+static rn_aptr tell_of_throw;
+
+void rn_coro_on_throw(void (*tell)(void))
+{
+        rn_storeptr(&tell_of_throw, (void *)(uintptr_t)tell);
+}
+
+/* What the unwinder asks about the outermost frame (swap.h). It looks for a handler first, and comes here when there is
+ * none. */
+_Unwind_Reason_Code rn_swap_personality(int version, _Unwind_Action actions, _Unwind_Exception_Class kind,
+                                        struct _Unwind_Exception *thrown, struct _Unwind_Context *context)
+{
+        (void)version;
+        (void)kind;
+        (void)thrown;
+        (void)context;
+        void (*tell)(void) = (void (*)(void))(uintptr_t)rn_loadptr(&tell_of_throw);
+        if (actions & _UA_SEARCH_PHASE && tell)
+                tell();
+        return _URC_CONTINUE_UNWIND;
+}
+
 /* ---- the contract ---- */
 
 /* Does this frame lie where c's frames lie? */
@@ -191,7 +230,7 @@ static void begin(void *arg)
 
 void rn_coro_of_thread(rn_coro *c)
 {
-        *c = (rn_coro){0};
+        *c = (rn_coro){.catching = __cxa_get_globals ? __cxa_get_globals() : NULL};
         asan_thread(c);
         tsan_thread(c);
 }
@@ -217,6 +256,7 @@ void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
         c->entry = entry;
         c->arg = arg;
         c->err = 0;
+        c->caught[0] = c->caught[1] = NULL;
         c->sp = rn_swap_frame(c->stack.low, c->stack.size, begin, c);
 }
 
@@ -224,6 +264,7 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
 {
         assert(from != to && runs_here(from, __builtin_frame_address(0)));
         from->err = errno;
+        exchange_exceptions(from, to);
         asan_depart(&from->fake, to);
         tsan_depart(to, flags);
         errno = to->err;
@@ -234,6 +275,7 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
 void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
 {
         assert(from != to && runs_here(from, __builtin_frame_address(0)));
+        exchange_exceptions(from, to);
         asan_depart(NULL, to);
         tsan_depart(to, flags);
         errno = to->err;

@@ -13,11 +13,11 @@
  * alone with it.
  *
  * Kept across a switch: the registers the ABI calls callee-saved, the floating-point control words (x86-64: mxcsr and
- * the x87 control word; aarch64: fpcr), errno. Not kept: the signal mask, other thread-local words, floating-point
+ * the x87 control word; aarch64: fpcr), errno, and in a program linked with a C++ runtime the exceptions that are being
+ * handled (__cxa_get_globals, two words), so that a catch block and a destructor may switch. Not kept: the signal mask, other thread-local words, floating-point
  * status. REIN_UCONTEXT is the portable way and makes system calls: it keeps the signal mask besides.
  *
- * A C++ exception that is being handled belongs to the thread (__cxa_get_globals, two words): coroutines must not
- * switch inside a catch block. Who wants to allow that swaps the two words into rn_coro.cxx. */
+ * An exception that nobody catches ends the program, as it does in a thread; rn_coro_on_throw says whose it was. */
 #ifndef RN_CORO_H
 #define RN_CORO_H
 
@@ -26,32 +26,29 @@
 
 /* ---- stacks ---- */
 
-/* size bytes from low on, and below them 64 KiB that fault (at least one page; a larger frame is caught because the
- * library is built with -fstack-clash-protection; a user's frame of more than 64 KiB without it is not). */
+/* size bytes from low on, and below them RN_GUARD that fault: a frame up to so large is caught whatever compiled it, a
+ * larger one when its code was built with -fstack-clash-protection, as the library is. */
 typedef struct rn_stack {
         char *low;
-        size_t size;     /* as asked for, rounded up to whole pages */
-        bool painted;    /* rn_stack_deepest knows */
-        unsigned marker; /* valgrind's name for it */
+        size_t size; /* at least what was asked for: a power of two */
+        struct rn_arena *arena;
+        bool painted; /* rn_stack_deepest knows */
 } rn_stack;
 
-/* Take one from the cache, or map one. The cache holds a few that have been in use, so that a page is not fetched and
- * cleared again; they differ from new ones in nothing but what lies in them. Returns 0, -ENOMEM. Any thread. Asks no
- * rn_choose: the simulator itself makes stacks. */
+/* Take one that was given back, or a new one (arena.h). They differ in nothing but what lies in them. Returns 0, -ENOMEM.
+ * Any thread. Asks no rn_choose: the simulator itself makes stacks. */
 int rn_stack_make(rn_stack *s, size_t size);
 
-/* Into the cache, or unmapped when that is full. Nothing runs on it, and it is never read again. Any thread. */
+/* Give it back. Nothing runs on it, and it is never read again. Any thread. */
 void rn_stack_free(rn_stack *s);
 
-/* From now on rn_stack_make fills (on) or leaves alone what it makes. Filling touches every page. Any thread. */
-void rn_stack_paint(bool on);
+/* Begin to measure (anew): fill what is not in use, which touches every page the first time. from_it: called by the code
+ * that runs on it; else nothing runs on it: before rn_coro_remake, never after. */
+void rn_stack_paint(rn_stack *s, bool from_it);
 
-/* The most bytes that were ever in use since s was made or repainted; 0 when it is not painted. What was reserved but
+/* The most bytes that were ever in use since s was painted; 0 when it was not. What was reserved but
  * never written does not count. Also while a coroutine is stopped on it. */
 size_t rn_stack_deepest(const rn_stack *s);
-
-/* Begin to measure anew. Nothing runs on it: before rn_coro_remake, never after. Nothing when it is not painted. */
-void rn_stack_repaint(rn_stack *s);
 
 /* ---- coroutines ---- */
 
@@ -68,7 +65,8 @@ typedef struct rn_coro {
         void *fake;
         void *fiber;
 
-        void *cxx[2]; /* room for the exception globals, not used yet */
+        void **catching; /* where its thread has the exception globals; NULL: there is no C++ */
+        void *caught[2]; /* stopped: what was in them */
 } rn_coro;
 
 /* Flags of rn_coro_switch and rn_coro_leave. */
@@ -77,6 +75,10 @@ enum {
          * where coroutines stand for threads (the simulator), wrong where they take turns (the loop). */
         RN_CORO_NO_SYNC = 1
 };
+
+/* From now on `tell` is called when an exception is thrown that no frame of the running coroutine will catch. The C++
+ * runtime ends the program after it. Not with REIN_UCONTEXT. */
+void rn_coro_on_throw(void (*tell)(void));
 
 /* c becomes the code that calls this, on its thread's own stack. Nothing to free. */
 void rn_coro_of_thread(rn_coro *c);

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "coro/arena.h"
 #include "coro/coro.h"
 #include "coro/swap.h"
 #include "plat/plat.h"
@@ -492,46 +494,254 @@ static void test_threads_have_coroutines_of_their_own(void **state)
                 assert_true(e[i].ok);
 }
 
+/* What a child that runs fn comes to: its exit status, or 1000 and the number of the signal that ended it. */
+static int child(void (*fn)(void *), void *arg)
+{
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0) {
+                setrlimit(RLIMIT_CORE, &(struct rlimit){0});
+                fn(arg);
+                _exit(0);
+        }
+        int status = 0;
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
 /* ---- stacks ---- */
 
 static void test_a_stack_given_back_is_taken_again(void **state)
 {
         (void)state;
         rn_stack a, b, c;
-        assert_int_equal(rn_stack_make(&a, 40000), 0);
-        assert_int_equal(a.size, 40960);
+        assert_int_equal(rn_stack_make(&a, 100000), 0);
+        assert_int_equal(a.size, 128 << 10);
         char *low = a.low;
         a.low[0] = 1;
         rn_stack_free(&a);
         assert_null(a.low);
-        assert_int_equal(rn_stack_make(&b, 45000), 0);
-        assert_ptr_not_equal(b.low, low);
-        assert_int_equal(rn_stack_make(&c, 40000), 0);
-        assert_ptr_equal(c.low, low);
+        assert_int_equal(rn_stack_make(&b, 130000), 0);
+        assert_ptr_equal(b.low, low); /* of one class */
+        assert_int_equal(rn_stack_make(&c, 64 << 10), 0);
+        assert_int_equal(c.size, 64 << 10);
         rn_stack_free(&b);
         rn_stack_free(&c);
 }
 
-static void test_the_cache_is_bounded(void **state)
+static void test_stacks_of_every_size(void **state)
 {
         (void)state;
-        enum { N = 200, BYTES = 12288 };
-        static rn_stack s[N];
-        for (int i = 0; i < N; i++) {
-                assert_int_equal(rn_stack_make(&s[i], BYTES), 0);
-                assert_int_equal(s[i].low[0], 0);
-                s[i].low[0] = 1;
+        const size_t most = RUNNING_ON_VALGRIND ? 1 << 20 : 1 << 30; /* it dumps all of it when a child crashes */
+        for (size_t size = 1; size <= most; size *= 2) {
+                rn_stack s[3];
+                for (int i = 0; i < 3; i++) {
+                        assert_int_equal(rn_stack_make(&s[i], size + (size_t)i), 0);
+                        assert_true(s[i].size >= size + (size_t)i);
+                        s[i].low[0] = s[i].low[s[i].size - 1] = 1;
+                }
+                for (int i = 0; i < 3; i++)
+                        for (int k = 0; k < i; k++) /* the guard of the higher one is between them */
+                                assert_true(s[i].low > s[k].low ? s[i].low >= s[k].low + s[k].size + RN_GUARD
+                                                                : s[k].low >= s[i].low + s[i].size + RN_GUARD);
+                for (int i = 0; i < 3; i++)
+                        rn_stack_free(&s[i]);
         }
-        for (int i = 0; i < N; i++)
-                rn_stack_free(&s[i]);
-        int kept = 0; /* a new one is zeroed */
-        for (int i = 0; i < N; i++) {
-                assert_int_equal(rn_stack_make(&s[i], BYTES), 0);
-                kept += s[i].low[0] != 0;
+}
+
+enum { CROWD = 4 * RN_ARENA_SPARE };
+static rn_stack crowd[CROWD];
+
+static void make_crowd(size_t size)
+{
+        for (int i = 0; i < CROWD; i++) {
+                assert_int_equal(rn_stack_make(&crowd[i], size), 0);
+                crowd[i].low[crowd[i].size - 1] = 1;
         }
-        for (int i = 0; i < N; i++)
-                rn_stack_free(&s[i]);
-        assert_in_range(kept, 1, 64);
+}
+
+static void test_what_is_kept_is_bounded(void **state)
+{
+        (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip(); /* it looks for each of so many stacks */
+        const rn_arena_count before = rn_arenas_now();
+        make_crowd(64 << 10);
+        rn_arena_count now = rn_arenas_now();
+        assert_int_equal(now.used, before.used + CROWD);
+        const size_t arenas = now.arenas;
+        for (int i = 0; i < CROWD; i++)
+                rn_stack_free(&crowd[i]);
+        now = rn_arenas_now(); /* whole arenas went */
+        assert_int_equal(now.used, before.used);
+        assert_true(now.arenas < arenas);
+        assert_in_range(now.spare, RN_ARENA_SPARE / 2, RN_ARENA_SPARE);
+        assert_in_range(now.warm, 1, 2 * RN_ARENA_SPARE + now.used);
+
+        make_crowd(64 << 10);
+        for (int i = 0; i < CROWD; i++) /* one in sixteen stays, and with it every arena */
+                if (i % 16)
+                        rn_stack_free(&crowd[i]);
+        now = rn_arenas_now();
+        assert_int_equal(now.used, before.used + CROWD / 16);
+        assert_in_range(now.warm, RN_ARENA_SPARE, 2 * RN_ARENA_SPARE + now.used);
+        for (int i = 0; i < CROWD; i += 16)
+                rn_stack_free(&crowd[i]);
+}
+
+/* Pages that have memory. */
+static size_t resident(const char *low, size_t size)
+{
+        static unsigned char pages[1024];
+        size_t n = 0;
+        assert_true(size / 4096 <= 1024);
+        assert_int_equal(mincore((void *)(uintptr_t)low, size, pages), 0);
+        for (size_t i = 0; i < size / 4096; i++)
+                n += pages[i] & 1;
+        return n;
+}
+
+static void test_a_deep_stack_that_is_given_back_keeps_its_top_alone(void **state)
+{
+        (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip(); /* it goes on to tell of the bytes what they were */
+        rn_stack a, b;
+        assert_int_equal(rn_stack_make(&a, 1 << 20), 0);
+        for (size_t i = 0; i < a.size; i += 4096)
+                a.low[i] = 1;
+        a.low[a.size - 1] = 2;
+        assert_int_equal(resident(a.low, a.size), a.size / 4096);
+        char *low = a.low;
+        rn_stack_free(&a);
+        assert_int_equal(rn_stack_make(&b, 1 << 20), 0);
+        assert_ptr_equal(b.low, low);
+        assert_int_equal(resident(b.low, b.size), RN_ARENA_KEPT / 4096);
+        assert_int_equal(b.low[b.size - 1], 2);
+        assert_int_equal(b.low[0], 0);
+        rn_stack_free(&b);
+}
+
+static bool faults(const char *at)
+{
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        const bool refused = write(ends[1], at, 1) < 0 && errno == EFAULT;
+        close(ends[0]);
+        close(ends[1]);
+        return refused;
+}
+
+static bool kernel_can_guard(void)
+{
+        enum { INSTALL = 102 }; /* MADV_GUARD_INSTALL */
+        char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        const bool can = madvise(page, 4096, INSTALL) == 0 && faults(page);
+        munmap(page, 4096);
+        return can;
+}
+
+static void test_a_guard_takes_no_map_where_the_kernel_can(void **state)
+{
+        (void)state;
+        enum { N = 1000 };
+        if (RUNNING_ON_VALGRIND)
+                skip();
+        for (int by_maps = 0; by_maps < 2; by_maps++) {
+                rn_guard_by_maps(by_maps);
+                const int before = mappings();
+                for (int i = 0; i < N; i++)
+                        assert_int_equal(rn_stack_make(&crowd[i], by_maps ? 16 << 10 : 32 << 10), 0);
+                const int grown = mappings() - before;
+                for (int i = 0; i < N; i++)
+                        rn_stack_free(&crowd[i]);
+                if (!by_maps && kernel_can_guard())
+                        assert_in_range(grown, 0, 20);
+                else
+                        assert_in_range(grown, N, 2 * N + 40);
+        }
+        rn_guard_by_maps(false);
+}
+
+/* As many as an older kernel allows for, and then again. */
+static void use_up_the_maps(void *unused)
+{
+        enum { MOST = 100000, SOME = 5000 };
+        static rn_stack s[MOST];
+        (void)unused;
+        rn_guard_by_maps(true);
+        for (int round = 0, n = 0; round < 3; round++) {
+                int rc = 0;
+                while (n < MOST && (rc = rn_stack_make(&s[n], 16 << 10)) == 0) {
+                        s[n].low[0] = 1;
+                        n++;
+                }
+                if (rc != -ENOMEM || n < SOME || s[n].low)
+                        _exit(1);
+                for (int i = 0; i < SOME; i++)
+                        rn_stack_free(&s[--n]);
+        }
+}
+
+static void test_at_the_limit_of_maps_a_stack_fails_and_later_ones_work(void **state)
+{
+        (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip();
+#if defined REIN_TSAN
+        skip(); /* it does not live without maps */
+#endif
+        assert_int_equal(child(use_up_the_maps, NULL), 0);
+}
+
+static size_t fill_the_maps(char **filler)
+{
+        size_t n = 0;
+        const size_t all = (size_t)4096 << 17;
+        char *room = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        while (2 * n + 1 < all / 4096 && mprotect(room + 4096 * (2 * n + 1), 4096, PROT_READ) == 0)
+                n++;
+        *filler = room;
+        return n;
+}
+
+/* Arenas lie beside each other and are one map: to unmap one in the middle takes a map more. */
+static void free_without_maps(void *unused)
+{
+        (void)unused;
+        char *filler;
+        make_crowd(64 << 10);
+        if (fill_the_maps(&filler) < 10000)
+                _exit(1);
+        for (int i = CROWD / 4; i < CROWD - CROWD / 4; i++) /* those in the middle */
+                rn_stack_free(&crowd[i]);
+        rn_arena_count now = rn_arenas_now();
+        if (now.used != CROWD / 2 || (kernel_can_guard() && now.spare <= RN_ARENA_SPARE))
+                _exit(2); /* none that could not be unmapped: nothing was tested */
+        munmap(filler, (size_t)4096 << 17);
+        for (int i = CROWD / 4; i < CROWD - CROWD / 4; i++) {
+                if (rn_stack_make(&crowd[i], 64 << 10) != 0)
+                        _exit(3);
+                crowd[i].low[0] = 1;
+        }
+        for (int i = 0; i < CROWD; i++)
+                if (!faults(crowd[i].low - 1) || !faults(crowd[i].low - RN_GUARD))
+                        _exit(4);
+        for (int i = 0; i < CROWD; i++)
+                rn_stack_free(&crowd[i]);
+        now = rn_arenas_now();
+        _exit(now.used == 0 && now.spare <= RN_ARENA_SPARE ? 0 : 5);
+}
+
+static void test_an_arena_that_cannot_be_unmapped_is_used_again(void **state)
+{
+        (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip();
+#if defined REIN_TSAN || defined REIN_ASAN
+        skip(); /* they do not live without maps */
+#endif
+        assert_int_equal(child(free_without_maps, NULL), 0);
 }
 
 static void test_a_stack_that_cannot_be_had(void **state)
@@ -565,9 +775,9 @@ static void test_the_deepest_byte_is_found(void **state)
         (void)state;
         enum { MORE = 16 << 10 }; /* what is used besides: frames of the sanitizers, a ucontext */
         player p = {.rounds = 100000};
-        rn_stack_paint(true);
         assert_int_equal(rn_coro_make(&p.coro, STACK, fill_some, &p), 0);
-        rn_stack_paint(false);
+        rn_stack_paint(&p.coro.stack, false);
+        rn_coro_remake(&p.coro, fill_some, &p);
         assert_true(rn_stack_deepest(&p.coro.stack) < MORE);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
@@ -576,7 +786,7 @@ static void test_the_deepest_byte_is_found(void **state)
         rn_coro_remake(&p.coro, fill_some, &p);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 100000, 100000 + MORE);
-        rn_stack_repaint(&p.coro.stack);
+        rn_stack_paint(&p.coro.stack, false);
         rn_coro_remake(&p.coro, fill_some, &p);
         rn_coro_switch(&home, &p.coro, 0);
         assert_in_range(rn_stack_deepest(&p.coro.stack), 50000, 50000 + MORE);
@@ -586,6 +796,36 @@ static void test_the_deepest_byte_is_found(void **state)
         rn_coro_switch(&home, &p.coro, 0);
         assert_int_equal(rn_stack_deepest(&p.coro.stack), 0);
         rn_coro_free(&p.coro);
+}
+
+typedef struct depths {
+        rn_coro coro;
+        size_t depth[3];
+} depths;
+
+static void measure_oneself(void *arg)
+{
+        static const size_t n[] = {90000, 30000, 60000};
+        depths *d = arg;
+        for (int i = 0; i < 3; i++) {
+                rn_stack_paint(&d->coro.stack, true);
+                fill(n[i]);
+                d->depth[i] = rn_stack_deepest(&d->coro.stack);
+        }
+        rn_coro_leave(&d->coro, &home, 0);
+}
+
+static void test_a_coroutine_measures_one_call_after_the_other(void **state)
+{
+        (void)state;
+        enum { MORE = 16 << 10 };
+        depths d = {.depth = {0}};
+        assert_int_equal(rn_coro_make(&d.coro, STACK, measure_oneself, &d), 0);
+        rn_coro_switch(&home, &d.coro, 0);
+        assert_in_range(d.depth[0], 90000, 90000 + MORE);
+        assert_in_range(d.depth[1], 30000, 30000 + MORE);
+        assert_in_range(d.depth[2], 60000, 60000 + MORE);
+        rn_coro_free(&d.coro);
 }
 
 /* ---- overflow ---- */
@@ -621,31 +861,21 @@ static void overflow_by_one_frame(void *arg)
         rn_coro_leave(arg, &home, 0);
 }
 
-/* What a child that runs fn comes to: its exit status, or 1000 and the number of the signal that ended it. */
-static int child(void (*fn)(void *), void *arg)
-{
-        fflush(NULL);
-        pid_t pid = fork();
-        if (pid == 0) {
-                setrlimit(RLIMIT_CORE, &(struct rlimit){0});
-                fn(arg);
-                _exit(0);
-        }
-        int status = 0;
-        waitpid(pid, &status, 0);
-        return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static void overflow(void *entry)
+static void watch_for_overflow(rn_coro *c)
 {
         static char other_stack[64 << 10];
         sigaltstack(&(stack_t){.ss_sp = other_stack, .ss_size = sizeof other_stack}, NULL);
         struct sigaction a = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK};
         sigaction(SIGSEGV, &a, NULL);
+        overflowing = c;
+}
+
+static void overflow(void *entry)
+{
         rn_coro c;
         if (rn_coro_make(&c, STACK, *(void (**)(void *))entry, &c) != 0)
                 _exit(1);
-        overflowing = &c;
+        watch_for_overflow(&c);
         rn_coro_switch(&home, &c, 0);
 }
 
@@ -655,8 +885,81 @@ static void test_an_overflow_is_a_fault_in_the_guard(void **state)
         if (RUNNING_ON_VALGRIND)
                 skip(); /* the fault is reported, as it should */
         void (*entries[])(void *) = {overflow_by_recursion, overflow_by_one_frame};
-        for (int i = 0; i < 2; i++)
-                assert_int_equal(child(overflow, &entries[i]), 42);
+        for (int i = 0; i < 4; i++) {
+                rn_guard_by_maps(i < 2);
+                assert_int_equal(child(overflow, &entries[i % 2]), 42);
+        }
+        rn_guard_by_maps(false);
+}
+
+/* ---- fork ---- */
+
+static void overflow_of_the_parents(void *stopped)
+{
+        watch_for_overflow(stopped);
+        rn_coro_switch(&home, stopped, 0);
+}
+
+static void overflow_when_resumed(void *arg)
+{
+        int depth = 0;
+        rn_coro_switch(arg, &home, 0);
+        recurse(&depth);
+        rn_coro_leave(arg, &home, 0);
+}
+
+static void test_a_forked_child_has_the_guards_too(void **state)
+{
+        (void)state;
+        if (RUNNING_ON_VALGRIND)
+                skip();
+        rn_coro c;
+        assert_int_equal(rn_coro_make(&c, STACK, overflow_when_resumed, &c), 0);
+        rn_coro_switch(&home, &c, 0);
+        assert_int_equal(child(overflow_of_the_parents, &c), 42);
+        rn_coro_free(&c);
+}
+
+static bool enough;
+
+static void *make_and_free(void *unused)
+{
+        (void)unused;
+        for (rn_stack s; !__atomic_load_n(&enough, __ATOMIC_SEQ_CST);)
+                if (rn_stack_make(&s, 32 << 10) == 0)
+                        rn_stack_free(&s);
+        return NULL;
+}
+
+static void make_in_the_child(void *parents)
+{
+        rn_stack s;
+        rn_stack_free(parents); /* left alone */
+        if (rn_stack_make(&s, 32 << 10) != 0)
+                _exit(1);
+        s.low[0] = 1;
+        const rn_arena_count now = rn_arenas_now();
+        rn_stack_free(&s);
+        _exit(now.used == 1 && now.arenas == 1 ? 0 : 2);
+}
+
+/* Another thread may have the lock at that moment. */
+static void test_a_forked_child_makes_stacks_of_its_own(void **state)
+{
+        (void)state;
+        pthread_t t;
+        rn_stack s;
+        if (RUNNING_ON_VALGRIND)
+                skip(); /* the other thread would keep the turn */
+        assert_int_equal(rn_stack_make(&s, 32 << 10), 0);
+        assert_int_equal(pthread_create(&t, NULL, make_and_free, NULL), 0);
+        int end = 0;
+        for (int i = 0; i < 50 && end == 0; i++)
+                end = child(make_in_the_child, &s);
+        __atomic_store_n(&enough, true, __ATOMIC_SEQ_CST);
+        pthread_join(t, NULL);
+        assert_int_equal(end, 0);
+        rn_stack_free(&s);
 }
 
 static void switch_to_ended(void *unused)
@@ -732,6 +1035,55 @@ static void test_a_backtrace_ends_at_the_entry(void **state)
                 assert_true(w.functions[i] != NULL);
         assert_null(w.functions[w.n - 1]);
         rn_coro_free(&w.coro);
+}
+
+/* ---- what nobody catches ---- */
+
+typedef struct thrower {
+        rn_coro coro;
+        struct _Unwind_Exception thrown;
+        _Unwind_Reason_Code end;
+} thrower;
+
+static int told;
+
+static void tell(void)
+{
+        told++;
+}
+
+__attribute__((noinline)) static void throw_from_below(thrower *t, int depth)
+{
+        volatile int deeper = depth - 1;
+        if (depth > 0)
+                throw_from_below(t, deeper);
+        else
+                t->end = _Unwind_RaiseException(&t->thrown);
+        deeper = 0;
+}
+
+static void throw_entry(void *arg)
+{
+        thrower *t = arg;
+        throw_from_below(t, 3);
+        rn_coro_leave(&t->coro, &home, 0);
+}
+
+static void test_a_throw_that_nobody_catches_is_told(void **state)
+{
+        (void)state;
+        thrower t = {.end = _URC_NO_REASON};
+        rn_coro_on_throw(tell);
+        assert_int_equal(rn_coro_make(&t.coro, STACK, throw_entry, &t), 0);
+        /* A ucontext_t is large, and its outermost frame is the C library's. */
+        const bool ours = t.coro.stack.low + t.coro.stack.size - (char *)t.coro.sp < 500;
+        rn_coro_switch(&home, &t.coro, 0);
+        rn_coro_on_throw(NULL);
+#if !defined __aarch64__ /* gcc 12's runtime there answers with what was in the register */
+        assert_int_equal(t.end, _URC_END_OF_STACK);
+#endif
+        assert_int_equal(told, ours);
+        rn_coro_free(&t.coro);
 }
 
 /* ---- what the sanitizers are told ---- */
@@ -843,12 +1195,21 @@ int main(void)
                 cmocka_unit_test(test_a_stack_of_a_stopped_one_is_clean_for_the_next),
                 cmocka_unit_test(test_threads_have_coroutines_of_their_own),
                 cmocka_unit_test(test_a_stack_given_back_is_taken_again),
-                cmocka_unit_test(test_the_cache_is_bounded),
+                cmocka_unit_test(test_stacks_of_every_size),
+                cmocka_unit_test(test_what_is_kept_is_bounded),
+                cmocka_unit_test(test_a_deep_stack_that_is_given_back_keeps_its_top_alone),
+                cmocka_unit_test(test_a_guard_takes_no_map_where_the_kernel_can),
+                cmocka_unit_test(test_at_the_limit_of_maps_a_stack_fails_and_later_ones_work),
+                cmocka_unit_test(test_an_arena_that_cannot_be_unmapped_is_used_again),
                 cmocka_unit_test(test_a_stack_that_cannot_be_had),
                 cmocka_unit_test(test_the_deepest_byte_is_found),
+                cmocka_unit_test(test_a_coroutine_measures_one_call_after_the_other),
                 cmocka_unit_test(test_an_overflow_is_a_fault_in_the_guard),
+                cmocka_unit_test(test_a_forked_child_has_the_guards_too),
+                cmocka_unit_test(test_a_forked_child_makes_stacks_of_its_own),
                 cmocka_unit_test(test_an_ended_one_does_not_go_on),
                 cmocka_unit_test(test_a_backtrace_ends_at_the_entry),
+                cmocka_unit_test(test_a_throw_that_nobody_catches_is_told),
 #if defined REIN_ASAN
                 cmocka_unit_test(test_the_bounds_of_the_thread_are_known),
 #endif

@@ -115,11 +115,13 @@ rn_swap_frame:
         .size   rn_swap_frame, .-rn_swap_frame
 
 /* The outermost frame of every coroutine. */
+        .hidden rn_swap_personality
         .type   rn_swap_begin, %function
         .p2align 4
 rn_swap_begin:
         .cfi_startproc
         .cfi_undefined x30      /* unwinders stop here */
+        .cfi_personality 0x1b, rn_swap_personality      /* pc-relative, 4 bytes */
         hint    #36                     /* bti j */
         mov     x0, x20
         blr     x19

@@ -8,7 +8,7 @@
 #include "loop/loop.h"
 
 enum { EMPTY, PERMIT, ASLEEP };
-enum { MOST_IDLE = 64 };
+enum { MOST_IDLE = 64, IDLE_BYTES = 4 << 20 };
 
 static const rn_backend fiber_backend;
 
@@ -36,14 +36,36 @@ static void leave(rn_fiber *f)
         rn_coro_switch(&f->coro, &f->loop->host, 0);
 }
 
+static void run(rein_work *w)
+{
+        if (rn_work_claim(w))
+                rn_work_run_claimed(w);
+        else
+                rn_future_unref(&w->future); /* the run's: it was cancelled before it began */
+}
+
+static void run_measured(rn_fiber *f)
+{
+        rein_work *w = f->work;
+        rn_future_ref(&w->future); /* it may end */
+        rn_stack_paint(&f->coro.stack, true);
+        run(w);
+        rn_loop_note_depth(f->loop, w, &f->coro.stack);
+        rn_future_unref(&w->future);
+}
+
 static void fiber_main(void *arg)
 {
         rn_fiber *f = arg;
+        rn_error_reserve reserve; /* its job's; no job runs inside another here */
+        rn_error_reserve_init(&reserve, NULL);
+        f->task.reserves = &reserve;
+        f->task.reserve_count = 1;
         for (;;) {
-                if (rn_work_claim(f->work))
-                        rn_work_run_claimed(f->work);
+                if (f->loop->depths)
+                        run_measured(f);
                 else
-                        rn_future_unref(&f->work->future); /* the run's: it was cancelled before it began */
+                        run(f->work);
                 f->work = NULL;
                 leave(f);
         }
@@ -70,21 +92,22 @@ static rn_slab *slab(void)
         return &w->fibers;
 }
 
-static rn_fiber *make(rn_loop *l)
+static rn_fiber *make(rn_loop *l, size_t stack)
 {
         rn_fiber *f = rn_slab_take(slab());
         if (!f)
                 return NULL;
-        if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, l->stack_size, fiber_main, f) < 0) {
+        if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, stack, fiber_main, f) < 0) {
                 rn_slab_give(slab(), f);
                 return NULL;
         }
-        rn_task_init(&f->task, &fiber_backend, &f->reserve, 1);
-        rn_store32(&f->task.thread_id, rn_thread_id());
+        rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
+        rn_store32(&f->task.thread_id, rn_load32(&l->thread->thread_id));
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
         f->loop = l;
         f->work = NULL;
+        f->larger = stack > l->stack_size;
         f->ready = f->by_fd = (rn_link){0};
         f->timer = (rn_wheel_node){0};
         return f;
@@ -121,7 +144,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         }
         if (f->work)
                 return;
-        if (l->idle_count < MOST_IDLE) {
+        if (!f->larger && l->idle_count < l->most_idle) {
                 rn_list_push_front(&l->idle, &f->ready);
                 l->idle_count++;
         } else {
@@ -136,8 +159,9 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 
 bool rn_fiber_run(rn_loop *l, rein_work *w)
 {
-        rn_link *idle = rn_list_pop(&l->idle);
-        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l);
+        const bool larger = w->stack_size > l->stack_size;
+        rn_link *idle = larger ? NULL : rn_list_pop(&l->idle);
+        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l, larger ? w->stack_size : l->stack_size);
         if (!f)
                 return false;
         l->idle_count -= idle != NULL;
@@ -145,6 +169,13 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
         rn_add32(&l->busy, 1);
         rn_fiber_resume(l, f);
         return true;
+}
+
+/* Their stacks keep all the memory they ever had: those of the large sizes are fewer. */
+size_t rn_fibers_most_idle(size_t stack_size)
+{
+        const size_t most = IDLE_BYTES / stack_size;
+        return most > MOST_IDLE ? MOST_IDLE : most;
 }
 
 void rn_fibers_free_idle(rn_loop *l)

@@ -564,7 +564,7 @@ static void test_lookups_have_a_lane_of_their_own(void **state)
 
 /* ---- many, and too many ---- */
 
-enum { CROWD = 10000 };
+enum { CROWD = 100000 };
 
 static int wait_in_the_crowd(void *arg)
 {
@@ -590,12 +590,14 @@ static int a_crowd(void *arg)
         return 0;
 }
 
-static void test_ten_thousand_coroutines_are_parked_at_once(void **state)
+static void test_a_hundred_thousand_coroutines_are_parked_at_once(void **state)
 {
         (void)state;
         size_t n = CROWD;
 #if defined REIN_TSAN
         n = 1000; /* a fiber of its is a mapping */
+#elif defined REIN_ASAN
+        n = 10000; /* it has a second stack for each */
 #endif
         passes(a_crowd, &n);
 }
@@ -679,6 +681,77 @@ static void test_when_stacks_run_out_a_coroutine_fails_cleanly_and_later_ones_ru
         assert_int_equal(program_run("too-many", NULL, 0), 0);
 }
 
+/* ---- how deep they go ---- */
+
+static int sink(volatile char *above, int depth);
+
+static int dive(void *depth)
+{
+        return sink(NULL, *(int *)depth) < 0;
+}
+
+static int dive_elsewhere(void *depth)
+{
+        rein_sleep(REIN_NOWAIT);
+        return dive(depth);
+}
+
+static int dive_several(void *arg)
+{
+        (void)arg;
+        rein_group g;
+        rein_group_open(&g, NULL);
+        for (int i = 10; i <= 50; i += 20) {
+                int less = i / 5;
+                rein_spawn(&g, NULL, dive, REIN_COPY(i, .name = i == 50 ? "deepest" : "less deep"));
+                rein_spawn(&g, NULL, dive_elsewhere, REIN_COPY(less));
+        }
+        return rein_group_close(&g, 0);
+}
+
+static int program_depths(void)
+{
+        rein_executor *loop = rein_loop_new(REIN_LOOP(.name = "sea", .tell_stacks = true, .stack_size = 256 << 10));
+        rein_future *f = rein_submit(loop, dive_several, NULL, REIN_JOB(.name = "captain"));
+        int rc = rein_await(f, NULL, REIN_NEVER);
+        rein_drop(f);
+        rein_executor_free(loop);
+        return rc != 0;
+}
+
+static void test_a_loop_tells_how_deep_each_function_went(void **state)
+{
+        (void)state;
+        char said[1024];
+        assert_int_equal(program_run("depths", said, sizeof said), 0);
+        const char *head = "rein: stacks in the loop 'sea': bytes written at most, of how many, in how many runs\n";
+        assert_memory_equal(said, head, strlen(head));
+        size_t bytes[3], sizes[3];
+        unsigned long runs[3];
+        char who[3][96];
+        const char *line = said + strlen(head);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(sscanf(line, "rein: %zu of %zu, %lu runs: job %95[^\n]", &bytes[i], &sizes[i],
+                                        &runs[i], who[i]),
+                                 4);
+                assert_int_equal(sizes[i], 256 << 10);
+                assert_true(i == 0 || bytes[i] <= bytes[i - 1]);
+                line = strchr(line, '\n') + 1;
+        }
+        assert_string_equal(line, "");       /* a line for each function */
+#if !defined REIN_ASAN && !defined REIN_TSAN /* whose frames lie elsewhere, or are larger */
+        assert_in_range(bytes[0], 50 * 512, 50 * 1024);
+        assert_string_equal(who[0], "'deepest'");
+        assert_int_equal(runs[0], 3);
+        int captain = strcmp(who[1], "'captain'") == 0 ? 1 : 2;
+        assert_string_equal(who[captain], "'captain'");
+        assert_int_equal(runs[captain], 1);
+        assert_int_equal(runs[3 - captain], 3);
+        assert_memory_equal(who[3 - captain], "of fiber_test.c:", 16);
+        assert_in_range(bytes[3 - captain], 10 * 512, 10 * 1024 + 4096);
+#endif
+}
+
 /* ---- a stack that is too small ---- */
 
 static int sink(volatile char *above, int depth)
@@ -729,6 +802,62 @@ static int deep_enough(void *arg)
 {
         (void)arg;
         return sink(NULL, 1000) < 0;
+}
+
+static size_t stack_here(void)
+{
+        return rn_fiber_of(rn_self())->coro.stack.size;
+}
+
+static int note_stack(void *size)
+{
+        *(size_t *)size = stack_here();
+        return 0;
+}
+
+/* The deep one's stack is its own: who comes after it has what the loop gives. */
+static int some_are_deep(void *arg)
+{
+        (void)arg;
+        size_t mine = stack_here(), deep = 0, later[2] = {0}, small = 0;
+        rein_group g;
+        rein_group_open(&g, NULL);
+        for (int i = 0; i < 3; i++) {
+                rein_spawn(&g, NULL, deep_enough, NULL, REIN_JOB(.stack_size = 4 << 20));
+                rein_spawn(&g, NULL, note_stack, &deep, REIN_JOB(.stack_size = 1 << 20));
+                rein_spawn(&g, NULL, note_stack, &later[0], NULL);
+                rein_spawn(&g, NULL, note_stack, &later[1], NULL);
+                rein_spawn(&g, NULL, note_stack, &small, REIN_JOB(.stack_size = 16 << 10));
+                NEED(rein_group_join(&g, REIN_NEVER) == 0);
+                NEED(mine == 64 << 10 && deep == 1 << 20 && small == mine);
+                NEED(later[0] == mine && later[1] == mine);
+        }
+        return rein_group_close(&g, 0);
+}
+
+static void test_a_job_that_needs_a_larger_stack_has_one(void **state)
+{
+        (void)state;
+        passes(some_are_deep, NULL);
+}
+
+static int too_large(void *unused)
+{
+        (void)unused;
+        rein_executor *here = rn_self()->now->work->executor;
+        rein_future *f = rein_submit(here, job_seven, NULL, REIN_JOB(.stack_size = (size_t)1 << 60));
+        NEED(rein_await(f, NULL, REIN_NEVER) < 0 && rein_code(f) == -ENOMEM);
+        rein_drop(f);
+        f = rein_submit(here, job_seven, NULL, NULL);
+        NEED(rein_await(f, NULL, REIN_NEVER) == 0 && rein_code(f) == 7);
+        rein_drop(f);
+        return 0;
+}
+
+static void test_a_stack_larger_than_memory_is_an_error_of_that_job(void **state)
+{
+        (void)state;
+        passes(too_large, NULL);
 }
 
 static void test_the_stack_has_the_size_that_was_asked_for(void **state)
@@ -815,6 +944,7 @@ int main(int argc, char **argv)
 {
         static const program programs[] = {{"too-many", program_too_many},
                                            {"overflow", program_overflow},
+                                           {"depths", program_depths},
                                            {"overflow-untold", program_overflow_untold}};
         if (argc > 1)
                 return program_main(programs, COUNT(programs), argc, argv);
@@ -833,10 +963,13 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_what_is_not_in_memory_is_read_by_a_thread),
                 cmocka_unit_test(test_a_terminal_is_read_without_blocking_the_loop),
                 cmocka_unit_test(test_lookups_have_a_lane_of_their_own),
-                cmocka_unit_test(test_ten_thousand_coroutines_are_parked_at_once),
+                cmocka_unit_test(test_a_hundred_thousand_coroutines_are_parked_at_once),
                 cmocka_unit_test(test_when_stacks_run_out_a_coroutine_fails_cleanly_and_later_ones_run),
                 cmocka_unit_test(test_an_overflow_is_death_by_sigsegv_and_names_the_coroutine_if_asked),
+                cmocka_unit_test(test_a_loop_tells_how_deep_each_function_went),
                 cmocka_unit_test(test_the_stack_has_the_size_that_was_asked_for),
+                cmocka_unit_test(test_a_job_that_needs_a_larger_stack_has_one),
+                cmocka_unit_test(test_a_stack_larger_than_memory_is_an_error_of_that_job),
                 cmocka_unit_test(test_retries_and_waits_for_several_work_inside),
                 cmocka_unit_test(test_errno_and_the_trail_are_each_coroutines_own),
         };

@@ -13,8 +13,7 @@ enum {
         READY_AT_ONCE = 64,  /* descriptors taken from the poller at a time */
         START_AT_ONCE = 256, /* jobs begun in a turn, at most */
         LOOK_EVERY = 64,     /* stretches of coroutines between two looks at the descriptors */
-        STACK = 64 * 1024,
-        LEAST_STACK = 16 * 1024
+        STACK = 64 * 1024
 };
 
 static const rn_executor_kind loop_kind;
@@ -314,7 +313,9 @@ static void destroy(rein_executor *x)
         for (unsigned round = 0; rn_load32(&l->posters); round++)
                 rn_pause(round);
         rn_fibers_free_idle(l);
+        rn_loop_tell_depths(l); /* it was freed by one of its own jobs */
         rn_poller_free(l->poller);
+        rn_free(l->depths);
         rn_free(l);
 }
 
@@ -344,6 +345,8 @@ static void freed(rein_executor *x)
         l->offload = NULL;
         if (l->hosted && rn_loop_here(l))
                 rn_loop_unwatch_faults(l);
+        if (rn_load32(&l->busy) == 0)
+                rn_loop_tell_depths(l);
 }
 
 static const rn_executor_kind loop_kind = {
@@ -361,6 +364,14 @@ static const rn_executor_kind loop_kind = {
         .freed = freed,
 };
 
+static void undo(rn_loop *l)
+{
+        rn_executor_undo(&l->base);
+        rn_poller_free(l->poller);
+        rn_free(l->depths);
+        rn_free(l);
+}
+
 static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
 {
         rn_loop *l = rn_alloc(sizeof *l);
@@ -375,7 +386,13 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
                 rn_free(l);
                 return NULL;
         }
+        if (o->tell_stacks && !(l->depths = rn_loop_depths_new())) {
+                undo(l);
+                *rc = -ENOMEM;
+                return NULL;
+        }
         l->stack_size = o->stack_size ? o->stack_size : STACK;
+        l->most_idle = rn_fibers_most_idle(l->stack_size);
         l->slow = o->slow_ns;
         l->tell_overflow = o->tell_overflow;
         l->offload = o->offload;
@@ -385,14 +402,8 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         for (size_t i = 0; i < RN_LOOP_BUCKETS; i++)
                 rn_list_init(&l->waiters[i]);
         rn_wheel_init(&l->timers);
+        rn_loop_watch_throws();
         return l;
-}
-
-static void undo(rn_loop *l)
-{
-        rn_executor_undo(&l->base);
-        rn_poller_free(l->poller);
-        rn_free(l);
 }
 
 int rn_loop_host(rn_loop *l, const char **what)
@@ -415,7 +426,7 @@ static int check(const rein_loop_opts *o, const char **what)
 {
         if (o->grace_ns < 0 || o->slow_ns < 0)
                 *what = "grace_ns and slow_ns must not be negative; 0 is the default";
-        else if (o->stack_size && o->stack_size < LEAST_STACK)
+        else if (o->stack_size && o->stack_size < RN_LEAST_STACK)
                 *what = "stack_size is less than 16 KiB; 0 is the default";
         else
                 return 0;

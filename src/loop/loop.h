@@ -43,10 +43,12 @@ typedef struct rn_fiber {
         rn_wheel_node timer;
         rn_link by_fd; /* while it waits for a descriptor */
         int fd, events, got;
-        rn_error_reserve reserve; /* its job's; no job runs inside another here */
+        bool larger; /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
 enum { RN_LOOP_BUCKETS = 256 };
+
+typedef struct rn_depths rn_depths;
 
 struct rn_loop {
         rein_executor base;
@@ -56,6 +58,7 @@ struct rn_loop {
         bool offload_is_mine;
         int64_t slow;       /* report who holds it up for so long; 0: nobody */
         bool tell_overflow; /* explain a fault in the guard below a stack */
+        rn_depths *depths;  /* how deep each function went; NULL: nobody wants to know */
 
         rn_link inbox; /* works; base.lock, as the next */
         bool running;  /* its own thread is there */
@@ -74,7 +77,7 @@ struct rn_loop {
         uint32_t thread_generation;
         void *fault_stack; /* made for that thread */
         rn_link ready, idle;
-        size_t idle_count;
+        size_t idle_count, most_idle;
         rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
@@ -106,6 +109,7 @@ void rn_fibers_collect(rn_loop *l);            /* the mail becomes ready */
 void rn_fibers_fire(rn_loop *l, int64_t now);  /* whose time has come becomes ready */
 void rn_fibers_told(rn_loop *l, int fd, int events);
 void rn_fibers_free_idle(rn_loop *l);
+size_t rn_fibers_most_idle(size_t stack_size);
 
 /* run.c */
 int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *arg);
@@ -113,6 +117,10 @@ int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *a
 /* watch.c: [owner] */
 void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span);
 int rn_loop_watch_faults(rn_loop *l); /* on its thread */
+void rn_loop_watch_throws(void);
+rn_depths *rn_loop_depths_new(void);
+void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s);
+void rn_loop_tell_depths(const rn_loop *l); /* once no job runs */
 void rn_loop_unwatch_faults(rn_loop *l);
 
 #endif

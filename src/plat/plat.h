@@ -49,11 +49,16 @@ void *rn_alloc(size_t n); /* zeroed, aligned as malloc does; NULL when there is 
 void rn_free(void *p);
 void *rn_alloc_kept(size_t n); /* the same, for memory that lives as long as the process */
 
-/* Memory for a stack, zeroed: size (whole pages) from the answer on; the RN_GUARD bytes below fault. NULL when there is
- * none. Asks no rn_choose: the simulator itself makes stacks. */
-#define RN_GUARD (64 << 10)
-void *rn_map_guarded(size_t size);
-void rn_unmap_guarded(void *low, size_t size);
+/* Memory for many stacks: addresses for `size` bytes (whole pages), each page zeroed memory as soon as it is touched and
+ * never a part of a huge one. NULL: none. Like all of these it asks no rn_choose: the simulator itself makes stacks. */
+void *rn_map_stacks(size_t size);
+bool rn_unmap_stacks(void *at, size_t size); /* false: it is all still there, for this process has too many maps */
+/* These bytes (whole pages of such memory) fault from now on: without a map of their own where the kernel can (Linux
+ * 6.13), else with two of the 65,530 that a process has by default. 0; -ENOMEM: no more of them, nothing was done. */
+int rn_guard(void *at, size_t size);
+void rn_guard_by_maps(bool only);     /* for tests: new guards as an older kernel has them, or no longer */
+void rn_purge(void *at, size_t size); /* its memory is given back, it reads as zeros; what faults goes on to do so */
+#define RN_GUARD (64 << 10)           /* below each stack: a frame up to so large faults whatever compiler made it */
 
 /* ---- time and chance ---- */
 
@@ -167,6 +172,7 @@ static inline uint32_t rn_generation(void)
         uint32_t g = rn_get32(&rn_forks);
         return __builtin_expect(g != 0, 1) ? g : rn_generation_of();
 }
+uint32_t rn_generation_really(void); /* the process's also in a simulation */
 
 int rn_at_exit(void (*fn)(void));     /* once per fn */
 const char *rn_errno_name(int err);   /* "EINVAL"; NULL: no such error */

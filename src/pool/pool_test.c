@@ -218,6 +218,7 @@ static void test_what_cannot_be_asked_for_is_a_failed_future_that_says_why(void 
                 {.size = sizeof(rein_job), .unheeded = (rein_unheeded)7},
                 {.size = sizeof(rein_job), .unheeded = REIN_ABANDON_IT}, /* arg is borrowed */
                 {.size = sizeof(rein_job), .share = "s"},
+                {.size = sizeof(rein_job), .stack_size = 16383},
                 {.priority = 1}, /* no size */
         };
         for (size_t i = 0; i < COUNT(bad); i++) {

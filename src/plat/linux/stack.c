@@ -1,25 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory for stacks: mapped, with what lies below it out of bounds. */
+/* Memory for stacks: mapped in large pieces, parts of which are out of bounds. */
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "plat/plat.h"
 
-void *rn_map_guarded(size_t size)
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#endif
+
+void *rn_map_stacks(size_t size)
 {
-        if (size == 0 || size > SIZE_MAX / 2)
+        void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
+                        0);
+        if (at == MAP_FAILED)
                 return NULL;
-        /* Reserved as a whole without access, so that the guard needs no memory of its own. */
-        char *all =
-                mmap(NULL, RN_GUARD + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-        if (all == MAP_FAILED)
-                return NULL;
-        if (mprotect(all + RN_GUARD, size, PROT_READ | PROT_WRITE) == 0)
-                return all + RN_GUARD;
-        munmap(all, RN_GUARD + size);
-        return NULL;
+        madvise(at, size, MADV_NOHUGEPAGE); /* fails where there are none */
+        return at;
 }
 
-void rn_unmap_guarded(void *low, size_t size)
+bool rn_unmap_stacks(void *at, size_t size)
 {
-        munmap((char *)low - RN_GUARD, RN_GUARD + size);
+        return munmap(at, size) == 0;
+}
+
+void rn_purge(void *at, size_t size)
+{
+        madvise(at, size, MADV_DONTNEED);
+}
+
+/* ---- guards ---- */
+
+enum { UNKNOWN, BY_MADVISE, BY_MAPS };
+
+static rn_a32 way;
+
+/* An emulator that does not know the advice may say yes to it: whether the guard stands is told by a read. */
+static bool stands(void *at, size_t size)
+{
+        return madvise(at, size, MADV_POPULATE_READ) != 0 && errno == EFAULT;
+}
+
+static int guard_by_maps(void *at, size_t size)
+{
+        return mprotect(at, size, PROT_NONE) == 0 ? 0 : -ENOMEM;
+}
+
+/* Memory that is locked (mlockall) refuses it too, so a refusal says nothing of the next one. */
+int rn_guard(void *at, size_t size)
+{
+        const uint32_t now = rn_get32(&way);
+        if (now == BY_MAPS || madvise(at, size, MADV_GUARD_INSTALL) != 0)
+                return now != BY_MAPS && errno == ENOMEM ? -ENOMEM : guard_by_maps(at, size);
+        if (now == UNKNOWN) {
+                const bool good = stands(at, size);
+                rn_set32(&way, good ? BY_MADVISE : BY_MAPS);
+                if (!good)
+                        return guard_by_maps(at, size);
+        }
+        return 0;
+}
+
+void rn_guard_by_maps(bool only)
+{
+        rn_set32(&way, only ? BY_MAPS : UNKNOWN);
 }

@@ -262,8 +262,11 @@ static void in_child(void)
 uint32_t rn_generation_of(void)
 {
         const rn_machine *m = rn_virtual();
-        if (m)
-                return m->generation;
+        return m ? m->generation : rn_generation_really();
+}
+
+uint32_t rn_generation_really(void)
+{
         if (rn_get32(&forks))
                 return rn_get32(&forks);
         rn_lock_take(&setup_lock);
