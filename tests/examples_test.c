@@ -268,6 +268,13 @@ static void sim_queue_finds_the_if(void **state)
         is_found_and_replayed("sim_queue", "queue", "1 and 2 were put, ");
 }
 
+static void udp_ask_gets_its_answers(void **state)
+{
+        (void)state;
+        run_well("udp_ask");
+        assert_string_equal(out, "first: FIRST\nsecond: SECOND\nthird: THIRD\nin a thousand simulations: success\n");
+}
+
 static void sim_cache_finds_the_second_load(void **state)
 {
         (void)state;
@@ -411,6 +418,7 @@ int main(void)
                 cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
+                cmocka_unit_test(udp_ask_gets_its_answers),
                 cmocka_unit_test(uv_guest_lives_in_a_loop_of_libuv),
                 cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),
                 cmocka_unit_test_setup_teardown(hasher_is_stopped_by_an_interrupt, plant, uproot),

@@ -975,6 +975,34 @@ static void sockets(void)
         CHECK(connected || !strict);
 }
 
+static void datagrams(void)
+{
+        char text[4], name[REIN_ADDR_TEXT], port[8];
+        rein_addr at = {0}, from = {0}, found = {0};
+        int fd = rein_udp_bind("127.0.0.1", "0");
+        if (!FINE(fd))
+                return;
+        MUST(rein_addr_local(fd, &at));
+        CHECK(strncmp(rein_addr_text(&at, name), "127.0.0.1:", 10) == 0);
+        snprintf(port, sizeof port, "%.5s", name + 10);
+        if (FINE(rein_addr_find(fd, "127.0.0.1", port, &found, REIN_NEVER)))
+                CHECK(rein_addr_equal(&at, &found));
+        else
+                CHECK(found.len == 0);
+        int client = rein_udp_connect("127.0.0.1", port, REIN_NEVER);
+        if (FINE(client)) {
+                bool sent = FINE(rein_sendto(client, "hey", 3, NULL, REIN_NEVER));
+                int64_t got = rein_recvfrom(fd, text, sizeof text, &from, rein_after(REIN_SEC(sent ? 3600 : 0)));
+                CHECK(got == 3 || !strict);
+                if (!FINE(got, REIN_ETIMEOUT) && sent)
+                        CHECK(recv(fd, text, sizeof text, MSG_DONTWAIT) == 3); /* it is still there */
+                if (got == 3)
+                        FINE(rein_sendto(fd, "ho", 2, &from, REIN_NEVER));
+                CHECK(rein_close(client) == 0);
+        }
+        CHECK(rein_close(fd) == 0);
+}
+
 static void signals(void)
 {
         sigset_t set, had;
@@ -1034,6 +1062,7 @@ static const scenario scenarios[] = {
         {"retries", retries, ALONE},
         {"pipes", pipes, WITH_PIPE},
         {"sockets", sockets, ALONE},
+        {"datagrams", datagrams, ALONE},
         {"signals", signals, ALONE},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };

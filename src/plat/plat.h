@@ -235,11 +235,22 @@ typedef struct rn_sys_addr { /* one address of a list */
 } rn_sys_addr;
 
 /* numeric: never blocks, but answers -EADDRNOTAVAIL for a name, of a host or a service. */
-int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list);
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric,
+                  rn_sys_addr **list);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);
 int rn_sys_accept(int fd);                /* -EAGAIN when non-blocking and nothing there */
 int rn_sys_connect(const rn_sys_addr *a); /* a descriptor whose connection is under way or made */
 int rn_sys_connected(int fd);             /* 0 or -errno, once fd is writable */
+
+/* Datagrams. An address is `len` bytes of a struct sockaddr, RN_ADDRESS at most. Neither move ever blocks: -EAGAIN. */
+#define RN_ADDRESS 128
+int rn_sys_datagrams(const rn_sys_addr *a, bool bound); /* a socket bound there, or connected to there */
+int64_t rn_sys_send_to(int fd, const void *buf, size_t n, const void *to, uint32_t len); /* len 0: its peer */
+/* -EMSGSIZE: it was longer than n, the rest is lost. from: room for RN_ADDRESS. */
+int64_t rn_sys_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *len);
+int rn_sys_address(int fd, void *bytes, uint32_t *len);                          /* its own */
+bool rn_sys_address_fits(int fd, const rn_sys_addr *a);                          /* can datagrams of fd go there? */
+void rn_sys_address_text(const void *bytes, uint32_t len, char *text, size_t n); /* "127.0.0.1:53", "[::1]:53" */
 
 #endif
