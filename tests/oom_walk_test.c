@@ -1003,6 +1003,37 @@ static void datagrams(void)
         CHECK(rein_close(fd) == 0);
 }
 
+static void children(void)
+{
+        static char name[] = "cat";
+        char *const argv[] = {name, NULL};
+        char text[4];
+        rein_child *c = NULL;
+        rein_child_end end = {.size = sizeof end};
+        int rc = rein_child_start(&c, argv, REIN_CHILD(.in = REIN_CHILD_PIPE, .out = REIN_CHILD_PIPE));
+        if (FINE(rc)) {
+                int to = rein_child_pipe(c, 0), from = rein_child_pipe(c, 1), pid = rein_child_pid(c);
+                CHECK(to >= 0 && from >= 0 && pid > 0);
+                MUST(rein_child_signal(c, SIGCONT));
+                FINE(rein_write(to, "hey", 3, REIN_NEVER));
+                FINE(rein_read(from, text, 3, rein_after(REIN_SEC(strict ? 3600 : 0))), REIN_ETIMEOUT);
+                CHECK(rein_child_pidfd(c) >= 0);
+                MUST(rein_close(to));
+                rc = rein_child_wait(c, &end, REIN_NEVER);
+                if (FINE(rc))
+                        CHECK(end.gone && end.code == 0);
+                else /* the ladder asks for nothing */
+                        MUST(rein_child_stop(c, &end));
+                CHECK(end.gone && kill(pid, 0) != 0);
+                MUST(rein_close(from));
+                rein_child_free(c);
+        } else {
+                CHECK(c == NULL);
+        }
+        FINE(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_NULL, .out = REIN_CHILD_NULL), &end));
+        CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
 static void signals(void)
 {
         sigset_t set, had;
@@ -1063,6 +1094,7 @@ static const scenario scenarios[] = {
         {"pipes", pipes, WITH_PIPE},
         {"sockets", sockets, ALONE},
         {"datagrams", datagrams, ALONE},
+        {"children", children, ALONE},
         {"signals", signals, ALONE},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -1480,8 +1512,9 @@ static char *contents(const char *path)
 static void every_public_call_is_walked(void **state)
 {
         (void)state;
-        static const char *const headers[] = {"base", "time",   "error",   "context", "scope", "hook",  "executor",
-                                              "pool", "future", "promise", "group",   "wait",  "retry", "io"};
+        static const char *const headers[] = {"base",  "time",     "error", "context", "scope",
+                                              "hook",  "executor", "pool",  "future",  "promise",
+                                              "group", "wait",     "retry", "io",      "child"};
         char *here = contents(REIN_SOURCE_DIR "/tests/oom_walk_test.c");
         int calls = 0, missing = 0;
         for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {

@@ -36,6 +36,7 @@
 #include <rein/retry.h>
 #include <rein/sync.h>
 #include <rein/io.h>
+#include <rein/child.h>
 #include <rein/loop.h>
 #include <rein/sim.h>
 
