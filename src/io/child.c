@@ -43,10 +43,13 @@ enum { GRACE_MS = 2000, KILL_WAIT_S = 5 };
 
 static bool look_locked(rein_child *c)
 {
-        if (c->gone || rn_sys_child_ended(c->pidfd) <= 0)
-                return c->gone;
-        if (c->stopped_by && c->group)
+        if (c->gone)
+                return true;
+        if (c->stopped_by && c->group) {
+                if (rn_sys_child_ended(c->pidfd) <= 0)
+                        return false;
                 rn_sys_child_signal(c->pid, c->pidfd, true, SIGKILL); /* who is left of those who were told to go */
+        }
         c->gone = rn_sys_child_reap(c->pidfd, &c->end) > 0;
         return c->gone;
 }

@@ -5,8 +5,8 @@
  *
  * The child shares our memory until it calls execve, on a stack of its own, while the thread that started it waits. So it
  * only makes system calls. Every signal is blocked from before the clone until its handlers are gone: none of ours may
- * run in there. What failed comes back by a pipe that an exec closes: what emulates us (valgrind, the thread sanitizer)
- * makes a fork of it, whose memory we do not see. */
+ * run in there. What failed is in the memory we share. What emulates us (valgrind, the thread sanitizer) may make a fork of
+ * it, whose memory we do not see: so the first start of a process finds that out, and uses a pipe that an exec closes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -45,7 +45,7 @@
 /* The stack it runs on is not the one the sanitizers know. */
 #define UNWATCHED __attribute__((no_sanitize("address", "thread", "undefined")))
 
-enum { STACK = 32 << 10, SIGNALS = 65 };
+enum { STACK = 16 << 10, SIGNALS = 65 };
 
 /* ---- descriptors ---- */
 
@@ -97,16 +97,18 @@ int rn_sys_not_blocking(int fd)
 
 /* ---- the child's side ---- */
 
-typedef struct image {
-        const rn_sys_child *child;
-        char *const *env;
-        int tell;
-} image;
-
 typedef struct failure {
         int error;
         const char *at; /* the address is the same in both */
 } failure;
+
+typedef struct image {
+        const rn_sys_child *child;
+        char *const *env;
+        int tell;    /* the pipe, or -1 */
+        bool shared; /* the child was here */
+        failure failure;
+} image;
 
 /* Those that are in the way of others first move out of it. */
 UNWATCHED static bool take_descriptors(const rn_sys_child *c)
@@ -160,17 +162,18 @@ UNWATCHED static const char *prepare(const rn_sys_child *c)
 
 UNWATCHED static int become(void *arg)
 {
-        const image *i = arg;
-        failure f = {0, prepare(i->child)};
-        if (!f.at) {
+        image *i = arg;
+        i->shared = true;
+        const char *failed = prepare(i->child);
+        if (!failed) {
                 sigset_t none;
                 sigemptyset(&none);
                 sigprocmask(SIG_SETMASK, &none, NULL);
                 execvpe(i->child->argv[0], i->child->argv, i->env);
-                f.at = "the program";
+                failed = "the program";
         }
-        f.error = errno;
-        while (write(i->tell, &f, sizeof f) < 0 && errno == EINTR)
+        i->failure = (failure){errno, failed};
+        while (i->tell >= 0 && write(i->tell, &i->failure, sizeof i->failure) < 0 && errno == EINTR)
                 ;
         _exit(127);
 }
@@ -259,25 +262,21 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
         return c->pid < 0 ? -err : 0;
 }
 
-/* What the child said: nothing, when it became the program. */
-static int hear(rn_sys_child *c, int from)
+/* What it said by the pipe: nothing, when it became the program. */
+static void hear(image *i, int from)
 {
-        failure f;
         ssize_t n;
-        siginfo_t info;
-        while ((n = read(from, &f, sizeof f)) < 0 && errno == EINTR)
+        while ((n = read(from, &i->failure, sizeof i->failure)) < 0 && errno == EINTR)
                 ;
-        if (n != sizeof f)
-                return 0;
-        c->failed = f.at;
-        wait_for(c->pidfd, 0, &info, NULL);
-        close(c->pidfd);
-        return -f.error;
+        if (n != sizeof i->failure)
+                i->failure = (failure){0, NULL};
 }
 
 int rn_sys_child_start(rn_sys_child *c)
 {
-        int ends[2];
+        static rn_a32 sharing; /* memory with a child: known to be so */
+        const bool shared = rn_load32(&sharing);
+        int ends[2] = {-1, -1};
         size_t words = 0;
         c->failed = "";
         if (!knows_pidfds())
@@ -286,14 +285,24 @@ int rn_sys_child_start(rn_sys_child *c)
                 words++;
         const size_t size = STACK + (words + 8) * sizeof(char *); /* execvpe puts argv there, for a script without #! */
         char *stack = rn_alloc(size);
-        int rc = stack ? rn_sys_pipe(ends) : -ENOMEM;
-        if (rc == 0) {
-                image i = {c, c->env ? c->env : environ, ends[1]};
+        int rc = !stack ? -ENOMEM : shared ? 0 : rn_sys_pipe(ends);
+        image i = {.child = c, .env = c->env ? c->env : environ, .tell = ends[1]};
+        if (rc == 0)
                 rc = start(c, &i, stack, size);
+        if (ends[1] >= 0)
                 close(ends[1]);
-                if (rc == 0)
-                        rc = hear(c, ends[0]);
+        if (rc == 0 && !shared) {
+                hear(&i, ends[0]);
+                rn_store32(&sharing, i.shared);
+        }
+        if (ends[0] >= 0)
                 close(ends[0]);
+        if (rc == 0 && i.failure.at) {
+                siginfo_t info;
+                c->failed = i.failure.at;
+                wait_for(c->pidfd, 0, &info, NULL);
+                close(c->pidfd);
+                rc = -i.failure.error;
         }
         rn_free(stack);
         return rc;
