@@ -280,6 +280,15 @@ static void children_end_within_their_deadline(void **state)
                                  "sleep 1000 & wait                        ended by Terminated, when asked\n");
 }
 
+static void foreign_threads_are_inside_until_the_close(void **state)
+{
+        (void)state;
+        run_well("foreign_threads");
+        assert_string_equal(out,
+                            "event 1 for anna: success\nevent 2 for anna: REIN_ECANCELED\nthe group: REIN_ETIMEOUT\n"
+                            "event 3: nobody is there any more\n");
+}
+
 static void udp_ask_gets_its_answers(void **state)
 {
         (void)state;
@@ -431,6 +440,7 @@ int main(void)
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
                 cmocka_unit_test(udp_ask_gets_its_answers),
+                cmocka_unit_test(foreign_threads_are_inside_until_the_close),
                 cmocka_unit_test(children_end_within_their_deadline),
                 cmocka_unit_test(uv_guest_lives_in_a_loop_of_libuv),
                 cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),

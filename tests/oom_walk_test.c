@@ -1034,6 +1034,35 @@ static void children(void)
         CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
+/* The ticket of a scope and of a group: lent, held, adopted here, over. */
+static void tickets(void)
+{
+        rein_scope s;
+        rein_group g;
+        rein_adopted a;
+        rein_scope_open(&s, REIN_NEVER);
+        rein_group_open(&g, NULL);
+        rein_ticket *of_scope = rein_scope_lend(), *of_group = rein_group_lend(&g);
+        CHECK((of_scope && of_group) || !strict);
+        rein_ticket *const all[] = {of_scope, of_group};
+        for (int i = 0; i < 2; i++) {
+                rein_ticket_drop(rein_ticket_ref(all[i]));
+                if (all[i] && FINE(rein_adopt(all[i], &a), -ENOMEM)) {
+                        int rc = rein_checkpoint();
+                        CHECK(rc == 0 || !strict);
+                        CHECK(rein_return(&a, rc) == rc);
+                }
+        }
+        FINE(rein_group_close(&g, 0), REIN_ECANCELED, -ENOMEM);
+        FINE(rein_scope_close(&s, 0), REIN_ECANCELED, -ENOMEM);
+        if (of_group) {
+                int rc = rein_adopt(of_group, &a);
+                CHECK(rc == -ESTALE || (!strict && rc == -ENOMEM));
+        }
+        rein_ticket_drop(of_scope);
+        rein_ticket_drop(of_group);
+}
+
 static void signals(void)
 {
         sigset_t set, had;
@@ -1095,6 +1124,7 @@ static const scenario scenarios[] = {
         {"sockets", sockets, ALONE},
         {"datagrams", datagrams, ALONE},
         {"children", children, ALONE},
+        {"tickets", tickets, ALONE},
         {"signals", signals, ALONE},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };

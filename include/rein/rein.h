@@ -32,6 +32,7 @@
 #include <rein/future.h>
 #include <rein/promise.h>
 #include <rein/group.h>
+#include <rein/adopt.h>
 #include <rein/wait.h>
 #include <rein/retry.h>
 #include <rein/sync.h>
