@@ -93,7 +93,7 @@ static void test_a_cancel_of_the_scope_reaches_inside(void **state)
 {
         (void)state;
         library l;
-        told what = {0};
+        told what = {.in = 0};
         rein_scope s;
         rein_scope_open(&s, REIN_NEVER);
         begin(&l, rein_scope_lend(), sleeps, &what);
@@ -109,7 +109,7 @@ static void test_a_deadline_of_the_scope_reaches_inside(void **state)
 {
         (void)state;
         library l;
-        told what = {0};
+        told what = {.in = 0};
         rein_scope s;
         rein_scope_open(&s, rein_after(REIN_MS(5)));
         begin(&l, rein_scope_lend(), sleeps, &what);
@@ -144,7 +144,7 @@ static void test_who_is_inside_when_the_scope_is_closed_is_canceled(void **state
 {
         (void)state;
         library l;
-        told what = {0};
+        told what = {.in = 0};
         rein_scope outer, s;
         rein_scope_open(&outer, REIN_NEVER);
         rein_scope_open(&s, REIN_NEVER);
@@ -235,7 +235,7 @@ static void test_a_group_waits_for_who_is_inside(void **state)
 {
         (void)state;
         library l, late;
-        told what = {0};
+        told what = {.in = 0};
         rein_group g;
         rein_group_open(&g, NULL);
         rein_ticket *t = rein_group_lend(&g);
