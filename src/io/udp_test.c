@@ -246,6 +246,8 @@ static void test_what_has_no_datagrams_is_said_so(void **state)
 
 /* ---- leaving ---- */
 
+enum { COROUTINE_ASLEEP = 2 }; /* loop.h */
+
 typedef struct waiter {
         int fd;
         bool sends;
@@ -288,6 +290,8 @@ static void begin_to_wait(leaving *l, int place, int fd, bool sends)
         else
                 l->future = rein_submit(in[place], waits, &l->w, REIN_JOB(.on_worker = true));
         EVENTUALLY(l->w.open && sits_in(&l->w.seat, sends ? "rein_sendto" : "rein_recvfrom"));
+        rn_task *task = atomic_load(&l->w.seat.task); /* a coroutine is asleep, its descriptor is watched */
+        EVENTUALLY(task->backend->thread || rn_load32(&task->door.word) == COROUTINE_ASLEEP);
 }
 
 static int waited(leaving *l)
