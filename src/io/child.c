@@ -465,14 +465,14 @@ void rein_child_free(rein_child *c)
 
 int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end)
 {
-        rein_child *c;
+        rein_child *c = NULL;
         if (end && end->size < sizeof(size_t))
                 return rn_fail(-EINVAL, "rein_child_run", "the size of the end is not set");
         if (opts && (opts->in == REIN_CHILD_PIPE || opts->out == REIN_CHILD_PIPE || opts->err == REIN_CHILD_PIPE))
                 return rn_fail(-EINVAL, "rein_child_run",
                                "nobody is there for the other end of a pipe: use rein_child_start");
         int rc = rein_child_start(&c, argv, opts);
-        if (rc < 0)
+        if (!c)
                 return rc;
         rc = rein_child_wait(c, end, REIN_NEVER);
         rein_child_free(c);

@@ -132,14 +132,15 @@ static int64_t move(datagram *d, int64_t until)
 static int64_t transfer(const char *call, int fd, datagram *d, int64_t until)
 {
         rn_task *self;
-        int64_t rc = rn_io_enter(&self);
-        if (rc == 0)
-                rc = rn_fd_begin(&d->call, self, fd, call);
+        int rc = rn_io_enter(&self);
         if (rc < 0)
                 return rc;
-        rc = move(d, until);
+        rc = rn_fd_begin(&d->call, self, fd, call);
+        if (rc < 0)
+                return rc;
+        int64_t done = move(d, until);
         rn_fd_end(&d->call);
-        return rc;
+        return done;
 }
 
 int64_t rein_sendto(int fd, const void *buf, size_t n, const rein_addr *to, rein_time until)

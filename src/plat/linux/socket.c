@@ -201,7 +201,7 @@ int rn_sys_address(int fd, void *bytes, uint32_t *len)
 bool rn_sys_address_fits(int fd, const rn_sys_addr *a)
 {
         const rn_machine *sim = rn_virtual();
-        struct sockaddr_storage own;
+        struct sockaddr_storage own = {0};
         socklen_t size = sizeof own;
         if (sim && sim->owns(fd))
                 return true;
