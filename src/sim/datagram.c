@@ -79,20 +79,24 @@ static int m_datagrams(const rn_sys_addr *a, bool bound)
                         if (strcmp(b->address, where) == 0)
                                 return -EADDRINUSE;
         }
+        char host[RN_SIM_ADDRESS] = "sim";
         rn_sim_quiet();
         rn_sim_box *b = rn_host_alloc(sizeof *b);
-        char host[RN_SIM_ADDRESS] = "sim";
+        rn_sim_loud();
+        if (!b)
+                return -ENOMEM;
+        rn_sim_quiet();
         if (any)
                 snprintf(host, sizeof host, "%.*s", (int)(service - where), where);
-        if (b && bound && !any)
+        if (bound && !any)
                 memcpy(b->address, where, RN_SIM_ADDRESS);
-        else if (b)
+        else
                 rn_sim_net_port(b->address, sizeof b->address, host);
-        if (b && !bound)
+        if (!bound)
                 memcpy(b->peer, where, RN_SIM_ADDRESS);
         rn_sim_loud();
-        int fd = b ? rn_sim_box_open(b) : -ENOMEM;
-        if (fd < 0 && b)
+        int fd = rn_sim_box_open(b);
+        if (fd < 0)
                 rn_sim_box_free(b);
         return fd;
 }
