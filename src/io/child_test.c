@@ -227,6 +227,9 @@ static const char *ignored_here(void)
         return line;
 }
 
+/* 32 and 33: glibc's posix_spawn lets its children ignore them, make's for one, and sigaction does not touch them. */
+#define OF_THE_C_LIBRARY (3ull << 31)
+
 static int starts_clean(void *arg)
 {
         (void)arg;
@@ -236,7 +239,8 @@ static int starts_clean(void *arg)
         OK(says("echo $X; pwd", REIN_CHILD(.env = env, .cwd = "/tmp"), text, sizeof text, &e) == 0);
         OK(strcmp(text, "the value\n/tmp\n") == 0);
         OK(says("grep -E 'Sig(Blk|Ign)' /proc/self/status", NULL, text, sizeof text, &e) == 0);
-        OK(strcmp(text, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n") == 0);
+        OK(strncmp(text, "SigBlk:\t0000000000000000\nSigIgn:\t", 33) == 0);
+        OK((strtoull(text + 33, NULL, 16) & ~OF_THE_C_LIBRARY) == 0);
         OK(says("grep SigIgn /proc/self/status", REIN_CHILD(.keep_ignored = true), text, sizeof text, &e) == 0);
         OK(strcmp(text, ignored_here()) == 0);
         OK(says("ulimit -n", REIN_CHILD(.limits = &(rein_child_limit){RLIMIT_NOFILE, 50, 60}, .limits_count = 1), text,
