@@ -519,6 +519,7 @@ int main(int argc, char **argv)
                 {"co_switch", co_switch},
                 {"co_create", co_create},
                 {"co_mem", co_mem},
+                {"udp", udp},
                 {NULL, NULL},
         };
 

@@ -327,3 +327,50 @@ void co_mem(int t, int producers)
         (void)producers;
         run(mem_main, t);
 }
+
+/* ---- datagrams ---- */
+
+static int udp_echo(void *socket)
+{
+        char byte;
+        rein_addr from;
+        int64_t rc;
+
+        while ((rc = rein_recvfrom(*(int *)socket, &byte, 1, &from, REIN_NEVER)) == 1)
+                must(rein_sendto(*(int *)socket, &byte, 1, &from, REIN_NEVER) == 1, "udp");
+        return (int)rc;
+}
+
+static int udp_main(void *unused)
+{
+        long n = jobs(200000);
+        char text[REIN_ADDR_TEXT], byte = 'x';
+        rein_addr at;
+        rein_group g;
+        int server = rein_udp_bind("127.0.0.1", "0");
+        uint64_t t0;
+
+        (void)unused;
+        must(server >= 0 && rein_addr_local(server, &at) == 0, "udp");
+        int client = rein_udp_connect("127.0.0.1", strrchr(rein_addr_text(&at, text), ':') + 1, REIN_NEVER);
+        must(client >= 0, "udp");
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, NULL, udp_echo, &server, NULL);
+        t0 = now_ns();
+        for (long i = 0; i < n; i++) {
+                must(rein_sendto(client, &byte, 1, NULL, REIN_NEVER) == 1, "udp");
+                must(rein_recvfrom(client, &byte, 1, NULL, REIN_NEVER) == 1, "udp");
+        }
+        emit_per("udp.pingpong", "one loop", t0, n, "ns/trip");
+        rein_group_cancel(&g, "measured");
+        must(rein_group_close(&g, 0) == 0, "udp");
+        rein_close(client);
+        rein_close(server);
+        return 0;
+}
+
+void udp(int t, int producers)
+{
+        (void)producers;
+        run(udp_main, t);
+}

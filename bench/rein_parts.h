@@ -18,5 +18,6 @@ void timer_bare(int t, int producers);
 void co_switch(int t, int producers);
 void co_create(int t, int producers);
 void co_mem(int t, int producers);
+void udp(int t, int producers);
 
 #endif

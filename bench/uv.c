@@ -206,11 +206,73 @@ static void wakeloop(int threads, int producers)
         emit_per("wakeloop.thr", param("n=%ld", n), t0, n, "ns/item");
 }
 
+/* ---- datagrams ---- */
+
+static uv_udp_t server, client;
+static char room[64];
+
+static void give_room(uv_handle_t *h, size_t n, uv_buf_t *buf)
+{
+        (void)h;
+        (void)n;
+        *buf = uv_buf_init(room, sizeof room);
+}
+
+static void echo_datagram(uv_udp_t *h, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from, unsigned flags)
+{
+        uv_buf_t one = uv_buf_init(buf->base, 1);
+
+        (void)flags;
+        if (n == 1 && from && uv_udp_try_send(h, &one, 1, from) != 1)
+                abort();
+}
+
+static void next_datagram(uv_udp_t *h, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from, unsigned flags)
+{
+        uv_buf_t one = uv_buf_init(buf->base, 1);
+
+        (void)flags;
+        if (n != 1 || !from)
+                return;
+        if (++done == expected)
+                uv_stop(loop);
+        else if (uv_udp_try_send(h, &one, 1, NULL) != 1)
+                abort();
+}
+
+static void udp(int threads, int producers)
+{
+        struct sockaddr_storage at;
+        int size = sizeof at;
+        uv_buf_t one = uv_buf_init((char *)"x", 1);
+        uint64_t t0;
+
+        (void)producers;
+        use_threads(threads);
+        uv_ip4_addr("127.0.0.1", 0, (struct sockaddr_in *)&at);
+        uv_udp_init(loop, &server);
+        uv_udp_init(loop, &client);
+        uv_udp_bind(&server, (struct sockaddr *)&at, 0);
+        uv_udp_getsockname(&server, (struct sockaddr *)&at, &size);
+        if (uv_udp_connect(&client, (struct sockaddr *)&at) != 0)
+                abort();
+        uv_udp_recv_start(&server, give_room, echo_datagram);
+        uv_udp_recv_start(&client, give_room, next_datagram);
+        done = 0;
+        expected = jobs(200000);
+        t0 = now_ns();
+        if (uv_udp_try_send(&client, &one, 1, NULL) != 1)
+                abort();
+        uv_run(loop, UV_RUN_DEFAULT);
+        emit_per("udp.pingpong", "one loop", t0, expected, "ns/trip");
+}
+
 int main(int argc, char **argv)
 {
         static const struct bench all[] = {
                 {"pool_fut", pool_fut}, {"pool_futw", pool_futw}, {"rtt_loop", rtt_loop},
-                {"timer", timer},       {"wakeloop", wakeloop},   {NULL, NULL},
+                {"timer", timer},       {"wakeloop", wakeloop},   {"udp", udp},
+                {NULL, NULL},
         };
 
         return bench_main(argc, argv, "libuv", all);

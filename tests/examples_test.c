@@ -268,6 +268,34 @@ static void sim_queue_finds_the_if(void **state)
         is_found_and_replayed("sim_queue", "queue", "1 and 2 were put, ");
 }
 
+static void children_end_within_their_deadline(void **state)
+{
+        (void)state;
+        run_well("children");
+        assert_string_equal(out, "exit 0                                   exit code 0\n"
+                                 "exit 3                                   exit code 3\n"
+                                 "kill -SEGV $$                            ended by Segmentation fault\n"
+                                 "sleep 1000                               ended by Terminated, when asked\n"
+                                 "trap '' TERM; sleep 1000; sleep 1000     ended by Killed, after its grace\n"
+                                 "sleep 1000 & wait                        ended by Terminated, when asked\n");
+}
+
+static void foreign_threads_are_inside_until_the_close(void **state)
+{
+        (void)state;
+        run_well("foreign_threads");
+        assert_string_equal(out,
+                            "event 1 for anna: success\nevent 2 for anna: REIN_ECANCELED\nthe group: REIN_ETIMEOUT\n"
+                            "event 3: nobody is there any more\n");
+}
+
+static void udp_ask_gets_its_answers(void **state)
+{
+        (void)state;
+        run_well("udp_ask");
+        assert_string_equal(out, "first: FIRST\nsecond: SECOND\nthird: THIRD\nin a thousand simulations: success\n");
+}
+
 static void sim_cache_finds_the_second_load(void **state)
 {
         (void)state;
@@ -411,6 +439,9 @@ int main(void)
                 cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
+                cmocka_unit_test(udp_ask_gets_its_answers),
+                cmocka_unit_test(foreign_threads_are_inside_until_the_close),
+                cmocka_unit_test(children_end_within_their_deadline),
                 cmocka_unit_test(uv_guest_lives_in_a_loop_of_libuv),
                 cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),
                 cmocka_unit_test_setup_teardown(hasher_is_stopped_by_an_interrupt, plant, uproot),

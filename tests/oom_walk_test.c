@@ -975,6 +975,94 @@ static void sockets(void)
         CHECK(connected || !strict);
 }
 
+static void datagrams(void)
+{
+        char text[4], name[REIN_ADDR_TEXT], port[8];
+        rein_addr at = {0}, from = {0}, found = {0};
+        int fd = rein_udp_bind("127.0.0.1", "0");
+        if (!FINE(fd))
+                return;
+        MUST(rein_addr_local(fd, &at));
+        CHECK(strncmp(rein_addr_text(&at, name), "127.0.0.1:", 10) == 0);
+        snprintf(port, sizeof port, "%.5s", name + 10);
+        if (FINE(rein_addr_find(fd, "127.0.0.1", port, &found, REIN_NEVER)))
+                CHECK(rein_addr_equal(&at, &found));
+        else
+                CHECK(found.len == 0);
+        int client = rein_udp_connect("127.0.0.1", port, REIN_NEVER);
+        if (FINE(client)) {
+                bool sent = FINE(rein_sendto(client, "hey", 3, NULL, REIN_NEVER));
+                int64_t got = rein_recvfrom(fd, text, sizeof text, &from, rein_after(REIN_SEC(sent ? 3600 : 0)));
+                CHECK(got == 3 || !strict);
+                if (!FINE(got, REIN_ETIMEOUT) && sent)
+                        CHECK(recv(fd, text, sizeof text, MSG_DONTWAIT) == 3); /* it is still there */
+                if (got == 3)
+                        FINE(rein_sendto(fd, "ho", 2, &from, REIN_NEVER));
+                CHECK(rein_close(client) == 0);
+        }
+        CHECK(rein_close(fd) == 0);
+}
+
+static void children(void)
+{
+        static char name[] = "cat";
+        char *const argv[] = {name, NULL};
+        char text[4];
+        rein_child *c = NULL;
+        rein_child_end end = {.size = sizeof end};
+        int rc = rein_child_start(&c, argv, REIN_CHILD(.in = REIN_CHILD_PIPE, .out = REIN_CHILD_PIPE));
+        if (FINE(rc)) {
+                int to = rein_child_pipe(c, 0), from = rein_child_pipe(c, 1), pid = rein_child_pid(c);
+                CHECK(to >= 0 && from >= 0 && pid > 0);
+                MUST(rein_child_signal(c, SIGCONT));
+                FINE(rein_write(to, "hey", 3, REIN_NEVER));
+                FINE(rein_read(from, text, 3, rein_after(REIN_SEC(strict ? 3600 : 0))), REIN_ETIMEOUT);
+                CHECK(rein_child_pidfd(c) >= 0);
+                MUST(rein_close(to));
+                rc = rein_child_wait(c, &end, REIN_NEVER);
+                if (FINE(rc))
+                        CHECK(end.gone && end.code == 0);
+                else /* the ladder asks for nothing */
+                        MUST(rein_child_stop(c, &end));
+                CHECK(end.gone && kill(pid, 0) != 0);
+                MUST(rein_close(from));
+                rein_child_free(c);
+        } else {
+                CHECK(c == NULL);
+        }
+        FINE(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_NULL, .out = REIN_CHILD_NULL), &end));
+        CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
+}
+
+/* The ticket of a scope and of a group: lent, held, adopted here, over. */
+static void tickets(void)
+{
+        rein_scope s;
+        rein_group g;
+        rein_adopted a;
+        rein_scope_open(&s, REIN_NEVER);
+        rein_group_open(&g, NULL);
+        rein_ticket *of_scope = rein_scope_lend(), *of_group = rein_group_lend(&g);
+        CHECK((of_scope && of_group) || !strict);
+        rein_ticket *const all[] = {of_scope, of_group};
+        for (int i = 0; i < 2; i++) {
+                rein_ticket_drop(rein_ticket_ref(all[i]));
+                if (all[i] && FINE(rein_adopt(all[i], &a), -ENOMEM)) {
+                        int rc = rein_checkpoint();
+                        CHECK(rc == 0 || !strict);
+                        CHECK(rein_return(&a, rc) == rc);
+                }
+        }
+        FINE(rein_group_close(&g, 0), REIN_ECANCELED, -ENOMEM);
+        FINE(rein_scope_close(&s, 0), REIN_ECANCELED, -ENOMEM);
+        if (of_group) {
+                int rc = rein_adopt(of_group, &a);
+                CHECK(rc == -ESTALE || (!strict && rc == -ENOMEM));
+        }
+        rein_ticket_drop(of_scope);
+        rein_ticket_drop(of_group);
+}
+
 static void signals(void)
 {
         sigset_t set, had;
@@ -1034,6 +1122,9 @@ static const scenario scenarios[] = {
         {"retries", retries, ALONE},
         {"pipes", pipes, WITH_PIPE},
         {"sockets", sockets, ALONE},
+        {"datagrams", datagrams, ALONE},
+        {"children", children, ALONE},
+        {"tickets", tickets, ALONE},
         {"signals", signals, ALONE},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
@@ -1451,8 +1542,9 @@ static char *contents(const char *path)
 static void every_public_call_is_walked(void **state)
 {
         (void)state;
-        static const char *const headers[] = {"base", "time",   "error",   "context", "scope", "hook",  "executor",
-                                              "pool", "future", "promise", "group",   "wait",  "retry", "io"};
+        static const char *const headers[] = {"base",  "time",     "error", "context", "scope",
+                                              "hook",  "executor", "pool",  "future",  "promise",
+                                              "group", "wait",     "retry", "io",      "child"};
         char *here = contents(REIN_SOURCE_DIR "/tests/oom_walk_test.c");
         int calls = 0, missing = 0;
         for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {

@@ -1,77 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* vfork, because what it costs does not grow with our memory, and because posix_spawn(3) cannot set limits. The child
- * shares our memory until it calls execve, so it does nothing but system calls, and says by a pipe what failed. */
+/* The library starts, signals and reaps it; how it is stopped is the family's business. What its pipes, its end and the
+ * hurry tell is waited for at once. */
 #include "child.h"
 #include "watch.h"
 
 #include <rein/error.h>
+#include <rein/scope.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { OUT, ERR, PIDFD, HURRY, ALL };
-
-struct image {
-        const struct launch *launch;
-        char *const *words, *const *environment;
-        int out, err;
-        int failed; /* write end: an errno comes through it, or, when the program runs, its end */
-};
-
-_Noreturn static void become(const struct image *i)
-{
-        /* A session of its own: no terminal whose keys would reach it past us, and a group to be signalled as one. */
-        setsid();
-        /* Handlers go by themselves; what is ignored stays so, unless we see to it. */
-        struct sigaction normal = {.sa_handler = SIG_DFL};
-        for (int signo = 1; signo < NSIG; signo++)
-                if (sigismember(&i->launch->ignored, signo) == 1)
-                        sigaction(signo, &normal, NULL);
-        struct rlimit memory = {i->launch->memory, i->launch->memory};
-        if (dup2(i->launch->null, 0) >= 0 && dup2(i->out, 1) >= 0 && dup2(i->err, 2) >= 0 &&
-            (!i->launch->files_raised || setrlimit(RLIMIT_NOFILE, &i->launch->files) == 0) &&
-            (!i->launch->memory || setrlimit(RLIMIT_AS, &memory) == 0)) {
-                sigset_t none;
-                sigemptyset(&none);
-                sigprocmask(SIG_SETMASK, &none, NULL);
-                execvpe(i->words[0], i->words, i->environment);
-        }
-        int error = errno;
-        while (write(i->failed, &error, sizeof error) < 0 && errno == EINTR)
-                ;
-        _exit(127);
-}
-
-/* Returns its pid; -errno. */
-static pid_t spawn(struct image *i)
-{
-        int failed[2], error = 0;
-        if (pipe2(failed, O_CLOEXEC) < 0)
-                return -errno;
-        i->failed = failed[1];
-        pid_t pid = vfork(); /* NOLINT: see above */
-        if (pid == 0)
-                become(i); /* NOLINT: it ends in exec or _exit, and calls nothing that allocates or locks */
-        if (pid < 0)
-                error = errno;
-        close(failed[1]);
-        if (pid > 0) {
-                ssize_t n;
-                while ((n = read(failed[0], &error, sizeof error)) < 0 && errno == EINTR)
-                        ;
-                if (n == sizeof error)
-                        waitid(P_PID, (id_t)pid, &(siginfo_t){0}, WEXITED);
-                else
-                        error = 0;
-        }
-        close(failed[0]);
-        return error ? -error : pid;
-}
 
 static int open_pipes(struct child *c)
 {
@@ -90,20 +32,19 @@ static int open_pipes(struct child *c)
 int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
                 struct voice *voice)
 {
-        *c = (struct child){.pidfd = -1, .out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurry = l->hurry};
+        *c = (struct child){.out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurry = l->hurry};
+        const rein_child_limit limits[] = {{RLIMIT_NOFILE, l->files.rlim_cur, l->files.rlim_max},
+                                           {RLIMIT_AS, l->memory, l->memory}};
         int rc = open_pipes(c);
         if (rc == 0)
-                rc = c->pid = spawn(&(struct image){l, words, environment, c->keep[OUT], c->keep[ERR], -1});
-        if (rc > 0) { /* it is our child, and nobody else reaps it: its number is still its own */
-                c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
-                if (c->pidfd < 0) {
-                        rc = -errno;
-                        child_signal(c, SIGKILL);
-                        c->ended = true; /* soon, and child_reap may wait for it */
-                        child_reap(c);
-                }
-        }
-        if (rc < 0)
+                rc = rein_child_start(&c->process, words,
+                                      REIN_CHILD(.env = environment, .in = l->null, .out = c->keep[OUT],
+                                                 .err = c->keep[ERR], .session = true, .share_fds = true, .grace_ns = 1,
+                                                 .limits = limits + !l->files_raised,
+                                                 .limits_count = (size_t)l->files_raised + (l->memory != 0)));
+        if (rc == 0)
+                c->pid = rein_child_pid(c->process);
+        else
                 child_close(c);
         return rc;
 }
@@ -124,7 +65,7 @@ int child_wait(struct child *c, rein_time until)
         while (!c->ended) {
                 struct pollfd news[ALL] = {{c->out[OUT], POLLIN, 0},
                                            {c->out[ERR], POLLIN, 0},
-                                           {c->pidfd, POLLIN, 0},
+                                           {rein_child_pidfd(c->process), POLLIN, 0},
                                            {c->hurried ? -1 : c->hurry, POLLIN, 0}};
                 int rc = watch_fds(news, ALL, until);
                 if (rc < 0)
@@ -140,25 +81,20 @@ int child_wait(struct child *c, rein_time until)
 
 void child_signal(struct child *c, int signo)
 {
-        kill(-c->pid, signo); /* not reaped yet, so the group's number is still its own */
+        rein_child_signal(c->process, signo);
 }
 
 void child_reap(struct child *c)
 {
-        siginfo_t info = {0};
-        /* The system call itself, for the rusage that waitid(3) leaves out. */
-        int rc;
-        while ((rc = (int)syscall(SYS_waitid, P_PID, c->pid, &info, WEXITED | (c->ended ? 0 : WNOHANG), &c->usage)) <
-                       0 &&
-               errno == EINTR)
-                ;
-        if (rc == 0 && info.si_pid == c->pid) {
-                c->ended = true;
-                if (info.si_code == CLD_EXITED)
-                        c->code = info.si_status;
-                else
-                        c->signo = info.si_status;
+        rein_child_end end = {.size = sizeof end};
+        rein_scope look; /* a cancel is not to stop it here once more */
+        rein_shield_open(&look, REIN_SEC(1));
+        if (rein_child_wait(c->process, &end, REIN_NOWAIT) == 0) {
+                c->code = end.code < 0 ? 0 : end.code;
+                c->signo = end.signo;
+                c->memory_max = end.memory_max;
         }
+        rein_scope_close(&look, 0);
         /* As much as a pipe holds, and no more: somebody may still be writing to it. */
         struct pollfd news[] = {{c->out[OUT], POLLIN, 0}, {c->out[ERR], POLLIN, 0}};
         for (int n = 0; n < 32 && poll(news, 2, 0) > 0; n++)
@@ -167,10 +103,12 @@ void child_reap(struct child *c)
 
 void child_close(struct child *c)
 {
-        int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1], &c->pidfd};
+        int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1]};
         for (size_t i = 0; i < sizeof fd / sizeof *fd; i++) {
                 if (*fd[i] >= 0)
                         close(*fd[i]);
                 *fd[i] = -1;
         }
+        rein_child_free(c->process);
+        c->process = NULL;
 }

@@ -5,7 +5,7 @@
 
 #include "output.h"
 
-#include <rein/time.h>
+#include <rein/child.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -16,20 +16,19 @@ struct launch {
         uint64_t memory;     /* its RLIMIT_AS; 0: as ours */
         struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
-        sigset_t ignored; /* signals that we were started with ignoring, or ignore ourselves: it does not */
-        int hurry;        /* see family.h */
+        int hurry; /* see family.h */
 };
 
 struct child {
-        pid_t pid; /* also its session and its process group */
-        int pidfd;
+        rein_child *process;
+        pid_t pid;   /* also its session and its process group */
         int out[2];  /* read ends of its standard output and error */
         int keep[2]; /* their write ends: while we hold them, too, its closing them is no news that would wake us */
         struct voice *voice;
         int hurry;
         bool ended, hurried;
-        int code, signo; /* how it ended: a signal, or 0 and an exit code */
-        struct rusage usage;
+        int code, signo;     /* how it ended: a signal, or 0 and an exit code */
+        uint64_t memory_max; /* bytes */
 };
 
 /* Returns: 0; -errno, also of execve(2): nothing is to be closed. Blocks: until the program runs. */

@@ -159,7 +159,7 @@ static int run_child(struct job *j, struct outcome *o)
         child_close(&c);
         o->code = c.code;
         o->signo = c.signo;
-        o->peak_memory = c.usage.ru_maxrss * 1024;
+        o->peak_memory = (int64_t)c.memory_max;
         return rc;
 }
 

@@ -54,14 +54,11 @@ static int take_signals(struct run *run)
         sigset_t taken;
         struct sigaction now;
         sigemptyset(&taken);
-        sigemptyset(&run->launch.ignored);
         signal(SIGPIPE, SIG_IGN);
         signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's status away */
-        for (int signo = 1; signo < NSIG; signo++)
-                if (sigaction(signo, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
-                        sigaddset(&run->launch.ignored, signo);
+        bool no_hang_up = sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
         for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
-                if (stop[i] != SIGHUP || !sigismember(&run->launch.ignored, SIGHUP))
+                if (stop[i] != SIGHUP || !no_hang_up)
                         sigaddset(&taken, stop[i]);
         /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake this thread, and whoever
          * reads the signalfd, for nothing. */

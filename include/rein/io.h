@@ -46,6 +46,53 @@ REIN_API int rein_accept(int fd, rein_time until);
  * the last address; -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_connect(const char *host, const char *service, rein_time until);
 
+/* ---- datagrams ---- */
+
+/* Where a datagram comes from or goes to: `len` bytes of a struct sockaddr of any family, the rest zero. Copy it as you
+ * like. In a simulation it is a text. */
+typedef struct rein_addr {
+        uint32_t len, reserved; /* len 0: no address, as of a Unix socket without a name */
+        uint64_t bytes[16];
+} rein_addr;
+
+/* A UDP socket (close-on-exec, non-blocking) at an address of this machine; host NULL: every address (of the first family
+ * there is: "::" is IPv6, and IPv4 too where the system says so). service: a port or a name; "0": a free port, which
+ * rein_addr_local tells. Blocks, returns: as rein_listen. */
+REIN_API int rein_udp_bind(const char *host, const char *service);
+
+/* A UDP socket (close-on-exec, non-blocking) for one peer: it sends there, and receives from nobody else. Tries each
+ * address of host in turn; nothing is sent, so whether somebody is there is told by the calls that follow
+ * (-ECONNREFUSED). Blocks: while a name is looked up. Returns: as rein_connect. */
+REIN_API int rein_udp_connect(const char *host, const char *service, rein_time until);
+
+/* An address that the datagrams of fd can go to: the first one of its family. fd -1: of any. A name is looked up as by
+ * rein_connect. Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; -EADDRNOTAVAIL: no such host or service, or not in this
+ * family; -EINVAL; -EAGAIN, -ENOMEM. On failure *out is as it was. */
+REIN_API int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out, rein_time until);
+
+/* The address that fd is bound to. Returns: 0; -EBADF, -ENOTSOCK. Blocks: no. */
+REIN_API int rein_addr_local(int fd, rein_addr *out);
+
+/* The same address? Blocks: no. */
+REIN_API bool rein_addr_equal(const rein_addr *a, const rein_addr *b);
+
+/* "127.0.0.1:53", "[::1]:53", "/run/x", "@x"; empty when it is none of these. Returns: text. Blocks: no. */
+enum { REIN_ADDR_TEXT = 128 };
+REIN_API const char *rein_addr_text(const rein_addr *a, char text[REIN_ADDR_TEXT]);
+
+/* Send one datagram, of n bytes and perhaps none, to `to`; NULL: to the socket's peer. It goes out at once when there is
+ * room, then also with REIN_NOWAIT. Sockets of every kind that has datagrams.
+ * Returns: n; REIN_ETIMEOUT, REIN_ECANCELED: nothing was sent; -EMSGSIZE: too long, not sent; -ECONNREFUSED: nobody
+ * listened to an earlier one, and this one was not sent; -EDESTADDRREQ: no peer; -EBADF, also closed by rein_close
+ * meanwhile; -ENOTSOCK; -errno. */
+REIN_API int64_t rein_sendto(int fd, const void *buf, size_t n, const rein_addr *to, rein_time until);
+
+/* Receive one datagram; from (may be NULL): whose it is. Several may wait at one socket: each datagram goes to one.
+ * Returns: its length, 0 for an empty one; -EMSGSIZE: it was longer than n: buf has its first n bytes, *from is told, the
+ * rest is lost; REIN_ETIMEOUT; REIN_ECANCELED; -ECONNREFUSED: nobody listens where this socket is connected to; -EBADF,
+ * also closed by rein_close meanwhile; -ENOTSOCK; -errno. On any other failure *from is as it was. */
+REIN_API int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rein_time until);
+
 /* Close; whoever is in a call of rein with fd leaves with -EBADF, and does nothing to a descriptor that gets the same
  * number afterwards. A system call that is under way is ended first if it blocks; what it moved still counts, and fd is
  * then closed by that thread on its way out, so perhaps a moment after this returns.

@@ -32,10 +32,12 @@
 #include <rein/future.h>
 #include <rein/promise.h>
 #include <rein/group.h>
+#include <rein/adopt.h>
 #include <rein/wait.h>
 #include <rein/retry.h>
 #include <rein/sync.h>
 #include <rein/io.h>
+#include <rein/child.h>
 #include <rein/loop.h>
 #include <rein/sim.h>
 

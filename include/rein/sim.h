@@ -50,6 +50,9 @@ enum {
         REIN_SIM_SPURIOUS = 1 << 6, /* a wait ends for no reason */
         REIN_SIM_EARLY    = 1 << 7, /* a timer fires although others could still run: the racy clock */
         REIN_SIM_SLOW     = 1 << 8, /* a task is left aside for a while (RANDOM and MIXED) */
+        REIN_SIM_LOSS     = 1 << 9, /* a datagram is lost */
+        REIN_SIM_REORDER  = 1 << 10, /* one overtakes up to three that were sent before */
+        REIN_SIM_TWICE    = 1 << 11, /* one comes twice */
         REIN_SIM_HARMLESS = REIN_SIM_INTR | REIN_SIM_AGAIN | REIN_SIM_SHORT | REIN_SIM_SPURIOUS | REIN_SIM_SLOW
 };
 
@@ -135,7 +138,10 @@ REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
 
 /* Two descriptors in the simulation's memory, fds[0] to read from, fds[1] to write to, for rein_read, rein_write,
  * rein_wait_fd and rein_close; capacity bytes fit between them. rein_listen, rein_connect and rein_accept work there too:
- * names are not looked up, host and service together are the address. -EPERM: not in a simulation. */
+ * names are not looked up, host and service together are the address. -EPERM: not in a simulation.
+ *
+ * Datagrams too: rein_udp_bind and the others of rein/io.h. Who is bound to host NULL gets what is sent to its service on
+ * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes. */
 REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 
 /* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. */

@@ -182,6 +182,7 @@ static bool group_lets_go(const rn_waits *waits)
         }
         one |= seen < g->unfinished; /* some are on their way in or out */
         one |= g->width && g->unfinished < (size_t)g->width;
+        all |= g->adopted > 0; /* what a foreign thread may yet do, nobody knows */
         rn_scope_unlock(g->scope);
         return waits->any ? one : all;
 }

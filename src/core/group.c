@@ -64,7 +64,8 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         g->policy = opts.policy;
         g->width = opts.width;
         g->unfinished = g->foreground = g->failed = g->canceled = g->ended = 0;
-        g->succeeded = g->decided = g->joining = g->overtaken = false;
+        g->adopted = 0;
+        g->succeeded = g->decided = g->joining = g->overtaken = g->closed_to_foreign = false;
         rn_store32(&g->closing, 0);
         rn_list_init(&g->kept_futures);
         rn_list_init(&g->spawners);
@@ -106,7 +107,7 @@ void rn_group_wake_spawners(rn_group *g)
 
 static void cancel_background(rn_group *g, rn_fired *fired)
 {
-        if (g->foreground)
+        if (g->foreground || g->adopted)
                 return;
         RN_LIST_EACH(l, &g->scope->children) {
                 rn_scope *s = RN_ITEM(l, rn_scope, sibling);
@@ -338,6 +339,28 @@ void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
         rn_fired_carry_out(&fired);
 }
 
+/* ---- foreign threads inside: adopt.c ---- */
+
+rn_scope *rn_group_hold(rein_group *group)
+{
+        rn_group *g = find_locked(group);
+        if (!g)
+                return NULL;
+        rn_scope *s = g->closed_to_foreign ? NULL : g->scope;
+        g->adopted += s != NULL;
+        rn_scope_unlock(g->scope);
+        return s;
+}
+
+void rn_group_let_go(rn_scope *s)
+{
+        rn_scope *head = rn_scope_head(s);
+        rn_lock_take(&head->lock);
+        if (--s->group->adopted == 0)
+                rn_unpark(s->group->owner);
+        rn_lock_give(&head->lock); /* the group, s and head may be gone from here on */
+}
+
 /* ---- joining and closing ---- */
 
 static int check_owner(rein_group *group, const char *call, rn_task *self, rn_group **out)
@@ -362,8 +385,9 @@ static bool all_parted(rn_group *g, bool closes)
 {
         rn_fired fired = {0};
         rn_scope_lock(g->scope);
+        g->closed_to_foreign |= closes;
         cancel_background(g, &fired);
-        bool done = g->unfinished == 0 && rn_list_empty(&g->spawners);
+        bool done = g->unfinished == 0 && g->adopted == 0 && rn_list_empty(&g->spawners);
         g->joining = !done;
         if (done && closes)
                 rn_store32(&g->closing, 1);

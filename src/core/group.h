@@ -24,6 +24,8 @@ typedef struct rn_group {
         size_t failed, canceled, ended;
         bool succeeded, decided; /* FIRST: there was a success. ANY: there was an end */
         bool joining;            /* the owner waits for the children */
+        size_t adopted;          /* foreign threads inside (adopt.h), and who is about to lend it */
+        bool closed_to_foreign;  /* its close has begun */
         bool overtaken;          /* a child was still there when the group was cancelled */
         rn_a32 closing;          /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
@@ -34,6 +36,9 @@ typedef struct rn_group {
 
 void rn_group_child_parts(rein_work *w);
 void rn_group_wake_spawners(rn_group *g);
+/* Not closed before let_go: its scope. NULL: it is not open, or its close has begun. */
+rn_scope *rn_group_hold(rein_group *group);
+void rn_group_let_go(rn_scope *s);
 void rn_group_force_close(rn_task *t, rn_group *g); /* a job left it open */
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/adopt.h"
 #include "core/group.h"
 #include "core/hook.h"
 #include "core/task.h"
@@ -48,6 +49,8 @@ rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t g
         s->task = task;
         s->work = NULL;
         s->group = NULL;
+        s->ticket = NULL;
+        s->adoption = NULL;
         s->until = until;
         s->canceled_at = RN_NEVER;
         s->grace = grace;
@@ -96,9 +99,24 @@ void rn_scope_cut(rn_scope *s)
         s->parent = NULL;
 }
 
+/* What is below a scope that is left was lent. */
+static __attribute__((noinline)) void leave_lent(rn_scope *s)
+{
+        rn_fired fired = {0};
+        rn_scope_lock(s);
+        rn_lent_end_locked(s, &fired);
+        rn_scope_unlock(s);
+        rn_fired_carry_out(&fired);
+}
+
 void rn_scope_leave(rn_scope *s)
 {
         rn_scope_lock(s);
+        if (!rn_list_empty(&s->children)) {
+                rn_scope_unlock(s);
+                leave_lent(s);
+                rn_scope_lock(s);
+        }
         if (s->grace >= 0 && s->parent && s->task)
                 rn_hooks_unshield_locked(s->parent); /* regions outside of the shield had their hooks held back */
         rn_scope_cut(s);
@@ -398,16 +416,22 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
         for (;;) {
                 rn_hook *h = rn_hook_innermost(t);
                 rn_scope *s = t->now->scope;
-                const char *what = h ? "hook region" : s && s->group ? "group" : "scope";
+                const char *what = h                  ? "hook region"
+                                   : s && s->group    ? "group"
+                                   : s && s->adoption ? "adoption"
+                                                      : "scope";
                 if (!h && (!s || s == base))
                         break;
                 if (text && count == 0)
-                        snprintf(text, n, "a %s opened at %s", what, h ? h->place : s->place);
+                        snprintf(text, n, "%s %s opened at %s", what[0] == 'a' ? "an" : "a", what,
+                                 h ? h->place : s->place);
                 count++;
                 if (h) {
                         rn_hook_finish(t, h);
                 } else if (s->group) {
                         rn_group_force_close(t, s->group);
+                } else if (s->adoption) {
+                        rn_adoption_end(t, s->adoption);
                 } else {
                         t->now->scope = s->parent && (s->parent == base || s->parent->task == t) ? s->parent : NULL;
                         rn_scope_leave(s);

@@ -37,9 +37,11 @@ typedef struct rn_scope {
         rn_a32 refs;    /* its opener, and of a head each member */
         struct rn_scope *parent, *inner;
         rn_link children, sibling, hooks;
-        struct rn_task *task;   /* who runs in it; NULL: a job that has not started */
-        struct rein_work *work; /* of a job's root scope */
-        struct rn_group *group; /* of a group's scope */
+        struct rn_task *task;         /* who runs in it; NULL: a job that has not started */
+        struct rein_work *work;       /* of a job's root scope */
+        struct rn_group *group;       /* of a group's scope */
+        struct rein_ticket *ticket;   /* adopt.h: it stands for what was lent, */
+        struct rn_adoption *adoption; /* or is the scope of one who adopted that */
         rn_a64 cancel_at;
         int64_t until, canceled_at; /* own deadline, own cancel */
         int64_t grace;              /* of a shield; -1: not a shield */

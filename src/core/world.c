@@ -23,6 +23,7 @@ static void set_up(rn_world *w)
         rn_list_init(&w->waiting);
         rn_list_init(&w->fd_waiters);
         rn_list_init(&w->signal_waiters);
+        rn_list_init(&w->children);
         rn_list_init(&w->lookups);
         w->lookup_threads = 0;
         rn_on_thread_exit(rn_task_thread_ends);

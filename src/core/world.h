@@ -30,7 +30,9 @@ typedef struct rn_world {
         rn_lock fd_lock;
         rn_link fd_waiters; /* who waits for a descriptor: src/io; fd lock, as the next */
         rn_link signal_waiters;
-        rn_link lookups; /* of names, that wait for a thread */
+        rn_link children;        /* processes that were started and are not gone: src/io/child.c */
+        rn_a32 children_watched; /* as exit_watched */
+        rn_link lookups;         /* of names, that wait for a thread */
         uint32_t lookup_threads;
         uint32_t pools_made;
         void (*unseen)(const rein_error *e, void *arg);

@@ -574,6 +574,34 @@ static void test_a_signal_is_waited_for(void **state)
         assert_int_equal(c.rc, SIGUSR1);
 }
 
+/* ---- without waiting, in a coroutine ---- */
+
+static int no_wait(void *arg)
+{
+        const int *ends = arg;
+        char c;
+        bool all = rein_wait_fd(ends[0], POLLIN, REIN_NOWAIT) == POLLIN &&
+                   rein_read(ends[0], &c, 1, REIN_NOWAIT) == 1 && rein_write(ends[1], &c, 1, REIN_NOWAIT) == 1 &&
+                   rein_read(ends[0], &c, 1, rein_now()) == 1 &&
+                   rein_read(ends[0], &c, 1, REIN_NOWAIT) == REIN_ETIMEOUT;
+        return all ? 0 : REIN_EUSER;
+}
+
+static void test_what_is_there_is_had_without_waiting(void **state)
+{
+        (void)state;
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        rein_executor *loop = rein_loop_new(NULL);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(write(ends[1], "x", 1), 1);
+                assert_int_equal(i ? no_wait(ends) : rein_on(loop, no_wait, ends, NULL), 0);
+        }
+        rein_executor_free(loop);
+        close(ends[0]);
+        close(ends[1]);
+}
+
 /* ---- sleep ---- */
 
 static void test_sleep_is_over_at_its_time_and_never_is_until_cancelled(void **state)
@@ -614,6 +642,7 @@ int main(void)
                 cmocka_unit_test(test_the_last_one_out_of_the_system_call_closes),
                 cmocka_unit_test(test_close_gets_a_reader_out_of_the_system_call),
                 cmocka_unit_test(test_listen_accept_connect),
+                cmocka_unit_test(test_what_is_there_is_had_without_waiting),
                 cmocka_unit_test(test_a_signal_is_waited_for),
                 cmocka_unit_test(test_sleep_is_over_at_its_time_and_never_is_until_cancelled),
         };

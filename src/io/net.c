@@ -8,6 +8,7 @@
 #include "core/promise.h"
 #include "core/world.h"
 #include "io/fd.h"
+#include "io/net.h"
 #include "rein/io.h"
 #include "rein/future.h"
 
@@ -18,7 +19,7 @@ enum { LOOKUPS_AT_ONCE = 16 };
 typedef struct lookup {
         rn_link link; /* in world->lookups; fd lock */
         rein_promise *promise;
-        bool passive;
+        bool passive, datagrams;
         char *service; /* behind host, in the same block */
         char host[];
 } lookup;
@@ -33,7 +34,7 @@ static void look_up_one(lookup *l)
         rn_sys_addr *list = NULL;
         int rc = 0;
         if (!rn_promise_settled(l->promise)) /* else its caller has left */
-                rc = rn_sys_lookup(l->host[0] ? l->host : NULL, l->service, l->passive, false, &list);
+                rc = rn_sys_lookup(l->host[0] ? l->host : NULL, l->service, l->passive, l->datagrams, false, &list);
         if (rc < 0)
                 rein_promise_break(l->promise, rc, "%s, service %s: no such address", l->host, l->service);
         else if (rein_promise_keep(l->promise, list, free_list) < 0)
@@ -78,10 +79,11 @@ static int start(lookup *l)
         return others ? 0 : rc;
 }
 
-/* host NULL: every address of this machine, to listen at. */
-static int resolve(const char *host, const char *service, bool passive, int64_t until, rn_sys_addr **list)
+int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_t until, rn_sys_addr **list)
 {
-        int rc = rn_sys_lookup(host, service, passive, true, list);
+        const bool passive = use == RN_NET_LISTEN || use == RN_NET_BIND;
+        const bool datagrams = use == RN_NET_BIND || use == RN_NET_SEND;
+        int rc = rn_sys_lookup(host, service, passive, datagrams, true, list);
         if (rc != -EADDRNOTAVAIL)
                 return rc;
         host = host ? host : "";
@@ -93,6 +95,7 @@ static int resolve(const char *host, const char *service, bool passive, int64_t 
         memcpy(l->host, host, h);
         l->service = memcpy(l->host + h, service, s);
         l->passive = passive;
+        l->datagrams = datagrams;
         l->promise = rn_promise_new("rein_connect", &found);
         rc = l->promise ? start(l) : -ENOMEM;
         if (rc < 0) {
@@ -124,7 +127,7 @@ int rein_listen(const char *host, const char *service, int backlog)
                 return rn_fail(-EINVAL, "rein_listen", "a service is needed: a port number or a name");
         int rc = rn_io_enter(&self);
         if (rc == 0)
-                rc = resolve(host, service, true, RN_NEVER, &list);
+                rc = rn_net_resolve(host, service, RN_NET_LISTEN, RN_NEVER, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;
@@ -218,7 +221,7 @@ int rein_connect(const char *host, const char *service, rein_time until)
         if (!host || !service)
                 return rn_fail(-EINVAL, "rein_connect", "a host and a service are needed");
         if (rc == 0)
-                rc = resolve(host, service, false, until.ns, &list);
+                rc = rn_net_resolve(host, service, RN_NET_CONNECT, until.ns, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;

@@ -60,6 +60,10 @@ typedef struct rn_machine {
         int (*accept)(int fd);
         int (*connect)(const struct rn_sys_addr *a);
         int (*connected)(int fd);
+        int (*datagrams)(const struct rn_sys_addr *a, bool bound);
+        int64_t (*send_to)(int fd, const void *buf, size_t n, const void *to, uint32_t len);
+        int64_t (*receive_from)(int fd, void *buf, size_t n, void *from, uint32_t *len);
+        int (*address)(int fd, void *bytes, uint32_t *len);
         int (*signal_open)(int signo);
         int (*signal_take)(int fd);
 } rn_machine;

@@ -241,11 +241,52 @@ typedef struct rn_sys_addr { /* one address of a list */
 } rn_sys_addr;
 
 /* numeric: never blocks, but answers -EADDRNOTAVAIL for a name, of a host or a service. */
-int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list);
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric,
+                  rn_sys_addr **list);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);
 int rn_sys_accept(int fd);                /* -EAGAIN when non-blocking and nothing there */
 int rn_sys_connect(const rn_sys_addr *a); /* a descriptor whose connection is under way or made */
 int rn_sys_connected(int fd);             /* 0 or -errno, once fd is writable */
+
+/* Datagrams. An address is `len` bytes of a struct sockaddr, RN_ADDRESS at most. Neither move ever blocks: -EAGAIN. */
+#define RN_ADDRESS 128
+int rn_sys_datagrams(const rn_sys_addr *a, bool bound); /* a socket bound there, or connected to there */
+int64_t rn_sys_send_to(int fd, const void *buf, size_t n, const void *to, uint32_t len); /* len 0: its peer */
+/* -EMSGSIZE: it was longer than n, the rest is lost. from: room for RN_ADDRESS. */
+int64_t rn_sys_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *len);
+int rn_sys_address(int fd, void *bytes, uint32_t *len);                          /* its own */
+bool rn_sys_address_fits(int fd, const rn_sys_addr *a);                          /* can datagrams of fd go there? */
+void rn_sys_address_text(const void *bytes, uint32_t len, char *text, size_t n); /* "127.0.0.1:53", "[::1]:53" */
+
+/* ---- child processes ---- */
+
+typedef struct rn_sys_child {
+        char *const *argv, *const *env; /* env NULL: ours */
+        const char *cwd;                /* NULL: ours */
+        int fds[3];                     /* what are its 0, 1 and 2 */
+        bool own_group, own_session, share_fds, keep_ignored;
+        const struct rein_child_limit *limits;
+        size_t limits_count;
+        int pid, pidfd;     /* out */
+        const char *failed; /* out: at what */
+} rn_sys_child;
+
+typedef struct rn_sys_child_end {
+        int code, signo; /* code -1: a signal, or nobody tells */
+        bool core_dumped;
+        int64_t user_ns, system_ns;
+        uint64_t memory_max;
+} rn_sys_child_end;
+
+int rn_sys_child_start(rn_sys_child *c); /* 0 when the program runs; else there is no child. -ENOSYS: no pidfd here */
+int rn_sys_child_signal(int pid, int pidfd, bool group, int signo);
+/* Only between an end and its reaping is the number sure to be its own: look first. 1, 0: not so (yet). */
+int rn_sys_child_ended(int pidfd);
+int rn_sys_child_reap(int pidfd, rn_sys_child_end *end);
+int rn_sys_pipe(int fds[2]); /* close-on-exec; above 2 */
+int rn_sys_null(void);       /* /dev/null; the same */
+int rn_sys_not_blocking(int fd);
+bool rn_sys_is_open(int fd);
 
 #endif

@@ -44,7 +44,7 @@ static int take_opts(search *k, const rein_sim_opts *given, const char **what)
                                 return -E2BIG;
         }
         *what = "rein_sim_opts: a generator, depth or fault that does not exist, or a report without its size";
-        const uint32_t all = REIN_SIM_SLOW * 2 - 1;
+        const uint32_t all = REIN_SIM_TWICE * 2 - 1;
         if (o->generator > REIN_SIM_DFS || o->depth > MOST_DEPTH || (o->depth && o->depth < 2) || o->faults & ~all ||
             (o->report && o->report->size < sizeof(size_t)))
                 return -EINVAL;

@@ -140,10 +140,11 @@ static uint64_t m_random64(void)
         return rn_sim_random(&rn_sim->numbers);
 }
 
-const char rn_sim_letters[RN_SIM_FAULTS + 1] = "atfighpcl";
+const char rn_sim_letters[RN_SIM_FAULTS + 1] = "atfighpclxry";
 _Static_assert(RN_CHOOSE_ALLOC == 0 && RN_CHOOSE_SPURIOUS == 6, "the faults of the library come first, in its order");
+_Static_assert(REIN_SIM_LOSS == 1 << RN_SIM_LOSS && REIN_SIM_TWICE == 1 << RN_SIM_TWICE, "their bits");
 
-uint32_t rn_sim_fault(uint32_t n, rn_choice kind)
+uint32_t rn_sim_fault(uint32_t n, int kind)
 {
         const rn_sim_state *s = rn_sim;
         if (!s->running || s->over || !(s->plan->faults >> kind & 1))
@@ -153,7 +154,7 @@ uint32_t rn_sim_fault(uint32_t n, rn_choice kind)
 
 static uint32_t m_choose(uint32_t n, int kind)
 {
-        return rn_sim_fault(n, (rn_choice)kind);
+        return rn_sim_fault(n, kind);
 }
 
 /* ---- what a program gives away to have it released ---- */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST = 1 << 20, FILES = 64, SOCKET_ROOM = 65536, SIGNALS = 65, ADDRESS = 120, BACKLOG = 16 };
+enum { FIRST = 1 << 20, FILES = 64, SOCKET_ROOM = 65536, SIGNALS = 65, BACKLOG = 16 };
 
 typedef struct ring {
         size_t room, used, from;
@@ -17,21 +17,23 @@ typedef struct ring {
         char bytes[];
 } ring;
 
-typedef enum kind { NONE, END, LISTENER, WAKE, SIGNAL } kind;
+typedef enum kind { NONE, END, LISTENER, WAKE, SIGNAL, DATAGRAMS } kind;
 
 typedef struct file {
         kind kind;
         ring *in, *out;
-        char address[ADDRESS];
+        char address[RN_SIM_ADDRESS];
         struct file *waiting[BACKLOG]; /* accepted next: files without a number yet */
         uint32_t waits, backlog;
-        uint64_t rings; /* WAKE */
+        uint64_t rings;  /* WAKE */
+        rn_sim_box *box; /* DATAGRAMS */
         int signo;
 } file;
 
 typedef struct rn_files {
         file *at[FILES];
         bool pending[SIGNALS];
+        unsigned ports; /* given out */
 } rn_files;
 
 static void *quiet_alloc(size_t n)
@@ -114,6 +116,35 @@ static void point(int fd)
         rn_sim_op((rn_op){.kind = RN_OP_FD, .at = &rn_sim->files, .len = 1}); /* no two are independent */
 }
 
+/* ---- datagrams: datagram.c has what is in a box ---- */
+
+void rn_sim_fd_point(int fd)
+{
+        point(fd);
+}
+
+rn_sim_box *rn_sim_box_of(int fd)
+{
+        const file *x = of(fd);
+        return x ? x->box : NULL;
+}
+
+rn_sim_box *rn_sim_box_next(int *i)
+{
+        rn_sim_box *b = NULL;
+        while (!b && *i < FILES)
+                b = rn_sim_box_of(FIRST + (*i)++);
+        return b;
+}
+
+int rn_sim_box_open(rn_sim_box *b)
+{
+        int fd = opened(DATAGRAMS);
+        if (fd >= 0)
+                of(fd)->box = b;
+        return fd;
+}
+
 /* ---- the end of a file ---- */
 
 static void let_go(ring *r, bool writer)
@@ -134,6 +165,8 @@ static void destroy(file *x)
                 destroy(x->waiting[i]);
         let_go(x->in, false);
         let_go(x->out, true);
+        if (x->box)
+                rn_sim_box_free(x->box);
         quiet_free(x);
 }
 
@@ -188,6 +221,9 @@ static int ready(int fd, int events)
                 break;
         case SIGNAL:
                 r = rn_sim->files->pending[x->signo] ? RN_POLLIN : 0;
+                break;
+        case DATAGRAMS:
+                r = RN_POLLOUT | (rn_sim_box_ready(x->box) ? RN_POLLIN : 0);
                 break;
         case NONE:
                 break;
@@ -262,6 +298,8 @@ static int64_t m_read(int fd, void *buf, size_t n)
                 return -EINTR;
         point(fd);
         file *x = of(fd);
+        if (x && x->kind == DATAGRAMS)
+                return rn_sim_receive(fd, buf, n);
         if (!x || x->kind != END || !x->in)
                 return -EBADF;
         ring *r = x->in;
@@ -285,6 +323,8 @@ static int64_t m_write(int fd, const void *buf, size_t n)
                 return -EINTR;
         point(fd);
         file *x = of(fd);
+        if (x && x->kind == DATAGRAMS)
+                return rn_sim_send(fd, buf, n);
         if (!x || x->kind != END || !x->out)
                 return -EBADF;
         ring *r = x->out;
@@ -330,17 +370,25 @@ int rein_sim_pipe(int fds[2], size_t capacity)
 
 /* ---- connections ---- */
 
+/* Those of clients, and where "0" was asked for. */
+void rn_sim_net_port(char *text, size_t n, const char *host)
+{
+        rn_files *f = files();
+        snprintf(text, n, "%s:%u", host, 49152 + (f ? f->ports++ : 0));
+}
+
 static int m_lookup(const char *host, const char *service, rn_sys_addr **list)
 {
         *list = rn_alloc(sizeof **list);
         if (!*list)
                 return -ENOMEM;
-        int n = snprintf((char *)(*list)->bytes, ADDRESS, "%s:%s", host ? host : "", service ? service : "");
-        if (n < 0 || n >= ADDRESS) {
+        int n = snprintf((char *)(*list)->bytes, RN_SIM_ADDRESS, "%s:%s", host ? host : "", service ? service : "");
+        if (n < 0 || n >= RN_SIM_ADDRESS) {
                 rn_free(*list);
                 *list = NULL;
                 return -EADDRNOTAVAIL;
         }
+        (*list)->len = (uint32_t)n + 1;
         return 0;
 }
 
@@ -366,7 +414,7 @@ static int m_listen(const rn_sys_addr *a, int backlog)
         file *x = fd < 0 ? NULL : of(fd);
         if (x) {
                 rn_sim_quiet();
-                memcpy(x->address, a->bytes, ADDRESS);
+                memcpy(x->address, a->bytes, RN_SIM_ADDRESS);
                 rn_sim_loud();
                 x->backlog = backlog > 0 && backlog < BACKLOG ? (uint32_t)backlog : BACKLOG;
         }
@@ -473,6 +521,7 @@ void rn_sim_net(rn_machine *m)
         m->accept = m_accept;
         m->connect = m_connect;
         m->connected = m_connected;
+        rn_sim_datagrams(m);
         m->signal_open = m_signal_open;
         m->signal_take = m_signal_take;
 }

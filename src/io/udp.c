@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Datagrams. The socket is asked so that it answers at once; only then is it waited for. In a coroutine a receiver waits
+ * first, always: whose socket is never empty would never let the others run. */
+#include <errno.h>
+#include <string.h>
+
+#include "io/fd.h"
+#include "io/net.h"
+#include "rein/io.h"
+
+_Static_assert(sizeof(((rein_addr *)0)->bytes) == RN_ADDRESS, "a rein_addr holds every address");
+
+/* ---- sockets ---- */
+
+static int open_at(const char *call, const char *host, const char *service, rn_net_use use, int64_t until)
+{
+        rn_task *self;
+        rn_sys_addr *list = NULL;
+        if (!service || (!host && use == RN_NET_SEND))
+                return rn_fail(-EINVAL, call, "a service is needed, a port number or a name, and of a peer its host");
+        int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = rn_net_resolve(host, service, use, until, &list);
+        if (rc < 0)
+                return rc;
+        rc = -EADDRNOTAVAIL;
+        for (rn_sys_addr *a = list; a && rc < 0; a = a->next)
+                rc = rn_sys_datagrams(a, use == RN_NET_BIND);
+        rn_sys_addr_free(list);
+        return rc;
+}
+
+int rein_udp_bind(const char *host, const char *service)
+{
+        RN_CALL();
+        return open_at("rein_udp_bind", host, service, RN_NET_BIND, RN_NEVER);
+}
+
+int rein_udp_connect(const char *host, const char *service, rein_time until)
+{
+        RN_CALL();
+        return open_at("rein_udp_connect", host, service, RN_NET_SEND, until.ns);
+}
+
+/* ---- addresses ---- */
+
+int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out, rein_time until)
+{
+        RN_CALL();
+        rn_task *self;
+        rn_sys_addr *list = NULL;
+        if (!host || !service || !out)
+                return rn_fail(-EINVAL, "rein_addr_find", "a host, a service and room for the answer are needed");
+        int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = rn_net_resolve(host, service, RN_NET_SEND, until.ns, &list);
+        if (rc < 0)
+                return rc;
+        rn_sys_addr *a = list;
+        while (a && fd >= 0 && !rn_sys_address_fits(fd, a))
+                a = a->next;
+        if (a) {
+                *out = (rein_addr){.len = a->len};
+                memcpy(out->bytes, a->bytes, a->len);
+        }
+        rn_sys_addr_free(list);
+        return a ? 0 : -EADDRNOTAVAIL;
+}
+
+int rein_addr_local(int fd, rein_addr *out)
+{
+        rein_addr own = {0};
+        if (!out)
+                return rn_fail(-EINVAL, "rein_addr_local", "no room for the answer");
+        int rc = rn_sys_address(fd, own.bytes, &own.len);
+        if (rc == 0)
+                *out = own;
+        return rc;
+}
+
+bool rein_addr_equal(const rein_addr *a, const rein_addr *b)
+{
+        return a->len == b->len && a->len <= RN_ADDRESS && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+const char *rein_addr_text(const rein_addr *a, char text[REIN_ADDR_TEXT])
+{
+        rn_sys_address_text(a->bytes, a->len <= RN_ADDRESS ? a->len : 0, text, REIN_ADDR_TEXT);
+        return text;
+}
+
+/* ---- datagrams ---- */
+
+typedef struct datagram {
+        rn_fd_call call;
+        const void *out; /* NULL: received */
+        void *in;
+        size_t n;
+        rein_addr addr;
+} datagram;
+
+static int64_t once(datagram *d)
+{
+        if (d->out)
+                return rn_sys_send_to(d->call.fd, d->out, d->n, d->addr.bytes, d->addr.len);
+        return rn_sys_receive_from(d->call.fd, d->in, d->n, d->addr.bytes, &d->addr.len);
+}
+
+static int64_t move(datagram *d, int64_t until)
+{
+        const int events = d->out ? RN_POLLOUT : RN_POLLIN;
+        bool wait = !d->out && d->call.task->backend->offload;
+        if (wait && !rn_sys_is_socket(d->call.fd))
+                wait = false; /* it will be told so */
+        for (;; wait = true) {
+                int rc = wait ? rn_fd_wait(&d->call, events, until) : 0;
+                if (rc >= 0)
+                        rc = rn_fd_enter(&d->call, false);
+                if (rc < 0)
+                        return rc;
+                int64_t done = once(d);
+                rn_fd_leave(&d->call);
+                if (done != -EAGAIN && done != -EINTR)
+                        return done;
+                if (rn_canceled(d->call.task))
+                        return REIN_ECANCELED;
+                if (wait && until != RN_NEVER && until <= rn_clock())
+                        return REIN_ETIMEOUT;
+        }
+}
+
+static int64_t transfer(const char *call, int fd, datagram *d, int64_t until)
+{
+        rn_task *self;
+        int rc = rn_io_enter(&self);
+        if (rc < 0)
+                return rc;
+        rc = rn_fd_begin(&d->call, self, fd, call);
+        if (rc < 0)
+                return rc;
+        int64_t done = move(d, until);
+        rn_fd_end(&d->call);
+        return done;
+}
+
+int64_t rein_sendto(int fd, const void *buf, size_t n, const rein_addr *to, rein_time until)
+{
+        RN_CALL();
+        if (to && (!to->len || to->len > RN_ADDRESS))
+                return rn_fail(-EINVAL, "rein_sendto",
+                               "this is no address: rein_addr_find and rein_recvfrom make them");
+        datagram d = {.out = buf ? buf : "", .n = buf ? n : 0};
+        if (to)
+                d.addr = *to;
+        return transfer("rein_sendto", fd, &d, until.ns);
+}
+
+int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rein_time until)
+{
+        RN_CALL();
+        datagram d = {.in = buf, .n = n};
+        int64_t got = transfer("rein_recvfrom", fd, &d, until.ns);
+        if (from && (got >= 0 || got == -EMSGSIZE))
+                *from = d.addr;
+        return got;
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Child processes: clone(2) with CLONE_VM and CLONE_VFORK, as posix_spawn(3) does it, because what that costs does not
+ * grow with our memory; and by ourselves, for CLONE_PIDFD: a pidfd that is there or not before there is a child, and never
+ * a number alone.
+ *
+ * The child shares our memory until it calls execve, on a stack of its own, while the thread that started it waits. So it
+ * only makes system calls. Every signal is blocked from before the clone until its handlers are gone: none of ours may
+ * run in there. What failed is in the memory we share. What emulates us (valgrind, the thread sanitizer) may make a fork of
+ * it, whose memory we do not see: so the first start of a process finds that out, and uses a pipe that an exec closes. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "plat/plat.h"
+#include "rein/child.h"
+
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x1000
+#endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#define P_PIDFD_       3
+#define CLOSE_ON_EXEC_ 4 /* CLOSE_RANGE_CLOEXEC */
+
+#if defined REIN_TSAN || defined __SANITIZE_THREAD__
+#define SHARING 0 /* the sanitizer's own clone would lock its tables twice in one memory */
+#else
+#define SHARING (CLONE_VM | CLONE_VFORK)
+#endif
+#if defined __has_feature
+#if __has_feature(thread_sanitizer)
+#undef SHARING
+#define SHARING 0
+#endif
+#endif
+
+/* The stack it runs on is not the one the sanitizers know. */
+#define UNWATCHED __attribute__((no_sanitize("address", "thread", "undefined")))
+
+enum { STACK = 16 << 10, SIGNALS = 65 };
+
+/* ---- descriptors ---- */
+
+/* The three lowest are a child's own business, and a pipe that got such a number would be in the way. */
+static int above_standard(int fd)
+{
+        if (fd < 0 || fd > 2)
+                return fd;
+        int higher = fcntl(fd, F_DUPFD_CLOEXEC, 3), err = errno;
+        close(fd);
+        errno = err;
+        return higher;
+}
+
+int rn_sys_pipe(int fds[2])
+{
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        if (pipe2(fds, O_CLOEXEC) < 0)
+                return -errno;
+        for (int i = 0; i < 2; i++) {
+                fds[i] = above_standard(fds[i]);
+                if (fds[i] < 0) {
+                        int err = errno;
+                        close(fds[!i]);
+                        return -err;
+                }
+        }
+        return 0;
+}
+
+int rn_sys_null(void)
+{
+        if (rn_choose(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        int fd = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+        return fd < 0 ? -errno : fd;
+}
+
+bool rn_sys_is_open(int fd)
+{
+        return fcntl(fd, F_GETFD) >= 0;
+}
+
+int rn_sys_not_blocking(int fd)
+{
+        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+}
+
+/* ---- the child's side ---- */
+
+typedef struct failure {
+        int error;
+        const char *at; /* the address is the same in both */
+} failure;
+
+typedef struct image {
+        const rn_sys_child *child;
+        char *const *env;
+        int tell;    /* the pipe, or -1 */
+        bool shared; /* the child was here */
+        failure failure;
+} image;
+
+/* Those that are in the way of others first move out of it. */
+UNWATCHED static bool take_descriptors(const rn_sys_child *c)
+{
+        int from[3];
+        for (int i = 0; i < 3; i++) {
+                from[i] = c->fds[i];
+                if (from[i] != i && from[i] >= 0 && from[i] < 3)
+                        from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+        }
+        for (int i = 0; i < 3; i++) {
+                if (from[i] == i)
+                        fcntl(i, F_SETFD, 0); /* perhaps not open, then it has none either */
+                else if (dup2(from[i], i) < 0)
+                        return false;
+        }
+        if (!c->share_fds)
+                syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC_); /* older kernels: those with close-on-exec alone */
+        return true;
+}
+
+UNWATCHED static void forget_signals(bool keep_ignored)
+{
+        struct sigaction normal = {.sa_handler = SIG_DFL}, was;
+        for (int signo = 1; signo < SIGNALS; signo++)
+                if (!keep_ignored || sigaction(signo, NULL, &was) != 0 || was.sa_handler != SIG_IGN)
+                        sigaction(signo, &normal, NULL);
+}
+
+UNWATCHED static bool limit(const rn_sys_child *c)
+{
+        for (size_t i = 0; i < c->limits_count; i++) {
+                struct rlimit l = {c->limits[i].soft, c->limits[i].hard};
+                if (setrlimit((unsigned)c->limits[i].resource, &l) != 0)
+                        return false;
+        }
+        return true;
+}
+
+UNWATCHED static const char *prepare(const rn_sys_child *c)
+{
+        forget_signals(c->keep_ignored);
+        if (c->own_session ? setsid() < 0 : c->own_group && setpgid(0, 0) < 0)
+                return "the process group";
+        if (c->cwd && chdir(c->cwd) < 0)
+                return "the directory";
+        if (!take_descriptors(c))
+                return "the descriptors";
+        return limit(c) ? NULL : "the limits";
+}
+
+UNWATCHED static int become(void *arg)
+{
+        image *i = arg;
+        i->shared = true;
+        const char *failed = prepare(i->child);
+        if (!failed) {
+                sigset_t none;
+                sigemptyset(&none);
+                sigprocmask(SIG_SETMASK, &none, NULL);
+                execvpe(i->child->argv[0], i->child->argv, i->env);
+                failed = "the program";
+        }
+        i->failure = (failure){errno, failed};
+        while (i->tell >= 0 && write(i->tell, &i->failure, sizeof i->failure) < 0 && errno == EINTR)
+                ;
+        _exit(127);
+}
+
+/* ---- our side ---- */
+
+static int64_t ns_of(struct timeval t)
+{
+        return (int64_t)t.tv_sec * 1000000000 + (int64_t)t.tv_usec * 1000;
+}
+
+/* waitid(2) itself: the C library's leaves the usage out. */
+static int wait_for(int pidfd, int how, siginfo_t *info, struct rusage *usage)
+{
+        int rc;
+        memset(info, 0, sizeof *info);
+        do
+                rc = (int)syscall(SYS_waitid, P_PIDFD_, pidfd, info, WEXITED | how, usage);
+        while (rc < 0 && errno == EINTR);
+        return rc < 0 ? -errno : info->si_pid != 0;
+}
+
+int rn_sys_child_ended(int pidfd)
+{
+        siginfo_t info;
+        int rc = wait_for(pidfd, WNOHANG | WNOWAIT, &info, NULL);
+        return rc == -ECHILD ? 1 : rc;
+}
+
+int rn_sys_child_reap(int pidfd, rn_sys_child_end *end)
+{
+        siginfo_t info;
+        struct rusage used = {0};
+        int rc = wait_for(pidfd, WNOHANG, &info, &used);
+        *end = (rn_sys_child_end){.code = -1};
+        if (rc == -ECHILD)
+                return 1; /* SIGCHLD is ignored, or somebody waits for everybody */
+        if (rc <= 0)
+                return rc;
+        if (info.si_code == CLD_EXITED)
+                end->code = info.si_status;
+        else
+                end->signo = info.si_status;
+        end->core_dumped = info.si_code == CLD_DUMPED;
+        end->user_ns = ns_of(used.ru_utime);
+        end->system_ns = ns_of(used.ru_stime);
+        end->memory_max = (uint64_t)used.ru_maxrss * 1024;
+        return 1;
+}
+
+int rn_sys_child_signal(int pid, int pidfd, bool group, int signo)
+{
+        long rc = group ? kill(-pid, signo) : syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+        return rc < 0 ? -errno : 0;
+}
+
+/* Asked before there is a child: a kernel without CLONE_PIDFD passes it over in silence. */
+static bool knows_pidfds(void)
+{
+        static rn_a32 known;
+        if (rn_load32(&known))
+                return true;
+        int fd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+        if (fd < 0 && errno == ENOSYS)
+                return false;
+        if (fd >= 0) {
+                close(fd);
+                rn_store32(&known, 1);
+        }
+        return true;
+}
+
+static int start(rn_sys_child *c, image *i, char *stack, size_t size)
+{
+        sigset_t all, had;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &had);
+        char *top = (char *)((uintptr_t)(stack + size) & ~(uintptr_t)15);
+        int saved = errno;
+        c->pidfd = -1;
+        c->pid = rn_choose(2, RN_CHOOSE_THREAD) ? (errno = EAGAIN, -1)
+                                                : clone(become, top, SHARING | CLONE_PIDFD | SIGCHLD, i, &c->pidfd);
+        int err = errno;
+        errno = saved; /* the child had the same one */
+        pthread_sigmask(SIG_SETMASK, &had, NULL);
+        return c->pid < 0 ? -err : 0;
+}
+
+/* What it said by the pipe: nothing, when it became the program. */
+static void hear(image *i, int from)
+{
+        ssize_t n;
+        while ((n = read(from, &i->failure, sizeof i->failure)) < 0 && errno == EINTR)
+                ;
+        if (n != sizeof i->failure)
+                i->failure = (failure){0, NULL};
+}
+
+int rn_sys_child_start(rn_sys_child *c)
+{
+        static rn_a32 sharing; /* memory with a child: known to be so */
+        const bool shared = rn_load32(&sharing);
+        int ends[2] = {-1, -1};
+        size_t words = 0;
+        c->failed = "";
+        if (!knows_pidfds())
+                return -ENOSYS;
+        while (c->argv[words])
+                words++;
+        const size_t size = STACK + (words + 8) * sizeof(char *); /* execvpe puts argv there, for a script without #! */
+        char *stack = rn_alloc(size);
+        int rc = !stack ? -ENOMEM : shared ? 0 : rn_sys_pipe(ends);
+        image i = {.child = c, .env = c->env ? c->env : environ, .tell = ends[1]};
+        if (rc == 0)
+                rc = start(c, &i, stack, size);
+        if (ends[1] >= 0)
+                close(ends[1]);
+        if (rc == 0 && !shared) {
+                hear(&i, ends[0]);
+                rn_store32(&sharing, i.shared);
+        }
+        if (ends[0] >= 0)
+                close(ends[0]);
+        if (rc == 0 && i.failure.at) {
+                siginfo_t info;
+                c->failed = i.failure.at;
+                wait_for(c->pidfd, 0, &info, NULL);
+                close(c->pidfd);
+                rc = -i.failure.error;
+        }
+        rn_free(stack);
+        return rc;
+}
