@@ -129,7 +129,7 @@ static void test_a_guest_outlives_a_run_of_its_host(void **state)
         (void)state;
         host h;
         host_init(&h);
-        seat s = {0};
+        seat s = {NULL};
         rein_future *sleeper = rein_submit(h.guest, job_sleep, &s, NULL);
         h.on_tick = stop_the_host;
         g_main_loop_run(h.loop);

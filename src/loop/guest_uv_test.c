@@ -138,7 +138,7 @@ static void test_a_guest_outlives_a_run_of_its_host(void **state)
         (void)state;
         host h;
         host_init(&h);
-        seat s = {0};
+        seat s = {NULL};
         rein_future *sleeper = rein_submit(h.guest, job_sleep, &s, NULL);
         h.on_tick = stop_the_host;
         assert_true(uv_run(&h.loop, UV_RUN_DEFAULT) > 0);
