@@ -684,6 +684,7 @@ static void *meddle(void *arg)
 static int meddle_inside(void *arg)
 {
         stranger *s = arg;
+        s->fd = rein_loop_fd(s->loop);
         s->turn = rein_loop_turn(s->loop);
         return 0;
 }
@@ -702,9 +703,11 @@ static void test_74_a_call_from_the_wrong_thread_is_refused_before_anything_chan
                 assert_true(rein_loop_turn(s.loop) >= 0);
         assert_int_equal(ran, 1);
         rein_drop(f);
+        s.fd = 0;
         f = rein_submit(s.loop, meddle_inside, &s, NULL);
         while (!rein_gone(f))
                 assert_true(rein_loop_turn(s.loop) >= 0);
+        assert_int_equal(s.fd, -EPERM);
         assert_int_equal(s.turn, -EPERM);
         rein_drop(f);
         rein_executor_free(s.loop);
