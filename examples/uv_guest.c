@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* rein inside of a program that has a loop already, libuv's: one descriptor is watched, one call is made when it is
- * readable. On one thread, over loopback, a coroutine that blocks in plain calls talks to a uv_tcp_t with callbacks;
- * meanwhile the uv program's own timer ticks. When no coroutine is left, uv's loop ends by itself. */
+/* rein inside of a program that has a loop already, libuv's, which turns it by rein/uv.h. On one thread, over loopback, a
+ * coroutine that blocks in plain calls talks to a uv_tcp_t with callbacks; meanwhile the uv program's own timer ticks.
+ * When no coroutine is left, uv's loop ends by itself. */
 #include <rein/rein.h>
+#include <rein/uv.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +61,11 @@ static int talk(void *port)
         return rein_close(fd);
 }
 
-static void turn(uv_poll_t *watch, int status, int events)
+static void turned(rein_uv *guest, int left)
 {
-        (void)status, (void)events;
-        if (rein_loop_turn(watch->data) > 0)
+        if (left > 0)
                 return;
-        uv_close((uv_handle_t *)watch, NULL); /* nobody is left: nothing keeps uv's loop any more */
+        rein_uv_detach(guest, NULL); /* nobody is left: nothing keeps uv's loop any more */
         uv_close((uv_handle_t *)&server, NULL);
         uv_close((uv_handle_t *)&timer, NULL);
 }
@@ -75,7 +75,7 @@ int main(void)
         struct sockaddr_in at;
         int length = sizeof at;
         char port[16];
-        uv_poll_t watch;
+        rein_uv guest;
         uv = uv_default_loop();
         uv_ip4_addr("127.0.0.1", 0, &at);
         uv_tcp_init(uv, &server);
@@ -88,13 +88,9 @@ int main(void)
         uv_timer_start(&timer, tick, 1, 1);
 
         rein_executor *loop = rein_loop_new(REIN_LOOP(.name = "guest", .hosted = true));
-        if (!loop)
+        if (!loop || rein_uv_attach(&guest, uv, loop, turned) < 0)
                 return 1;
         rein_future *f = rein_submit(loop, talk, port, NULL);
-        uv_poll_init(uv, &watch, rein_loop_fd(loop));
-        watch.data = loop;
-        uv_poll_start(&watch, UV_READABLE, turn);
-        turn(&watch, 0, 0); /* once at the beginning */
         uv_run(uv, UV_RUN_DEFAULT);
 
         printf("the coroutine: %s; uv's timer ticked: %s\n", rein_code_name(rein_code(f)), ticks ? "yes" : "no");

@@ -45,12 +45,13 @@ lane_install() {
         cmake --preset release -DREIN_BENCH=OFF >build/release.configure.log 2>&1 ||
                 { cat build/release.configure.log; return 1; }
         cmake --build build/release -j "$(nproc)" && scripts/check_symbols.sh build/release &&
-                REIN_REQUIRE_CLANG=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
+                REIN_REQUIRE_CLANG=1 REIN_REQUIRE_GUESTS=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
 }
 
 sanitized() { # PRESET
-        cmake --preset "$1" >"build/$1.configure.log" 2>&1 || { cat "build/$1.configure.log"; return 1; }
-        cmake --build "build/$1" -j "$(nproc)" && REIN_REQUIRE_GUESTS=1 scripts/run_tests.sh "build/$1"
+        REIN_REQUIRE_GUESTS=1 cmake --preset "$1" >"build/$1.configure.log" 2>&1 ||
+                { cat "build/$1.configure.log"; return 1; }
+        cmake --build "build/$1" -j "$(nproc)" && scripts/run_tests.sh "build/$1"
 }
 
 # Half of the scenarios on each of two processors. Each fails when it did less than its half of the count.

@@ -11,7 +11,7 @@ from selftest import main
 
 BLOCK = re.compile(r"((?:^[^\n]+\n)?)(?:^\n)*^```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FROM = re.compile(r"\[(examples/\w+\.c)\]")
-FUNCTION = re.compile(r"^REIN_API [^;(]*?\b(rein_\w+)\(", re.MULTILINE)
+FUNCTION = re.compile(r"^(?:REIN_API|static inline) [^;(]*?\b(rein_\w*[a-z0-9])\(", re.MULTILINE)
 
 
 def lines(text: str) -> str:
@@ -64,7 +64,11 @@ HEADER = """REIN_API int rein_sleep(rein_time until);
 #define rein_submit(...) rein_submit_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_future *rein_submit_at(const char *place,
                                      int n);
+static inline void rein_x_(int n)
+{
+}
 """
+INLINE = "static inline int rein_x_attach(int n)\n{\n}\n"
 CLEAN = {
     "README.md": "`rein_submit`\n```c\nint main(void) {}\n```\n",
     "docs/a.md": "Call `rein_sleep`, see [examples/x.c](../examples/x.c):\n\n```c\nif (a)\n        b();\n```\n\n```sh\nx\n```\n",
@@ -78,6 +82,7 @@ VIOLATIONS = [
     {"docs/a.md": CLEAN["docs/a.md"].replace(", see [examples/x.c](../examples/x.c)", "")},
     {"docs/a.md": CLEAN["docs/a.md"].replace("rein_sleep", "rein_sleeps")},
     {"README.md": "nothing\n"},
+    {"include/rein/x.h": HEADER + INLINE},
     {"examples/unheard.c": "int main(void)\n{\n}\n"},
 ]
 

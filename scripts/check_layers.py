@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Dependencies point one way: cmd -> pool, io, core; pool -> core, plat; sync -> io, core, plat; io -> core, plat;
 core, coro -> plat; sim, loop -> coro, core, plat; plat -> nothing but itself, as the simulator's layer for pthreads.
-Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers. The headers of an
-operating system are src/plat's, and in src/io those that name constants; src/coro speaks to the processor and to the
-tools that watch its stacks.
+Everybody may include <rein/...>, which itself includes only <rein/...> and the C standard's headers; an adapter also
+those of the library it is for. The headers of an operating system are src/plat's, and in src/io those that name
+constants; src/coro speaks to the processor and to the tools that watch its stacks.
 Usage: scripts/check_layers.py [--selftest]"""
 import re
 import sys
@@ -32,6 +32,7 @@ STANDARD = {f"{name}.h" for name in (
 OWN_SYSTEM = {"plat", "sim/pthread", "cmd"}  # any header of the operating system
 OF_THE_SYSTEM = STANDARD & {"setjmp.h", "signal.h", "stdatomic.h", "threads.h", "time.h"}
 PORTABLE = STANDARD - OF_THE_SYSTEM
+ADAPTERS = {"uv.h", "glib.h"}  # include/rein/uv.h may include <uv.h>: for programs that have that library
 ALSO = {
     "io": {"poll.h", "signal.h", "sys/socket.h"},  # the values its callers pass
     "sim": {"sanitizer/asan_interface.h", "sanitizer/tsan_interface.h"},
@@ -62,7 +63,10 @@ def check(root: Path) -> list[str]:
         text = strip_comments(path.read_text(encoding="utf-8"))
         for found in INCLUDE.finditer(text):
             name = found[2] or ""
-            if not (name.startswith("rein/") and (root / "include" / name).is_file()) and name not in STANDARD:
+            ours = name.startswith("rein/") and (root / "include" / name).is_file()
+            if ours and Path(name).name in ADAPTERS:
+                say(path, text, found.start(), f"{name} is for those who have the library: nobody else includes it")
+            elif not ours and name not in STANDARD and not (name in ADAPTERS and name == path.name):
                 say(path, text, found.start(), f"a public header includes {found[1] or name}")
 
     for path in c_files(root, "src", "cmd"):
@@ -100,6 +104,7 @@ def check(root: Path) -> list[str]:
 CLEAN = {
     "include/rein/base.h": "#include <stdint.h>\n",
     "include/rein/io.h": "#include <rein/base.h>\n",
+    "include/rein/uv.h": "#include <rein/io.h>\n#include <uv.h>\n",
     "src/plat/plat.h": "#include <stdint.h>\n",
     "src/plat/linux/word.c": '#include <pthread.h>\n#include "plat/plat.h"\n',
     "src/core/door.h": '#include "plat/plat.h"\n#include <rein/base.h>\n',
@@ -143,6 +148,8 @@ VIOLATIONS = [
     {"src/extra/new.c": "int x;\n"},
     {"cmd/rein/main.c": '#include "plat/plat.h"\n'},
     {"include/rein/io.h": "#include <poll.h>\n"},
+    {"include/rein/io.h": "#include <uv.h>\n"},
+    {"include/rein/io.h": "#include <rein/uv.h>\n"},
     {"include/rein/io.h": '#include "core/door.h"\n'},
 ]
 

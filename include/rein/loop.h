@@ -25,13 +25,16 @@ typedef struct rein_loop_opts {
         bool portable;          /* wait by poll(2), not by epoll(7) */
         rein_executor *offload; /* for rein_to_thread; borrowed. Default: an elastic pool, made at the first call */
         int64_t grace_ns;       /* how long a cancelled job may take to leave; default 2 s */
-        int64_t slow_ns;    /* a job that runs so long without a wait is named on stderr, one in a second; 25 ms is a
-                                   good value, the default is not to look */
+        int64_t slow_ns;    /* a job that runs so long without a wait is named on stderr while it does, with the
+                                   system call it is in, and its frames then; one in a second. 25 ms is a good value, the
+                                   default is not to look */
         bool tell_overflow; /* a coroutine whose stack overflows is named on stderr before the program dies of it.
                                    Handles SIGSEGV and SIGBUS of the whole process, once they happen as before */
         bool tell_stacks;   /* when it is freed, a line for each function on stderr: how much of its stack the deepest of
                                    its runs has written, to choose a stack_size by. For trying out: all of each stack is
                                    touched then, and looked at after each job */
+        bool slow_frames;   /* the frames of such a job also when it computes. Its thread is asked by a signal, which
+                                   may interrupt a system call (EINTR) that the job begins in that moment */
         uint64_t reserved[4];
 } rein_loop_opts;
 #define REIN_LOOP(...) REIN_OPTS(rein_loop_opts, __VA_ARGS__)

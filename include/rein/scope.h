@@ -8,8 +8,9 @@
  * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free; and of rein/sync.h those that
  * never block: unlock, signal, release, set.
  *
- * A job that ends with a scope, a group or a hook region open fails with -EPROTO, and its error says which one and where
- * it was opened; what was open is closed for it, a group by cancelling and joining it. */
+ * A job that ends with a scope, a group or a hook region open, or a mutex locked, fails with -EPROTO, and its error says
+ * which one and where that was; what was open is closed for it, a group by cancelling and joining it, and a mutex is
+ * handed on. */
 #ifndef REIN_SCOPE_H
 #define REIN_SCOPE_H
 

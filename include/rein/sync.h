@@ -29,9 +29,11 @@ extern "C" {
 typedef struct rein_mutex rein_mutex;
 
 REIN_API rein_mutex *rein_mutex_new(void);
+/* Nobody else holds it, nor waits for it. */
 REIN_API void rein_mutex_free(rein_mutex *m);
 
-/* Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex leaves it locked.
+/* Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which
+ * says where it was locked; and the next that waits has it, as when a thread ends. What it guards may be half done.
  * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; REIN_EDEADLOCK: the calling task holds it already (the trail says where it
  * was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.2. */
 #define rein_mutex_lock(m, until) rein_mutex_lock_at(REIN_HERE, m, until)

@@ -413,6 +413,11 @@ int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg)
 int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
 {
         int count = 0;
+        for (rn_held *m; (m = t->now->held); count++) {
+                if (text && count == 0)
+                        snprintf(text, n, "a mutex locked at %s still locked: unlock it on every path", m->place);
+                m->give(m);
+        }
         for (;;) {
                 rn_hook *h = rn_hook_innermost(t);
                 rn_scope *s = t->now->scope;
@@ -423,8 +428,8 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
                 if (!h && (!s || s == base))
                         break;
                 if (text && count == 0)
-                        snprintf(text, n, "%s %s opened at %s", what[0] == 'a' ? "an" : "a", what,
-                                 h ? h->place : s->place);
+                        snprintf(text, n, "%s %s opened at %s still open: close it on every path",
+                                 what[0] == 'a' ? "an" : "a", what, h ? h->place : s->place);
                 count++;
                 if (h) {
                         rn_hook_finish(t, h);

@@ -19,6 +19,13 @@ struct rn_group;
 struct rein_work;
 struct rein_future;
 
+/* A mutex that the running task holds, in the list of the ambient it was locked in. The owner's alone. */
+typedef struct rn_held {
+        struct rn_held *next, **back;    /* back NULL: nobody holds it */
+        const char *place;               /* where it was locked */
+        void (*give)(struct rn_held *h); /* to the next, out of this list; for who ends without an unlock */
+} rn_held;
+
 typedef struct rn_ambient {
         struct rn_ambient *outer;
         struct rn_scope *scope;
@@ -26,6 +33,7 @@ typedef struct rn_ambient {
         struct rn_context *context;
         struct rein_work *work;
         rein_error *trail;
+        rn_held *held;
         uint32_t unopened; /* scopes that could not be opened for want of memory: everything inside is cancelled */
 } rn_ambient;
 
@@ -82,6 +90,24 @@ typedef struct rn_thread_task {
 static inline rn_error_reserve *rn_task_reserve(rn_task *t)
 {
         return &t->reserves[t->inline_depth < t->reserve_count ? t->inline_depth : t->reserve_count - 1];
+}
+
+static inline void rn_hold(rn_task *self, rn_held *h)
+{
+        h->back = &self->now->held;
+        h->next = self->now->held;
+        if (h->next)
+                h->next->back = &h->next;
+        self->now->held = h;
+}
+
+static inline void rn_unhold(rn_held *h)
+{
+        *h->back = h->next;
+        if (h->next)
+                h->next->back = h->back;
+        h->next = NULL;
+        h->back = NULL;
 }
 
 /* A thread that has no memory for a task, and could not open a scope for that reason: how many. Its word then is an odd

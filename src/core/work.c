@@ -280,7 +280,7 @@ static void leave(rein_work *w, rn_task *self)
 /* What fn's return comes to. Fills o; text and where are buffers for it. */
 static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
 {
-        char open[160], reason[sizeof w->root->line];
+        char open[192], reason[sizeof w->root->line];
         int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
         int code = rn_scope_translate(w->root, rc);
         if (code == REIN_ESTOPPED && rc == REIN_ECANCELED)
@@ -290,8 +290,8 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
         if (left_open) {
                 o->code = -EPROTO;
                 o->cause = trail;
-                snprintf(text, n, "it ended (%s) with %s still open%s: close it on every path", rein_code_name(rc),
-                         open, left_open > 1 ? ", and more" : "");
+                snprintf(text, n, "it ended (%s) with %s%s", rein_code_name(rc), open,
+                         left_open > 1 ? "; and there is more" : "");
         } else if (rc < 0) {
                 rn_scope_lock(w->root);
                 rn_scope_reason_locked(w->root, reason, sizeof reason);

@@ -126,9 +126,10 @@ static void discard(rn_fiber *f)
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 {
         rein_work *w = f->work;
-        const int64_t began = l->slow ? rn_clock() : 0;
-        if (l->slow)
+        if (l->slow) {
                 rn_future_ref(&w->future); /* it may end */
+                rn_stall_begins(l, f);
+        }
         l->current = f;
         l->stretches++;
         rn_self_word_switch(&f->task);
@@ -137,9 +138,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         rn_self_word_switch(l->thread);
         l->current = NULL;
         if (l->slow) {
-                const int64_t span = rn_clock() - began;
-                if (span >= l->slow)
-                        rn_loop_held_up(l, w, span);
+                rn_stall_ends(l);
                 rn_future_unref(&w->future);
         }
         if (f->work)

@@ -40,8 +40,11 @@ int rein_loop_fd(rein_executor *x)
         if (!l)
                 return rc;
         rc = rn_poller_fd(l->poller);
-        if (rc >= 0)
-                rn_poller_alarm(l->poller, rn_wheel_next(&l->timers));
+        if (rc < 0)
+                return rn_fail(rc, "rein_loop_fd", "%s",
+                               rc == -ENOTSUP ? "a portable loop has no descriptor"
+                                              : "no descriptor for its deadlines");
+        rn_poller_alarm(l->poller, rn_wheel_next(&l->timers));
         return rc;
 }
 

@@ -1,79 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The loop as a guest: in a poll loop of the test's own, in a program on libuv, in one on GLib. The host's own timers and
- * sockets go on, and a coroutine talks to them. Without those libraries their tests are left out; with
- * REIN_REQUIRE_GUESTS=1 that is a failure. */
+/* The loop as a guest, in a poll loop of the test's own. Those of libuv and GLib: guest_uv_test.c, guest_glib_test.c. */
 #include <rein/loop.h>
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#ifdef TEST_UV
-#include <uv.h>
-#endif
-#ifdef TEST_GLIB
-#include <glib-unix.h>
-#endif
-
 #include "loop/loop.h"
 #include "support.h"
-
-enum { ROUNDS = 100, TICKS = 5 };
-
-/* What the coroutine does in each of the hosts: it talks to a socket of the host's, sleeps until the host's own timer has
- * ticked, and has work done by a thread. */
-typedef struct visit {
-        int fd;
-        int port;
-        atomic_int ticks;
-        int echoed, slept, thread;
-} visit;
-
-static int echo_a_round(visit *v, int fd)
-{
-        char c = 0, expected = (char)('a' + v->echoed % 26);
-        int64_t n = rein_write(fd, &expected, 1, REIN_NEVER);
-        if (n == 1)
-                n = rein_read(fd, &c, 1, REIN_NEVER);
-        if (n != 1 || c != expected)
-                return n < 0 ? (int)n : -EPROTO;
-        v->echoed++;
-        return 0;
-}
-
-static int stay(void *arg)
-{
-        visit *v = arg;
-        int fd = v->fd, rc = 0;
-        if (v->port) {
-                char port[16];
-                snprintf(port, sizeof port, "%d", v->port);
-                fd = rein_connect("127.0.0.1", port, REIN_NEVER);
-        }
-        if (fd < 0)
-                return fd;
-        for (int i = 0; i < ROUNDS && rc == 0; i++)
-                rc = echo_a_round(v, fd);
-        while (rc == 0 && v->ticks < TICKS) {
-                rc = rein_sleep(rein_after(REIN_MS(1)));
-                v->slept++;
-        }
-        v->thread = rein_to_thread(job_seven, NULL, NULL);
-        rein_close(fd);
-        return rc;
-}
-
-static void was_well(rein_executor *guest, rein_future *f, const visit *v)
-{
-        assert_int_equal(rein_code(f), 0);
-        assert_int_equal(v->echoed, ROUNDS);
-        assert_true(v->ticks >= TICKS);
-        assert_int_equal(v->thread, 7);
-        rein_drop(f);
-        rein_executor_free(guest);
-}
-
-/* ---- a loop of the test's own ---- */
+#include "visit.h"
 
 static void test_in_a_poll_loop(void **state)
 {
@@ -189,158 +123,6 @@ static void test_the_portable_one_has_no_descriptor(void **state)
         rein_executor_free(guest);
 }
 
-/* ---- libuv ---- */
-
-#ifdef TEST_UV
-typedef struct uv_host {
-        uv_loop_t loop;
-        uv_poll_t poll;
-        uv_timer_t timer;
-        uv_tcp_t server, peer;
-        rein_executor *guest;
-        visit visit;
-        char buf[64];
-} uv_host;
-
-static void uv_is_turned(uv_poll_t *p, int status, int events)
-{
-        uv_host *h = p->data;
-        (void)events;
-        if (status < 0 || rein_loop_turn(h->guest) > 0)
-                return;
-        uv_close((uv_handle_t *)&h->poll, NULL); /* nothing is left: the host may end */
-        uv_close((uv_handle_t *)&h->timer, NULL);
-        uv_close((uv_handle_t *)&h->server, NULL);
-}
-
-static void uv_ticks(uv_timer_t *t)
-{
-        ((uv_host *)t->data)->visit.ticks++;
-}
-
-static void uv_room(uv_handle_t *handle, size_t n, uv_buf_t *buf)
-{
-        uv_host *h = handle->data;
-        (void)n;
-        *buf = uv_buf_init(h->buf, sizeof h->buf);
-}
-
-static void uv_reads(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
-{
-        if (n <= 0) {
-                if (!uv_is_closing((uv_handle_t *)s))
-                        uv_close((uv_handle_t *)s, NULL);
-                return;
-        }
-        uv_buf_t back = uv_buf_init(buf->base, (unsigned)n);
-        uv_try_write(s, &back, 1);
-}
-
-static void uv_connects(uv_stream_t *s, int status)
-{
-        uv_host *h = s->data;
-        if (status == 0 && uv_accept(s, (uv_stream_t *)&h->peer) == 0)
-                uv_read_start((uv_stream_t *)&h->peer, uv_room, uv_reads);
-}
-
-static void uv_begin(uv_host *h)
-{
-        struct sockaddr_in at;
-        int n = sizeof at;
-        uv_loop_init(&h->loop);
-        h->poll.data = h->timer.data = h->server.data = h->peer.data = h;
-        uv_tcp_init(&h->loop, &h->server);
-        uv_tcp_init(&h->loop, &h->peer);
-        assert_int_equal(uv_ip4_addr("127.0.0.1", 0, &at), 0);
-        assert_int_equal(uv_tcp_bind(&h->server, (const struct sockaddr *)&at, 0), 0);
-        assert_int_equal(uv_listen((uv_stream_t *)&h->server, 8, uv_connects), 0);
-        assert_int_equal(uv_tcp_getsockname(&h->server, (struct sockaddr *)&at, &n), 0);
-        h->visit.port = ntohs(at.sin_port);
-        uv_timer_init(&h->loop, &h->timer);
-        uv_timer_start(&h->timer, uv_ticks, 1, 1);
-        assert_int_equal(uv_poll_init(&h->loop, &h->poll, rein_loop_fd(h->guest)), 0);
-        assert_int_equal(uv_poll_start(&h->poll, UV_READABLE, uv_is_turned), 0);
-}
-
-static void test_in_a_program_on_libuv(void **state)
-{
-        (void)state;
-        uv_host h = {.guest = rein_loop_new(REIN_LOOP(.hosted = true))};
-        uv_begin(&h);
-        rein_future *f = rein_submit(h.guest, stay, &h.visit, NULL);
-        assert_int_equal(uv_run(&h.loop, UV_RUN_DEFAULT), 0);
-        assert_int_equal(uv_loop_close(&h.loop), 0);
-        was_well(h.guest, f, &h.visit);
-}
-#else
-static void test_in_a_program_on_libuv(void **state)
-{
-        (void)state;
-        assert_null(getenv("REIN_REQUIRE_GUESTS"));
-        skip();
-}
-#endif
-
-/* ---- GLib ---- */
-
-#ifdef TEST_GLIB
-typedef struct g_host {
-        GMainLoop *loop;
-        rein_executor *guest;
-        visit visit;
-} g_host;
-
-static gboolean g_is_turned(gint fd, GIOCondition events, gpointer arg)
-{
-        g_host *h = arg;
-        (void)fd;
-        (void)events;
-        if (rein_loop_turn(h->guest) > 0)
-                return G_SOURCE_CONTINUE;
-        g_main_loop_quit(h->loop);
-        return G_SOURCE_REMOVE;
-}
-
-static gboolean g_ticks(gpointer arg)
-{
-        ((g_host *)arg)->visit.ticks++;
-        return G_SOURCE_CONTINUE;
-}
-
-static gboolean g_echoes(gint fd, GIOCondition events, gpointer arg)
-{
-        char c;
-        (void)events;
-        (void)arg;
-        return read(fd, &c, 1) == 1 && write(fd, &c, 1) == 1 ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
-}
-
-static void test_in_a_program_on_glib(void **state)
-{
-        (void)state;
-        int pair[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-        g_host h = {.loop = g_main_loop_new(NULL, FALSE), .guest = rein_loop_new(REIN_LOOP(.hosted = true))};
-        h.visit.fd = pair[0];
-        g_unix_fd_add(rein_loop_fd(h.guest), G_IO_IN, g_is_turned, &h);
-        g_unix_fd_add(pair[1], G_IO_IN, g_echoes, &h);
-        guint ticks = g_timeout_add(1, g_ticks, &h);
-        rein_future *f = rein_submit(h.guest, stay, &h.visit, NULL);
-        g_main_loop_run(h.loop);
-        g_source_remove(ticks);
-        g_main_loop_unref(h.loop);
-        was_well(h.guest, f, &h.visit);
-        close(pair[1]);
-}
-#else
-static void test_in_a_program_on_glib(void **state)
-{
-        (void)state;
-        assert_null(getenv("REIN_REQUIRE_GUESTS"));
-        skip();
-}
-#endif
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -349,8 +131,6 @@ int main(void)
                 cmocka_unit_test(test_deadlines_and_a_restart_reach_the_descriptor),
                 cmocka_unit_test(test_a_guest_freed_by_its_own_job_is_gone_after_that_turn),
                 cmocka_unit_test(test_the_portable_one_has_no_descriptor),
-                cmocka_unit_test(test_in_a_program_on_libuv),
-                cmocka_unit_test(test_in_a_program_on_glib),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -268,7 +268,7 @@ static void loop_main(void *arg)
                 rn_abort();
         }
         rn_coro_of_thread(&l->host);
-        rn_loop_watch_faults(l);
+        rn_loop_watch_faults(l); /* without memory or a signal they are not told */
         void *fault_stack = l->fault_stack;
         do {
                 while (!may_end(l))
@@ -339,6 +339,7 @@ static bool may_free(rein_executor *x)
 static void freed(rein_executor *x)
 {
         rn_loop *l = of(x);
+        rn_stall_freed(l);
         if (l->offload_is_mine)
                 rein_executor_free(l->offload);
         l->offload_is_mine = false;
@@ -394,6 +395,8 @@ static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
         l->stack_size = o->stack_size ? o->stack_size : STACK;
         l->most_idle = rn_fibers_most_idle(l->stack_size);
         l->slow = o->slow_ns;
+        l->slow_frames = o->slow_frames;
+        rn_stall_init(l);
         l->tell_overflow = o->tell_overflow;
         l->offload = o->offload;
         rn_list_init(&l->inbox);

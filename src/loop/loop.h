@@ -21,8 +21,8 @@
  * loop's memory is not given back before they are out.
  *
  * Files: loop.c is the executor and its turns; fiber.c the coroutines, their doors, timers and descriptors; guest.c the
- * calls of who hosts one; run.c rein_run and rein_to_thread; watch.c tells who holds the loop up, and whose stack was
- * too small. */
+ * calls of who hosts one; run.c rein_run and rein_to_thread; watch.c tells who holds the loop up; stacks.c whose stack was
+ * too small, how deep they all went, and who lets an exception out. */
 #ifndef RN_LOOP_LOOP_H
 #define RN_LOOP_LOOP_H
 
@@ -50,6 +50,28 @@ enum { RN_LOOP_BUCKETS = 256 };
 
 typedef struct rn_depths rn_depths;
 
+/* Who holds the loop up, told while it does (watch.c). Only with .slow_ns.
+ *
+ * `since` is when the coroutine that runs was resumed, doubled; 0: none runs. Storing it is all that a resume pays, when the
+ * timer is armed; an idle loop arms none. The timer's callback looks at it on the clock thread; who was in there for too
+ * long is told by the hand thread, since stderr may block. The hand pins it: `looking` up, then the lowest bit of `since`
+ * by compare-and-swap. A resume that returns takes `since` down, and when it was pinned, waits until `looking` is down: so
+ * what the hand looks at, work and stack, is there. */
+typedef struct rn_stall {
+        rn_a64 since;
+        rn_a32 looking;
+        rn_a32 armed;    /* the timer, which has a reference to the loop then, or its callback runs */
+        rein_work *work; /* written before since, as the next */
+        uint32_t thread_id;
+        const void *stack_end;
+        rn_timer timer;
+        rn_errand errand;
+        rn_lock lock;     /* what was told */
+        int64_t last;     /* when */
+        int64_t this_one; /* the `since` that was told of */
+        unsigned untold;  /* since last */
+} rn_stall;
+
 struct rn_loop {
         rein_executor base;
         size_t stack_size;
@@ -57,6 +79,7 @@ struct rn_loop {
         rein_executor *offload; /* for rein_to_thread; made at the first one */
         bool offload_is_mine;
         int64_t slow;       /* report who holds it up for so long; 0: nobody */
+        bool slow_frames;   /* and ask its thread for frames by a signal */
         bool tell_overflow; /* explain a fault in the guard below a stack */
         rn_depths *depths;  /* how deep each function went; NULL: nobody wants to know */
 
@@ -81,10 +104,9 @@ struct rn_loop {
         rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
-        unsigned stretches;   /* since it looked at the descriptors last */
-        unsigned sleeps;      /* how often it may have slept; for tests */
-        int64_t slow_told;    /* when, last */
-        unsigned slow_untold; /* since then */
+        unsigned stretches; /* since it looked at the descriptors last */
+        unsigned sleeps;    /* how often it may have slept; for tests */
+        rn_stall stall;
 };
 
 /* loop.c: [owner] */
@@ -114,13 +136,18 @@ size_t rn_fibers_most_idle(size_t stack_size);
 /* run.c */
 int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *arg);
 
-/* watch.c: [owner] */
-void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span);
+/* watch.c: [owner], with .slow_ns around each resume */
+void rn_stall_init(rn_loop *l);
+void rn_stall_begins(rn_loop *l, const rn_fiber *f);
+void rn_stall_ends(rn_loop *l); /* its work is still there */
+void rn_stall_freed(rn_loop *l);
+
+/* stacks.c: [owner] */
 int rn_loop_watch_faults(rn_loop *l); /* on its thread */
+void rn_loop_unwatch_faults(rn_loop *l);
 void rn_loop_watch_throws(void);
 rn_depths *rn_loop_depths_new(void);
 void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s);
 void rn_loop_tell_depths(const rn_loop *l); /* once no job runs */
-void rn_loop_unwatch_faults(rn_loop *l);
 
 #endif

@@ -1,156 +1,172 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who holds the loop up, whose stack was too small, and how deep they all went: only where the loop's options ask for it;
- * and who lets an exception out. */
+/* Who holds the loop up, told while it does: only where the loop's options ask for it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "loop/loop.h"
 
 static const int64_t told_every = 1000000000;
+enum { MOST_FRAMES = 16 };
 
-void rn_loop_held_up(rn_loop *l, const rein_work *w, int64_t span)
+static rn_loop *of(rn_stall *s)
 {
+        return (rn_loop *)(void *)((char *)s - offsetof(rn_loop, stall));
+}
+
+/* Taken down by who is about to tell; the lock is held. */
+static bool may_tell_locked(rn_stall *s, int64_t since, int64_t now)
+{
+        if (s->this_one == since)
+                return false;
+        s->this_one = since;
+        if (s->last && now - s->last < told_every) {
+                s->untold++;
+                return false;
+        }
+        s->last = now;
+        return true;
+}
+
+static void say(const char *who, const char *held, int64_t span, const char *more, unsigned untold, const char *frames)
+{
+        char others[48] = "";
+        if (untold)
+                snprintf(others, sizeof others, "; %u more were not told", untold);
+        fprintf(stderr, "rein: %s %s %lld ms%s (rein_to_thread is for such stretches)%s\n%s", who, held,
+                (long long)(span / 1000000), more, others, frames);
+}
+
+static void arm(rn_stall *s, int64_t at)
+{
+        uint32_t none = 0;
+        if (!rn_cas32(&s->armed, &none, 1))
+                return;
+        rn_executor_ref(&of(s)->base);
+        rn_timer_arm(&s->timer, at, 0);
+}
+
+void rn_stall_begins(rn_loop *l, const rn_fiber *f)
+{
+        rn_stall *s = &l->stall;
         const int64_t now = rn_clock();
-        if (l->slow_told && now - l->slow_told < told_every) {
-                l->slow_untold++;
+        s->work = f->work;
+        s->thread_id = rn_load32(&f->task.thread_id);
+        s->stack_end = f->coro.stack.low + f->coro.stack.size;
+        rn_store64(&s->since, now * 2);
+        if (!rn_load32(&s->armed))
+                arm(s, now + l->slow);
+}
+
+void rn_stall_ends(rn_loop *l)
+{
+        rn_stall *s = &l->stall;
+        const int64_t was = rn_swap64(&s->since, 0);
+        for (unsigned round = 0; (was & 1) && rn_load32(&s->looking); round++)
+                rn_pause(round);
+        const int64_t now = rn_clock(), span = now - was / 2;
+        if (span < l->slow)
                 return;
-        }
-        char who[RN_NAME_TEXT * 2 + 32], more[48] = "";
-        rn_work_describe(w, who, sizeof who);
-        if (l->slow_untold)
-                snprintf(more, sizeof more, "; %u more were not told", l->slow_untold);
-        fprintf(stderr, "rein: %s held the loop up for %lld ms (rein_to_thread is for such stretches)%s\n", who,
-                (long long)(span / 1000000), more);
-        l->slow_told = now;
-        l->slow_untold = 0;
-}
-
-/* ---- how deep each function goes ---- */
-
-enum { MOST_DEPTHS = 128 };
-
-/* Of a function; in the last one, of all that have no room. */
-typedef struct depth {
-        rein_fn fn;
-        size_t deepest, stack;
-        unsigned long runs;
-        char who[RN_NAME_TEXT * 2]; /* the deepest of them */
-} depth;
-
-struct rn_depths {
-        bool told;
-        size_t count;
-        depth of[MOST_DEPTHS];
-};
-
-rn_depths *rn_loop_depths_new(void)
-{
-        return rn_alloc(sizeof(rn_depths));
-}
-
-static depth *depth_of(rn_depths *d, rein_fn fn)
-{
-        size_t i = 0;
-        while (i < d->count && i < MOST_DEPTHS - 1 && d->of[i].fn != fn)
-                i++;
-        if (i == d->count)
-                d->of[d->count++].fn = fn;
-        return &d->of[i];
-}
-
-void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s)
-{
-        if (rn_load64(&w->started) == 0)
+        rn_lock_take(&s->lock);
+        const bool tell = may_tell_locked(s, was / 2, now);
+        const unsigned untold = s->untold;
+        s->untold = tell ? 0 : untold;
+        rn_lock_give(&s->lock);
+        if (!tell)
                 return;
-        const size_t deepest = rn_stack_deepest(s);
-        depth *d = depth_of(l->depths, w->fn);
-        d->runs++;
-        if (deepest <= d->deepest)
-                return;
-        d->deepest = deepest;
-        d->stack = s->size;
-        if (w->name[0])
-                snprintf(d->who, sizeof d->who, "'%s'", w->name);
-        else
-                snprintf(d->who, sizeof d->who, "of %s", rn_base_name(w->future.place));
-}
-
-static const depth *next_deepest(const rn_depths *d, const depth *after)
-{
-        const depth *best = NULL;
-        for (const depth *i = d->of; i < d->of + d->count; i++) {
-                const bool later = !after || i->deepest < after->deepest || (i->deepest == after->deepest && i > after);
-                if (later && (!best || i->deepest > best->deepest))
-                        best = i;
-        }
-        return best;
-}
-
-void rn_loop_tell_depths(const rn_loop *l)
-{
-        if (!l->depths || l->depths->told)
-                return;
-        l->depths->told = true;
-        fprintf(stderr, "rein: stacks in the loop '%s': bytes written at most, of how many, in how many runs\n",
-                l->base.name);
-        for (const depth *i = NULL; (i = next_deepest(l->depths, i));)
-                fprintf(stderr, "rein: %8zu of %zu, %lu runs: job %s%s\n", i->deepest, i->stack, i->runs, i->who,
-                        i == &l->depths->of[MOST_DEPTHS - 1] ? ", and more functions than are told apart" : "");
-}
-
-/* ---- overflow, exceptions ---- */
-
-/* In a signal handler, on the thread that faulted: nothing here locks or allocates. */
-static size_t explain(const void *address, char *text, size_t n)
-{
-        const rn_fiber *f = rn_fiber_of(rn_self_if());
-        if (!f || !f->work)
-                return 0;
-        const char *at = address, *low = f->coro.stack.low;
-        if (at >= low || at < low - RN_GUARD)
-                return 0;
-        const char *parts[] = {"rein: stack overflow in ",
-                               f->work->name[0] ? "coroutine '" : "a coroutine of ",
-                               f->work->name[0] ? f->work->name : f->work->future.place,
-                               f->work->name[0] ? "' of the loop '" : " of the loop '",
-                               f->loop->base.name,
-                               "': give it a larger .stack_size\n"};
-        size_t used = 0;
-        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-                size_t len = strlen(parts[i]), room = n - used;
-                len = len < room ? len : room;
-                memcpy(text + used, parts[i], len);
-                used += len;
-        }
-        return used;
-}
-
-/* On the thread and stack of who threw; the C++ runtime ends the program after it. */
-static void tell_of_throw(void)
-{
-        const rn_fiber *f = rn_fiber_of(rn_self_if());
         char who[RN_NAME_TEXT * 2 + 32];
-        if (!f || !f->work)
+        rn_work_describe(s->work, who, sizeof who);
+        say(who, "held the loop up for", span, "", untold, "");
+}
+
+/* On the clock thread. */
+static void look(rn_timer *t, uint32_t tag)
+{
+        rn_stall *s = RN_ITEM(t, rn_stall, timer);
+        rn_loop *l = of(s);
+        const int64_t now = rn_clock(), since = rn_load64(&s->since) / 2;
+        (void)tag;
+        if (since && now - since < l->slow) {
+                rn_timer_arm(t, since + l->slow, 0);
+        } else if (since) {
+                rn_executor_ref(&l->base);
+                if (!rn_hand(&s->errand, 0))
+                        rn_executor_unref(&l->base);
+                rn_timer_arm(t, now + told_every, 0); /* whom it finds sooner may not be told */
+        } else {                                      /* idle: who is resumed next arms it, unless it has been */
+                rn_store32(&s->armed, 0);
+                if (rn_load64(&s->since))
+                        arm(s, now + l->slow);
+                rn_executor_unref(&l->base);
+        }
+}
+
+static int64_t pin(rn_stall *s)
+{
+        int64_t since = rn_load64(&s->since);
+        rn_store32(&s->looking, 1);
+        if (since && rn_cas64(&s->since, &since, since | 1))
+                return since / 2;
+        rn_store32(&s->looking, 0);
+        return 0;
+}
+
+static void unpin(rn_stall *s, int64_t since)
+{
+        int64_t pinned = since * 2 + 1;
+        rn_cas64(&s->since, &pinned, since * 2); /* else it has returned, and waits */
+        rn_store32(&s->looking, 0);
+}
+
+/* On the hand thread. */
+static void tell(rn_errand *e, uint32_t tag)
+{
+        rn_stall *s = RN_ITEM(e, rn_stall, errand);
+        rn_loop *l = of(s);
+        char who[RN_NAME_TEXT * 2 + 32], doing[RN_STUCK_TEXT], more[RN_STUCK_TEXT + 128];
+        uintptr_t frames[MOST_FRAMES];
+        (void)tag;
+        const int64_t since = pin(s), now = rn_clock();
+        bool may = since && now - since >= l->slow;
+        unsigned untold = 0;
+        int n = 0;
+        if (may) {
+                rn_lock_take(&s->lock);
+                may = may_tell_locked(s, since, now);
+                untold = s->untold;
+                s->untold = may ? 0 : untold;
+                rn_lock_give(&s->lock);
+        }
+        if (may) {
+                rn_work_describe(s->work, who, sizeof who);
+                rn_thread_doing(s->thread_id, doing, sizeof doing);
+                n = rn_thread_frames(s->thread_id, s->stack_end, l->slow_frames, frames, MOST_FRAMES);
+                snprintf(more, sizeof more, " so far, in %s; submitted at %.100s", doing[0] ? doing : "its own code",
+                         rn_base_name(s->work->future.place));
+        }
+        if (since)
+                unpin(s, since);
+        char text[MOST_FRAMES * 128] = "";
+        size_t used = 0;
+        for (int i = 0; i < n; i++) {
+                char frame[112];
+                rn_frame_text(frames[i], frame, sizeof frame);
+                used += (size_t)snprintf(text + used, sizeof text - used, "        %s %s\n", i ? "from" : "at", frame);
+        }
+        if (may)
+                say(who, "holds the loop up, for", now - since, more, untold, text);
+        rn_executor_unref(&l->base);
+}
+
+void rn_stall_init(rn_loop *l)
+{
+        l->stall.timer.fire = look;
+        l->stall.errand.run = tell;
+}
+
+void rn_stall_freed(rn_loop *l)
+{
+        if (!l->slow || !rn_timer_disarm(&l->stall.timer))
                 return;
-        rn_work_describe(f->work, who, sizeof who);
-        fprintf(stderr, "rein: an exception that nobody catches leaves %s: what a job throws, it must catch\n", who);
-}
-
-void rn_loop_watch_throws(void)
-{
-        rn_coro_on_throw(tell_of_throw);
-}
-
-int rn_loop_watch_faults(rn_loop *l)
-{
-        if (!l->tell_overflow || rn_virtual())
-                return 0;
-        rn_fault_watch(explain);
-        return rn_fault_stack(&l->fault_stack);
-}
-
-void rn_loop_unwatch_faults(rn_loop *l)
-{
-        rn_fault_stack_free(l->fault_stack);
-        l->fault_stack = NULL;
+        rn_store32(&l->stall.armed, 0);
+        rn_executor_unref(&l->base);
 }

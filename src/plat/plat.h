@@ -153,6 +153,13 @@ void rn_thread_doing(uint32_t id, char *text, size_t n);
 /* Its CPU time in ns, and the number of the system call it is in (-1: none) with a digest of its arguments. */
 bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest);
 
+/* Where thread `id` is, and which calls have led there, as its stack says: at most n. high: the end of its stack, if known.
+ * In a system call it is not disturbed. In code of its own it must be asked by a signal, with `ask`; on that thread
+ * rn_frames_by_signal must have been called. How many; 0: it cannot be told. May wait 250 ms, and for the loader's lock. */
+int rn_thread_frames(uint32_t id, const void *high, bool ask, uintptr_t *at, int n);
+int rn_frames_by_signal(void);                          /* -EBUSY: no real-time signal is free */
+void rn_frame_text(uintptr_t at, char *text, size_t n); /* "function+0x10 (object+0x5010)" */
+
 /* ---- the poke: a signal that does nothing but interrupt ---- */
 
 int rn_poke_setup(void); /* find and take a free real-time signal, once; -EBUSY: none is free */

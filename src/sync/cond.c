@@ -68,13 +68,15 @@ int rein_cond_wait(rein_cond *c, rein_time until)
                 rn_lock_give(&m->lock);
                 return rn_fail(-EPERM, "rein_cond_wait", "lock the condition's mutex first");
         }
-        const char *place = m->place;
+        const char *place = m->held.place;
+        rn_unhold(&m->held);
         rn_mutex_pass(m, &wakes);
         rn_list_push(&c->line, &me.link);
         rc = rn_stand_sleep(&m->lock, &me, until.ns, doing, &wakes);
         if (rc < 0)
                 rc = come_back(m, &me, doing, rc);
-        m->place = place;
+        m->held.place = place;
+        rn_hold(self, &m->held);
         rn_lock_give(&m->lock);
         return rc;
 }

@@ -122,6 +122,29 @@ static void test_the_wait_of_a_signalled_one_is_not_cancelled(void **state)
         }
 }
 
+static int wait_without(member *m)
+{
+        room *r = m->object;
+        return rein_cond_wait(r->changed, REIN_NEVER);
+}
+
+/* The mutex is held, but by somebody else: nothing has changed when that one looks. */
+static void test_74_who_does_not_hold_the_mutex_may_not_wait(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                room r = room_new();
+                lock(&r);
+                member m = {.call = wait_without, .object = &r};
+                member_start(&m, crew_of(form, 0));
+                assert_int_equal(member_end(&m), -EPERM);
+                assert_int_equal(rein_cond_signal(r.changed), 0);                        /* it stands in no line */
+                assert_int_equal(rein_mutex_lock(r.mutex, REIN_NOWAIT), REIN_EDEADLOCK); /* still mine */
+                unlock(&r);
+                room_free(&r);
+        }
+}
+
 static void test_wrong_callers_are_told(void **state)
 {
         (void)state;
@@ -201,6 +224,7 @@ int main(void)
                 cmocka_unit_test(test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order),
                 cmocka_unit_test(test_who_leaves_without_a_signal_holds_the_mutex_and_takes_none),
                 cmocka_unit_test(test_the_wait_of_a_signalled_one_is_not_cancelled),
+                cmocka_unit_test(test_74_who_does_not_hold_the_mutex_may_not_wait),
                 cmocka_unit_test(test_wrong_callers_are_told),
                 cmocka_unit_test(test_a_bounded_buffer_loses_nothing),
         };

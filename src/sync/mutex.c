@@ -5,6 +5,20 @@
 
 #include "core/deadlock.h"
 
+/* Its owner has ended. In a forked child the lock may be held by a thread that is not there. */
+static void give(rn_held *h)
+{
+        rein_mutex *m = RN_ITEM(h, rein_mutex, held);
+        rn_wakes wakes = {.n = 0};
+        rn_unhold(h);
+        if (m->process != rn_generation())
+                return;
+        rn_lock_take(&m->lock);
+        rn_mutex_pass(m, &wakes);
+        rn_lock_give(&m->lock);
+        rn_wakes_ring(&wakes);
+}
+
 rein_mutex *rein_mutex_new(void)
 {
         RN_CALL();
@@ -14,6 +28,7 @@ rein_mutex *rein_mutex_new(void)
                 return NULL;
         }
         m->process = rn_generation();
+        m->held.give = give;
         rn_list_init(&m->line);
         return m;
 }
@@ -21,8 +36,12 @@ rein_mutex *rein_mutex_new(void)
 void rein_mutex_free(rein_mutex *m)
 {
         RN_CALL();
-        if (m && m->process == rn_generation())
-                rn_free(m);
+        if (!m || m->process != rn_generation())
+                return;
+        const rn_task *owner = rn_loadptr(&m->owner);
+        if (owner && owner == rn_self_if())
+                rn_unhold(&m->held);
+        rn_free(m);
 }
 
 enum { LONG_NS = 10000000 };
@@ -67,14 +86,16 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
                 rn_storeptr(&m->owner, self);
         } else if (owner == self) {
                 rc = REIN_EDEADLOCK;
-                held = m->place;
+                held = m->held.place;
         } else if (until.ns == RN_NEVER) {
                 rc = wait_for_ever(m, &me, (rn_doing){"rein_mutex_lock", place});
         } else {
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }
-        if (rc == 0)
-                m->place = place;
+        if (rc == 0) {
+                m->held.place = place;
+                rn_hold(self, &m->held);
+        }
         rn_lock_give(&m->lock);
         if (held)
                 rn_fail(rc, "rein_mutex_lock", "you hold it already: locked at %s", held);
@@ -99,10 +120,12 @@ int rein_mutex_unlock(rein_mutex *m)
         rn_lock_take(&m->lock);
         const rn_task *owner = rn_loadptr(&m->owner);
         const bool mine = owner && owner == self;
-        if (mine)
+        if (mine) {
+                rn_unhold(&m->held);
                 rn_mutex_pass(m, &wakes);
-        else if (owner)
-                held = m->place;
+        } else if (owner) {
+                held = m->held.place;
+        }
         rn_lock_give(&m->lock);
         rn_wakes_ring(&wakes);
         if (mine)

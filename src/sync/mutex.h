@@ -10,8 +10,8 @@
 struct rein_mutex {
         rn_lock lock;
         uint32_t process;
-        rn_aptr owner;     /* rn_task; changes under the lock only */
-        const char *place; /* where the owner locked it */
+        rn_aptr owner; /* rn_task; changes under the lock only */
+        rn_held held;  /* the owner's; place and give under the lock */
         rn_link line;
 };
 

@@ -245,6 +245,121 @@ static void test_a_chain_is_no_circle(void **state)
         }
 }
 
+/* ---- who ends without an unlock ---- */
+
+typedef struct forgetful {
+        rein_mutex *mutex;
+        rein_cond *cond;
+        rein_event *has_it, *may_end;
+} forgetful;
+
+static int lock_and_end(void *arg)
+{
+        forgetful *f = arg;
+        int rc = rein_mutex_lock(f->mutex, REIN_NEVER);
+        rein_event_set(f->has_it);
+        if (rc == 0)
+                rc = rein_event_wait(f->may_end, REIN_NEVER);
+        return rc;
+}
+
+static int wait_and_end(void *arg)
+{
+        forgetful *f = arg;
+        int rc = rein_mutex_lock(f->mutex, REIN_NEVER);
+        rein_event_set(f->has_it);
+        return rc < 0 ? rc : rein_cond_wait(f->cond, REIN_NEVER);
+}
+
+static int lock_inside_and_end(void *arg)
+{
+        forgetful *f = arg;
+        rein_mutex *mine = rein_mutex_new();
+        int rc = rein_mutex_lock(mine, REIN_NEVER);
+        if (rc == 0)
+                rc = rein_mutex_lock(f->mutex, REIN_NEVER);
+        rein_event_set(f->has_it);
+        rein_mutex_free(mine); /* one that is held may be freed by its holder */
+        return rc;
+}
+
+static void forgetful_open(forgetful *f)
+{
+        f->mutex = rein_mutex_new();
+        f->cond = rein_cond_new(f->mutex);
+        f->has_it = rein_event_new();
+        f->may_end = rein_event_new();
+}
+
+static void forgetful_close(forgetful *f)
+{
+        rein_cond_free(f->cond);
+        rein_mutex_free(f->mutex);
+        rein_event_free(f->has_it);
+        rein_event_free(f->may_end);
+}
+
+static void says_where(rein_future *f, bool once)
+{
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), REIN_EFAILED);
+        assert_int_equal(rein_code(f), -EPROTO);
+        const char *text = rein_error_text(rein_error_of(f));
+        assert_non_null(strstr(text, "it ended (success) with a mutex locked at "));
+        assert_non_null(strstr(text, "mutex_test.c:"));
+        assert_int_equal(strstr(text, "there is more") == NULL, once);
+        rein_drop(f);
+}
+
+static void test_a_job_that_ends_with_a_mutex_fails_and_the_next_has_it(void **state)
+{
+        (void)state;
+        rein_executor *on[] = {rein_pool_new(REIN_POOL(.threads = 1)), rein_loop_new(NULL)};
+        for (int i = 0; i < 2; i++) {
+                forgetful f;
+                forgetful_open(&f);
+                rein_future *first = rein_submit(on[i], lock_and_end, &f, NULL);
+                assert_int_equal(rein_event_wait(f.has_it, REIN_NEVER), 0);
+                atomic_int log = 0;
+                member next = {.call = lock_note_unlock, .object = f.mutex, .until = REIN_NEVER, .log = &log};
+                member_in_line(&next, crew_of(0, 0), "rein_mutex_lock");
+                rein_event_set(f.may_end);
+                says_where(first, true);
+                assert_int_equal(member_end(&next), 0);
+
+                says_where(rein_submit(on[i], lock_and_end, &f, NULL), true); /* and the thread goes on */
+                assert_int_equal(rein_mutex_lock(f.mutex, REIN_NEVER), 0);    /* by hand-over, from here on */
+                rein_event_clear(f.has_it);
+                first = rein_submit(on[i], wait_and_end, &f, NULL);
+                assert_int_equal(rein_mutex_unlock(f.mutex), 0);
+                assert_int_equal(rein_event_wait(f.has_it, REIN_NEVER), 0);
+                while (rein_cond_signal(f.cond) == 0)
+                        support_nap();
+                says_where(first, true);
+                says_where(rein_submit(on[i], lock_inside_and_end, &f, NULL), true);
+                assert_int_equal(rein_mutex_lock(f.mutex, REIN_NOWAIT), 0);
+                assert_int_equal(rein_mutex_unlock(f.mutex), 0);
+                forgetful_close(&f);
+                rein_executor_free(on[i]);
+        }
+}
+
+static void *end_a_thread(void *arg)
+{
+        (void)lock_inside_and_end(arg);
+        return NULL;
+}
+
+static void test_a_thread_that_ends_gives_its_mutex_on(void **state)
+{
+        (void)state;
+        forgetful f;
+        forgetful_open(&f);
+        join(go(end_a_thread, &f));
+        assert_int_equal(rein_mutex_lock(f.mutex, REIN_NEVER), 0);
+        assert_int_equal(rein_mutex_unlock(f.mutex), 0);
+        forgetful_close(&f);
+}
+
 static void test_without_memory_there_is_none(void **state)
 {
         (void)state;
@@ -270,6 +385,8 @@ int main(void)
                 cmocka_unit_test(test_one_at_a_time),
                 cmocka_unit_test(test_holders_that_wait_for_each_other_are_told),
                 cmocka_unit_test(test_a_chain_is_no_circle),
+                cmocka_unit_test(test_a_job_that_ends_with_a_mutex_fails_and_the_next_has_it),
+                cmocka_unit_test(test_a_thread_that_ends_gives_its_mutex_on),
                 cmocka_unit_test(test_without_memory_there_is_none),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Installs a build into an empty prefix and uses it the ways a user would: every header alone, then hello.c from C11 and
-# C++20, by gcc and clang, found by pkg-config and by find_package, shared and static.
-# Usage: tests/install/run.sh BUILD_DIR. Without clang its part is left out, loudly; with REIN_REQUIRE_CLANG=1 that fails.
+# C++20, by gcc and clang, found by pkg-config and by find_package, shared and static; the adapters with libuv and GLib.
+# Usage: tests/install/run.sh BUILD_DIR. Without clang its part is left out, loudly, and so are the adapters without their
+# libraries; with REIN_REQUIRE_CLANG=1 or REIN_REQUIRE_GUESTS=1 that fails.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -20,6 +21,16 @@ elif [ -n "${REIN_REQUIRE_CLANG:-}" ]; then
         exit 1
 else
         echo "install: NOT TESTED WITH CLANG: it is not installed (make check does)"
+fi
+
+guests="libuv glib-2.0"
+if ! pkg-config --exists $guests; then
+        if [ -n "${REIN_REQUIRE_GUESTS:-}" ]; then
+                echo "install: $guests are required here and not installed" >&2
+                exit 1
+        fi
+        echo "install: NOT TESTED AS A GUEST: $guests are not installed (make check does)"
+        guests=""
 fi
 
 env -u DESTDIR cmake --install "$build" --prefix "$prefix" >"$work/install.log" || { cat "$work/install.log"; exit 1; }
@@ -45,6 +56,7 @@ try() { # WHAT PROGRAM
 for pair in "${pairs[@]}"; do
         read -r cc cxx <<<"$pair"
         for header in "$prefix"/include/rein/*.h; do
+                case ${header##*/} in uv.h | glib.h) continue ;; esac # in guest.c
                 echo "#include <rein/${header##*/}>" >"$work/alone.c"
                 cp "$work/alone.c" "$work/alone.cpp"
                 $cc -std=c11 $warnings -fsyntax-only -I "$prefix/include" "$work/alone.c"
@@ -60,6 +72,12 @@ for pair in "${pairs[@]}"; do
                         -Wl,-Bstatic $(pkg-config --static --libs rein) -Wl,-Bdynamic
                 ! readelf -d "$work/static" | grep -q librein || { echo "install: $compile: not static" >&2; exit 1; }
                 try "$compile, pkg-config, static" "$work/static"
+        done
+        for compile in ${guests:+"$cc -std=c11 -xc" "$cxx -std=c++20 -Wno-missing-field-initializers -xc++"}; do
+                # C11 alone hides what libuv's header wants of POSIX.
+                $compile "$here/guest.c" -xnone $warnings -D_POSIX_C_SOURCE=200809L -o "$work/guest" \
+                        $(pkg-config --cflags --libs rein $guests | sed 's/-I\(\S*glib\)/-isystem \1/g')
+                try "$compile, the adapters" "$work/guest"
         done
         $cc -std=c11 $warnings -o "$work/sim" "$here/sim.c" $(pkg-config --cflags --libs rein-sim-pthread)
         try "$cc, pkg-config, the layer for pthreads" "$work/sim"

@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "plat/linux/task_file.h"
 #include "plat/plat.h"
 
 static bool slurp(const char *path, char *buf, size_t n)
@@ -117,7 +118,7 @@ static const char *call_name(long nr)
         return NULL;
 }
 
-static bool task_file(uint32_t id, const char *what, char *buf, size_t n)
+bool rn_task_file(uint32_t id, const char *what, char *buf, size_t n)
 {
         char path[64];
         snprintf(path, sizeof path, "/proc/self/task/%u/%s", id, what);
@@ -133,7 +134,7 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
         }
         char line[256], where[64];
         text[0] = 0;
-        if (!task_file(id, "syscall", line, sizeof line))
+        if (!rn_task_file(id, "syscall", line, sizeof line))
                 return;
         if (strncmp(line, "running", 7) == 0) {
                 snprintf(text, n, "its own code");
@@ -145,7 +146,7 @@ void rn_thread_doing(uint32_t id, char *text, size_t n)
                 return;
         }
         const char *name = call_name(nr);
-        if (!task_file(id, "wchan", where, sizeof where) || !strcmp(where, "0"))
+        if (!rn_task_file(id, "wchan", where, sizeof where) || !strcmp(where, "0"))
                 where[0] = 0;
         char number[24];
         snprintf(number, sizeof number, "%ld", nr);
@@ -159,10 +160,10 @@ bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *dige
         if (m)
                 return m->thread_probe(id, cpu_ns, call, digest);
         char line[256];
-        if (!task_file(id, "schedstat", line, sizeof line))
+        if (!rn_task_file(id, "schedstat", line, sizeof line))
                 return false;
         *cpu_ns = atoll(line);
-        if (!task_file(id, "syscall", line, sizeof line))
+        if (!rn_task_file(id, "syscall", line, sizeof line))
                 return false;
         *call = strncmp(line, "running", 7) == 0 ? -1 : atoll(line);
         uint64_t h = 1469598103934665603u; /* FNV-1a */
