@@ -302,6 +302,12 @@ static void sim_cache_finds_the_second_load(void **state)
         is_found_and_replayed("sim_cache", "cache", "it was loaded 2 times");
 }
 
+static void sim_tickets_finds_who_sells_the_last_one_twice(void **state)
+{
+        (void)state;
+        is_found_and_replayed("sim_tickets", "tickets", "one ticket was sold 2 times");
+}
+
 static void uv_guest_lives_in_a_loop_of_libuv(void **state)
 {
         (void)state;
@@ -439,6 +445,7 @@ int main(void)
                 cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
+                cmocka_unit_test(sim_tickets_finds_who_sells_the_last_one_twice),
                 cmocka_unit_test(udp_ask_gets_its_answers),
                 cmocka_unit_test(foreign_threads_are_inside_until_the_close),
                 cmocka_unit_test(children_end_within_their_deadline),

@@ -44,17 +44,17 @@ typedef struct rein_loop_opts {
  * Owns: freed with rein_executor_free; a hosted one by the thread that made it, or by anybody once that has ended: for
  * others the call does nothing, and the trail says -EPERM. A stop of a hosted loop turns it when called by its thread;
  * called by another, it relies on that one to go on turning it.
- * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN, -EPERM;
- * -ENOTSUP: in a simulation). Since 0.2. */
+ * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN, -EPERM).
+ * Since 0.2. */
 REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
 
 /* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of who calls. When it has ended, what it left
  * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr. The first SIGINT
- * cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not).
+ * cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not); none
+ * does in a simulation.
  * opts may be NULL; opts->hosted means nothing here.
  * Blocks: until then. Any thread, but not a coroutine.
- * Returns: what fn returned; -EPERM: inside a loop; -ENOTSUP: in a simulation; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN:
- * fn did not run. Since 0.2. */
+ * Returns: what fn returned; -EPERM: inside a loop; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN: fn did not run. Since 0.2. */
 #define rein_run(fn, arg, opts) rein_run_at(REIN_HERE, fn, arg, opts)
 REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *opts);
 

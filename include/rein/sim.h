@@ -14,8 +14,8 @@
  *
  * Inside the program: do not start threads or fork; do not block in the kernel (a read of a real pipe is refused and
  * reported; regular files are fine); do not wait for a variable without rein_sim_point; do not read real time, real
- * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception; do not make an event
- * loop (-ENOTSUP, so far). Objects made outside answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
+ * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception. Objects made outside
+ * answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
  *
  * Threads: one simulation at a time in a process; all its calls from the thread that began it. Other threads of the
  * process go on undisturbed, on the real machine. */

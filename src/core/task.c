@@ -51,6 +51,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         rn_storeptr(&t->doing_at, NULL);
         t->waits = (rn_waits){0};
         t->waiting = (rn_link){0};
+        t->coro = NULL;
         t->stack_base = NULL;
         t->stack_size = 0;
         t->inline_depth = t->hitting = 0;

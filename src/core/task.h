@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/slab.h"
 
+struct rn_coro;
 struct rn_scope;
 struct rn_hook;
 struct rn_context;
@@ -69,6 +70,7 @@ typedef struct rn_task {
         rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
         bool can_go;            /* deadlock.c, while it looks */
         bool looked_at;         /* its wait can end: it was found to be in no knot */
+        struct rn_coro *coro;   /* it runs in; NULL: on its thread's own stack */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */

@@ -33,7 +33,7 @@ static rn_link *bucket(rn_loop *l, int fd)
 /* Back to who resumed it. */
 static void leave(rn_fiber *f)
 {
-        rn_coro_switch(&f->coro, &f->loop->host, 0);
+        rn_coro_switch(&f->coro, f->loop->host, 0);
 }
 
 static void run(rein_work *w)
@@ -103,6 +103,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
         }
         rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
         rn_store32(&f->task.thread_id, rn_load32(&l->thread->thread_id));
+        f->task.coro = &f->coro;
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
         f->loop = l;
@@ -115,6 +116,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
 
 static void discard(rn_fiber *f)
 {
+        f->task.coro = NULL; /* it does not run in it */
         void *word = rn_self_word();
         rn_self_word_switch(&f->task);
         rn_task_ends(&f->task);
@@ -133,7 +135,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         l->current = f;
         l->stretches++;
         rn_self_word_switch(&f->task);
-        rn_coro_switch(&l->host, &f->coro, 0);
+        rn_coro_switch(l->host, &f->coro, 0);
         only_in_its_process(l);
         rn_self_word_switch(l->thread);
         l->current = NULL;

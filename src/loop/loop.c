@@ -48,6 +48,15 @@ bool rn_loop_here(const rn_loop *l)
         return f ? f->loop == l : turned_by(l, self);
 }
 
+/* A simulated thread is a coroutine itself, and known to its machine as such. */
+static void hosted_here(rn_loop *l)
+{
+        const rn_machine *m = rn_virtual();
+        if (!m)
+                rn_coro_of_thread(&l->thread_coro);
+        l->host = m ? m->coro() : &l->thread_coro;
+}
+
 static void turned_by_now(rn_loop *l, rn_task *t)
 {
         l->thread = t;
@@ -199,6 +208,13 @@ bool rn_loop_has_mail(const rn_loop *l)
         return rn_loadptr((rn_aptr *)&l->mail) || rn_load32((rn_a32 *)&l->jobs);
 }
 
+/* In a simulation time may have come to the next timer, by what others were busy with so long. */
+static int64_t time_now(rn_loop *l)
+{
+        const rn_machine *m = rn_virtual();
+        return m ? m->clock_at(rn_wheel_next(&l->timers)) : rn_clock();
+}
+
 /* Everybody who is ready now runs once; what they make ready runs in the next turn, so that nobody starves timers and
  * descriptors. */
 bool rn_loop_run_ready(rn_loop *l)
@@ -206,7 +222,7 @@ bool rn_loop_run_ready(rn_loop *l)
         rn_fibers_collect(l);
         bool any = start_jobs(l);
         if (l->timers.count)
-                rn_fibers_fire(l, rn_clock());
+                rn_fibers_fire(l, time_now(l));
         rn_link now;
         rn_list_init(&now);
         rn_list_move(&now, &l->ready);
@@ -267,7 +283,7 @@ static void loop_main(void *arg)
                 fprintf(stderr, "rein: the loop '%s' has no memory for its thread\n", l->base.name);
                 rn_abort();
         }
-        rn_coro_of_thread(&l->host);
+        hosted_here(l);
         rn_loop_watch_faults(l); /* without memory or a signal they are not told */
         void *fault_stack = l->fault_stack;
         do {
@@ -420,7 +436,7 @@ int rn_loop_host(rn_loop *l, const char **what)
                 return -ENOMEM;
         l->hosted = true;
         turned_by_now(l, self);
-        rn_coro_of_thread(&l->host);
+        hosted_here(l);
         rn_store32(&l->asleep, 1); /* whoever is first rings */
         return rn_loop_watch_faults(l);
 }
@@ -444,10 +460,6 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
         if (rc == 0)
                 rc = check(&o, &what);
-        if (rc == 0 && rn_virtual()) {
-                what = "a simulation has no loops yet: simulate what its jobs do on a pool";
-                rc = -ENOTSUP;
-        }
         rn_loop *l = rc == 0 ? make(&o, &what, &rc) : NULL;
         if (l && o.hosted && (rc = rn_loop_host(l, &what)) < 0) {
                 undo(l);

@@ -95,8 +95,8 @@ struct rn_loop {
         rn_a32 rings;   /* how many sleeps a poster has ended; for tests */
 
         rn_poller *poller;
-        rn_coro host;
-        rn_task *thread; /* who turns it; NULL: nobody has yet */
+        rn_coro thread_coro, *host; /* where its coroutines come back to; the first, but in a simulation */
+        rn_task *thread;            /* who turns it; NULL: nobody has yet */
         uint32_t thread_generation;
         void *fault_stack; /* made for that thread */
         rn_link ready, idle;

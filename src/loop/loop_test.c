@@ -1141,30 +1141,6 @@ static void test_options_that_make_no_sense_are_refused(void **state)
         assert_int_equal(rein_error_code(rein_trail()), -E2BIG);
 }
 
-/* ---- in a simulation ---- */
-
-static int seven_of_nothing(void *arg)
-{
-        (void)arg;
-        return 7;
-}
-
-static int loops(void *arg)
-{
-        (void)arg;
-        rein_sim_check(rein_loop_new(NULL) == NULL && rein_error_code(rein_trail()) == -ENOTSUP);
-        rein_sim_check(rein_loop_new(REIN_LOOP(.hosted = true, .portable = true)) == NULL);
-        rein_sim_check(rein_run(seven_of_nothing, NULL, NULL) == -ENOTSUP);
-        rein_sim_check(rein_error_is(rein_trail(), -ENOTSUP));
-        return 0;
-}
-
-static void test_a_simulation_has_no_loop_and_says_so(void **state)
-{
-        (void)state;
-        assert_int_equal(rein_sim_explore(REIN_SIM(.schedules = 10), loops, NULL), 0);
-}
-
 int main(int argc, char **argv)
 {
         static const program programs[] = {{"slow", program_slow},
@@ -1207,7 +1183,6 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_two_loops_await_each_others_jobs),
                 cmocka_unit_test(test_88_a_ready_queue_that_feeds_itself_starves_neither_timers_nor_descriptors),
                 cmocka_unit_test(test_options_that_make_no_sense_are_refused),
-                cmocka_unit_test(test_a_simulation_has_no_loop_and_says_so),
         };
         int rc = cmocka_run_group_tests_name("epoll", tests, NULL, NULL);
         portable = true;

@@ -13,8 +13,11 @@
 
 #include "plat/atomic.h"
 
+struct rn_coro;
 struct rn_lock;
 struct rn_world;
+struct rn_poller;
+struct rn_ready;
 struct rn_sys_addr;
 
 typedef struct rn_machine {
@@ -30,6 +33,7 @@ typedef struct rn_machine {
         void *(*alloc)(size_t n, bool kept);
         void (*free)(void *p);
         int64_t (*clock)(void);
+        int64_t (*clock_at)(int64_t due); /* the same; the asker's own work until `due` may just have taken so long */
         uint64_t (*random64)(void);
 
         void (*word_wait)(rn_a32 *word, uint32_t value, int64_t until);
@@ -45,6 +49,8 @@ typedef struct rn_machine {
         void (*thread_doing)(uint32_t id, char *text, size_t n);
         bool (*thread_probe)(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest);
         size_t (*stack_left)(void);
+        struct rn_coro *(*coro)(
+                void); /* what stands for the running thread: where its loop's coroutines come back to */
         void (*poke)(uint32_t thread_id);
 
         bool (*owns)(int fd); /* is this number one of the simulation's descriptors? */
@@ -52,6 +58,14 @@ typedef struct rn_machine {
         int (*wakefd)(void);
         void (*wakefd_ring)(int wake);
         void (*wakefd_drain)(int wake);
+        int (*poller_new)(bool portable, struct rn_poller **made);
+        void (*poller_free)(struct rn_poller *p);
+        int (*poller_watch)(struct rn_poller *p, int fd, int events);
+        void (*poller_unwatch)(struct rn_poller *p, int fd);
+        int (*poller_wait)(struct rn_poller *p, struct rn_ready *out, int n, int64_t until);
+        void (*poller_ring)(struct rn_poller *p);
+        int (*poller_fd)(struct rn_poller *p);
+        void (*poller_alarm)(struct rn_poller *p, int64_t at);
         int (*close)(int fd);
         int64_t (*read)(int fd, void *buf, size_t n);
         int64_t (*write)(int fd, const void *buf, size_t n);

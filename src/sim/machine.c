@@ -134,6 +134,15 @@ static int64_t m_clock(void)
         return rn_sim->now;
 }
 
+static int64_t m_clock_at(int64_t due)
+{
+        rn_sim_state *s = rn_sim;
+        if (s->running && due > s->now && due != RN_NEVER && s->plan->faults & REIN_SIM_EARLY &&
+            rn_sim_pick(2, 'c', false))
+                s->now = due;
+        return s->now;
+}
+
 /* The same numbers in every schedule: what is random in a program is not what differs between two runs. */
 static uint64_t m_random64(void)
 {
@@ -296,7 +305,8 @@ bool rn_sim_commutes(const volatile void *lock)
 {
         const rn_world *w = rn_sim->machine.world;
         return w && !rn_sim->plan->slabs &&
-               (lock == &w->tasks.lock || lock == &w->scopes.lock || lock == &w->groups.lock || lock == &w->hooks.lock);
+               (lock == &w->tasks.lock || lock == &w->scopes.lock || lock == &w->groups.lock ||
+                lock == &w->hooks.lock || lock == &w->fibers.lock);
 }
 
 static void m_lock_wait(rn_lock *l)
@@ -360,9 +370,14 @@ static bool m_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t
 
 static size_t m_stack_left(void)
 {
-        const rn_sim_task *me = rn_sim->running;
+        const rn_coro *c = rn_sim->running ? rn_sim_here() : NULL;
         const char *here = __builtin_frame_address(0);
-        return me && here > me->coro.stack.low ? (size_t)(here - me->coro.stack.low) : 0;
+        return c && here > c->stack.low ? (size_t)(here - c->stack.low) : 0;
+}
+
+static struct rn_coro *m_coro(void)
+{
+        return &rn_sim->running->coro;
 }
 
 /* As a signal: whoever sleeps in the kernel leaves; whoever does not, never learns of it. */
@@ -385,6 +400,7 @@ void rn_sim_machine(rn_machine *m)
         m->alloc = m_alloc;
         m->free = m_free;
         m->clock = m_clock;
+        m->clock_at = m_clock_at;
         m->random64 = m_random64;
         m->word_wait = m_word_wait;
         m->word_wake = m_word_wake;
@@ -396,5 +412,6 @@ void rn_sim_machine(rn_machine *m)
         m->thread_doing = m_thread_doing;
         m->thread_probe = m_thread_probe;
         m->stack_left = m_stack_left;
+        m->coro = m_coro;
         m->poke = m_poke;
 }

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { FIRST = 1 << 20, FILES = 64, SOCKET_ROOM = 65536, SIGNALS = 65, BACKLOG = 16 };
+enum { FIRST = RN_SIM_FD, FILES = RN_SIM_FDS, SOCKET_ROOM = 65536, SIGNALS = 65, BACKLOG = 16 };
 
 typedef struct ring {
         size_t room, used, from;
@@ -17,7 +17,7 @@ typedef struct ring {
         char bytes[];
 } ring;
 
-typedef enum kind { NONE, END, LISTENER, WAKE, SIGNAL, DATAGRAMS } kind;
+typedef enum kind { NONE, END, LISTENER, WAKE, SIGNAL, DATAGRAMS, POLLER } kind;
 
 typedef struct file {
         kind kind;
@@ -28,12 +28,15 @@ typedef struct file {
         uint64_t rings;  /* WAKE */
         rn_sim_box *box; /* DATAGRAMS */
         int signo;
+        struct rn_sim_poller *poller;
+        uint64_t serial; /* no other file of the schedule has this number */
 } file;
 
 typedef struct rn_files {
         file *at[FILES];
         bool pending[SIGNALS];
         unsigned ports; /* given out */
+        uint64_t serials;
 } rn_files;
 
 static void *quiet_alloc(size_t n)
@@ -75,6 +78,7 @@ static int number(file *x)
         for (int i = 0; f && x && i < FILES; i++) {
                 if (!f->at[i]) {
                         f->at[i] = x;
+                        x->serial = ++f->serials;
                         return FIRST + i;
                 }
         }
@@ -108,12 +112,17 @@ static ring *ring_new(size_t room)
         return r;
 }
 
-static void point(int fd)
+void rn_sim_point_at(int fd, const volatile void *at)
 {
         if (!rn_sim->running)
                 return;
         rn_sim->running->fd = fd;
-        rn_sim_op((rn_op){.kind = RN_OP_FD, .at = &rn_sim->files, .len = 1}); /* no two are independent */
+        rn_sim_op((rn_op){.kind = RN_OP_FD, .at = at, .len = 1});
+}
+
+static void point(int fd)
+{
+        rn_sim_point_at(fd, &rn_sim->files); /* no two are independent */
 }
 
 /* ---- datagrams: datagram.c has what is in a box ---- */
@@ -200,7 +209,7 @@ void rn_sim_files_free(void)
 
 /* ---- what is ready ---- */
 
-static int ready(int fd, int events)
+int rn_sim_fd_events(int fd, int events, unsigned depth)
 {
         const file *x = of(fd);
         if (!x)
@@ -225,15 +234,43 @@ static int ready(int fd, int events)
         case DATAGRAMS:
                 r = RN_POLLOUT | (rn_sim_box_ready(x->box) ? RN_POLLIN : 0);
                 break;
+        case POLLER:
+                r = rn_sim_poller_ready(x->poller, depth) ? RN_POLLIN : 0;
+                break;
         case NONE:
                 break;
         }
         return r & events;
 }
 
+static int ready(int fd, int events)
+{
+        return rn_sim_fd_events(fd, events, 0);
+}
+
+uint64_t rn_sim_fd_serial(int fd)
+{
+        const file *x = of(fd);
+        return x ? x->serial : 0;
+}
+
+int64_t rn_sim_fd_due(const rn_sim_task *t)
+{
+        const file *x = of(t->fd);
+        return x && x->kind == POLLER ? rn_sim_poller_due(x->poller) : RN_NEVER;
+}
+
+int rn_sim_fd_of_poller(struct rn_sim_poller *p)
+{
+        int fd = opened(POLLER);
+        if (fd >= 0)
+                of(fd)->poller = p;
+        return fd;
+}
+
 bool rn_sim_fd_ready(const rn_sim_task *t)
 {
-        return (t->fd >= 0 && ready(t->fd, t->events)) || ready(t->wake, RN_POLLIN);
+        return (t->fd >= 0 && ready(t->fd, t->events)) || (t->wake >= 0 && ready(t->wake, RN_POLLIN));
 }
 
 static int m_poll(int fd, int events, int wake, int64_t until)

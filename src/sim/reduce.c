@@ -47,14 +47,23 @@ static bool reads(rn_op_kind k)
         return k == RN_OP_READ || k == RN_OP_PAUSE;
 }
 
+static bool overlap(const volatile char *x, size_t x_len, const volatile char *y, size_t y_len)
+{
+        return x < y + y_len && y < x + x_len;
+}
+
 static bool dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
 {
         if (pokes(a, task_b, b) || pokes(b, task_a, a))
                 return true;
         const volatile char *x = a->at, *y = b->at;
+        if (a->also && overlap(a->also, 1, y, b->len))
+                return true;
+        if (b->also && overlap(b->also, 1, x, a->len))
+                return true;
         if (!x || !y || (reads(a->kind) && reads(b->kind)) || (a->kind == RN_OP_ADD && b->kind == RN_OP_ADD))
                 return false;
-        return x < y + b->len && y < x + a->len;
+        return overlap(x, a->len, y, b->len);
 }
 
 int rn_reduction_begin(rn_reduction **r)

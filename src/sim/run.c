@@ -54,6 +54,7 @@ static void look_at_what_is_left(void)
         }
         size_t bytes, blocks = rn_sim_memory_left(&bytes), tasks = live(&w->tasks);
         size_t others = live(&w->scopes) + live(&w->groups) + live(&w->hooks);
+        const size_t coroutines = live(&w->fibers);
         tasks -= (size_t)(w->clock.clock_task != NULL) + (size_t)(w->clock.hand_task != NULL);
         if (blocks)
                 rn_sim_over(REIN_SIM_LEAK, "%zu objects of the library (%zu bytes) were never given back", blocks,
@@ -63,6 +64,8 @@ static void look_at_what_is_left(void)
         if (others)
                 rn_sim_over(REIN_SIM_LEAK, "%zu scopes, %zu groups, %zu hook regions were never closed",
                             live(&w->scopes), live(&w->groups), live(&w->hooks));
+        if (coroutines)
+                rn_sim_over(REIN_SIM_LEAK, "%zu coroutines were never given back", coroutines);
         if (tasks)
                 rn_sim_over(REIN_SIM_LEAK, "%zu tasks were never given back", tasks);
         if (rn_sim_files_open())
@@ -94,6 +97,7 @@ static int set_up(rn_sim_state *s, const rn_sim_plan *plan, rn_path *path, rn_si
                 rn_reduction_run_begins(s->reduction);
         rn_sim_machine(&s->machine);
         rn_sim_net(&s->machine);
+        rn_sim_pollers(&s->machine);
         s->machine.word_locks = plan->observe && plan->word_locks;
         s->machine.whole_locks = plan->observe && !plan->word_locks;
         s->machine.generation = 0x40000000u | (++generations & 0x3fffffffu);

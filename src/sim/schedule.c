@@ -38,15 +38,24 @@ void rn_sim_tasks_free(void)
 
 static rn_sim_task *choose(void);
 
+/* The coroutine of a task's loop that runs now is told by rein's word. */
+rn_coro *rn_sim_here(void)
+{
+        const uintptr_t word = (uintptr_t)rn_self_word();
+        const rn_task *t = word & 1 ? NULL : rn_self_word();
+        return t && t->coro ? t->coro : &rn_sim->running->coro;
+}
+
 /* The running task leaves for good: `next` goes on, or the host. */
 static _Noreturn void leave(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
+        rn_coro *from = rn_sim_here();
         s->running = next;
         rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
-        rn_coro_leave(&me->coro, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
+        rn_coro_leave(from, next ? next->at : &s->host, RN_CORO_NO_SYNC);
 }
 
 _Noreturn void rn_sim_stop(void)
@@ -80,17 +89,20 @@ static void task_main(void *arg)
         leave(starter ? starter : choose());
 }
 
-/* The host waits in here while tasks run. `from` is left for good when the run is over. */
-static void hand_over(rn_coro *from, rn_sim_task *next)
+/* The host waits in here while tasks run. Who runs is left for good when the run is over. */
+static void hand_over(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
-        if (me)
+        rn_coro *from = me ? rn_sim_here() : &s->host;
+        if (me) {
                 me->word = rn_self_word();
+                me->at = from;
+        }
         s->running = next;
         rn_sim_locals_switch(me, next);
         rn_self_word_switch(next ? next->word : NULL);
-        rn_coro_switch(from, next ? &next->coro : &s->host, RN_CORO_NO_SYNC);
+        rn_coro_switch(from, next ? next->at : &s->host, RN_CORO_NO_SYNC);
 }
 
 static rn_sim_task *task_take(uint32_t id, size_t stack)
@@ -123,7 +135,7 @@ static void run_to_first_point(rn_sim_task *t)
 {
         rn_sim_state *s = rn_sim;
         s->starter = s->running;
-        hand_over(&s->running->coro, t);
+        hand_over(t);
 }
 
 /* The place of a new task: the next one; when all are taken, that of one that has ended. Not in the exploring build, whose
@@ -153,6 +165,7 @@ static int spawn(const char *name, void (*main)(void *), void *arg)
         snprintf(t->name, sizeof t->name, "%s", name && name[0] ? name : "thread");
         t->main = main;
         t->arg = arg;
+        t->at = &t->coro;
         t->op.kind = RN_OP_START;
         t->until = RN_NEVER;
         if (s->running)
@@ -281,20 +294,55 @@ void rn_sim_over(int ended, const char *fmt, ...)
         va_end(ap);
 }
 
+typedef struct list_of_all {
+        char text[RN_SIM_TEXT * 3 / 4];
+        size_t used;
+} list_of_all;
+
+static void add_to(list_of_all *all, const char *one)
+{
+        if (all->used >= sizeof all->text)
+                return;
+        int put = snprintf(all->text + all->used, sizeof all->text - all->used, "%s%s", all->used ? "; " : "", one);
+        all->used += put > 0 ? (size_t)put : 0;
+}
+
+static bool was_running(const rn_task *t)
+{
+        for (uint32_t i = 0; i < rn_sim->count; i++)
+                if (rn_sim->tasks[i]->word == t && !rn_sim->tasks[i]->ended)
+                        return true;
+        return false;
+}
+
+/* Of loops; NULL: there were none yet. */
+static rn_slab *coroutines(void)
+{
+        rn_slab *fibers = &rn_sim->machine.world->fibers;
+        return fibers->item_size ? fibers : NULL;
+}
+
 /* Everybody who is still there, one after the other. */
 static void stuck(int ended, const char *what)
 {
         const rn_sim_state *s = rn_sim;
-        char all[RN_SIM_TEXT / 2] = "", one[400];
-        size_t used = 0;
-        for (uint32_t i = 0; i < s->count && used < sizeof all; i++) {
+        list_of_all all = {"", 0};
+        char one[400];
+        for (uint32_t i = 0; i < s->count; i++) {
                 if (s->tasks[i]->ended || serves(s->tasks[i]))
                         continue;
                 rn_sim_describe(s->tasks[i], one, sizeof one);
-                int put = snprintf(all + used, sizeof all - used, "%s%s", used ? "; " : "", one);
-                used += put > 0 ? (size_t)put : 0;
+                add_to(&all, one);
         }
-        rn_sim_over(ended, "%s: %s", what, all);
+        rn_slab *fibers = coroutines();
+        for (rn_link *l = fibers ? fibers->live.next : NULL; l && l != &fibers->live; l = l->next) {
+                rn_task *t = RN_ITEM(l, rn_task, kept.link);
+                if (!t->coro || !t->now->work || was_running(t))
+                        continue;
+                rn_sim_describe_coroutine(t, one, sizeof one);
+                add_to(&all, one);
+        }
+        rn_sim_over(ended, "%s: %s", what, all.text);
 }
 
 static bool alive(bool main_too)
@@ -306,14 +354,22 @@ static bool alive(bool main_too)
         return false;
 }
 
+/* When t goes on although nobody wakes it. */
+static int64_t goes_on_at(const rn_sim_task *t)
+{
+        if (t->ended || (t->op.kind != RN_OP_SLEEP && t->op.kind != RN_OP_POLL))
+                return RN_NEVER;
+        const int64_t due = t->op.kind == RN_OP_POLL ? rn_sim_fd_due(t) : RN_NEVER;
+        return due < t->until ? due : t->until;
+}
+
 static int64_t next_timer(void)
 {
         const rn_sim_state *s = rn_sim;
         int64_t next = RN_NEVER;
         for (uint32_t i = 0; i < s->count; i++) {
-                const rn_sim_task *t = s->tasks[i];
-                if (!t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL) && t->until < next)
-                        next = t->until;
+                const int64_t at = goes_on_at(s->tasks[i]);
+                next = at < next ? at : next;
         }
         return next;
 }
@@ -425,10 +481,11 @@ static bool early_timer(void)
         if (!(s->plan->faults & REIN_SIM_EARLY) || s->quiet)
                 return false;
         int64_t next = RN_NEVER;
-        for (uint32_t i = 0; i < s->count; i++)
-                if (!s->tasks[i]->ended && s->tasks[i]->until < next && s->tasks[i]->until > s->now &&
-                    (s->tasks[i]->op.kind == RN_OP_SLEEP || s->tasks[i]->op.kind == RN_OP_POLL))
-                        next = s->tasks[i]->until;
+        for (uint32_t i = 0; i < s->count; i++) {
+                const int64_t at = goes_on_at(s->tasks[i]);
+                if (at < next && at > s->now)
+                        next = at;
+        }
         if (next == RN_NEVER || !rn_sim_pick(2, 'c', false))
                 return false;
         s->now = next;
@@ -549,7 +606,7 @@ void rn_sim_op(rn_op op)
         rn_sim_task *next = s->starter ? s->starter : choose();
         s->starter = NULL;
         if (next != me)
-                hand_over(&me->coro, next);
+                hand_over(next);
         me->op.what = NULL;
 }
 
@@ -564,14 +621,26 @@ void rn_sim_calm(bool quiet_then)
         s->quiet_turns = 0;
 }
 
+/* Those that a run which ended early, or a leak, left in the middle. Their frames are dropped. */
+static void drop_coroutines(void)
+{
+        rn_slab *fibers = coroutines();
+        for (rn_link *l = fibers ? fibers->live.next : NULL; l && l != &fibers->live; l = l->next) {
+                const rn_task *t = RN_ITEM(l, rn_task, kept.link);
+                if (t->coro)
+                        rn_coro_free(t->coro);
+        }
+}
+
 void rn_sim_go(void)
 {
         rn_sim_state *s = rn_sim;
         rn_coro_of_thread(&s->host);
         rn_sim_task *first = choose();
         if (first)
-                hand_over(&s->host, first);
+                hand_over(first);
         s->running = NULL;
         for (uint32_t i = 0; i < s->count; i++)
                 rn_coro_join(&s->tasks[i]->coro);
+        drop_coroutines();
 }

@@ -11,6 +11,7 @@
  *      locals.c    the program's thread-locals, one set for every task
  *      machine.c   the machine of plat/machine.h: memory, clock, words, locks, threads
  *      net.c       its descriptors: pipes, connections, signals
+ *      poller.c    waiting for many of them: what turns a loop
  *      trace.c     a schedule as text; shrink.c makes it short
  *
  * Everything belongs to the simulating thread; there is no lock. One simulation at a time: `rn_sim`, NULL when none. Its
@@ -29,7 +30,7 @@ enum { RN_SIM_FAULTS = 12 }; /* bits of rein_sim_opts.faults */
 enum { RN_SIM_LOSS = 9, RN_SIM_REORDER, RN_SIM_TWICE };
 extern const char rn_sim_letters[RN_SIM_FAULTS + 1]; /* of each, in rn_pick.about */
 
-enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024 };
+enum { RN_SIM_TASKS = 64, RN_SIM_BLOCKS = 64, RN_SIM_TEXT = 1024, RN_SIM_FD = 1 << 20, RN_SIM_FDS = 64 };
 
 typedef enum rn_op_kind {
         RN_OP_START, /* begin */
@@ -56,14 +57,15 @@ typedef struct rn_op {
         rn_op_kind kind;
         const volatile void *at;
         size_t len;
-        const char *what; /* of a CALL */
-        uint32_t whom;    /* of a POKE: the id of a task */
+        const char *what;          /* of a CALL */
+        uint32_t whom;             /* of a POKE: the id of a task */
+        const volatile void *also; /* one byte more, besides at and len; NULL: none */
 } rn_op;
 
 typedef struct rn_sim_task {
-        rn_coro coro;
-        uint32_t id;      /* its place among the tasks, which another has had when it is a late one */
-        uint32_t started; /* how many were started before it: no other task of the schedule has this number */
+        rn_coro coro, *at; /* where it stopped: in its own, or in a coroutine of the loop it turns */
+        uint32_t id;       /* its place among the tasks, which another has had when it is a late one */
+        uint32_t started;  /* how many were started before it: no other task of the schedule has this number */
         char name[16];
         void (*main)(void *);
         void *arg, *word;
@@ -162,6 +164,8 @@ typedef struct rn_sim_result {
 } rn_sim_result;
 
 struct rn_block;
+struct rn_sim_poller;
+struct rn_task;
 
 typedef struct rn_sim_state {
         rn_machine machine;
@@ -208,13 +212,14 @@ void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
 _Noreturn void rn_sim_stop(void); /* the running task: back to the host, for ever */
 bool rn_sim_ready(rn_sim_task *t);
 void rn_sim_calm(bool quiet_then); /* exploring build: the running task waits until nobody else can go on */
-void rn_sim_wake_fd_waiters(void);
+rn_coro *rn_sim_here(void);        /* of the running task: what it runs in now */
 const char *rn_sim_task_name(const rn_sim_task *t);
 void rn_sim_tasks_free(void); /* the cached coroutines */
 
 /* tell.c */
 const char *rn_sim_op_name(rn_op_kind k);
 void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
+void rn_sim_describe_coroutine(struct rn_task *task, char *text, size_t n); /* that is not running; it has a job */
 void rn_sim_tell(const rn_sim_task *t, bool preempted);
 
 /* generate.c */
@@ -246,6 +251,11 @@ void rn_sim_locals_end(void);
 /* net.c */
 void rn_sim_net(rn_machine *m);
 bool rn_sim_fd_ready(const rn_sim_task *t);
+int64_t rn_sim_fd_due(const rn_sim_task *t);              /* when time alone makes it ready: the alarm of a poller */
+uint64_t rn_sim_fd_serial(int fd);                        /* of the file that has this number; 0: none */
+int rn_sim_fd_events(int fd, int events, unsigned depth); /* of those that are there */
+void rn_sim_point_at(int fd, const volatile void *at);
+int rn_sim_fd_of_poller(struct rn_sim_poller *p); /* a number for it; -EMFILE, -ENOMEM */
 size_t rn_sim_files_open(void);
 void rn_sim_files_free(void);
 
@@ -262,6 +272,11 @@ rn_sim_box *rn_sim_box_of(int fd);
 rn_sim_box *rn_sim_box_next(int *i);
 void rn_sim_net_port(char *text, size_t n, const char *host);
 void rn_sim_fd_point(int fd);
+/* poller.c. A poller has a number among the descriptors, and polls readable when it would find something. `depth`: of the
+ * pollers that are watched by pollers. */
+void rn_sim_pollers(rn_machine *m);
+bool rn_sim_poller_ready(const struct rn_sim_poller *p, unsigned depth);
+int64_t rn_sim_poller_due(const struct rn_sim_poller *p);
 
 /* trace.c */
 char *rn_trace_print(const rn_path *path, uint32_t flags); /* rn_host_free it; NULL: no memory */

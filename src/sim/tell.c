@@ -85,11 +85,37 @@ void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
                 snprintf(text, n, "'%s'%s sleeps%s", t->name, job, waits);
 }
 
+void rn_sim_describe_coroutine(rn_task *task, char *text, size_t n)
+{
+        const char *doing = rn_peekptr(&task->doing), *at = rn_peekptr(&task->doing_at);
+        char job[96], waits[160];
+        rn_work_describe(task->now->work, job, sizeof job);
+        describe_wait(task, waits, sizeof waits);
+        snprintf(text, n, "%s, a coroutine of '%s', is in %s%s%s%s", job, task->now->work->executor->name,
+                 doing ? doing : "its own code", at ? " " : "", at ? at : "", waits);
+}
+
+/* "(name) ", or "(where it was submitted) ", of the coroutine that t is in. */
+static const char *coroutine(const rn_sim_task *t, char *text, size_t n)
+{
+        const rn_task *task = (uintptr_t)t->word & 1 ? NULL : t->word;
+        const rein_work *w = task && task->coro ? task->now->work : NULL;
+        text[0] = 0;
+        if (w)
+                snprintf(text, n, "(%s) ", w->name[0] ? w->name : rn_base_name(w->future.place));
+        return text;
+}
+
 void rn_sim_tell(const rn_sim_task *t, bool preempted)
 {
         const rn_sim_state *s = rn_sim;
-        fprintf(stderr, "%6llu  %-12s %s", (unsigned long long)s->result->steps, t->name, op_names[t->op.kind]);
-        if (t->op.what)
+        char who[80];
+        const bool loop = t->op.kind == RN_OP_POLL && t->op.what;
+        fprintf(stderr, "%6llu  %-12s %s%s", (unsigned long long)s->result->steps, t->name,
+                coroutine(t, who, sizeof who), loop ? "looks what there is to do" : op_names[t->op.kind]);
+        if (loop)
+                fprintf(stderr, " (%d)", t->fd);
+        else if (t->op.what)
                 fprintf(stderr, " %s", t->op.what);
         else if (t->op.kind == RN_OP_POLL || t->op.kind == RN_OP_FD)
                 fprintf(stderr, " %d", t->fd);

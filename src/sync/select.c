@@ -191,7 +191,7 @@ static void leave_lines(selection *s)
 static int fds_begin(selection *s)
 {
         const bool several = s->fd_count > 1;
-        int rc = several && rn_virtual() ? -ENOTSUP : several ? rn_poller_new(false, &s->poller) : 0;
+        int rc = several ? rn_poller_new(false, &s->poller) : 0;
         for (; rc == 0 && s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
                 const rein_case *c = &s->cases[s->fds_begun];
                 if (c->kind != REIN_CASE_FD)

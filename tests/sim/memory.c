@@ -156,6 +156,49 @@ static int sockets(int variant)
         return 0;
 }
 
+static int naps_and_reads(void *arg)
+{
+        char byte;
+        int rc = rein_sleep(rein_after(REIN_MS(1)));
+        int64_t got = rein_read(*(int *)arg, &byte, 1, rein_after(REIN_MS(1)));
+        CHECK(rc == 0 || rc == REIN_ECANCELED || poor(rc));
+        CHECK(got == REIN_ETIMEOUT || got == REIN_ECANCELED || poor((int)got));
+        return got == REIN_ETIMEOUT ? 0 : (int)got;
+}
+
+static int on_a_loop(void *arg)
+{
+        rein_group g;
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
+        for (int i = 0; i < 3; i++)
+                rein_spawn(&g, NULL, naps_and_reads, arg, NULL);
+        int rc = rein_to_thread(naps_and_reads, arg, NULL);
+        CHECK(rc == 0 || rc == REIN_ECANCELED || poor(rc));
+        rc = rein_group_close(&g, 0);
+        return poor(rc) || rc == REIN_ECANCELED ? 0 : rc;
+}
+
+static int loop(int own_thread)
+{
+        int pipe[2], rc = rein_sim_pipe(pipe, 1);
+        if (rc < 0)
+                return poor(rc) ? 0 : rc;
+        rein_on_unseen(nobody, NULL);
+        if (own_thread) {
+                rein_executor *x = rein_loop_new(NULL);
+                rein_future *f = x ? rein_submit(x, on_a_loop, &pipe[0], NULL) : NULL;
+                CHECK(!f || rein_await(f, NULL, REIN_NEVER) <= 0);
+                rein_drop(f);
+                CHECK(!x || rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
+                rein_executor_free(x);
+        } else {
+                rc = rein_run(on_a_loop, &pipe[0], NULL);
+                CHECK(rc == 0 || poor(rc));
+        }
+        CHECK(rein_close(pipe[0]) == 0 && rein_close(pipe[1]) == 0);
+        return 0;
+}
+
 const scenario memory_scenarios[] = {
         {"poor_pool", pool, 0, POOR, 2},
         {"poor_pool_canceled", pool, 1, POOR, 2},
@@ -165,5 +208,7 @@ const scenario memory_scenarios[] = {
         {"poor_chain", chain, 0, POOR, 2},
         {"poor_scopes", scopes, 0, POOR, 1},
         {"poor_sockets", sockets, 0, POOR, 2},
+        {"poor_run", loop, 0, POOR, 2},
+        {"poor_loop", loop, 1, POOR, 2},
         {0},
 };

@@ -26,7 +26,7 @@ typedef struct scenario {
 } scenario;
 
 extern const scenario pool_scenarios[], queue_scenarios[], stop_scenarios[], future_scenarios[], group_scenarios[],
-        scope_scenarios[], io_scenarios[], memory_scenarios[]; /* each ends with a name of NULL */
+        scope_scenarios[], io_scenarios[], memory_scenarios[], loop_scenarios[]; /* each ends with a name of NULL */
 
 enum { HARMLESS = REIN_SIM_HARMLESS, RACY = REIN_SIM_HARMLESS | REIN_SIM_EARLY };
 

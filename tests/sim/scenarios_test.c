@@ -23,8 +23,9 @@ enum { DEFAULT_COUNT = 60000 };
 
 enum { LEAST_SCENARIOS = 30, SEED_SCHEDULES = 100 };
 
-static const scenario *const lists[] = {pool_scenarios,  queue_scenarios, stop_scenarios, future_scenarios,
-                                        group_scenarios, scope_scenarios, io_scenarios,   memory_scenarios};
+static const scenario *const lists[] = {pool_scenarios,   queue_scenarios,  stop_scenarios,
+                                        future_scenarios, group_scenarios,  scope_scenarios,
+                                        io_scenarios,     memory_scenarios, loop_scenarios};
 
 static const scenario *all[256];
 static size_t count_all;

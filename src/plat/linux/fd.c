@@ -182,6 +182,8 @@ int64_t rn_sys_read_now(int fd, void *buf, size_t n)
                 return -EINTR;
         if (rn_choose(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        if (rn_virtual()) /* whether it is in memory would not be the schedule's */
+                return rn_sys_read(fd, buf, n, false);
         struct iovec part = {.iov_base = buf, .iov_len = n};
         ssize_t got = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
         if (got < 0 && knows_no_nowait(errno)) {
@@ -198,6 +200,8 @@ int64_t rn_sys_write_now(int fd, const void *buf, size_t n)
                 return -EINTR;
         if (rn_choose(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        if (rn_virtual())
+                return rn_sys_write(fd, buf, n, false);
         ssize_t put = write_quietly(fd, buf, n, true);
         if (put < 0 && knows_no_nowait(errno)) {
                 if (kind_of(fd) == S_IFREG || rn_sys_may_block(fd))

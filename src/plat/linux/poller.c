@@ -51,6 +51,9 @@ static int open_all(rn_poller *p, bool portable)
 
 int rn_poller_new(bool portable, rn_poller **made)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->poller_new(portable, made);
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         rn_poller *p = rn_alloc(sizeof *p);
@@ -70,6 +73,11 @@ void rn_poller_free(rn_poller *p)
 {
         if (!p)
                 return;
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->poller_free(p);
+                return;
+        }
         const int fds[] = {p->epoll, p->bell, p->alarm};
         for (size_t i = 0; i < 3; i++)
                 if (fds[i] >= 0)
@@ -118,6 +126,9 @@ static int change(const rn_poller *p, int how, int fd, struct epoll_event *e)
 
 int rn_poller_watch(rn_poller *p, int fd, int events)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->poller_watch(p, fd, events);
         if (p->epoll < 0)
                 return watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
@@ -130,6 +141,11 @@ int rn_poller_watch(rn_poller *p, int fd, int events)
 
 void rn_poller_unwatch(rn_poller *p, int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->poller_unwatch(p, fd);
+                return;
+        }
         if (p->epoll >= 0) {
                 struct epoll_event none = {.data.fd = fd};
                 change(p, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
@@ -142,6 +158,11 @@ void rn_poller_unwatch(rn_poller *p, int fd)
 
 void rn_poller_forget(rn_poller *p, int fd)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->poller_unwatch(p, fd);
+                return;
+        }
         struct epoll_event none = {.data.fd = fd};
         if (p->epoll >= 0) /* poll(2) asks for numbers: nothing of the old file is left there */
                 epoll_ctl(p->epoll, EPOLL_CTL_DEL, fd, &none);
@@ -213,6 +234,9 @@ static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
 
 int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->poller_wait(p, out, n, until);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return 0;
         return p->epoll >= 0 ? epolled(p, out, n, until) : polled(p, out, n, until);
@@ -220,6 +244,11 @@ int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until)
 
 void rn_poller_ring(rn_poller *p)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->poller_ring(p);
+                return;
+        }
         int saved = errno;
         uint64_t one = 1;
         ssize_t n = write(p->bell, &one, sizeof one);
@@ -231,6 +260,9 @@ void rn_poller_ring(rn_poller *p)
 
 int rn_poller_fd(rn_poller *p)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim)
+                return sim->poller_fd(p);
         if (p->epoll < 0)
                 return -ENOTSUP;
         if (p->alarm < 0) {
@@ -247,6 +279,11 @@ int rn_poller_fd(rn_poller *p)
 
 void rn_poller_alarm(rn_poller *p, int64_t at)
 {
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                sim->poller_alarm(p, at);
+                return;
+        }
         if (p->alarm < 0 || at == p->alarm_at)
                 return;
         struct itimerspec when = {{0, 0}, {0, 0}};

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for many descriptors at once, as plat/linux/poller.c does it: one report and it is forgotten, and what is
+ * watched is the file, not the number, which may be another's by then. A poller lies in the program's memory, so that a
+ * ring which comes after its end is seen. Which of several ready descriptors is told first, the schedule chooses. */
+#include "sim/sim.h"
+
+#include <errno.h>
+
+enum { DEPTH = 4 };
+
+typedef struct watched {
+        uint64_t serial;
+        int events; /* 0: not watched */
+} watched;
+
+struct rn_sim_poller {
+        int fd;
+        bool portable, rung;
+        unsigned count; /* of those watched */
+        int64_t alarm;
+        watched at[RN_SIM_FDS];
+};
+
+typedef struct rn_sim_poller poller;
+
+static poller *of(rn_poller *p)
+{
+        return (poller *)(void *)p;
+}
+
+static int m_new(bool portable, rn_poller **made)
+{
+        if (rn_sim_fault(2, RN_CHOOSE_FD))
+                return -EMFILE;
+        poller *p = rn_alloc(sizeof *p);
+        if (!p)
+                return -ENOMEM;
+        p->portable = portable;
+        p->alarm = RN_NEVER;
+        p->fd = rn_sim_fd_of_poller(p);
+        if (p->fd < 0) {
+                const int rc = p->fd;
+                rn_free(p);
+                return rc;
+        }
+        *made = (rn_poller *)(void *)p;
+        return 0;
+}
+
+static void m_free(rn_poller *given)
+{
+        poller *p = of(given);
+        rn_sim->machine.close(p->fd);
+        rn_free(p);
+}
+
+/* ---- who is watched ---- */
+
+static int m_watch(rn_poller *given, int fd, int events)
+{
+        poller *p = of(given);
+        if (!rn_sim->machine.owns(fd)) {
+                rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", rn_sim->running->name, fd);
+                rn_sim_stop();
+        }
+        const uint64_t serial = rn_sim_fd_serial(fd);
+        if (!serial)
+                return -EBADF;
+        watched *w = &p->at[fd - RN_SIM_FD];
+        p->count += !w->events;
+        *w = (watched){serial, events};
+        return 0;
+}
+
+static void m_unwatch(rn_poller *given, int fd)
+{
+        poller *p = of(given);
+        watched *w = rn_sim->machine.owns(fd) ? &p->at[fd - RN_SIM_FD] : NULL;
+        if (!w || !w->events)
+                return;
+        w->events = 0;
+        p->count--;
+}
+
+/* ---- what there is ---- */
+
+static int events_of(const poller *p, int i, unsigned depth)
+{
+        const watched *w = &p->at[i];
+        if (!w->events || w->serial != rn_sim_fd_serial(RN_SIM_FD + i))
+                return 0;
+        return rn_sim_fd_events(RN_SIM_FD + i, w->events, depth);
+}
+
+bool rn_sim_poller_ready(const poller *p, unsigned depth)
+{
+        if (p->rung || p->alarm <= rn_sim->now)
+                return true;
+        for (int i = 0; p->count && depth < DEPTH && i < RN_SIM_FDS; i++)
+                if (events_of(p, i, depth + 1))
+                        return true;
+        return false;
+}
+
+int64_t rn_sim_poller_due(const poller *p)
+{
+        return p->alarm;
+}
+
+static int take(poller *p, rn_ready *out, int n)
+{
+        int ready[RN_SIM_FDS] = {0}, count = 0, many = 0;
+        if (p->alarm <= rn_sim->now)
+                p->alarm = RN_NEVER;
+        p->rung = false;
+        for (int i = 0; p->count && i < RN_SIM_FDS; i++)
+                if (events_of(p, i, 0))
+                        ready[count++] = i;
+        const int first = count > 1 ? (int)rn_sim_pick((uint32_t)count, 'u', false) : 0;
+        for (; many < count && many < n; many++) {
+                const int i = ready[first + many < count ? first + many : first + many - count];
+                out[many] = (rn_ready){RN_SIM_FD + i, events_of(p, i, 0)};
+                p->at[i].events = 0;
+                p->count--;
+        }
+        return many;
+}
+
+static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
+{
+        poller *p = of(given);
+        rn_sim_task *me = rn_sim->running;
+        if (rn_sim_fault(2, RN_CHOOSE_INTR))
+                return 0;
+        me->fd = p->fd;
+        me->events = RN_POLLIN;
+        me->wake = -1;
+        me->until = until;
+        me->woken = me->poked = false;
+        rn_sim_op((rn_op){.kind = RN_OP_POLL,
+                          .at = p,
+                          .len = 1,
+                          .also = p->count ? &rn_sim->files : NULL,
+                          .what = "has nothing to do"});
+        me->until = RN_NEVER;
+        return me->poked ? 0 : take(p, out, n);
+}
+
+static void m_ring(rn_poller *given)
+{
+        poller *p = of(given);
+        rn_sim_point_at(p->fd, p);
+        p->rung = true;
+}
+
+/* ---- as a guest of another loop ---- */
+
+static int m_fd(rn_poller *given)
+{
+        return of(given)->portable ? -ENOTSUP : of(given)->fd;
+}
+
+static void m_alarm(rn_poller *given, int64_t at)
+{
+        of(given)->alarm = at;
+}
+
+void rn_sim_pollers(rn_machine *m)
+{
+        m->poller_new = m_new;
+        m->poller_free = m_free;
+        m->poller_watch = m_watch;
+        m->poller_unwatch = m_unwatch;
+        m->poller_wait = m_wait;
+        m->poller_ring = m_ring;
+        m->poller_fd = m_fd;
+        m->poller_alarm = m_alarm;
+}
