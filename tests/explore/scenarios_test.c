@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 {
         const entries *const files[] = {&future_scenarios, &door_scenarios, &work_scenarios,  &pool_scenarios,
                                         &group_scenarios,  &hook_scenarios, &share_scenarios, &clock_scenarios,
-                                        &sync_scenarios,   &adopt_scenarios};
+                                        &sync_scenarios,   &adopt_scenarios, &loop_scenarios};
         narrate = argc > 1;
         nightly = getenv("REIN_NIGHTLY") != NULL;
         printf("%-28s %-20s %-12s %8s %8s %6s %5s\n", "scenario", "search", "", "runs", "cut", "states", "steps");

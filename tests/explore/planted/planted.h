@@ -54,7 +54,7 @@ extern uint64_t planted_saw[8];
 
 /* Each ends with one that has no name. */
 extern const planted planted_futures[], planted_doors[], planted_weak[], planted_hooks[], planted_pools[],
-        planted_groups[], planted_work[], planted_memory[];
+        planted_groups[], planted_work[], planted_memory[], planted_loops[];
 
 /* The other tests of --selftest: how many of them failed. */
 int planted_programs(void);   /* random small programs: the reduction against the full search */
