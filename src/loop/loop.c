@@ -246,7 +246,7 @@ void rn_loop_turn(rn_loop *l, int64_t until)
         int64_t timer = rn_wheel_next(&l->timers);
         l->sleeps++;
         rn_swap32(&l->asleep, 1);
-        bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (rn_load32(&l->closing) && done(l));
+        bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (!l->hosted && rn_load32(&l->closing) && done(l));
         rn_loop_look(l, stay ? 0 : timer < until ? timer : until);
         rn_swap32(&l->asleep, 0);
 }

@@ -112,6 +112,40 @@ static void rings_too_early(void)
         explore_start("stopper", stop, NULL);
 }
 
+static word gone, news;
+
+static void turn_until_gone(void *arg)
+{
+        (void)arg;
+        for (unsigned turns = 0; !get(&gone); turns++) {
+                EXPLORE_CHECK(turns <= 2);
+                word_swap(&asleep, 1, RN_ORDER_SEQ_CST);
+                if (!word_swap(&news, 0, RN_ORDER_SEQ_CST) && !(planted_broken && get(&closing)))
+                        wait_for(&bell);
+                put(&bell, 0);
+                word_swap(&asleep, 0, RN_ORDER_SEQ_CST);
+        }
+}
+
+static void take_back(void *arg)
+{
+        (void)arg;
+        put(&gone, 1);
+        put(&news, 1);
+        ring_loop();
+}
+
+/* A loop that is stopped does not sleep any more, although what it waits for is for another thread to do: it turns on
+ * the spot until then. Met in rein_run and in the stop of a hosted loop. */
+static void turns_on_the_spot(void)
+{
+        made = NONE;
+        asleep = bell = gone = news = (word){0};
+        closing = (word){1};
+        explore_start("loop", turn_until_gone, NULL);
+        explore_start("canceller", take_back, NULL);
+}
+
 /* ---- freed under a poster ---- */
 
 typedef struct small_loop {
@@ -245,6 +279,7 @@ const planted planted_loops[] = {
         {"loop-rings-nobody", rings_nobody, NULL, BY_RANDOM(340), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-sleeps-at-once", sleeps_at_once, NULL, BY_PCT(2, 400), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-rings-too-early", rings_too_early, NULL, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"loop-turns-on-the-spot", turns_on_the_spot, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
         {"loop-freed-under-a-poster", freed_under_a_poster, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_MISUSE},
         {"loop-queues-twice", queued_twice, queued_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"loop-leaves-its-inbox", leaves_its_inbox, all_ran, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "loop/loop.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *loop, *second;
@@ -70,12 +71,13 @@ static int awaits(void *arg)
         return rc;
 }
 
+/* And then by a timer alone. */
 static int awaits_until(void *arg)
 {
-        int rc = rein_await(kept, NULL, at);
-        mark[SAW] = rc;
+        mark[SAW] = rein_await(kept, NULL, at);
+        int rc = rein_sleep(rein_after(REIN_MS(1)));
         ++*(int *)arg;
-        return rc == REIN_ETIMEOUT ? 0 : rc;
+        return rc;
 }
 
 static void end(rein_executor *x)
@@ -177,25 +179,44 @@ static void settle_cancel(void)
         end(loop);
 }
 
-static void settle_timer(void)
-{
-        waiting_coroutine(awaits_until);
-        explore_go();
-        rein_sim_block(at);
-        settle(NULL);
-        explore_calm();
-        EXPLORE_CHECK(mark[RAN] == 1 && (mark[SAW] == 0 || mark[SAW] == REIN_ETIMEOUT));
-        EXPLORE_CHECK(rein_code(future) == 0);
-        rein_drop(future);
-        leave_promise();
-        end(loop);
-}
-
 static int naps(void *arg)
 {
         int rc = rein_sleep(at);
         ++*(int *)arg;
         return rc;
+}
+
+static void settle_timer(void)
+{
+        waiting_coroutine(awaits_until);
+        other = rein_submit(loop, naps, &mark[RAN_TOO], NULL);
+        explore_go();
+        rein_sim_block(at);
+        settle(NULL);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(2)));
+        EXPLORE_CHECK(mark[RAN] == 1 && (mark[SAW] == 0 || mark[SAW] == REIN_ETIMEOUT));
+        EXPLORE_CHECK(mark[RAN_TOO] == 1 && rein_code(future) == 0 && rein_code(other) == 0);
+        rein_drop(future);
+        rein_drop(other);
+        leave_promise();
+        end(loop);
+}
+
+/* Its timer was not needed, and is not left behind where the next one goes. */
+static void settle_sleep(void)
+{
+        waiting_coroutine(awaits_until);
+        other = rein_submit(loop, naps, &mark[RAN_TOO], NULL);
+        explore_go();
+        explore_start("settle", settle, NULL);
+        rein_sim_block(rein_after(REIN_MS(3)));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[SAW] == 0 && mark[RAN_TOO] == 1);
+        rein_drop(future);
+        rein_drop(other);
+        leave_promise();
+        end(loop);
 }
 
 static void cancel_completion(void)
@@ -222,7 +243,8 @@ static void outcome(void)
         mark[CODE] = rein_code(future);
         EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_EREJECTED || mark[CODE] == REIN_ECANCELED);
         EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
-        EXPLORE_CHECK(mark[STOPPED] == 1 && rein_executor_unfinished(loop) == 0 && rein_executor_threads(loop) == 0);
+        EXPLORE_CHECK(mark[STOPPED] == 1 && rein_executor_unfinished(loop) == 0);
+        EXPLORE_CHECK(rein_executor_threads(loop) == 0);
         rein_drop(future);
         rein_executor_free(loop);
 }
@@ -287,18 +309,104 @@ static void settle_stop_now(void)
         rein_executor_free(loop);
 }
 
-/* Who settles has put the coroutine into the mail, and not rung yet: the loop finds it, ends, and is freed. */
+static rn_task *sleeper;
+static rn_a32 said;
+
+static int sleeps_until_said(void *arg)
+{
+        sleeper = rn_self();
+        while (!rn_load32(&said))
+                rn_park(sleeper, RN_NEVER);
+        ++*(int *)arg;
+        return 0;
+}
+
+static void say(void *arg)
+{
+        (void)arg;
+        rn_store32(&said, 1);
+        rn_unpark(sleeper);
+}
+
+/* Who wakes the coroutine has put it into the mail, and not rung yet: the loop, woken by the stop, finds it, ends, and is
+ * freed. */
 static void ring_free(void)
 {
-        waiting_coroutine(awaits);
+        begin();
+        rn_set32(&said, 0);
+        loop = warm_loop(NULL);
+        future = rein_submit(loop, sleeps_until_said, &mark[RAN], NULL);
         explore_go();
-        explore_start("settle", settle, NULL);
-        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0);
+        explore_start("say", say, NULL);
+        EXPLORE_CHECK(rein_executor_stop(loop, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
+        rein_drop(future);
         rein_executor_free(loop);
         explore_calm();
         EXPLORE_CHECK(mark[RAN] == 1);
+}
+
+static void stop_begin(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_stop_begin(loop, REIN_STOP_QUEUED, REIN_NEVER);
+}
+
+/* Nobody waits for this stop, who would ring once more. */
+static void stop_alone(void)
+{
+        begin();
+        loop = warm_loop(NULL);
+        explore_go();
+        explore_start("submit", submit, &mark[RAN]);
+        explore_start("stop", stop_begin, &mark[STOPPED]);
+        explore_calm();
+        outcome();
+}
+
+static int spawns(void *arg)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, NULL, job, arg, NULL);
+        return rein_group_close(&g, 0);
+}
+
+static void spawn_stop(void)
+{
+        begin();
+        loop = warm_loop(NULL);
+        explore_go();
+        future = rein_submit(loop, spawns, &mark[RAN], NULL);
+        explore_start("stop", stop_now, &mark[STOPPED]);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[RAN] <= 1);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED || mark[CODE] == REIN_EREJECTED ||
+                      mark[CODE] == REIN_EFAILED);
+        EXPLORE_CHECK(mark[STOPPED] == 1 && rein_executor_threads(loop) == 0);
         rein_drop(future);
-        leave_promise();
+        rein_executor_free(loop);
+}
+
+static rein_scope scope;
+
+static void cancel_scope(void *arg)
+{
+        (void)arg;
+        rein_scope_cancel(&scope, "before it began");
+}
+
+/* Its main job is taken out of the inbox by another thread, whose word that it is gone comes later. */
+static void run_cancel(void)
+{
+        begin();
+        rein_scope_open(&scope, REIN_NEVER);
+        explore_go();
+        explore_start("cancel", cancel_scope, NULL);
+        mark[CODE] = rein_run(job, &mark[RAN], NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
+        EXPLORE_CHECK(mark[CODE] == 0 ? mark[RAN] == 1 : mark[RAN] <= 1);
+        (void)rein_scope_close(&scope, 0);
 }
 
 static void restart(void *arg)
@@ -391,6 +499,35 @@ static void hosted_settle(void)
         rein_drop(future);
         leave_promise();
         end(loop);
+}
+
+/* Another thread stops it: the coroutine is gone before the loop is out of it. */
+static void hosted_stop(void)
+{
+        begin();
+        loop = rein_loop_new(REIN_LOOP(.hosted = true));
+        future = rein_submit(loop, job, &mark[RAN], NULL);
+        explore_go();
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        while (rein_loop_turn(loop) > 0)
+                ;
+        explore_calm();
+        outcome();
+}
+
+/* While another thread takes its last job back, and has not yet said so, it sleeps, and does not turn on the spot. */
+static void cancel_stop(void)
+{
+        begin();
+        loop = rein_loop_new(REIN_LOOP(.hosted = true));
+        future = rein_submit(loop, job, &mark[RAN], NULL);
+        const unsigned before = rn_loop_of(loop)->sleeps;
+        explore_go();
+        explore_start("cancel", cancel_it, &mark[ANSWER]);
+        stop_queued(&mark[STOPPED]);
+        EXPLORE_CHECK(rn_loop_of(loop)->sleeps <= before + 4);
+        explore_calm();
+        outcome();
 }
 
 /* ---- descriptors ---- */
@@ -487,20 +624,26 @@ static void offload_cancel(void)
 static const entry list[] = {
         {"loop-submit-sleep", submit_sleep, {ALL(), WEAKLY(1)}},
         {"loop-first-submit", first_submit, {ALL()}},
-        {"loop-settle-park", settle_park, {ALL(), WEAKLY(1)}},
+        {"loop-settle-park", settle_park, {ALL(), WEAKLY(2)}},
         {"loop-settle-submit", settle_submit, {ALL(), WEAKLY(1)}},
         {"loop-settle-cancel", settle_cancel, {ALL()}},
         {"loop-settle-timer", settle_timer, {ALL(), BOUNDED(2, EARLY(1))}},
+        {"loop-settle-sleep", settle_sleep, {ALL()}},
         {"loop-cancel-completion", cancel_completion, {ALL(), BOUNDED(2, EARLY(1))}},
         {"loop-submit-stop", submit_stop, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-submit-stop-now", submit_stop_now, {BOUNDED(2), PCT(3, 10000)}},
+        {"loop-stop-alone", stop_alone, {BOUNDED(2), PCT(3, 10000)}},
+        {"loop-spawn-stop", spawn_stop, {BOUNDED(2), PCT(3, 10000)}},
+        {"loop-run-cancel", run_cancel, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-post-stop", post_stop, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-settle-stop-now", settle_stop_now, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-ring-free", ring_free, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-stop-restart", stop_restart, {ALL()}},
         {"loop-two", two_loops, {ALL()}},
-        {"loop-hosted-submit", hosted_submit, {ALL(), WEAKLY(1)}},
-        {"loop-hosted-settle", hosted_settle, {ALL(), WEAKLY(1)}},
+        {"loop-hosted-submit", hosted_submit, {ALL(), WEAKLY(2)}},
+        {"loop-hosted-settle", hosted_settle, {ALL(), WEAKLY(2)}},
+        {"loop-hosted-stop", hosted_stop, {ALL()}},
+        {"loop-cancel-stop", cancel_stop, {ALL()}},
         {"loop-read-cancel", read_cancel, {ALL()}},
         {"loop-read-close", read_close, {ALL()}},
         {"loop-offload-cancel", offload_cancel, {BOUNDED(2), PCT(3, 10000)}},
