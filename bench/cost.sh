@@ -20,7 +20,7 @@ instructions() { # PROGRAM COUNT
 }
 
 echo "what,without,with,more"
-for what in park job; do
+for what in park job yield; do
         for kind in without with; do
                 find "$work/$kind" -name '*.c' ! -name '*_test.c' ! -path '*/pthread/*' ! -name switch_ucontext.c >"$work/files"
                 xargs gcc -std=c11 -D_GNU_SOURCE -DNDEBUG -DRN_VERSION='"cost"' -O2 -fPIC -fno-omit-frame-pointer \

@@ -13,9 +13,8 @@
 bool planted_broken;
 uint64_t planted_saw[8];
 
-static const planted *const families[] = {planted_futures, planted_doors,  planted_weak, planted_hooks,
-                                          planted_pools,   planted_groups, planted_work, planted_memory,
-                                         planted_loops};
+static const planted *const families[] = {planted_futures, planted_doors, planted_weak,   planted_hooks, planted_pools,
+                                          planted_groups,  planted_work,  planted_memory, planted_loops};
 enum { FAMILIES = sizeof families / sizeof families[0], MOST_IN_FULL = 2000000 };
 
 typedef unsigned long long ull;
