@@ -133,6 +133,32 @@ static int locks_twice(void *arg)
         return pthread_mutex_lock(&m);
 }
 
+static int sleeps_with_the_lock(void *arg)
+{
+        int rc = pthread_mutex_lock(arg);
+        if (rc == 0)
+                rc = rein_sleep(rein_after(REIN_MS(1)));
+        pthread_mutex_unlock(arg);
+        return rc;
+}
+
+static int two_coroutines(void *arg)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, NULL, sleeps_with_the_lock, arg, REIN_JOB(.name = "first"));
+        rein_spawn(&g, NULL, sleeps_with_the_lock, arg, REIN_JOB(.name = "second"));
+        return rein_group_close(&g, 0);
+}
+
+/* They are one thread, which holds it already. */
+static int coroutines_with_a_mutex(void *arg)
+{
+        pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
+        (void)arg;
+        return rein_run(two_coroutines, &m, NULL);
+}
+
 static int unlocks_a_strangers(void *arg)
 {
         pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
@@ -152,6 +178,10 @@ static void mistakes_are_named(void **state)
 {
         (void)state;
         is_found(locks_twice, NULL, REIN_SIM_DEADLOCK, "'main' locks mutex #1, which it holds already");
+        is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
+                 "job 'second' on 'main', locks mutex #1, which it holds already");
+        is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
+                 "job 'first' on 'main', a coroutine of 'main', is in");
         is_found(unlocks_a_strangers, NULL, REIN_SIM_MISUSE, "'main' unlocks mutex #1, which nobody holds");
         is_found(locks_a_destroyed_one, NULL, REIN_SIM_MISUSE, "'main' uses mutex #1, which was destroyed");
 }
