@@ -325,6 +325,7 @@ bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w)
         unlist_locked(x, w);
         x->unsettled--;
         w->unlisted = true;
+        rn_executor_changed_locked(x); /* a stop may wait for just this one */
         return true;
 }
 

@@ -85,9 +85,9 @@ static void name_of(const explore_plan *p, char text[64])
 {
         char how[32];
         const char *name = explore_how_name(p, how);
-        snprintf(text, 64, "%s%s%s%s%s", name, p->faults & REIN_SIM_EARLY ? " +early" : "",
+        snprintf(text, 64, "%s%s%s%s%s%s", name, p->faults & REIN_SIM_EARLY ? " +early" : "",
                  p->faults & REIN_SIM_ALLOC ? " +memory" : "", p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "",
-                 p->word_locks ? " +locks" : "");
+                 p->faults & REIN_SIM_THREAD ? " +threads" : "", p->word_locks ? " +locks" : "");
 }
 
 static explored look(const scenario *s, const explore_plan *p, bool must_end)

@@ -146,6 +146,35 @@ static void turns_on_the_spot(void)
         explore_start("canceller", take_back, NULL);
 }
 
+static word unsettled;
+
+static void stop_and_wait(void *arg)
+{
+        (void)arg;
+        while (get(&unsettled)) {
+                wait_for(&bell);
+                put(&bell, 0);
+        }
+}
+
+static void rescue(void *arg)
+{
+        (void)arg;
+        minus(&unsettled, 1);
+        if (!planted_broken)
+                ring(&bell);
+}
+
+/* A continuation for which no thread can be had is given away, and the stop that waits for it is not told. Met in loops
+ * and pools. */
+static void given_away_untold(void)
+{
+        bell = (word){0};
+        unsettled = (word){1};
+        explore_start("stop", stop_and_wait, NULL);
+        explore_start("poster", rescue, NULL);
+}
+
 /* ---- freed under a poster ---- */
 
 typedef struct small_loop {
@@ -280,6 +309,7 @@ const planted planted_loops[] = {
         {"loop-sleeps-at-once", sleeps_at_once, NULL, BY_PCT(2, 400), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-rings-too-early", rings_too_early, NULL, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-turns-on-the-spot", turns_on_the_spot, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
+        {"given-away-untold", given_away_untold, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-freed-under-a-poster", freed_under_a_poster, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_MISUSE},
         {"loop-queues-twice", queued_twice, queued_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"loop-leaves-its-inbox", leaves_its_inbox, all_ran, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},

@@ -294,6 +294,34 @@ static void post_stop(void)
         rein_executor_free(loop);
 }
 
+/* It comes to an executor without a thread, and none can be started: it runs elsewhere, and the stop need not wait for
+ * it. */
+static void comes_to_no_thread(rein_executor *x)
+{
+        loop = x;
+        promise = rein_promise_new(&kept);
+        EXPLORE_CHECK(rein_then(kept, loop, next, &mark[RAN]) != NULL);
+        explore_go();
+        explore_start("settle", settle, NULL);
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[STOPPED] == 1);
+        leave_promise();
+        rein_executor_free(loop);
+}
+
+static void post_stop_poor(void)
+{
+        begin();
+        comes_to_no_thread(rein_loop_new(NULL));
+}
+
+static void post_stop_poor_pool(void)
+{
+        begin();
+        comes_to_no_thread(rein_pool_new(REIN_POOL(.threads = 1)));
+}
+
 static void settle_stop_now(void)
 {
         waiting_coroutine(awaits);
@@ -621,6 +649,8 @@ static void offload_cancel(void)
 /* The one test of memory orders that a loop adds to those of doors and locks: asleep against mail and inbox. */
 #define WEAKLY(b) BOUNDED(b, .weak = true, .word_locks = true)
 
+#define NO_THREAD .faults = REIN_SIM_THREAD, .most_surprises = 1
+
 static const entry list[] = {
         {"loop-submit-sleep", submit_sleep, {ALL(), WEAKLY(1)}},
         {"loop-first-submit", first_submit, {ALL()}},
@@ -636,6 +666,8 @@ static const entry list[] = {
         {"loop-spawn-stop", spawn_stop, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-run-cancel", run_cancel, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-post-stop", post_stop, {BOUNDED(2), PCT(3, 10000)}},
+        {"loop-post-stop-poor", post_stop_poor, {BOUNDED(2, NO_THREAD)}},
+        {"pool-post-stop-poor", post_stop_poor_pool, {BOUNDED(2, NO_THREAD)}},
         {"loop-settle-stop-now", settle_stop_now, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-ring-free", ring_free, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-stop-restart", stop_restart, {ALL()}},
