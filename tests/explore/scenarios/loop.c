@@ -651,6 +651,61 @@ static void offload_cancel(void)
 
 #define NO_THREAD .faults = REIN_SIM_THREAD, .most_surprises = 1
 
+/* ---- without memory ---- */
+
+static void submit_memory(void)
+{
+        begin();
+        loop = rein_loop_new(NULL);
+        EXPLORE_CHECK(loop != NULL);
+        explore_go();
+        future = rein_submit(loop, job, &mark[RAN], NULL);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == -ENOMEM);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
+        rein_drop(future);
+        end(loop);
+}
+
+/* There is no memory for its coroutine, and it runs all the same. */
+static void post_memory(void)
+{
+        begin();
+        loop = rein_loop_new(NULL);
+        promise = rein_promise_new(&kept);
+        EXPLORE_CHECK(rein_then(kept, loop, next, &mark[RAN]) != NULL);
+        explore_go();
+        settle(NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1);
+        leave_promise();
+        end(loop);
+}
+
+static void writes_and_closes(void *arg)
+{
+        writes(arg);
+        EXPLORE_CHECK(rein_close(fds[1]) == 0);
+}
+
+static void read_memory(void)
+{
+        begin();
+        loop = warm_loop(NULL);
+        EXPLORE_CHECK(rein_sim_pipe(fds, 4) == 0);
+        explore_go();
+        future = rein_submit(loop, reads, &mark[RAN], NULL);
+        explore_start("write", writes_and_closes, &mark[SAW_TOO]);
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == -ENOMEM);
+        EXPLORE_CHECK(mark[CODE] < 0 || mark[SAW] == (mark[SAW_TOO] == 1));
+        rein_drop(future);
+        EXPLORE_CHECK(rein_close(fds[0]) == 0);
+        end(loop);
+}
+
 static const entry list[] = {
         {"loop-submit-sleep", submit_sleep, {ALL(), WEAKLY(1)}},
         {"loop-first-submit", first_submit, {ALL()}},
@@ -678,6 +733,9 @@ static const entry list[] = {
         {"loop-cancel-stop", cancel_stop, {ALL()}},
         {"loop-read-cancel", read_cancel, {ALL()}},
         {"loop-read-close", read_close, {ALL()}},
+        {"loop-submit-memory", submit_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
+        {"loop-post-memory", post_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
+        {"loop-read-memory", read_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"loop-offload-cancel", offload_cancel, {BOUNDED(2), PCT(3, 10000)}},
 };
 const entries loop_scenarios = ENTRIES(list);
