@@ -62,7 +62,7 @@ void rn_purge(void *at, size_t size); /* its memory is given back, it reads as z
 
 /* ---- time and chance ---- */
 
-int64_t rn_clock(void); /* async-signal-safe */
+int64_t rn_clock(void);     /* async-signal-safe */
 uint64_t rn_random64(void); /* not for secrets */
 
 /* ---- waiting on a word; locks; spinning ---- */
