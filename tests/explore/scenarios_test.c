@@ -167,8 +167,8 @@ static bool wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        const entries *const files[] = {&future_scenarios, &door_scenarios, &work_scenarios,  &pool_scenarios,
-                                        &group_scenarios,  &hook_scenarios, &share_scenarios, &clock_scenarios,
+        const entries *const files[] = {&future_scenarios, &door_scenarios,  &work_scenarios,  &pool_scenarios,
+                                        &group_scenarios,  &hook_scenarios,  &share_scenarios, &clock_scenarios,
                                         &sync_scenarios,   &adopt_scenarios, &loop_scenarios};
         narrate = argc > 1;
         nightly = getenv("REIN_NIGHTLY") != NULL;
