@@ -35,7 +35,7 @@ typedef struct rein_job {
         bool    on_worker;            /* must run on a thread of the executor, never in the thread that waits for it */
         bool    background;           /* does not keep its group open; cancelled when only such are left */
     size_t  stack_size;           /* on a loop: of its coroutine, in bytes, when that is more than the loop's; at least
-                                     16 KiB, else -EINVAL. Elsewhere of no effect. Default the loop's. Since 0.2 */
+                                     16 KiB, else -EINVAL. Elsewhere of no effect. Default the loop's. Since 0.1 */
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
 /* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). */

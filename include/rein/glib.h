@@ -57,7 +57,7 @@ static inline gboolean rein_g_dispatch_(GSource *source, GSourceFunc callback, g
  * waits for one of those leaves by its cancel only (REIN_STOP_NOW, or `until` minus the grace).
  * Blocks: no. Owns: the caller's reference, g_source_unref; it holds none to the guest.
  * Returns: the source; NULL: the trail says why (-EINVAL: no hosted loop; -EPERM: not the thread that made it; -ENOTSUP: a
- * portable one). Since 0.2. */
+ * portable one). Since 0.1. */
 static inline GSource *rein_g_source_new(rein_executor *guest)
 {
         static GSourceFuncs funcs = {NULL, NULL, rein_g_dispatch_, NULL, NULL, NULL}; /* by its descriptor alone */
@@ -76,7 +76,7 @@ static inline GSource *rein_g_source_new(rein_executor *guest)
  * called once, when GLib lets go of data; without turned neither means anything.
  * Blocks: no. Owns: the context has the only reference.
  * Returns: the id of the source, for g_source_remove in the default context; 0: the trail says why, as above, and
- * destroyed is not called. Since 0.2. */
+ * destroyed is not called. Since 0.1. */
 static inline guint rein_g_attach(GMainContext *context, rein_executor *guest, rein_g_turned turned, gpointer data,
                                   GDestroyNotify destroyed)
 {

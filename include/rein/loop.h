@@ -45,7 +45,7 @@ typedef struct rein_loop_opts {
  * others the call does nothing, and the trail says -EPERM. A stop of a hosted loop turns it when called by its thread;
  * called by another, it relies on that one to go on turning it.
  * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN, -EPERM).
- * Since 0.2. */
+ * Since 0.1. */
 REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
 
 /* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of who calls. When it has ended, what it left
@@ -54,21 +54,21 @@ REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
  * does in a simulation.
  * opts may be NULL; opts->hosted means nothing here.
  * Blocks: until then. Any thread, but not a coroutine.
- * Returns: what fn returned; -EPERM: inside a loop; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN: fn did not run. Since 0.2. */
+ * Returns: what fn returned; -EPERM: inside a loop; -EINVAL, -ENOMEM, -EMFILE, -EAGAIN: fn did not run. Since 0.1. */
 #define rein_run(fn, arg, opts) rein_run_at(REIN_HERE, fn, arg, opts)
 REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *opts);
 
 /* For a hosted loop, [owner]: the thread that made it. A descriptor that polls readable when the loop has something to
  * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then. The
  * descriptor is the loop's.
- * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL, -EPERM, -EMFILE. Since 0.2. */
+ * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL, -EPERM, -EMFILE. Since 0.1. */
 REIN_API int rein_loop_fd(rein_executor *loop);
-/* Do what is to be done now. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.2. */
+/* Do what is to be done now. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
  * pool: the scope goes on there, and a cancel stops the thread's work by the ladder. Returns: as rein_on; -EPERM: not in
- * a coroutine. Since 0.2. */
+ * a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
 

@@ -35,12 +35,12 @@ REIN_API void rein_mutex_free(rein_mutex *m);
 /* Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which
  * says where it was locked; and the next that waits has it, as when a thread ends. What it guards may be half done.
  * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; REIN_EDEADLOCK: the calling task holds it already (the trail says where it
- * was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.2. */
+ * was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.1. */
 #define rein_mutex_lock(m, until) rein_mutex_lock_at(REIN_HERE, m, until)
 REIN_API int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until);
 
 /* Hand it to the first that waits. [owner]: the task that locked it. Blocks: no.
- * Returns: 0; -EPERM: nobody, or another task, holds it, and nothing changed. Since 0.2. */
+ * Returns: 0; -EPERM: nobody, or another task, holds it, and nothing changed. Since 0.1. */
 REIN_API int rein_mutex_unlock(rein_mutex *m);
 
 /* ---- condition: wait, outside of a mutex, for what others do inside ---- */
@@ -54,11 +54,11 @@ REIN_API void rein_cond_free(rein_cond *c);
 /* Unlock the mutex, wait for a signal, lock it again; it is held again whatever is returned. Others may have been inside
  * since the signal: wait in a loop that looks at what one waits for.
  * Blocks: until signalled, `until`, or a cancel; and then, past both, until the mutex is free.
- * Returns: 0: signalled; REIN_ETIMEOUT; REIN_ECANCELED; -EPERM: the caller does not hold the mutex. Since 0.2. */
+ * Returns: 0: signalled; REIN_ETIMEOUT; REIN_ECANCELED; -EPERM: the caller does not hold the mutex. Since 0.1. */
 REIN_API int rein_cond_wait(rein_cond *c, rein_time until);
 
 /* Signal the one that has waited longest / all of them: they stand in the line of the mutex from now on. With or without
- * the mutex locked. Blocks: no. Returns: how many were waiting. Since 0.2. */
+ * the mutex locked. Blocks: no. Returns: how many were waiting. Since 0.1. */
 REIN_API int rein_cond_signal(rein_cond *c);
 REIN_API int rein_cond_broadcast(rein_cond *c);
 
@@ -71,11 +71,11 @@ REIN_API void rein_sem_free(rein_sem *s);
 
 /* Take k units, all together. One that wants many is not overtaken by one that wants few.
  * Blocks: until they are mine, `until`, or a cancel. Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL: k is 0.
- * Since 0.2. */
+ * Since 0.1. */
 REIN_API int rein_sem_acquire(rein_sem *s, size_t k, rein_time until);
 
 /* Give k units back, or add them: nobody asks who took them. Blocks: no.
- * Returns: 0; -EOVERFLOW: more than SIZE_MAX would be free, and nothing changed. Since 0.2. */
+ * Returns: 0; -EOVERFLOW: more than SIZE_MAX would be free, and nothing changed. Since 0.1. */
 REIN_API int rein_sem_release(rein_sem *s, size_t k);
 
 /* ---- event: has it happened? ---- */
@@ -86,11 +86,11 @@ REIN_API rein_event *rein_event_new(void); /* clear */
 REIN_API void rein_event_free(rein_event *e);
 
 /* Set: whoever waits or comes goes on, until it is cleared. Those who wait at a set go on even if it is cleared before
- * they wake. Blocks: no. Returns: 0. Since 0.2. */
+ * they wake. Blocks: no. Returns: 0. Since 0.1. */
 REIN_API int rein_event_set(rein_event *e);
 REIN_API int rein_event_clear(rein_event *e);
 
-/* Blocks: while it is clear. Returns: 0: it is set, or was while I waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.2. */
+/* Blocks: while it is clear. Returns: 0: it is set, or was while I waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_event_wait(rein_event *e, rein_time until);
 
 /* ---- barrier: nobody goes on before all have come ---- */
@@ -104,10 +104,10 @@ REIN_API void rein_barrier_free(rein_barrier *b);
  * (also one that came cancelled) breaks it: those who wait leave, those who come later do not wait, until a reset.
  * Blocks: until all have come, `until`, or a cancel.
  * Returns: 1 to the last that came, 0 to the others; REIN_ETIMEOUT, REIN_ECANCELED: I broke it; REIN_EBROKEN: another did,
- * or it was reset while I waited. Since 0.2. */
+ * or it was reset while I waited. Since 0.1. */
 REIN_API int rein_barrier_arrive(rein_barrier *b, rein_time until);
 
-/* Make it whole, and empty. Blocks: no. Returns: 0. Since 0.2. */
+/* Make it whole, and empty. Blocks: no. Returns: 0. Since 0.1. */
 REIN_API int rein_barrier_reset(rein_barrier *b);
 
 /* ---- channel: items of fixed size, copied in and out, in the order of the sends ---- */
@@ -116,19 +116,19 @@ typedef struct rein_chan rein_chan;
 
 /* capacity: how many items fit between senders and receivers; 0: none, each send meets a receive. release: called by
  * rein_chan_free for each item left over, without a lock; may be NULL. Large things are sent by pointer: items are copied
- * while the channel is locked. Returns: NULL also for item_size 0 (-EINVAL). Since 0.2. */
+ * while the channel is locked. Returns: NULL also for item_size 0 (-EINVAL). Since 0.1. */
 REIN_API rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item));
 
 /* Owns: the item is the channel's, or the receiver's, exactly if 0 is returned. Blocks: until there is room (capacity 0:
  * until it is received), a close, `until`, or a cancel.
- * Returns: 0; -EPIPE: the channel is closed; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.2. */
+ * Returns: 0; -EPIPE: the channel is closed; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_send(rein_chan *c, const void *item, rein_time until);
 
 /* Owns: the item is the caller's exactly if 1 is returned. Blocks: until there is one, a close, `until`, or a cancel.
- * Returns: 1; 0: closed, and nothing is left in it; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.2. */
+ * Returns: 1; 0: closed, and nothing is left in it; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_recv(rein_chan *c, void *item, rein_time until);
 
-/* No more sends: senders that wait leave with -EPIPE, receivers get what is left. Twice is once. Blocks: no. Since 0.2.*/
+/* No more sends: senders that wait leave with -EPIPE, receivers get what is left. Twice is once. Blocks: no. Since 0.1.*/
 REIN_API void rein_chan_close(rein_chan *c);
 REIN_API void rein_chan_free(rein_chan *c);
 
@@ -185,7 +185,7 @@ typedef struct rein_case {
  * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases; for two descriptors and more also a
  * descriptor.
  * Returns: the index of the case; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL, -EPERM: a case, none happened; -E2BIG: reserved is
- * not 0; -ENOMEM, -EMFILE. Since 0.2. */
+ * not 0; -ENOMEM, -EMFILE. Since 0.1. */
 REIN_API int rein_select(rein_case cases[], size_t n, rein_time until);
 
 #ifdef __cplusplus
