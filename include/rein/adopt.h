@@ -48,7 +48,8 @@ REIN_API void rein_ticket_drop(rein_ticket *t);
  * scope, a hook region: those are out of sight meanwhile, and count again afterwards. A scope that is cancelled, but not
  * closed, can be adopted: the calls inside say so. The caller holds t as long as this call takes, the adoption itself from
  * then on. Blocks: no.
- * Returns: 0; and with nothing changed: -ESTALE: it is over; -ENOMEM; -EPERM: the ticket is from before a fork(2). */
+ * Returns: 0; and with nothing changed: -ESTALE: it is over; -ENOMEM; -EINVAL: no ticket, or no room;
+ * -EPERM: the ticket is from before a fork(2). */
 #define rein_adopt(...) rein_adopt_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *a);
 

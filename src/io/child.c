@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "core/opts.h"
+#include "core/text.h"
 #include "core/world.h"
 #include "io/fd.h"
 #include "rein/child.h"
@@ -31,7 +32,7 @@ struct rein_child {
         bool group;
         bool freed; /* waits in the list for its end */
         int64_t grace;
-        bool gone, stuck; /* it was waited for after SIGKILL, in vain */
+        bool gone, stuck;
         int stopped_by;
         rn_sys_child_end end;
         char name[32];
@@ -234,7 +235,7 @@ static int start(rein_child **out, char *const argv[], const rein_child_opts *o)
         c->group = o->session || !o->same_group;
         c->grace = o->grace_ns ? o->grace_ns : REIN_MS(GRACE_MS);
         const char *slash = strrchr(argv[0], '/');
-        strncpy(c->name, slash ? slash + 1 : argv[0], sizeof c->name - 1);
+        rn_text_copy(c->name, sizeof c->name, slash ? slash + 1 : argv[0]);
         int rc = watch_exit();
         if (rc == 0)
                 rc = launch(c, argv, o);
@@ -359,16 +360,26 @@ static bool gone_by(rn_task *self, rein_child *c, int64_t until)
         return gone;
 }
 
+/* It was waited for after SIGKILL, in vain: nobody waits so long again. */
+static bool is_stuck(rein_child *c, bool now)
+{
+        rn_lock_take(&c->lock);
+        bool stuck = c->stuck |= now;
+        rn_lock_give(&c->lock);
+        return stuck;
+}
+
 static bool stop(rn_task *self, rein_child *c)
 {
         rn_doing was = {0};
         if (self)
                 was = rn_task_doing_for_ever(self, (rn_doing){"stopping a child", NULL});
         bool gone = is_gone(c);
-        if (!gone && !c->stuck) {
+        if (!gone && !is_stuck(c, false)) {
                 gone = !step_on(c, SIGTERM) || gone_by(self, c, rein_after(c->grace).ns) || !step_on(c, SIGKILL) ||
                        gone_by(self, c, rein_after(REIN_SEC(KILL_WAIT_S)).ns);
-                c->stuck = !gone;
+                if (!gone)
+                        is_stuck(c, true);
         }
         if (self)
                 rn_task_doing_for_ever(self, was);
@@ -399,16 +410,13 @@ static int wait_for(rn_task *self, rein_child *c, int64_t until)
 
 static int stopped(rein_child *c)
 {
-        char by[64];
         rn_lock_take(&c->lock);
         const char *rung = !c->stopped_by             ? "was cancelled as it ended"
                            : c->stopped_by == SIGTERM ? "left at SIGTERM"
                            : c->gone                  ? "was killed after its grace"
                                                       : "could not be killed";
-        strncpy(by, rung, sizeof by - 1);
-        by[sizeof by - 1] = 0;
         rn_lock_give(&c->lock);
-        return rn_fail(REIN_ECANCELED, "rein_child_wait", "'%s' (process %d) %s", c->name, c->pid, by);
+        return rn_fail(REIN_ECANCELED, "rein_child_wait", "'%s' (process %d) %s", c->name, c->pid, rung);
 }
 
 int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes: in a plain thread, a pool's thread and a coroutine. Nothing is left of any of them: no zombie, no
  * descriptor. */
-#include "support.h"
+#include "everywhere.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,45 +14,6 @@
 #include <sys/syscall.h>
 
 /* ---- everywhere ---- */
-
-enum { PLAIN, POOL, LOOP, PLACES };
-
-static rein_executor *in[PLACES]; /* PLAIN: NULL */
-
-static int open_places(void **state)
-{
-        (void)state;
-        in[POOL] = rein_pool_new(REIN_POOL(.threads = 4));
-        in[LOOP] = rein_loop_new(NULL);
-        return in[POOL] && in[LOOP] ? 0 : -1;
-}
-
-static int close_places(void **state)
-{
-        (void)state;
-        rein_executor_free(in[POOL]);
-        rein_executor_free(in[LOOP]);
-        return 0;
-}
-
-static int ended(rein_future *f)
-{
-        rein_await(f, NULL, REIN_NEVER);
-        int rc = rein_code(f);
-        rein_drop(f);
-        return rc;
-}
-
-static int there(int place, rein_fn fn, void *arg)
-{
-        return place == PLAIN ? fn(arg) : ended(rein_submit(in[place], fn, arg, REIN_JOB(.on_worker = true)));
-}
-
-#define OK(condition)                                                                                                  \
-        do {                                                                                                           \
-                if (!(condition))                                                                                      \
-                        return rein_fail(REIN_EUSER - __LINE__, "%s", #condition);                                     \
-        } while (0)
 
 /* Those a thread has for itself from its first wait on are there before. */
 static int descriptors(void)

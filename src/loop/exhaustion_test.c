@@ -8,15 +8,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "support.h"
+#include "need.h"
 
 enum { ROOM = 12, BACKLOG = 64 };
-
-#define NEED(condition)                                                                                                \
-        do {                                                                                                           \
-                if (!(condition))                                                                                      \
-                        return rein_fail(-EPROTO, "line %d: %s", __LINE__, #condition);                                \
-        } while (0)
 
 typedef struct shop {
         int listener, refused, served;

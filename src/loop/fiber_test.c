@@ -11,15 +11,9 @@
 #include <sys/stat.h>
 
 #include "loop/loop.h"
-#include "support.h"
+#include "need.h"
 
 static bool portable;
-
-#define NEED(condition)                                                                                                \
-        do {                                                                                                           \
-                if (!(condition))                                                                                      \
-                        return rein_fail(-EPROTO, "line %d: %s", __LINE__, #condition);                                \
-        } while (0)
 
 static void passes(rein_fn fn, void *arg)
 {

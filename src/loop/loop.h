@@ -10,7 +10,8 @@
  *      PERMIT   the next park returns at once; or it was parked, and is on its way to run
  *      ASLEEP   parked
  * Only the owner goes to EMPTY and ASLEEP. Whoever takes it from ASLEEP to PERMIT puts it in the mail (or, being the
- * loop itself, among the ready), nobody else does: so a fiber is in one list at most, and its links are embedded.
+ * loop itself, among the ready), nobody else does; one that yields puts itself among the ready, and is not ASLEEP. So a
+ * fiber is in one list at most, and its links are embedded.
  *
  * Sleeping: the loop sets `asleep`, looks at mail, inbox and `news` once more, and sleeps in the poller. Who posts looks
  * at `asleep` afterwards, and whoever takes it down rings: one system call for a sleep that ends, none otherwise. `news`

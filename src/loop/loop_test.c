@@ -4,18 +4,11 @@
 #include <rein/loop.h>
 
 #include "loop/loop.h"
-#include "support.h"
+#include "need.h"
 
 static bool portable;
 
 #define LOOP(...) rein_loop_new(REIN_LOOP(.portable = portable, __VA_ARGS__))
-
-/* Coroutines have stacks of their own: they say what was wrong instead of asserting. */
-#define NEED(condition)                                                                                                \
-        do {                                                                                                           \
-                if (!(condition))                                                                                      \
-                        return rein_fail(-EPROTO, "line %d: %s", __LINE__, #condition);                                \
-        } while (0)
 
 static void passes(rein_fn fn, void *arg)
 {

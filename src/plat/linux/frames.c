@@ -3,6 +3,12 @@
  * (/proc/self/task/TID/syscall, proc(5)), and nobody disturbs it. Of one that computes only itself knows that: a signal
  * asks it, and its handler notes two registers and copies a piece of the stack, nothing else.
  *
+ *      NOTHING --asker--> WANTED --handler--> TAKING --handler--> TAKEN --asker--> NOTHING
+ *                            +--asker, out of patience--> NOTHING
+ *
+ * One asks at a time (`asking`). The handler takes WANTED by compare-and-swap, so a signal that comes too late, or to
+ * another thread, finds nothing to do; the piece is the handler's while TAKING, and the asker's from TAKEN on.
+ *
  * What is on a stack is not unwound but looked through for words that point behind a call instruction. So no tables are
  * needed, no frame pointers, and no lock of the loader's in a handler; the price is that a frame may be shown that has
  * returned already, where nothing has been written over it. */

@@ -105,10 +105,10 @@ static void leave_promise(void)
 
 /* ---- a loop that is about to sleep ---- */
 
-static void submit_sleep(void)
+static void submit_two(bool warm)
 {
         begin();
-        loop = warm_loop(NULL);
+        loop = warm ? warm_loop(NULL) : rein_loop_new(NULL);
         explore_go();
         explore_start("submit", submit, &mark[RAN]);
         explore_start("submit too", submit_too, &mark[RAN_TOO]);
@@ -119,18 +119,14 @@ static void submit_sleep(void)
         end(loop);
 }
 
+static void submit_sleep(void)
+{
+        submit_two(true);
+}
+
 static void first_submit(void)
 {
-        begin();
-        loop = rein_loop_new(NULL);
-        explore_go();
-        explore_start("submit", submit, &mark[RAN]);
-        explore_start("submit too", submit_too, &mark[RAN_TOO]);
-        explore_calm();
-        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
-        rein_drop(future);
-        rein_drop(other);
-        end(loop);
+        submit_two(false);
 }
 
 static void settle_park(void)
