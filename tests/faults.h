@@ -155,9 +155,8 @@ static inline void report_everybody(void)
 {
         rn_world *w = rn_world_now();
         fprintf(stderr, "tasks:\n");
-        bool locked = lock_for_report(&w->tasks.lock);
-        RN_LIST_EACH(l, &w->tasks.live) {
-                rn_task *t = (rn_task *)(void *)RN_ITEM(l, rn_kept, link);
+        bool locked = lock_for_report(&w->tasks.shelf.lock);
+        for (rn_task *t = NULL; (t = rn_slab_next(&w->tasks, t));) {
                 char sys[128];
                 const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
                 uint32_t id = rn_load32(&t->thread_id);
@@ -166,7 +165,7 @@ static inline void report_everybody(void)
                         at ? at : "", rn_load32(&t->door.word), sys);
         }
         if (locked)
-                rn_lock_give(&w->tasks.lock);
+                rn_lock_give(&w->tasks.shelf.lock);
         fprintf(stderr, "executors:\n");
         locked = lock_for_report(&w->lock);
         RN_LIST_EACH(l, &w->executors) {
@@ -240,18 +239,10 @@ typedef struct census {
         size_t tasks, scopes, groups, hooks;
 } census;
 
-static inline size_t slab_count(rn_slab *s)
-{
-        rn_lock_take(&s->lock);
-        size_t n = s->live_count;
-        rn_lock_give(&s->lock);
-        return n;
-}
-
 static inline census census_now(void)
 {
         rn_world *w = rn_world_now();
-        return (census){slab_count(&w->tasks), slab_count(&w->scopes), slab_count(&w->groups), slab_count(&w->hooks)};
+        return (census){rn_slab_count(&w->tasks), rn_slab_count(&w->scopes), rn_slab_count(&w->groups), rn_slab_count(&w->hooks)};
 }
 
 static inline bool census_is(census then)

@@ -212,10 +212,7 @@ static inline void unseen_note(const rein_error *e, void *arg)
 
 static inline size_t live(rn_slab *s)
 {
-        rn_lock_take(&s->lock);
-        size_t n = s->live_count;
-        rn_lock_give(&s->lock);
-        return n;
+        return rn_slab_count(s);
 }
 
 /* ---- memory that runs out, for the thread that says so or for every thread ---- */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/next.h"
 #include "core/work.h"
@@ -11,7 +12,8 @@
 
 void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place)
 {
-        rn_store32(&f->refs, 1);
+        memset(f, 0, offsetof(rein_future, reserve));
+        rn_init32(&f->refs, 1);
         f->process = rn_generation();
         f->kind = kind;
         f->place = place;

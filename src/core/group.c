@@ -41,10 +41,10 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         }
         rn_group *g = NULL;
         rn_scope *s = NULL;
-        if (rc == 0 && self && (g = rn_slab_take(&rn_world_now()->groups))) {
+        if (rc == 0 && self && (g = rn_slab_take(&rn_world_now()->groups, NULL))) {
                 s = rn_scope_new(self->now->scope, self, opts.until.ns ? opts.until.ns : RN_NEVER, -1, place);
                 if (!s)
-                        rn_slab_give(&rn_world_now()->groups, g);
+                        rn_slab_give(&rn_world_now()->groups, NULL, g);
         }
         h->task = self;
         h->process = rn_generation();
@@ -449,7 +449,7 @@ static void release(rn_group *g, rn_task *self)
         rn_scope_lock(s);
         s->group = NULL;
         rn_scope_unlock(s);
-        rn_slab_give(&rn_world_now()->groups, g);
+        rn_slab_give(&rn_world_now()->groups, NULL, g);
         rn_scope_leave(s);
 }
 

@@ -35,41 +35,65 @@ static int64_t earliest(int64_t a, int64_t b)
         return a < b ? a : b;
 }
 
-rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t grace, const char *place)
+static rn_stock *stock(void)
 {
-        rn_scope *s = rn_slab_take(&rn_world_now()->scopes);
+        const rn_task *self = rn_self_if();
+        return self && self->stocks ? &self->stocks->scopes : NULL;
+}
+
+/* What is not in the tree yet; nobody has it. */
+static rn_scope *make(rn_scope *parent, rn_task *task, rein_work *work, int64_t until, int64_t grace, const char *place)
+{
+        rn_scope *s = rn_slab_take(&rn_world_now()->scopes, stock());
         if (!s)
                 return NULL;
-        rn_store32(&s->refs, 1);
+        rn_init32(&s->refs, 1);
         s->parent = parent;
         s->inner = NULL;
         rn_list_init(&s->children);
         rn_list_init(&s->hooks);
         s->sibling = (rn_link){0};
         s->task = task;
-        s->work = NULL;
+        s->work = work;
         s->group = NULL;
         s->ticket = NULL;
         s->adoption = NULL;
         s->until = until;
         s->canceled_at = RN_NEVER;
         s->grace = grace;
-        rn_store32(&s->closed, 0);
+        rn_init32(&s->closed, 0);
         s->place = place;
         s->why[0] = s->who[0] = s->line[0] = 0;
-        rn_scope *head = parent ? rn_scope_head(parent) : s;
-        rn_storeptr(&s->family, head);
-        if (parent)
-                rn_scope_ref(head);
-        rn_lock_take(&head->lock);
-        if (parent) {
-                rn_list_push(&parent->children, &s->sibling);
-                if (task)
-                        parent->inner = s;
-        }
-        rn_store64(&s->cancel_at, earliest(until, inherited(s)));
-        rn_lock_give(&head->lock);
+        rn_initptr(&s->family, parent ? rn_scope_head(parent) : s);
+        rn_init64(&s->cancel_at, until);
         return s;
+}
+
+void rn_scope_link(rn_scope *s)
+{
+        rn_scope *parent = s->parent, *head = rn_scope_head(s);
+        if (!parent)
+                return;
+        rn_scope_ref(head);
+        rn_lock_take(&head->lock);
+        rn_list_push(&parent->children, &s->sibling);
+        if (s->task)
+                parent->inner = s;
+        rn_store64(&s->cancel_at, earliest(s->until, inherited(s)));
+        rn_lock_give(&head->lock);
+}
+
+rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t grace, const char *place)
+{
+        rn_scope *s = make(parent, task, NULL, until, grace, place);
+        if (s)
+                rn_scope_link(s);
+        return s;
+}
+
+rn_scope *rn_scope_new_root(rn_scope *parent, rein_work *work, const char *place)
+{
+        return make(parent, NULL, work, RN_NEVER, -1, place);
 }
 
 void rn_scope_ref(rn_scope *s)
@@ -81,7 +105,7 @@ void rn_scope_unref(rn_scope *s)
 {
         while (rn_sub32(&s->refs, 1) == 0) {
                 rn_scope *head = rn_scope_head(s);
-                rn_slab_give(&rn_world_now()->scopes, s);
+                rn_slab_give(&rn_world_now()->scopes, stock(), s);
                 if (head == s)
                         return;
                 s = head;
@@ -112,6 +136,10 @@ static __attribute__((noinline)) void leave_lent(rn_scope *s)
 void rn_scope_leave(rn_scope *s)
 {
         rn_scope_lock(s);
+        if (s->work) {
+                s->work = NULL;
+                s->task = NULL;
+        }
         if (!rn_list_empty(&s->children)) {
                 rn_scope_unlock(s);
                 leave_lent(s);

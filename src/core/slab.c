@@ -1,56 +1,197 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/slab.h"
 
-enum { CHUNK_ITEMS = 32 };
+enum { CHUNK_ITEMS = RN_BUNDLE, CACHE_LINE = 64 };
+
+/* ---- shelves and stocks ---- */
+
+static rn_spare *take_loose(rn_shelf *s)
+{
+        rn_spare *one = s->loose;
+        if (one)
+                s->loose = one->next;
+        return one;
+}
+
+static void give_loose(rn_shelf *s, rn_spare *one)
+{
+        one->next = s->loose;
+        s->loose = one;
+}
+
+static rn_spare *take_bundle(rn_shelf *s)
+{
+        rn_spare *first = s->bundles;
+        if (first) {
+                s->bundles = first->bundle;
+                s->bundle_count--;
+        }
+        return first;
+}
+
+static void give_bundle(rn_shelf *s, rn_spare *first)
+{
+        first->bundle = s->bundles;
+        s->bundles = first;
+        s->bundle_count++;
+}
+
+/* One for who has no stock. Lock held. */
+static rn_spare *take_one(rn_shelf *s)
+{
+        if (!s->loose)
+                s->loose = take_bundle(s);
+        return take_loose(s);
+}
+
+static void refill(rn_stock *mine, rn_shelf *s)
+{
+        if (mine->full) {
+                mine->open = mine->full;
+                mine->full = NULL;
+                mine->count = RN_BUNDLE;
+                return;
+        }
+        rn_lock_take(&s->lock);
+        mine->open = take_bundle(s);
+        mine->count = mine->open ? RN_BUNDLE : 0;
+        for (rn_spare *one; mine->count < RN_BUNDLE && (one = take_loose(s)); mine->count++) {
+                one->next = mine->open;
+                mine->open = one;
+        }
+        rn_lock_give(&s->lock);
+}
+
+void *rn_stock_take(rn_stock *mine, rn_shelf *s)
+{
+        if (!mine->count)
+                refill(mine, s);
+        rn_spare *one = mine->open;
+        if (one) {
+                mine->open = one->next;
+                mine->count--;
+        }
+        return one;
+}
+
+rn_spare *rn_stock_give(rn_stock *mine, rn_shelf *s, void *record, size_t most)
+{
+        rn_spare *one = record, *over = NULL;
+        if (mine->count == RN_BUNDLE) {
+                if (mine->full) {
+                        rn_lock_take(&s->lock);
+                        if (s->bundle_count < most)
+                                give_bundle(s, mine->full);
+                        else
+                                over = mine->full;
+                        rn_lock_give(&s->lock);
+                }
+                mine->full = mine->open;
+                mine->open = NULL;
+                mine->count = 0;
+        }
+        one->next = mine->open;
+        mine->open = one;
+        mine->count++;
+        return over;
+}
+
+void rn_stock_empty(rn_stock *mine, rn_shelf *s)
+{
+        rn_lock_take(&s->lock);
+        if (mine->full)
+                give_bundle(s, mine->full);
+        for (rn_spare *one; (one = mine->open);) {
+                mine->open = one->next;
+                give_loose(s, one);
+        }
+        rn_lock_give(&s->lock);
+        *mine = (rn_stock){0};
+}
+
+/* ---- slabs ---- */
 
 void rn_slab_init(rn_slab *s, size_t item_size)
 {
-        rn_store32(&s->lock.word, 0);
-        s->item_size = (item_size + 63) & ~(size_t)63;
-        rn_list_init(&s->free);
-        rn_list_init(&s->live);
-        s->live_count = 0;
+        rn_store32(&s->shelf.lock.word, 0);
+        s->shelf.bundles = s->shelf.loose = NULL;
+        s->shelf.bundle_count = 0;
+        s->item_size = (item_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
-static void grow(rn_slab *s)
+static rn_kept *item(const rn_slab *s, const rn_slab_chunk *c, size_t i)
 {
-        rn_slab_chunk *c = rn_alloc_kept(64 + s->item_size * CHUNK_ITEMS);
-        if (!c)
-                return;
-        c->next = s->chunks;
-        s->chunks = c;
-        for (size_t i = 0; i < CHUNK_ITEMS; i++) {
-                rn_kept *k = (rn_kept *)(void *)((char *)c + 64 + i * s->item_size);
-                rn_list_push(&s->free, &k->link);
-        }
+        return (rn_kept *)(uintptr_t)((const char *)c + CACHE_LINE + i * s->item_size);
 }
 
-void *rn_slab_take(rn_slab *s)
+/* Lock held. */
+static rn_kept *take_locked(rn_slab *s)
+{
+        rn_spare *one = take_one(&s->shelf);
+        rn_slab_chunk *c = one ? NULL : rn_alloc_kept(CACHE_LINE + s->item_size * CHUNK_ITEMS);
+        if (c) {
+                c->next = s->chunks;
+                s->chunks = c;
+                for (size_t i = CHUNK_ITEMS; i-- > 0;)
+                        give_loose(&s->shelf, &item(s, c, i)->spare);
+                one = take_one(&s->shelf);
+        }
+        return (rn_kept *)(void *)one;
+}
+
+void *rn_slab_take(rn_slab *s, rn_stock *mine)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
-        rn_kept *k = NULL;
-        rn_lock_take(&s->lock);
-        if (rn_list_empty(&s->free))
-                grow(s);
-        rn_link *l = rn_list_pop(&s->free);
-        if (l) {
-                k = RN_ITEM(l, rn_kept, link);
-                rn_list_push(&s->live, &k->link);
-                s->live_count++;
+        rn_kept *k = mine ? rn_stock_take(mine, &s->shelf) : NULL;
+        if (k) {
                 rn_add32(&k->generation, 1);
+                return k;
         }
-        rn_lock_give(&s->lock);
+        rn_lock_take(&s->shelf.lock);
+        if ((k = take_locked(s)))
+                rn_add32(&k->generation, 1);
+        rn_lock_give(&s->shelf.lock);
         return k;
 }
 
-void rn_slab_give(rn_slab *s, void *item)
+void rn_slab_give(rn_slab *s, rn_stock *mine, void *record)
 {
-        rn_kept *k = item;
-        rn_lock_take(&s->lock);
+        rn_kept *k = record;
+        if (mine) {
+                rn_add32(&k->generation, 1);
+                rn_stock_give(mine, &s->shelf, k, SIZE_MAX);
+                return;
+        }
+        rn_lock_take(&s->shelf.lock);
         rn_add32(&k->generation, 1);
-        rn_list_remove(&k->link);
-        rn_list_push_front(&s->free, &k->link);
-        s->live_count--;
-        rn_lock_give(&s->lock);
+        give_loose(&s->shelf, &k->spare);
+        rn_lock_give(&s->shelf.lock);
+}
+
+void *rn_slab_next(const rn_slab *s, const void *after)
+{
+        const rn_slab_chunk *c = s->chunks;
+        size_t i = 0;
+        if (after) {
+                while ((const char *)after < (const char *)c || (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS))
+                        c = c->next;
+                i = (size_t)((const char *)after - (const char *)item(s, c, 0)) / s->item_size + 1;
+        }
+        for (; c; c = c->next, i = 0)
+                for (; i < CHUNK_ITEMS; i++)
+                        if (rn_get32(&item(s, c, i)->generation) % 2)
+                                return item(s, c, i);
+        return NULL;
+}
+
+size_t rn_slab_count(rn_slab *s)
+{
+        size_t n = 0;
+        rn_lock_take(&s->shelf.lock);
+        for (const rn_slab_chunk *c = s->chunks; c; c = c->next)
+                for (size_t i = 0; i < CHUNK_ITEMS; i++)
+                        n += rn_get32(&item(s, c, i)->generation) % 2;
+        rn_lock_give(&s->shelf.lock);
+        return n;
 }

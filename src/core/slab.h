@@ -1,16 +1,48 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of one type whose memory is never given back, each with a generation: a pointer that comes late finds a record
- * of the same type, sees by the generation that it is not its own any more, and does no harm. Tasks (whose doors may be
- * rung late), scopes, groups and hook regions live in slabs. */
+/* Records of one type, used again and again.
+ *
+ * A *shelf* has what is free of one type, for every thread. A *stock* is what one thread has of it for itself: two bundles
+ * at most, so that it goes to the shelf, and to its lock, with a whole bundle or for one. Who takes and who gives may be
+ * different threads for ever: then bundles wander over the shelf from one to the other.
+ *
+ * A *slab* is a shelf of records whose memory is never given back, each with a generation: a pointer that comes late finds
+ * a record of the same type, sees by the generation that it is not its own any more, and does no harm. Tasks (whose doors
+ * may be rung late), scopes, groups and hook regions live in slabs. */
 #ifndef RN_CORE_SLAB_H
 #define RN_CORE_SLAB_H
 
-#include "core/list.h"
 #include "plat/plat.h"
+
+enum { RN_BUNDLE = 32 };
+
+/* What a free record begins with. */
+typedef struct rn_spare {
+        struct rn_spare *next;
+        struct rn_spare *bundle; /* of the first of a bundle on the shelf: the next bundle */
+} rn_spare;
+
+typedef struct rn_shelf {
+        rn_lock lock;
+        rn_spare *bundles, *loose;
+        size_t bundle_count;
+} rn_shelf;
+
+/* One thread's, of one shelf. Zeroed: empty. */
+typedef struct rn_stock {
+        rn_spare *open, *full; /* the one in use, and a whole one or none */
+        unsigned count;        /* in `open` */
+} rn_stock;
+
+/* NULL: neither the stock nor the shelf has one. */
+void *rn_stock_take(rn_stock *mine, rn_shelf *shelf);
+/* most: so many bundles may lie on the shelf; more than that come back, as a list by `next`. Else NULL. */
+rn_spare *rn_stock_give(rn_stock *mine, rn_shelf *shelf, void *record, size_t most);
+/* The thread ends: all of it to the shelf. */
+void rn_stock_empty(rn_stock *mine, rn_shelf *shelf);
 
 /* First member of every record. Odd: taken; even: free. */
 typedef struct rn_kept {
-        rn_link link;
+        rn_spare spare;
         rn_a32 generation;
 } rn_kept;
 
@@ -19,18 +51,19 @@ typedef struct rn_slab_chunk {
 } rn_slab_chunk;
 
 typedef struct rn_slab {
-        rn_lock lock;
+        rn_shelf shelf;
         size_t item_size;
-        rn_link free, live;
-        size_t live_count;
         rn_slab_chunk *chunks;
 } rn_slab;
 
 /* Also again, in a forked child: what was taken stays taken for ever. */
 void rn_slab_init(rn_slab *s, size_t item_size);
-/* NULL: no memory. Of the fields only `kept` was touched. */
-void *rn_slab_take(rn_slab *s);
-void rn_slab_give(rn_slab *s, void *item);
+/* mine: NULL, or the running thread's stock of s. NULL: no memory. Of the fields only `kept` was touched. */
+void *rn_slab_take(rn_slab *s, rn_stock *mine);
+void rn_slab_give(rn_slab *s, rn_stock *mine, void *item);
+/* The taken one after this (NULL: the first), or NULL. For who counts or reports; under the shelf's lock, or alone. */
+void *rn_slab_next(const rn_slab *s, const void *item);
+size_t rn_slab_count(rn_slab *s); /* the taken ones */
 
 static inline uint32_t rn_kept_generation(rn_kept *k)
 {

@@ -56,6 +56,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->stack_size = 0;
         t->inline_depth = t->hitting = 0;
         t->worker = NULL;
+        t->stocks = NULL;
         t->thread_ended = NULL;
         t->reserves = reserves;
         t->reserve_count = count;
@@ -65,16 +66,18 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
 
 rn_task *rn_task_new(void)
 {
-        rn_thread_task *t = rn_slab_take(&rn_world_now()->tasks);
+        rn_thread_task *t = rn_slab_take(&rn_world_now()->tasks, NULL);
         if (!t)
                 return NULL;
         rn_task_init(&t->task, rn_thread_backend(), t->reserves, RN_TASK_RESERVES);
+        t->stocks = (rn_stocks){0};
+        t->task.stocks = rn_virtual() ? NULL : &t->stocks;
         return &t->task;
 }
 
 void rn_task_free(rn_task *t)
 {
-        rn_slab_give(&rn_world_now()->tasks, t);
+        rn_slab_give(&rn_world_now()->tasks, NULL, t);
 }
 
 bool rn_task_adopt(rn_task *t)
@@ -109,6 +112,12 @@ void rn_task_thread_ends(void *word)
                 rn_work_thread_ended(t, w);
         }
         rn_task_ends(t);
+        rn_stocks *stocks = t->stocks;
+        t->stocks = NULL;
+        if (stocks) {
+                rn_stock_empty(&stocks->scopes, &rn_world_now()->scopes.shelf);
+                rn_stock_empty(&stocks->works, &rn_world_now()->works);
+        }
         rn_task_free(t);
 }
 

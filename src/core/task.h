@@ -10,6 +10,7 @@
 
 #include "core/door.h"
 #include "core/error.h"
+#include "core/list.h"
 #include "core/slab.h"
 
 struct rn_coro;
@@ -77,13 +78,20 @@ typedef struct rn_task {
         struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
-        char code_name[32]; /* rein_code_name's answer */
+        struct rn_stocks *stocks; /* of the thread it runs on; NULL: none */
+        char code_name[32];       /* rein_code_name's answer */
         rn_error_reserve *reserves;
         unsigned reserve_count;
 } rn_task;
 
+/* Free records that a thread keeps for itself. In a simulation nobody does: there the memory of each object is watched. */
+typedef struct rn_stocks {
+        rn_stock works, scopes;
+} rn_stocks;
+
 typedef struct rn_thread_task {
         rn_task task;
+        rn_stocks stocks;
         rn_error_reserve reserves[RN_TASK_RESERVES];
 } rn_thread_task;
 

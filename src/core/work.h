@@ -58,14 +58,13 @@ struct rein_work {
         rein_unheeded unheeded;
         bool on_worker, background;
         size_t stack_size; /* 0: the executor's */
-        char name[RN_NAME_TEXT];
         rn_context *context;
         rn_scope *root;
         uint32_t root_generation;
         struct rn_group *group;
 
         rn_ambient ambient;
-        rn_aptr arriving; /* rn_task that is handing it to its executor; NULL: done */
+        rn_aptr arriving; /* rn_task that is handing it to its executor, and may wait there; NULL: none */
         rn_aptr runner;   /* rn_task; NULL: does not run. Cleared before it settles */
         void *given;      /* by rein_give; the runner's */
         size_t given_size;
@@ -89,17 +88,21 @@ struct rein_work {
         rn_heap_node by_priority;
         rn_link by_age;
         uint64_t sequence;
+        rn_a32 armed; /* its timer ever was */
+        bool stocked; /* its memory comes from a stock, and goes there */
 
         struct rein_work *fired_next;
         struct rein_work *receipt_next;
         bool in_receipt;
         rn_a32 rung;
         rn_a32 stuck; /* 0, 1: being written; 2: stuck_in is there, and stays */
-        char stuck_in[RN_STUCK_TEXT];
 
         char *share; /* single-flight, share.h */
         rn_link in_flight, mirrors, mirror;
         struct rein_work *shared; /* of a mirror: its run, a reference */
+
+        char name[RN_NAME_TEXT]; /* from here on it is not cleared when it is made */
+        char stuck_in[RN_STUCK_TEXT];
 };
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */

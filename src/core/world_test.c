@@ -28,16 +28,15 @@ static bool all_asleep(void)
 {
         rn_slab *tasks = &rn_world_now()->tasks;
         bool asleep = true;
-        rn_lock_take(&tasks->lock);
-        RN_LIST_EACH(l, &tasks->live) {
-                rn_task *t = (rn_task *)(void *)RN_ITEM(l, rn_kept, link);
+        rn_lock_take(&tasks->shelf.lock);
+        for (rn_task *t = NULL; (t = rn_slab_next(tasks, t));) {
                 char doing[96] = "";
                 if (t == rn_self_if())
                         continue;
                 rn_thread_doing(rn_load32(&t->thread_id), doing, sizeof doing);
                 asleep = asleep && strstr(doing, "futex");
         }
-        rn_lock_give(&tasks->lock);
+        rn_lock_give(&tasks->shelf.lock);
         return asleep;
 }
 

@@ -94,15 +94,16 @@ static rn_slab *slab(void)
 
 static rn_fiber *make(rn_loop *l, size_t stack)
 {
-        rn_fiber *f = rn_slab_take(slab());
+        rn_fiber *f = rn_slab_take(slab(), NULL);
         if (!f)
                 return NULL;
         if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, stack, fiber_main, f) < 0) {
-                rn_slab_give(slab(), f);
+                rn_slab_give(slab(), NULL, f);
                 return NULL;
         }
         rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
         rn_store32(&f->task.thread_id, rn_load32(&l->thread->thread_id));
+        f->task.stocks = l->thread->stocks;
         f->task.coro = &f->coro;
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
@@ -117,12 +118,13 @@ static rn_fiber *make(rn_loop *l, size_t stack)
 static void discard(rn_fiber *f)
 {
         f->task.coro = NULL; /* it does not run in it */
+        f->task.stocks = NULL; /* nor, if the loop is being freed, on its thread */
         void *word = rn_self_word();
         rn_self_word_switch(&f->task);
         rn_task_ends(&f->task);
         rn_self_word_switch(word);
         rn_coro_free(&f->coro);
-        rn_slab_give(slab(), f);
+        rn_slab_give(slab(), NULL, f);
 }
 
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)

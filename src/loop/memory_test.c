@@ -111,7 +111,7 @@ static int scenario(bool portable)
 static size_t fibers(void)
 {
         rn_world *w = rn_world_now();
-        return w->fibers.item_size ? slab_count(&w->fibers) : 0;
+        return w->fibers.item_size ? rn_slab_count(&w->fibers) : 0;
 }
 
 /* Only this thread, the clock and the hand are left. */

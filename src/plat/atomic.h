@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The library's only atomics. Every operation is sequentially consistent: nobody has to argue about an order, and the
- * door needs it (acquire/release there is a Dekker bug that neither TSan nor sequential exploration sees).
+/* The library's only atomics. Every operation is sequentially consistent, but for the few whose comment says otherwise:
+ * nobody has to argue about an order, and the door needs it (acquire/release there is a Dekker bug that neither TSan nor
+ * sequential exploration sees).
  *
  * Each operation is one scheduling point in the exploring build (REIN_EXPLORE), where the observer chooses who goes on.
  * In every other build there is none. */
@@ -65,6 +66,14 @@ extern const rn_observer *rn_observe;
                 RN_POINT(RN_ACCESS_WRITE, a);                                                                          \
                 RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                   \
                 atomic_store(&a->v, x);                                                                                \
+        }                                                                                                              \
+        /* The first value of a word whose record no other thread has yet, or only one that is late and will see so by \
+         * the record's generation: release is enough, and spares a locked instruction. */                             \
+        static inline void rn_init##S(A *a, T x)                                                                       \
+        {                                                                                                              \
+                RN_POINT(RN_ACCESS_WRITE, a);                                                                          \
+                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                   \
+                atomic_store_explicit(&a->v, x, RN_EXPLORING ? memory_order_seq_cst : memory_order_release);           \
         }                                                                                                              \
         static inline T rn_swap##S(A *a, T x)                                                                          \
         {                                                                                                              \

@@ -305,8 +305,8 @@ bool rn_sim_commutes(const volatile void *lock)
 {
         const rn_world *w = rn_sim->machine.world;
         return w && !rn_sim->plan->slabs &&
-               (lock == &w->tasks.lock || lock == &w->scopes.lock || lock == &w->groups.lock ||
-                lock == &w->hooks.lock || lock == &w->fibers.lock);
+               (lock == &w->tasks.shelf.lock || lock == &w->scopes.shelf.lock || lock == &w->groups.shelf.lock ||
+                lock == &w->hooks.shelf.lock || lock == &w->fibers.shelf.lock);
 }
 
 static void m_lock_wait(rn_lock *l)

@@ -39,11 +39,6 @@ static void program_main(void *arg)
 
 /* ---- the end ---- */
 
-static size_t live(rn_slab *slab)
-{
-        return slab->live_count;
-}
-
 static void look_at_what_is_left(void)
 {
         rn_sim_state *s = rn_sim;
@@ -52,9 +47,9 @@ static void look_at_what_is_left(void)
                 const rein_executor *x = RN_ITEM(w->executors.next, rein_executor, world);
                 rn_sim_over(REIN_SIM_LEAK, "the executor '%s' was not freed", x->name);
         }
-        size_t bytes, blocks = rn_sim_memory_left(&bytes), tasks = live(&w->tasks);
-        size_t others = live(&w->scopes) + live(&w->groups) + live(&w->hooks);
-        const size_t coroutines = live(&w->fibers);
+        size_t bytes, blocks = rn_sim_memory_left(&bytes), tasks = rn_slab_count(&w->tasks);
+        size_t others = rn_slab_count(&w->scopes) + rn_slab_count(&w->groups) + rn_slab_count(&w->hooks);
+        const size_t coroutines = rn_slab_count(&w->fibers);
         tasks -= (size_t)(w->clock.clock_task != NULL) + (size_t)(w->clock.hand_task != NULL);
         if (blocks)
                 rn_sim_over(REIN_SIM_LEAK, "%zu objects of the library (%zu bytes) were never given back", blocks,
@@ -63,7 +58,7 @@ static void look_at_what_is_left(void)
                 rn_sim_over(REIN_SIM_LEAK, "%zu values that were given to rein were never released", rn_sim_owed());
         if (others)
                 rn_sim_over(REIN_SIM_LEAK, "%zu scopes, %zu groups, %zu hook regions were never closed",
-                            live(&w->scopes), live(&w->groups), live(&w->hooks));
+                            rn_slab_count(&w->scopes), rn_slab_count(&w->groups), rn_slab_count(&w->hooks));
         if (coroutines)
                 rn_sim_over(REIN_SIM_LEAK, "%zu coroutines were never given back", coroutines);
         if (tasks)

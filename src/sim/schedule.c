@@ -335,8 +335,7 @@ static void stuck(int ended, const char *what)
                 add_to(&all, one);
         }
         rn_slab *fibers = coroutines();
-        for (rn_link *l = fibers ? fibers->live.next : NULL; l && l != &fibers->live; l = l->next) {
-                rn_task *t = RN_ITEM(l, rn_task, kept.link);
+        for (rn_task *t = NULL; fibers && (t = rn_slab_next(fibers, t));) {
                 if (!t->coro || !t->now->work || was_running(t))
                         continue;
                 rn_sim_describe_coroutine(t, one, sizeof one);
@@ -625,11 +624,9 @@ void rn_sim_calm(bool quiet_then)
 static void drop_coroutines(void)
 {
         rn_slab *fibers = coroutines();
-        for (rn_link *l = fibers ? fibers->live.next : NULL; l && l != &fibers->live; l = l->next) {
-                const rn_task *t = RN_ITEM(l, rn_task, kept.link);
+        for (const rn_task *t = NULL; fibers && (t = rn_slab_next(fibers, t));)
                 if (t->coro)
                         rn_coro_free(t->coro);
-        }
 }
 
 void rn_sim_go(void)
