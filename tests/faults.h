@@ -178,7 +178,7 @@ static inline void report_everybody(void)
                         fprintf(stderr,
                                 "      pool: %zu queued, %zu threads, %zu searching, permits %d, lost %d, "
                                 "spares %d%s\n",
-                                p->queue.count, p->threads, p->searching, p->permits, p->lost, p->spares,
+                                p->queued, p->threads, p->searching, p->permits, p->lost, p->spares,
                                 p->exhausted ? ", exhausted" : "");
                 }
                 if (inside)

@@ -154,17 +154,26 @@ void rn_executor_refuse(rein_work *w, int code, const char *text)
 
 void rn_executor_accept(rein_executor *x, rein_work *w)
 {
-        rn_task *self = rn_self_if();
+        rn_task *self = rn_self_if(), *wake = NULL;
         char text[160];
         rn_lock_take(&x->lock);
         const char *what = refuses_locked(x, self);
-        const int64_t cancel_at = rn_load64(&w->root->cancel_at);
         rn_list_push(&x->works, &w->all);
         x->unfinished++;
         x->unsettled++;
-        rn_storeptr(&w->arriving, self);
         rn_store32(&w->state, RN_WORK_QUEUED);
+        /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. */
+        const int64_t cancel_at = rn_load64(&w->root->cancel_at);
+        const bool done = !what && cancel_at == RN_NEVER && w->start_by == RN_NEVER && x->kind->put &&
+                          x->kind->put(x, w, &wake);
+        if (!done)
+                rn_storeptr(&w->arriving, self);
         rn_lock_give(&x->lock);
+        if (done) {
+                if (wake)
+                        rn_unpark(wake);
+                return;
+        }
         if (what) {
                 snprintf(text, sizeof text, "'%s' %s", x->name, what);
                 refuse(w, REIN_EREJECTED, text);
@@ -183,8 +192,7 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         }
         what = "did not take it";
         rn_future_ref(&w->future);
-        /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. Before the
-         * executor has it: accept may wait, and start_by ends that. */
+        /* Before the executor has it: accept may wait, and start_by ends that. */
         if (rn_load64(&w->root->cancel_at) != RN_NEVER || w->start_by != RN_NEVER)
                 rn_work_rearm(w);
         int rc = x->kind->accept(x, w, &what);
@@ -259,6 +267,7 @@ rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, voi
 {
         RN_CALL();
         rein_future *failed;
+        rn_self(); /* who submits has a stock of records; without memory for one, it goes without */
         rein_work *w = rn_executor_job(place, "rein_submit", x, fn, arg, job, NULL, &failed);
         if (!w)
                 return failed;
@@ -301,11 +310,10 @@ static void unlist_locked(rein_executor *x, rein_work *w)
         x->unfinished--;
 }
 
-void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone)
+void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool gone)
 {
         if (w->unlisted)
                 return;
-        rn_lock_take(&x->lock);
         if (settled) {
                 x->unsettled--;
                 x->in_stop -= w->in_stop; /* abandoned while it stops its own executor */
@@ -315,6 +323,14 @@ void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone)
                 unlist_locked(x, w);
         if (x->state != RN_OPEN || x->kind->changed)
                 rn_executor_changed_locked(x);
+}
+
+void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone)
+{
+        if (w->unlisted)
+                return;
+        rn_lock_take(&x->lock);
+        rn_executor_left_locked(x, w, settled, gone);
         rn_lock_give(&x->lock);
 }
 

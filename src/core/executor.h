@@ -12,11 +12,16 @@
 #include "rein/executor.h"
 
 typedef struct rn_executor_kind {
-        int (*accept)(rein_executor *x, rein_work *w, const char **what); /* w is QUEUED and in the list */
+        /* NULL; or: w, QUEUED and in the list, has been queued, and *wake (NULL: nobody) is to be unparked without the lock.
+         * false: that is not all there is to do, and accept is to do it. Lock held. */
+        bool (*put)(rein_executor *x, rein_work *w, rn_task **wake);
+        int (*accept)(rein_executor *x, rein_work *w, const char **what);
         void (*post)(rein_executor *x, rein_work *w);
         void (*dequeue)(rein_executor *x, rein_work *w); /* it never runs: give up the run's reference if it is here */
         void (*stopping)(rein_executor *x, rein_stop how); /* may be called again, for a harsher one */
         void (*ending)(rein_executor *x, rein_work *w);    /* its code has ended; about to settle */
+        /* NULL; or: true: the calling thread will say rn_executor_left_locked itself, and give the run's reference back. */
+        bool (*departs)(rein_executor *x, rein_work *w, bool settled);
         void (*abandoned)(rein_executor *x, rein_work *w);
         bool (*left)(rein_executor *x);   /* have its threads left? lock held */
         int (*restart)(rein_executor *x); /* lock held */
@@ -83,6 +88,7 @@ void rn_executor_accept(rein_executor *x, rein_work *w);
 void rn_executor_post(rein_work *w); /* a continuation; uses up a reference */
 
 void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone); /* which of the two is new */
+void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool gone);
 void rn_executor_break(rein_executor *x, rein_error *by, const char *why); /* by: taken over. A failing init: what is
                                                                               queued fails, and what will come */
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why);

@@ -204,7 +204,7 @@ static void disarm(rein_work *w)
 }
 
 /* Settled and gone by now, or gone with this: the group may go on, and the executor's stop. late: it had been abandoned,
- * which told the executor and, if its job allowed that, the group. */
+ * which told the executor and, if its job allowed that, the group. Uses up a reference. */
 static void depart(rein_work *w, bool late)
 {
         disarm(w);
@@ -213,7 +213,11 @@ static void depart(rein_work *w, bool late)
         rn_share_finish(w);
         if (w->group && !(late && w->unheeded == REIN_ABANDON_IT))
                 rn_group_child_parts(w);
-        rn_executor_left(w->executor, w, !late, true);
+        rein_executor *x = w->executor;
+        if (x->kind->departs && x->kind->departs(x, w, !late))
+                return;
+        rn_executor_left(x, w, !late, true);
+        rn_future_unref(&w->future);
 }
 
 bool rn_work_forbid(rein_work *w)
@@ -242,7 +246,6 @@ void rn_work_never(rein_work *w, int code, const char *text)
         if (late)
                 rn_error_unref(o.cause);
         depart(w, late);
-        rn_future_unref(&w->future);
 }
 
 void rn_works_never(rein_work *list, int code, const char *text)
@@ -402,7 +405,6 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
                 log_late(w, o);
         rn_call("a job is gone");
         depart(w, late);
-        rn_future_unref(&w->future); /* the run's */
 }
 
 /* What comes before and after a job has texts on its stack, and frames of its own: while the job runs, they are not
@@ -427,7 +429,6 @@ __attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
                 x->kind->ending(x, w);
         bool late = rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
         depart(w, late);
-        rn_future_unref(&w->future);
         return false;
 }
 
@@ -462,7 +463,6 @@ void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
         rn_scope_leave(w->root);
         rn_future_settle_gone(&w->future, o);
         depart(w, false);
-        rn_future_unref(&w->future);
 }
 
 void rein_work_run(rein_work *w)

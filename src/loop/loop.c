@@ -91,7 +91,20 @@ static int start_thread(rn_loop *l)
         return rc;
 }
 
-/* Into the inbox. 0; REIN_EREJECTED: it was finished meanwhile; or why there is no thread. */
+/* Into the inbox of a loop that has somebody who turns it. Lock held. */
+static bool put(rein_executor *x, rein_work *w, rn_task **wake)
+{
+        (void)wake;
+        rn_loop *l = of(x);
+        if (!l->hosted && !l->running)
+                return false;
+        rn_list_push(&l->inbox, &w->by_age);
+        rn_add32(&l->jobs, 1);
+        rn_loop_ring(l);
+        return true;
+}
+
+/* The same, starting its thread if need be. 0; REIN_EREJECTED: it was finished meanwhile; or why there is no thread. */
 static int enter(rn_loop *l, rein_work *w)
 {
         rein_executor *x = &l->base;
@@ -100,12 +113,9 @@ static int enter(rn_loop *l, rein_work *w)
         bool start = rc == 0 && !l->hosted && !l->running;
         if (start)
                 rc = start_thread(l);
-        if (rc == 0) {
-                l->running |= start;
-                rn_list_push(&l->inbox, &w->by_age);
-                rn_add32(&l->jobs, 1);
-                rn_loop_ring(l);
-        }
+        l->running |= start && rc == 0;
+        if (rc == 0)
+                put(x, w, NULL);
         rn_lock_give(&x->lock);
         return rc;
 }
@@ -367,6 +377,7 @@ static void freed(rein_executor *x)
 }
 
 static const rn_executor_kind loop_kind = {
+        .put = put,
         .accept = take,
         .post = post,
         .dequeue = dequeue,

@@ -27,12 +27,16 @@ static const char *permits_wrong(const pool *p)
 static const char *queue_wrong(const pool *p)
 {
         size_t queued = 0;
-        RN_LIST_EACH(l, &p->by_age) {
-                if (!rn_queue_has(RN_ITEM(l, rein_work, by_age)))
+        RN_LIST_EACH(l, &p->ranked_by_age) {
+                if (!RN_ITEM(l, rein_work, by_age)->by_priority.in)
                         return "a job in its list by age is not in its queue";
                 queued++;
         }
-        return queued == p->queue.count ? NULL : "its queue and its list by age are not of one length";
+        if (queued != p->ranked.count)
+                return "its queue and its list by age are not of one length";
+        RN_LIST_EACH(l, &p->plain)
+                queued++;
+        return queued == p->queued ? NULL : "its queue is not as long as it counts";
 }
 
 static const char *threads_wrong(const pool *p)

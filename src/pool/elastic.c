@@ -11,7 +11,7 @@ static const int64_t every = 10000000, hardly_any_cpu = 1000000;
 /* Jobs wait for one, or those who lent theirs; and none is free. */
 static bool permits_wanted(const pool *p)
 {
-        return !p->permits && (p->queue.count || !rn_list_empty(&p->returners));
+        return !p->permits && (p->queued || !rn_list_empty(&p->returners));
 }
 
 static bool blocks(rein_work *w)

@@ -101,7 +101,7 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
 /* Every thread sits in a wait for this pool, and nobody is on the way to the queue. */
 static bool nobody_can_run(const pool *p)
 {
-        if (p->searching || !p->queue.count)
+        if (p->searching || !p->queued)
                 return false;
         RN_LIST_EACH(l, &p->workers) {
                 const worker *k = RN_ITEM(l, worker, link);
@@ -169,7 +169,7 @@ bool rn_pool_has_room(rein_executor *x)
         pool *p = rn_pool_of(x);
         rn_lock_take(&x->lock);
         bool room =
-                p->queue.count < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
+                p->queued < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
         rn_lock_give(&x->lock);
         return room;
 }

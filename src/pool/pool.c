@@ -62,6 +62,7 @@ static void ending(rein_executor *x, rein_work *w)
         rn_permit_job_ends_locked(p, w);
         if (self && self->worker && self->worker->job == w) {
                 self->worker->job = NULL;
+                self->worker->ended = w;
                 p->searching++;
         }
         size_t start = rn_workers_wanted_locked(p);
@@ -87,17 +88,19 @@ static void destroy(rein_executor *x)
 {
         const rn_machine *m = rn_virtual();
         const pool *p = rn_pool_of(x);
-        if (m && (p->permits != p->opts.threads || p->queue.count || p->threads))
+        if (m && (p->permits != p->opts.threads || p->queued || p->threads))
                 m->wrong(x->name, "it goes, and a permit, a thread or a job in its queue is missing or left");
         rn_free(x);
 }
 
 static const rn_executor_kind pool_kind = {
+        .put = rn_queue_put,
         .accept = take,
         .post = post,
         .dequeue = dequeue,
         .stopping = stopping,
         .ending = ending,
+        .departs = rn_worker_departs,
         .abandoned = rn_pool_abandoned,
         .left = rn_workers_left,
         .restart = restart,

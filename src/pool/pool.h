@@ -21,8 +21,10 @@ typedef struct worker {
         rn_link link, idle; /* in pool->workers; in pool->idle */
         struct pool *pool;
         rn_task *task;
-        rein_work *job; /* what it runs; NULL: searching or idle */
-        bool woken;     /* out of the idle list, and counted as searching */
+        rein_work *job;   /* what it runs; NULL: searching or idle */
+        rein_work *ended; /* what it ran, until it is out of the executor's list; its own */
+        bool settled;     /* by its end: it was not abandoned before */
+        bool woken;       /* out of the idle list, and counted as searching */
 } worker;
 
 typedef struct returner { /* waits to have its permit back */
@@ -35,8 +37,10 @@ typedef struct returner { /* waits to have its permit back */
 typedef struct pool {
         rein_executor base;
         rein_pool_opts opts;
-        rn_heap queue; /* by priority, then in order */
-        rn_link by_age;
+        rn_link plain;         /* queued jobs of priority 0 */
+        rn_heap ranked;        /* those of another, by priority, then in order */
+        rn_link ranked_by_age; /* the same */
+        size_t queued;         /* all of them */
         uint64_t sequence;
         rn_link workers, idle;
         size_t threads, searching;
@@ -64,6 +68,7 @@ rein_work *rn_queue_pop(pool *p); /* NULL: empty */
 rein_work *rn_queue_oldest(pool *p);
 int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the policy; gives the lock back; 0, 1: it ran
                                                                  here, or why not */
+bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake); /* the same, when there is nothing to it */
 
 /* permit.c. */
 void rn_permit_take_locked(pool *p, rein_work *w); /* one is free */
@@ -77,6 +82,8 @@ bool rn_pool_has_room(rein_executor *x);
 bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t));
 
 /* worker.c. */
+bool rn_worker_departs(rein_executor *x, rein_work *w, bool settled);
+void rn_worker_wake_locked(worker *k); /* out of the idle list: it is searching. The caller unparks it */
 /* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
  * back, rn_workers_start. */
 size_t rn_workers_wanted_locked(pool *p);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The queue, and what a submit meets when it is full. */
+/* The queue, and what a submit meets when it is full. Jobs of priority 0 are in a list, in their order; the others, which
+ * are few in most programs, in a heap, and by age in a list of their own. */
 #include <errno.h>
 
 #include "core/deadlock.h"
@@ -13,45 +14,51 @@ static bool before(const rn_heap_node *a, const rn_heap_node *b)
 
 void rn_queue_init(pool *p)
 {
-        p->queue.before = before;
-        rn_list_init(&p->by_age);
+        p->ranked.before = before;
+        rn_list_init(&p->plain);
+        rn_list_init(&p->ranked_by_age);
         rn_list_init(&p->room);
 }
 
 void rn_queue_push(pool *p, rein_work *w)
 {
         w->sequence = p->sequence++;
-        rn_heap_push(&p->queue, &w->by_priority);
-        rn_list_push(&p->by_age, &w->by_age);
+        p->queued++;
+        if (w->priority)
+                rn_heap_push(&p->ranked, &w->by_priority);
+        rn_list_push(w->priority ? &p->ranked_by_age : &p->plain, &w->by_age);
 }
 
 bool rn_queue_has(const rein_work *w)
 {
-        return w->by_priority.in;
+        return rn_linked(&w->by_age);
 }
 
 void rn_queue_remove(pool *p, rein_work *w)
 {
-        rn_heap_remove(&p->queue, &w->by_priority);
+        if (w->priority)
+                rn_heap_remove(&p->ranked, &w->by_priority);
         rn_list_remove(&w->by_age);
-        if (p->queue.count < p->opts.queue_max)
+        p->queued--;
+        if (p->queued < p->opts.queue_max)
                 RN_LIST_EACH(l, &p->room)
                         rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
 }
 
 rein_work *rn_queue_pop(pool *p)
 {
-        if (!p->queue.root)
-                return NULL;
-        rein_work *w = RN_ITEM(p->queue.root, rein_work, by_priority);
-        rn_queue_remove(p, w);
+        const rn_link *plain = rn_list_first(&p->plain);
+        rein_work *w = p->ranked.root ? RN_ITEM(p->ranked.root, rein_work, by_priority) : NULL;
+        if (plain && (!w || w->priority < 0))
+                w = RN_ITEM(plain, rein_work, by_age);
+        if (w)
+                rn_queue_remove(p, w);
         return w;
 }
 
-/* The one queued longest that is not a continuation. */
-rein_work *rn_queue_oldest(pool *p)
+static rein_work *oldest_of(const rn_link *list)
 {
-        RN_LIST_EACH(l, &p->by_age) {
+        RN_LIST_EACH(l, list) {
                 rein_work *w = RN_ITEM(l, rein_work, by_age);
                 if (!w->posted)
                         return w;
@@ -59,9 +66,18 @@ rein_work *rn_queue_oldest(pool *p)
         return NULL;
 }
 
+/* The one queued longest that is not a continuation. */
+rein_work *rn_queue_oldest(pool *p)
+{
+        rein_work *plain = oldest_of(&p->plain), *ranked = oldest_of(&p->ranked_by_age);
+        if (!plain || !ranked)
+                return plain ? plain : ranked;
+        return plain->sequence < ranked->sequence ? plain : ranked;
+}
+
 static bool full(const pool *p)
 {
-        return p->queue.count >= p->opts.queue_max;
+        return p->queued >= p->opts.queue_max;
 }
 
 /* Lock held on entry and on return. 0: there is room, or w is finished already. */
@@ -156,4 +172,22 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         drop(victim);
         rn_workers_start(p, start);
         return rc;
+}
+
+bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
+{
+        pool *p = rn_pool_of(x);
+        const bool enough = p->searching > p->queued || p->searching >= (size_t)p->permits;
+        rn_link *idle = enough ? NULL : rn_list_first(&p->idle);
+        if (p->exhausted || full(p) || !(enough || idle))
+                return false;
+        rn_queue_push(p, w);
+        if (idle) {
+                rn_list_remove(idle);
+                worker *k = RN_ITEM(idle, worker, idle);
+                rn_worker_wake_locked(k);
+                *wake = k->task;
+        }
+        rn_elastic_watch_locked(p);
+        return true;
 }

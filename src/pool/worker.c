@@ -7,21 +7,25 @@
 
 /* ---- how many ---- */
 
-/* k was taken out of the idle list. */
-static void wake_locked(pool *p, worker *k)
+void rn_worker_wake_locked(worker *k)
 {
         k->woken = true;
-        p->searching++;
+        k->pool->searching++;
+}
+
+static void wake_locked(worker *k)
+{
+        rn_worker_wake_locked(k);
         rn_unpark(k->task);
 }
 
 size_t rn_workers_wanted_locked(pool *p)
 {
         size_t start = 0;
-        while (p->searching < p->queue.count && p->searching < (size_t)p->permits) {
+        while (p->searching < p->queued && p->searching < (size_t)p->permits) {
                 rn_link *l = rn_list_pop(&p->idle);
                 if (l) {
-                        wake_locked(p, RN_ITEM(l, worker, idle));
+                        wake_locked(RN_ITEM(l, worker, idle));
                         continue;
                 }
                 p->searching++;
@@ -35,7 +39,7 @@ size_t rn_workers_wanted_locked(pool *p)
 void rn_workers_wake_all_locked(pool *p)
 {
         for (rn_link *l; (l = rn_list_pop(&p->idle));)
-                wake_locked(p, RN_ITEM(l, worker, idle));
+                wake_locked(RN_ITEM(l, worker, idle));
 }
 
 /* Have they left? Those of abandoned jobs, and of jobs that are in a stop themselves, are not waited for. */
@@ -96,10 +100,32 @@ void rn_workers_start(pool *p, size_t n)
         if (!failed)
                 return;
         rn_lock_take(&p->base.lock);
-        bool stranded = p->threads == 0 && p->queue.count;
+        bool stranded = p->threads == 0 && p->queued;
         rn_lock_give(&p->base.lock);
         if (stranded)
                 rn_executor_reject_queued(&p->base, failed, "no thread could be started for it");
+}
+
+/* What it ran last leaves the executor's list when the thread takes the lock for its next: one lock for both. */
+bool rn_worker_departs(rein_executor *x, rein_work *w, bool settled)
+{
+        (void)x;
+        const rn_task *self = rn_self_if();
+        worker *k = self ? self->worker : NULL;
+        if (!k || k->ended != w)
+                return false;
+        k->settled = settled;
+        return true;
+}
+
+/* The caller gives up its reference, without the lock. NULL: there is none. */
+static rein_work *take_ended_locked(worker *k)
+{
+        rein_work *w = k->ended;
+        k->ended = NULL;
+        if (w)
+                rn_executor_left_locked(&k->pool->base, w, k->settled, true);
+        return w;
 }
 
 /* The job ended its thread: another takes its place, if there is need. */
@@ -108,12 +134,15 @@ static void ended_by_job(void *arg)
         worker *k = arg;
         pool *p = k->pool;
         rn_lock_take(&p->base.lock);
+        rein_work *ended = take_ended_locked(k);
         rn_list_remove(&k->link);
         p->searching--; /* it was counted when its job ended */
         p->threads--;
         size_t start = rn_workers_wanted_locked(p);
         rn_executor_changed_locked(&p->base);
         rn_lock_give(&p->base.lock);
+        if (ended)
+                rn_future_unref(&ended->future);
         rn_workers_start(p, start);
         rn_executor_unref(&p->base);
         rn_free(k);
@@ -193,12 +222,18 @@ static void worker_main(void *arg)
         rn_lock_take(&p->base.lock);
         rn_list_push(&p->workers, &k->link);
         while (rc >= 0) {
-                rein_work *w = next_job(p);
+                rein_work *ended = take_ended_locked(k), *w = next_job(p);
                 if (w) {
                         p->searching--;
                         k->job = w;
+                }
+                if (w || ended)
                         rn_lock_give(&p->base.lock);
+                if (ended)
+                        rn_future_unref(&ended->future);
+                if (w)
                         rn_work_run_claimed(w);
+                if (w || ended) {
                         rn_lock_take(&p->base.lock);
                 } else if (p->base.state != RN_OPEN || p->base.broken || !idle(p, k)) {
                         break;

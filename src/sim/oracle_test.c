@@ -141,7 +141,7 @@ static void loses_thread(pool *p)
 
 static void loses_place(pool *p)
 {
-        p->queue.count++;
+        p->queued++;
 }
 
 static void loses_spare(pool *p)
@@ -191,7 +191,7 @@ static void pools_add_up(void **state)
         finds(permit_lost, REIN_SIM_FAILED, "'damaged' does not add up: a permit was lost");
         finds(permit_twice, REIN_SIM_FAILED, "a permit is there twice");
         finds(thread_lost, REIN_SIM_FAILED, "a thread is lost");
-        finds(place_lost, REIN_SIM_FAILED, "are not of one length");
+        finds(place_lost, REIN_SIM_FAILED, "is not as long as it counts");
         finds(spare_lost, REIN_SIM_FAILED, "block behind a spare one");
         finds(permit_lost_at_the_end, REIN_SIM_FAILED, "'damaged' does not add up: it goes, and a permit");
 }
