@@ -37,7 +37,7 @@ void rn_future_unref(rein_future *f)
 void rn_future_hold(rein_future *f)
 {
         rn_future_ref(f);
-        rn_store32(&f->holders, 1);
+        rn_init32(&f->holders, 1);
 }
 
 bool rn_future_ours(const rein_future *f)

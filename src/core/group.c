@@ -168,13 +168,15 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
 
 static void part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
 {
-        g->overtaken |= rn_load64(&g->scope->cancel_at) <= rn_clock();
+        const int64_t cancel_at = rn_load64(&g->scope->cancel_at);
+        g->overtaken |= cancel_at != RN_NEVER && cancel_at <= rn_clock();
         apply_policy(g, code, e, name, fired);
         g->unfinished--;
         if (!background)
                 g->foreground--;
         rn_group_wake_spawners(g);
-        rn_unpark(g->owner);
+        if (!g->unfinished || !g->foreground)
+                rn_unpark(g->owner); /* what a join waits for, or cancels */
 }
 
 void rn_group_child_parts(rein_work *w)

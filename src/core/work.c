@@ -81,7 +81,7 @@ int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, 
         if (share)
                 w->share = memcpy(share, job->share, strlen(job->share) + 1);
         w->context = self ? rn_context_ref(self->now->context) : NULL;
-        w->submitted = rn_clock();
+        w->submitted = rn_clock_late();
         w->timer.fire = timer;
         w->errand.run = errand;
         rn_list_init(&w->mirrors);
@@ -232,7 +232,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
         rn_future_ref(&w->future);
         rn_work_describe(w, where, sizeof where);
         rn_work_stopped_by(w, RN_RUNG_NEVER);
-        rn_store64(&w->ended, rn_clock());
+        rn_tell64(&w->ended, rn_clock());
         if (w->shared)
                 rn_share_detach(w);
         else
@@ -276,23 +276,25 @@ bool rn_work_claim(rein_work *w)
 /* The last look before it runs. 0, or why it must not. */
 static int begin(rein_work *w, rn_task *self, char *text, size_t n)
 {
-        int64_t now = rn_clock();
         int rc = 0;
         rn_scope_lock(w->root);
         w->root->task = self;
-        if (rn_load64(&w->root->cancel_at) <= now && !w->posted) { /* a continuation runs whatever stops its executor */
+        const int64_t cancel_at = rn_load64(&w->root->cancel_at);
+        const bool timed = cancel_at != RN_NEVER || w->start_by != RN_NEVER || w->limit;
+        const int64_t now = timed ? rn_clock() : rn_clock_late();
+        if (timed && cancel_at <= now && !w->posted) { /* a continuation runs whatever stops its executor */
                 rn_scope_reason_locked(w->root, text, n);
                 rc = REIN_ECANCELED;
-        } else if (w->start_by <= now) {
+        } else if (timed && w->start_by <= now) {
                 snprintf(text, n, "it was not started by its start_by");
                 rc = REIN_EREJECTED;
         } else if (w->limit) {
                 w->root->until = w->limit > RN_NEVER - now ? RN_NEVER : now + w->limit;
-                if (w->root->until < rn_load64(&w->root->cancel_at))
+                if (w->root->until < cancel_at)
                         rn_store64(&w->root->cancel_at, w->root->until);
         }
         rn_scope_unlock(w->root);
-        rn_store64(&w->started, now);
+        rn_tell64(&w->started, now);
         return rc;
 }
 
@@ -395,7 +397,8 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
         w->given = NULL;
         release_arg(w);
         rn_scope_leave(w->root);
-        rn_store64(&w->ended, rn_clock());
+        if (rn_load32(&w->rung) != RN_RUNG_NONE) /* it may be in a receipt */
+                rn_tell64(&w->ended, rn_clock());
         rn_store32(&w->state, RN_WORK_ENDED);
         if (x->kind->ending)
                 x->kind->ending(x, w);
@@ -421,7 +424,7 @@ __attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
                 snprintf(text, sizeof text, "no memory for the thread that was to run it");
         rn_store32(&w->state, RN_WORK_NEVER);
         rn_work_stopped_by(w, RN_RUNG_NEVER);
-        rn_store64(&w->ended, rn_clock());
+        rn_tell64(&w->ended, rn_clock());
         rn_work_describe(w, where, sizeof where);
         release_arg(w);
         rn_scope_leave(w->root);
@@ -458,7 +461,7 @@ void rn_work_run_claimed(rein_work *w)
 
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 {
-        rn_store64(&w->ended, rn_clock());
+        rn_tell64(&w->ended, rn_clock());
         release_arg(w);
         rn_scope_leave(w->root);
         rn_future_settle_gone(&w->future, o);

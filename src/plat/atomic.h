@@ -75,6 +75,12 @@ extern const rn_observer *rn_observe;
                 RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                   \
                 atomic_store_explicit(&a->v, x, RN_EXPLORING ? memory_order_seq_cst : memory_order_release);           \
         }                                                                                                              \
+        /* Release, and no scheduling point: for words that others may look at late, and by which nobody decides anything,  \
+         * or only with the lock held under which it was written. */                                                     \
+        static inline void rn_tell##S(A *a, T x)                                                                       \
+        {                                                                                                              \
+                atomic_store_explicit(&a->v, x, memory_order_release);                                                 \
+        }                                                                                                              \
         static inline T rn_swap##S(A *a, T x)                                                                          \
         {                                                                                                              \
                 RN_POINT(RN_ACCESS_UPDATE, a);                                                                         \
@@ -123,12 +129,6 @@ static inline uint32_t rn_peek32(const rn_a32 *a)
 static inline int64_t rn_peek64(const rn_a64 *a)
 {
         return atomic_load_explicit(&a->v, memory_order_relaxed);
-}
-
-/* Release, and no scheduling point: for words that others may look at late, and by which nobody decides anything. */
-static inline void rn_tellptr(rn_aptr *a, void *x)
-{
-        atomic_store_explicit(&a->v, x, memory_order_release);
 }
 
 static inline void rn_add32(rn_a32 *a, uint32_t x)

@@ -6,7 +6,7 @@
 void rn_permit_take_locked(pool *p, rein_work *w)
 {
         p->permits--;
-        rn_store32(&w->permit, RN_HAS_PERMIT);
+        rn_tell32(&w->permit, RN_HAS_PERMIT);
         rn_elastic_watch_locked(p); /* it may have been the last */
 }
 
@@ -17,7 +17,7 @@ void rn_permit_put_locked(pool *p)
         if (l) {
                 returner *r = RN_ITEM(l, returner, link);
                 rn_task *t = r->task;
-                rn_store32(&r->mine->permit, RN_HAS_PERMIT);
+                rn_tell32(&r->mine->permit, RN_HAS_PERMIT);
                 r->granted = true;
                 rn_unpark(t);
         } else {
@@ -45,7 +45,7 @@ void rn_permit_job_ends_locked(pool *p, rein_work *w)
                 p->exhausted = false;
                 break;
         }
-        rn_store32(&w->permit, RN_NO_PERMIT);
+        rn_tell32(&w->permit, RN_NO_PERMIT);
         w->has_spare = false;
 }
 
@@ -56,7 +56,7 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
         bool exhausted = false;
         rn_lock_take(&x->lock);
         if (rn_load32(&w->permit) == RN_HAS_PERMIT) { /* else it has come back in this very moment, or lent it */
-                rn_store32(&w->permit, RN_LOST_PERMIT);
+                rn_tell32(&w->permit, RN_LOST_PERMIT);
                 p->lost++;
                 if (w->has_spare) {
                         p->spares--;
@@ -119,7 +119,7 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
                 rn_lock_give(&x->lock);
                 return 0;
         }
-        rn_store32(&mine->permit, RN_NO_PERMIT);
+        rn_tell32(&mine->permit, RN_NO_PERMIT);
         rn_permit_put_locked(p);
         size_t start = rn_workers_wanted_locked(p);
         rn_lock_give(&x->lock);
@@ -128,7 +128,7 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
         bool stuck = nobody_can_run(p) && p->permits > 0;
         if (stuck) {
                 p->permits--;
-                rn_store32(&mine->permit, RN_HAS_PERMIT);
+                rn_tell32(&mine->permit, RN_HAS_PERMIT);
         }
         rn_lock_give(&x->lock);
         return stuck ? REIN_EDEADLOCK : 1;

@@ -55,6 +55,16 @@ int64_t rn_clock(void)
         return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t rn_clock_late(void)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                return m->clock();
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+        return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 /* splitmix64 (S. Vigna) over one shared counter, seeded once; contention is of no matter where jitter is drawn. */
 uint64_t rn_random64(void)
 {

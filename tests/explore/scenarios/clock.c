@@ -121,7 +121,7 @@ static void start_start(void)
         explore_calm();
         EXPLORE_CHECK(mark[FIRED] == 1 && mark[FIRED_TOO] == 1);
         EXPLORE_CHECK(rn_world_now()->clock.clock_task && rn_world_now()->clock.hand_task);
-        EXPLORE_CHECK(rn_world_now()->tasks.live_count == 2 + (size_t)(rn_sim->running->word != NULL));
+        EXPLORE_CHECK(rn_slab_count(&rn_world_now()->tasks) == 2 + (size_t)(rn_sim->running->word != NULL));
 }
 
 static void start_memory(void)

@@ -332,7 +332,7 @@ static void fork_generation(void)
         explore_start("calls in too", call_in, &mark[1]);
         explore_calm();
         EXPLORE_CHECK(mark[0] == 1 && mark[1] == 1);
-        EXPLORE_CHECK(rn_world_now()->tasks.live_count == 0); /* the parent's are not the child's */
+        EXPLORE_CHECK(rn_slab_count(&rn_world_now()->tasks) == 0); /* the parent's are not the child's */
         rn_sim->machine.generation = parent;
         rein_drop(of_parent);
         rein_promise_drop(p);
