@@ -169,7 +169,7 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
                 return false;
         l->idle_count -= idle != NULL;
         f->work = w;
-        rn_add32(&l->busy, 1);
+        rn_tell32(&l->busy, rn_peek32(&l->busy) + 1);
         rn_fiber_resume(l, f);
         return true;
 }

@@ -12,6 +12,7 @@
 enum {
         READY_AT_ONCE = 64,  /* descriptors taken from the poller at a time */
         START_AT_ONCE = 256, /* jobs begun in a turn, at most */
+        TAKE_AT_ONCE = 32,   /* jobs taken from the inbox under one lock */
         LOOK_EVERY = 64,     /* stretches of coroutines between two looks at the descriptors */
         STACK = 64 * 1024
 };
@@ -171,33 +172,43 @@ static void changed(rein_executor *x)
 
 /* ---- turning ---- */
 
+static void start_job(rn_loop *l, rein_work *w)
+{
+        rn_sub32(&l->jobs, 1);
+        if (rn_fiber_run(l, w))
+                return;
+        if (w->posted) {
+                rn_executor_rescue(&l->base, w);
+                return;
+        }
+        if (rn_work_forbid(w))
+                rn_work_never(w, -ENOMEM, "there is no memory for the stack of another coroutine");
+        rn_future_unref(&w->future); /* the run's */
+}
+
+static uint32_t take_jobs(rn_loop *l, rein_work *taken[], uint32_t most)
+{
+        uint32_t n = 0;
+        rn_lock_take(&l->base.lock);
+        for (rn_link *first; n < most && (first = rn_list_pop(&l->inbox)); n++)
+                taken[n] = RN_ITEM(first, rein_work, by_age);
+        rn_lock_give(&l->base.lock);
+        return n;
+}
+
 /* What has come in so far, in its order. Each runs at once, so that those which do not wait need one stack between
- * them. */
+ * them. One that is cancelled between being taken and being started is not in the inbox, and is given up here. */
 static bool start_jobs(rn_loop *l)
 {
-        bool any = false;
-        uint32_t n = rn_load32(&l->jobs);
-        for (n = n < START_AT_ONCE ? n : START_AT_ONCE; n; n--) {
-                rn_lock_take(&l->base.lock);
-                rn_link *first = rn_list_pop(&l->inbox);
-                if (first)
-                        rn_sub32(&l->jobs, 1);
-                rn_lock_give(&l->base.lock);
-                if (!first)
-                        break;
-                any = true;
-                rein_work *w = RN_ITEM(first, rein_work, by_age);
-                if (rn_fiber_run(l, w))
-                        continue;
-                if (w->posted) {
-                        rn_executor_rescue(&l->base, w);
-                        continue;
-                }
-                if (rn_work_forbid(w))
-                        rn_work_never(w, -ENOMEM, "there is no memory for the stack of another coroutine");
-                rn_future_unref(&w->future); /* the run's */
+        rein_work *taken[TAKE_AT_ONCE];
+        const uint32_t come = rn_load32(&l->jobs), most = come < START_AT_ONCE ? come : START_AT_ONCE;
+        uint32_t started = 0;
+        for (uint32_t n = 1; started < most && n; started += n) {
+                n = take_jobs(l, taken, most - started < TAKE_AT_ONCE ? most - started : TAKE_AT_ONCE);
+                for (uint32_t i = 0; i < n; i++)
+                        start_job(l, taken[i]);
         }
-        return any;
+        return started > 0;
 }
 
 void rn_loop_look(rn_loop *l, int64_t until)

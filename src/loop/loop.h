@@ -87,12 +87,12 @@ struct rn_loop {
         rn_link inbox; /* works; base.lock, as the next */
         bool running;  /* its own thread is there */
 
-        rn_a32 jobs; /* in the inbox */
+        rn_a32 jobs; /* in the inbox, or taken from it and about to be started */
         rn_aptr mail;
         rn_a32 asleep, posters;
         rn_a32 news;    /* look again at what is waited for */
         rn_a32 closing; /* a stop is under way */
-        rn_a32 busy;    /* fibers with work */
+        rn_a32 busy;    /* fibers with work; written by who turns it */
         rn_a32 rings;   /* how many sleeps a poster has ended; for tests */
 
         rn_poller *poller;
