@@ -242,7 +242,8 @@ typedef struct census {
 static inline census census_now(void)
 {
         rn_world *w = rn_world_now();
-        return (census){rn_slab_count(&w->tasks), rn_slab_count(&w->scopes), rn_slab_count(&w->groups), rn_slab_count(&w->hooks)};
+        return (census){rn_slab_count(&w->tasks), rn_slab_count(&w->scopes), rn_slab_count(&w->groups),
+                        rn_slab_count(&w->hooks)};
 }
 
 static inline bool census_is(census then)

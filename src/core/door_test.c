@@ -110,27 +110,27 @@ static void test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays
         (void)state;
         static rn_slab s;
         rn_slab_init(&s, sizeof(record));
-        record *r = rn_slab_take(&s, NULL);
+        record *r = rn_slab_take(&s);
         assert_int_equal((uintptr_t)r % 64, 0);
         uint32_t first = rn_kept_generation(&r->kept);
         assert_int_equal(first % 2, 1); /* taken */
-        rn_slab_give(&s, NULL, r);
+        rn_slab_give(&s, r);
         assert_int_equal(rn_kept_generation(&r->kept) % 2, 0); /* free, and still readable */
-        assert_ptr_equal(rn_slab_take(&s, NULL), r);
+        assert_ptr_equal(rn_slab_take(&s), r);
         assert_int_not_equal(rn_kept_generation(&r->kept), first);
         record *many[200];
         for (int i = 0; i < 200; i++) {
-                many[i] = rn_slab_take(&s, NULL);
+                many[i] = rn_slab_take(&s);
                 many[i]->field = i;
         }
         assert_int_equal(live(&s), 201);
         for (int i = 0; i < 200; i++) {
                 assert_int_equal(many[i]->field, i); /* none twice */
-                rn_slab_give(&s, NULL, many[i]);
+                rn_slab_give(&s, many[i]);
         }
         assert_int_equal(live(&s), 1);
         support_fail_at = 1;
-        assert_null(rn_slab_take(&s, NULL));
+        assert_null(rn_slab_take(&s));
         support_fail_at = 0;
         assert_int_equal(live(&s), 1);
 }

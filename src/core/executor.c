@@ -142,7 +142,7 @@ static void refuse(rein_work *w, int code, const char *text)
 void rn_executor_refuse(rein_work *w, int code, const char *text)
 {
         if (w->shared) { /* a mirror: it leaves its run, and the last one to leave cancels it */
-                rn_share_or_accept(w->executor, w);
+                rn_share_or_accept(rn_self_if(), w->executor, w);
                 if (rn_work_forbid(w))
                         rn_work_never(w, code, text);
                 return;
@@ -152,9 +152,9 @@ void rn_executor_refuse(rein_work *w, int code, const char *text)
         refuse(w, code, text);
 }
 
-void rn_executor_accept(rein_executor *x, rein_work *w)
+void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
 {
-        rn_task *self = rn_self_if(), *wake = NULL;
+        rn_task *wake = NULL;
         char text[160];
         rn_lock_take(&x->lock);
         const char *what = refuses_locked(x, self);
@@ -164,8 +164,8 @@ void rn_executor_accept(rein_executor *x, rein_work *w)
         rn_store32(&w->state, RN_WORK_QUEUED);
         /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. */
         const int64_t cancel_at = rn_load64(&w->root->cancel_at);
-        const bool done = !what && cancel_at == RN_NEVER && w->start_by == RN_NEVER && x->kind->put &&
-                          x->kind->put(x, w, &wake);
+        const bool done =
+                !what && cancel_at == RN_NEVER && w->start_by == RN_NEVER && x->kind->put && x->kind->put(x, w, &wake);
         if (!done)
                 rn_storeptr(&w->arriving, self);
         rn_lock_give(&x->lock);
@@ -237,8 +237,8 @@ void rn_executor_post(rein_work *w)
                 rn_executor_give_to_hand(w);
 }
 
-rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,
-                           const rein_job *given, rn_scope *parent, rein_future **failed)
+rein_work *rn_executor_job(const rn_task *self, const char *place, const char *call, rein_executor *x, rein_fn fn,
+                           void *arg, const rein_job *given, rn_scope *parent, rein_future **failed)
 {
         rein_job job;
         const char *what = NULL;
@@ -254,7 +254,7 @@ rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x
         rein_work *w = NULL;
         if (rc == 0)
                 w = job.share ? rn_share_work(place, x, fn, arg, &job, parent)
-                              : rn_work_new(place, x, fn, arg, &job, parent);
+                              : rn_work_new(self, place, x, fn, arg, &job, parent);
         if (w)
                 return w;
         if (given && given->size >= offsetof(rein_job, release) + sizeof given->release && given->release)
@@ -267,12 +267,12 @@ rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, voi
 {
         RN_CALL();
         rein_future *failed;
-        rn_self(); /* who submits has a stock of records; without memory for one, it goes without */
-        rein_work *w = rn_executor_job(place, "rein_submit", x, fn, arg, job, NULL, &failed);
+        rn_task *self = rn_self(); /* it has a stock of records; NULL: no memory for that */
+        rein_work *w = rn_executor_job(self, place, "rein_submit", x, fn, arg, job, NULL, &failed);
         if (!w)
                 return failed;
         rn_future_hold(&w->future);
-        rn_share_or_accept(x, w);
+        rn_share_or_accept(self, x, w);
         return &w->future;
 }
 

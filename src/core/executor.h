@@ -19,9 +19,10 @@ typedef struct rn_executor_kind {
         void (*post)(rein_executor *x, rein_work *w);
         void (*dequeue)(rein_executor *x, rein_work *w); /* it never runs: give up the run's reference if it is here */
         void (*stopping)(rein_executor *x, rein_stop how); /* may be called again, for a harsher one */
-        void (*ending)(rein_executor *x, rein_work *w);    /* its code has ended; about to settle */
+        /* Its code has ended; it is about to settle. self: who ran it; NULL: it has no task. */
+        void (*ending)(rein_executor *x, rein_work *w, rn_task *self);
         /* NULL; or: true: the calling thread will say rn_executor_left_locked itself, and give the run's reference back. */
-        bool (*departs)(rein_executor *x, rein_work *w, bool settled);
+        bool (*departs)(rn_task *self, rein_work *w, bool settled);
         void (*abandoned)(rein_executor *x, rein_work *w);
         bool (*left)(rein_executor *x);   /* have its threads left? lock held */
         int (*restart)(rein_executor *x); /* lock held */
@@ -84,8 +85,8 @@ bool rn_executor_ours(const rein_executor *x);
 bool rn_executor_usable(const rein_executor *x); /* lock held: does it take work from outside? */
 
 /* Make it QUEUED and hand it over; what is refused never runs. */
-void rn_executor_accept(rein_executor *x, rein_work *w);
-void rn_executor_post(rein_work *w); /* a continuation; uses up a reference */
+void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w); /* self: the running task, or NULL */
+void rn_executor_post(rein_work *w);                                    /* a continuation; uses up a reference */
 
 void rn_executor_left(rein_executor *x, rein_work *w, bool settled, bool gone); /* which of the two is new */
 void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool gone);
@@ -104,8 +105,8 @@ void rn_executor_let_go(rein_executor *x);               /* the end of rein_exec
 void rn_executor_refuse(rein_work *w, int code, const char *text);
 
 /* A job for x as the running task would submit it: a work, or a future that has failed (then *failed). */
-rein_work *rn_executor_job(const char *place, const char *call, rein_executor *x, rein_fn fn, void *arg,
-                           const rein_job *job, rn_scope *parent, rein_future **failed);
+rein_work *rn_executor_job(const rn_task *self, const char *place, const char *call, rein_executor *x, rein_fn fn,
+                           void *arg, const rein_job *job, rn_scope *parent, rein_future **failed);
 
 /* The innermost job of x in the running task's ambients, or NULL. */
 rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t);

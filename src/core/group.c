@@ -41,10 +41,10 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         }
         rn_group *g = NULL;
         rn_scope *s = NULL;
-        if (rc == 0 && self && (g = rn_slab_take(&rn_world_now()->groups, NULL))) {
+        if (rc == 0 && self && (g = rn_slab_take(&rn_world_now()->groups))) {
                 s = rn_scope_new(self->now->scope, self, opts.until.ns ? opts.until.ns : RN_NEVER, -1, place);
                 if (!s)
-                        rn_slab_give(&rn_world_now()->groups, NULL, g);
+                        rn_slab_give(&rn_world_now()->groups, g);
         }
         h->task = self;
         h->process = rn_generation();
@@ -276,7 +276,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         rein_future *f = rn_future_immortal(-ENOMEM);
         rein_work *w = NULL;
         if (self)
-                w = rn_executor_job(place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
+                w = rn_executor_job(self, place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
         if (w) {
                 f = &w->future;
                 w->group = g;
@@ -292,7 +292,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
                                    why == REIN_ECANCELED ? "cancelled while it waited for a place in its group"
                                                          : rein_error_text(rein_trail()));
         } else if (w) {
-                rn_share_or_accept(w->executor, w);
+                rn_share_or_accept(self, w->executor, w);
         } else { /* a child that has failed before it was one */
                 rn_fired fired = {0};
                 if (g->policy != REIN_EACH)
@@ -451,7 +451,7 @@ static void release(rn_group *g, rn_task *self)
         rn_scope_lock(s);
         s->group = NULL;
         rn_scope_unlock(s);
-        rn_slab_give(&rn_world_now()->groups, NULL, g);
+        rn_slab_give(&rn_world_now()->groups, g);
         rn_scope_leave(s);
 }
 

@@ -181,7 +181,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
                 rc = rn_poke_setup();
         if (rc < 0)
                 return rc;
-        rn_hook *h = rn_slab_take(&rn_world_now()->hooks, NULL);
+        rn_hook *h = rn_slab_take(&rn_world_now()->hooks);
         if (!h)
                 return -ENOMEM;
         uint32_t generation = rn_kept_generation(&h->kept);
@@ -216,7 +216,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
         if (rc < 0) {
                 if (h->was_blocked)
                         rn_poke_land(true);
-                rn_slab_give(&rn_world_now()->hooks, NULL, h);
+                rn_slab_give(&rn_world_now()->hooks, h);
                 return rc;
         }
         h->was_doing = rn_task_doing_for_ever(t, (rn_doing){"hook region", place});
@@ -251,7 +251,7 @@ bool rn_hook_finish(rn_task *t, rn_hook *h)
                 rn_work_stopped_by(t->now->work, h->stop ? RN_RUNG_HOOK : RN_RUNG_POKE);
         rn_task_doing_for_ever(t, h->was_doing);
         t->now->hook = h->outer;
-        rn_slab_give(&rn_world_now()->hooks, NULL, h);
+        rn_slab_give(&rn_world_now()->hooks, h);
         return used;
 }
 

@@ -58,7 +58,7 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
         }
         rein_next *n = rn_alloc(sizeof *n);
         rein_job job = {.size = sizeof job, .name = "continuation", .release = ended};
-        if (!n || rn_work_init(&n->work, place, x, run, n, &job, NULL) < 0) {
+        if (!n || rn_work_init(&n->work, rn_self_if(), place, x, run, n, &job, NULL) < 0) {
                 rn_free(n);
                 rn_fail(-ENOMEM, "rein_then", "no memory for a continuation");
                 return NULL;

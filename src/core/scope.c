@@ -35,16 +35,12 @@ static int64_t earliest(int64_t a, int64_t b)
         return a < b ? a : b;
 }
 
-static rn_stock *stock(void)
+/* What is not in the tree yet; nobody has it. self: the running task, or NULL. */
+static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein_work *work, int64_t until,
+                      int64_t grace, const char *place)
 {
-        const rn_task *self = rn_self_if();
-        return self && self->stocks ? &self->stocks->scopes : NULL;
-}
-
-/* What is not in the tree yet; nobody has it. */
-static rn_scope *make(rn_scope *parent, rn_task *task, rein_work *work, int64_t until, int64_t grace, const char *place)
-{
-        rn_scope *s = rn_slab_take(&rn_world_now()->scopes, stock());
+        rn_scope *s =
+                self && self->stocks ? rn_slab_take_by(&self->stocks->scopes) : rn_slab_take(&rn_world_now()->scopes);
         if (!s)
                 return NULL;
         rn_init32(&s->refs, 1);
@@ -85,15 +81,15 @@ void rn_scope_link(rn_scope *s)
 
 rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t grace, const char *place)
 {
-        rn_scope *s = make(parent, task, NULL, until, grace, place);
+        rn_scope *s = make(task ? task : rn_self_if(), parent, task, NULL, until, grace, place);
         if (s)
                 rn_scope_link(s);
         return s;
 }
 
-rn_scope *rn_scope_new_root(rn_scope *parent, rein_work *work, const char *place)
+rn_scope *rn_scope_new_root(const rn_task *self, rn_scope *parent, rein_work *work, const char *place)
 {
-        return make(parent, NULL, work, RN_NEVER, -1, place);
+        return make(self, parent, NULL, work, RN_NEVER, -1, place);
 }
 
 void rn_scope_ref(rn_scope *s)
@@ -105,7 +101,11 @@ void rn_scope_unref(rn_scope *s)
 {
         while (rn_sub32(&s->refs, 1) == 0) {
                 rn_scope *head = rn_scope_head(s);
-                rn_slab_give(&rn_world_now()->scopes, stock(), s);
+                const rn_task *self = rn_self_if();
+                if (self && self->stocks)
+                        rn_slab_give_by(&self->stocks->scopes, s);
+                else
+                        rn_slab_give(&rn_world_now()->scopes, s);
                 if (head == s)
                         return;
                 s = head;

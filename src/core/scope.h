@@ -78,8 +78,9 @@ static inline void rn_scope_unlock(rn_scope *s)
 /* A scope below parent (NULL: the head of a new family), linked. task: who runs in it, and then parent is its innermost
  * scope; NULL: a job's, to be started later. grace -1: no shield. NULL: no memory. */
 rn_scope *rn_scope_new(rn_scope *parent, struct rn_task *task, int64_t until, int64_t grace, const char *place);
-/* The root scope of a job that has not started, not linked yet: nothing reaches work before rn_scope_link. */
-rn_scope *rn_scope_new_root(rn_scope *parent, struct rein_work *work, const char *place);
+/* The root scope of a job that has not started, not linked yet: nothing reaches work before rn_scope_link. self: the
+ * running task, or NULL. */
+rn_scope *rn_scope_new_root(const struct rn_task *self, rn_scope *parent, struct rein_work *work, const char *place);
 void rn_scope_link(rn_scope *s);
 /* Out of the tree. The record goes when the last member of its family has. Close nothing inside afterwards. */
 void rn_scope_leave(rn_scope *s);

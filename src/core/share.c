@@ -9,8 +9,8 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
                          rn_scope *parent)
 {
         rein_job plain = {.size = sizeof plain, .name = job->name, .background = job->background};
-        rein_work *mirror = rn_work_new(place, x, fn, NULL, &plain, parent);
-        rein_work *run = mirror ? rn_work_new(place, x, fn, arg, job, NULL) : NULL;
+        rein_work *mirror = rn_work_new(rn_self_if(), place, x, fn, NULL, &plain, parent);
+        rein_work *run = mirror ? rn_work_new(rn_self_if(), place, x, fn, arg, job, NULL) : NULL;
         if (run) {
                 mirror->shared = run;
                 mirror->unlisted = true;
@@ -31,11 +31,11 @@ static rein_work *in_flight(const rein_executor *x, const rein_work *like)
         return NULL;
 }
 
-void rn_share_or_accept(rein_executor *x, rein_work *w)
+void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
 {
         rein_work *run = w->shared;
         if (!run) {
-                rn_executor_accept(x, w);
+                rn_executor_accept(self, x, w);
                 return;
         }
         rn_future_ref(&w->future);
@@ -54,7 +54,7 @@ void rn_share_or_accept(rein_executor *x, rein_work *w)
                 rn_work_discard(run);
                 rn_future_unref(&run->future);
         } else {
-                rn_executor_accept(x, run);
+                rn_executor_accept(self, x, run);
         }
         if (rn_load64(&w->root->cancel_at) != RN_NEVER)
                 rn_work_rearm(w);

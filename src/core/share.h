@@ -12,8 +12,8 @@
 rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
                          rn_scope *parent);
 /* Hand w over. A mirror: join it to the run in flight, if there is one (its own is then let go), or else start its own.
- * It may be settled when this returns. */
-void rn_share_or_accept(rein_executor *x, rein_work *w);
+ * It may be settled when this returns. self: the running task, or NULL. */
+void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w);
 void rn_share_detach(rein_work *mirror); /* NEVER by now; gives its run's reference back */
 void rn_share_finish(rein_work *run);    /* settled; any work may be given */
 

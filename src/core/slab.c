@@ -44,8 +44,9 @@ static rn_spare *take_one(rn_shelf *s)
         return take_loose(s);
 }
 
-static void refill(rn_stock *mine, rn_shelf *s)
+static void refill(rn_stock *mine)
 {
+        rn_shelf *s = mine->shelf;
         if (mine->full) {
                 mine->open = mine->full;
                 mine->full = NULL;
@@ -62,10 +63,10 @@ static void refill(rn_stock *mine, rn_shelf *s)
         rn_lock_give(&s->lock);
 }
 
-void *rn_stock_take(rn_stock *mine, rn_shelf *s)
+void *rn_stock_take(rn_stock *mine)
 {
         if (!mine->count)
-                refill(mine, s);
+                refill(mine);
         rn_spare *one = mine->open;
         if (one) {
                 mine->open = one->next;
@@ -74,8 +75,9 @@ void *rn_stock_take(rn_stock *mine, rn_shelf *s)
         return one;
 }
 
-rn_spare *rn_stock_give(rn_stock *mine, rn_shelf *s, void *record, size_t most)
+rn_spare *rn_stock_give(rn_stock *mine, void *record, size_t most)
 {
+        rn_shelf *s = mine->shelf;
         rn_spare *one = record, *over = NULL;
         if (mine->count == RN_BUNDLE) {
                 if (mine->full) {
@@ -96,8 +98,9 @@ rn_spare *rn_stock_give(rn_stock *mine, rn_shelf *s, void *record, size_t most)
         return over;
 }
 
-void rn_stock_empty(rn_stock *mine, rn_shelf *s)
+void rn_stock_empty(rn_stock *mine)
 {
+        rn_shelf *s = mine->shelf;
         rn_lock_take(&s->lock);
         if (mine->full)
                 give_bundle(s, mine->full);
@@ -106,7 +109,7 @@ void rn_stock_empty(rn_stock *mine, rn_shelf *s)
                 give_loose(s, one);
         }
         rn_lock_give(&s->lock);
-        *mine = (rn_stock){0};
+        *mine = (rn_stock){.shelf = s};
 }
 
 /* ---- slabs ---- */
@@ -139,34 +142,48 @@ static rn_kept *take_locked(rn_slab *s)
         return (rn_kept *)(void *)one;
 }
 
-void *rn_slab_take(rn_slab *s, rn_stock *mine)
+void *rn_slab_take(rn_slab *s)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
-        rn_kept *k = mine ? rn_stock_take(mine, &s->shelf) : NULL;
-        if (k) {
-                rn_add32(&k->generation, 1);
-                return k;
-        }
         rn_lock_take(&s->shelf.lock);
-        if ((k = take_locked(s)))
+        rn_kept *k = take_locked(s);
+        if (k)
                 rn_add32(&k->generation, 1);
         rn_lock_give(&s->shelf.lock);
         return k;
 }
 
-void rn_slab_give(rn_slab *s, rn_stock *mine, void *record)
+void rn_slab_give(rn_slab *s, void *record)
 {
         rn_kept *k = record;
-        if (mine) {
-                rn_add32(&k->generation, 1);
-                rn_stock_give(mine, &s->shelf, k, SIZE_MAX);
-                return;
-        }
         rn_lock_take(&s->shelf.lock);
         rn_add32(&k->generation, 1);
         give_loose(&s->shelf, &k->spare);
         rn_lock_give(&s->shelf.lock);
+}
+
+void *rn_slab_take_by(rn_stock *mine)
+{
+        if (rn_choose(2, RN_CHOOSE_ALLOC))
+                return NULL;
+        rn_kept *k = rn_stock_take(mine);
+        if (!k) {
+                rn_slab *s = (rn_slab *)(void *)mine->shelf;
+                rn_lock_take(&s->shelf.lock);
+                k = take_locked(s);
+                rn_lock_give(&s->shelf.lock);
+        }
+        if (k)
+                rn_add32(&k->generation, 1);
+        return k;
+}
+
+void rn_slab_give_by(rn_stock *mine, void *record)
+{
+        rn_kept *k = record;
+        rn_add32(&k->generation, 1);
+        rn_stock_give(mine, k, SIZE_MAX);
 }
 
 void *rn_slab_next(const rn_slab *s, const void *after)
@@ -174,7 +191,8 @@ void *rn_slab_next(const rn_slab *s, const void *after)
         const rn_slab_chunk *c = s->chunks;
         size_t i = 0;
         if (after) {
-                while ((const char *)after < (const char *)c || (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS))
+                while ((const char *)after < (const char *)c ||
+                       (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS))
                         c = c->next;
                 i = (size_t)((const char *)after - (const char *)item(s, c, 0)) / s->item_size + 1;
         }

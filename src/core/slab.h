@@ -27,18 +27,19 @@ typedef struct rn_shelf {
         size_t bundle_count;
 } rn_shelf;
 
-/* One thread's, of one shelf. Zeroed: empty. */
+/* One thread's, of one shelf. */
 typedef struct rn_stock {
+        rn_shelf *shelf;
         rn_spare *open, *full; /* the one in use, and a whole one or none */
         unsigned count;        /* in `open` */
 } rn_stock;
 
 /* NULL: neither the stock nor the shelf has one. */
-void *rn_stock_take(rn_stock *mine, rn_shelf *shelf);
+void *rn_stock_take(rn_stock *mine);
 /* most: so many bundles may lie on the shelf; more than that come back, as a list by `next`. Else NULL. */
-rn_spare *rn_stock_give(rn_stock *mine, rn_shelf *shelf, void *record, size_t most);
+rn_spare *rn_stock_give(rn_stock *mine, void *record, size_t most);
 /* The thread ends: all of it to the shelf. */
-void rn_stock_empty(rn_stock *mine, rn_shelf *shelf);
+void rn_stock_empty(rn_stock *mine);
 
 /* First member of every record. Odd: taken; even: free. */
 typedef struct rn_kept {
@@ -51,16 +52,19 @@ typedef struct rn_slab_chunk {
 } rn_slab_chunk;
 
 typedef struct rn_slab {
-        rn_shelf shelf;
+        rn_shelf shelf; /* first */
         size_t item_size;
         rn_slab_chunk *chunks;
 } rn_slab;
 
 /* Also again, in a forked child: what was taken stays taken for ever. */
 void rn_slab_init(rn_slab *s, size_t item_size);
-/* mine: NULL, or the running thread's stock of s. NULL: no memory. Of the fields only `kept` was touched. */
-void *rn_slab_take(rn_slab *s, rn_stock *mine);
-void rn_slab_give(rn_slab *s, rn_stock *mine, void *item);
+/* NULL: no memory. Of the fields only `kept` was touched. */
+void *rn_slab_take(rn_slab *s);
+void rn_slab_give(rn_slab *s, void *item);
+/* The same by the running thread's stock of a slab. */
+void *rn_slab_take_by(rn_stock *mine);
+void rn_slab_give_by(rn_stock *mine, void *item);
 /* The taken one after this (NULL: the first), or NULL. For who counts or reports; under the shelf's lock, or alone. */
 void *rn_slab_next(const rn_slab *s, const void *item);
 size_t rn_slab_count(rn_slab *s); /* the taken ones */

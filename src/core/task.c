@@ -66,18 +66,19 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
 
 rn_task *rn_task_new(void)
 {
-        rn_thread_task *t = rn_slab_take(&rn_world_now()->tasks, NULL);
+        rn_thread_task *t = rn_slab_take(&rn_world_now()->tasks);
         if (!t)
                 return NULL;
         rn_task_init(&t->task, rn_thread_backend(), t->reserves, RN_TASK_RESERVES);
-        t->stocks = (rn_stocks){0};
+        rn_world *w = rn_world_now();
+        t->stocks = (rn_stocks){.works.shelf = &w->works, .scopes.shelf = &w->scopes.shelf};
         t->task.stocks = rn_virtual() ? NULL : &t->stocks;
         return &t->task;
 }
 
 void rn_task_free(rn_task *t)
 {
-        rn_slab_give(&rn_world_now()->tasks, NULL, t);
+        rn_slab_give(&rn_world_now()->tasks, t);
 }
 
 bool rn_task_adopt(rn_task *t)
@@ -115,8 +116,8 @@ void rn_task_thread_ends(void *word)
         rn_stocks *stocks = t->stocks;
         t->stocks = NULL;
         if (stocks) {
-                rn_stock_empty(&stocks->scopes, &rn_world_now()->scopes.shelf);
-                rn_stock_empty(&stocks->works, &rn_world_now()->works);
+                rn_stock_empty(&stocks->scopes);
+                rn_stock_empty(&stocks->works);
         }
         rn_task_free(t);
 }

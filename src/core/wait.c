@@ -393,14 +393,14 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
         }
         if (!x && self->now->work)
                 x = self->now->work->executor;
-        rein_work *w = rn_executor_job(place, "rein_on", x, fn, arg, job, self->now->scope, &f);
+        rein_work *w = rn_executor_job(self, place, "rein_on", x, fn, arg, job, self->now->scope, &f);
         if (w) {
                 f = &w->future;
                 rn_future_hold(f);
                 if (self->now->unopened)
                         rn_executor_refuse(w, REIN_ECANCELED, "no memory to open a scope around it");
                 else
-                        rn_share_or_accept(x, w);
+                        rn_share_or_accept(self, x, w);
                 bool may_leave_it = rn_job_take(&taken, job, arg, &what) == 0 && taken.unheeded == REIN_ABANDON_IT;
                 uint32_t end = may_leave_it ? RN_SETTLED : RN_GONE;
                 wait a = {.f = &f, .n = 1, .need = 1, .end = end, .until = RN_NEVER, .doing = "rein_on"};

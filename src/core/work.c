@@ -46,17 +46,16 @@ const rn_future_kind rn_work_kind = {cancel, destroy};
 static void errand(rn_errand *e, uint32_t tag);
 static void timer(rn_timer *t, uint32_t tag);
 
-int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
-                 rn_scope *parent)
+int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
+                 const rein_job *job, rn_scope *parent)
 {
-        rn_task *self = rn_self_if();
         void *copy = NULL;
         char *share = NULL;
         if (job->arg_size && arg && !(copy = rn_alloc(job->arg_size)))
                 return -ENOMEM;
         if (job->share && !(share = rn_alloc(strlen(job->share) + 1)))
                 goto no_memory;
-        rn_scope *root = rn_scope_new_root(parent, w, place);
+        rn_scope *root = rn_scope_new_root(self, parent, w, place);
         if (!root)
                 goto no_memory;
         rn_future_init(&w->future, &rn_work_kind, place);
@@ -104,14 +103,13 @@ enum { STOCKED = 0, MOST_SPARE = 0 };
 enum { STOCKED = 1, MOST_SPARE = 256 /* bundles; about 9 MB */ };
 #endif
 
-static rein_work *take_record(void)
+static rein_work *take_record(const rn_task *self)
 {
-        const rn_task *self = STOCKED ? rn_self_if() : NULL;
-        if (!self || !self->stocks)
+        if (!STOCKED || !self || !self->stocks)
                 return rn_alloc(sizeof(rein_work));
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
-        rein_work *w = rn_stock_take(&self->stocks->works, &rn_world_now()->works);
+        rein_work *w = rn_stock_take(&self->stocks->works);
         if (!w)
                 w = rn_host_alloc(sizeof *w);
         if (w)
@@ -126,7 +124,7 @@ static void give_record(rein_work *w, bool stocked)
                 rn_free(w);
                 return;
         }
-        rn_spare *over = rn_stock_give(&self->stocks->works, &rn_world_now()->works, w, MOST_SPARE);
+        rn_spare *over = rn_stock_give(&self->stocks->works, w, MOST_SPARE);
         while (over) {
                 rn_spare *next = over->next;
                 rn_host_free(over);
@@ -134,12 +132,12 @@ static void give_record(rein_work *w, bool stocked)
         }
 }
 
-rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
-                       rn_scope *parent)
+rein_work *rn_work_new(const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
+                       const rein_job *job, rn_scope *parent)
 {
-        rein_work *w = take_record();
+        rein_work *w = take_record(self);
         const bool stocked = w && w->stocked;
-        if (w && rn_work_init(w, place, x, fn, arg, job, parent) == 0) {
+        if (w && rn_work_init(w, self, place, x, fn, arg, job, parent) == 0) {
                 w->stocked = stocked;
                 return w;
         }
@@ -205,7 +203,7 @@ static void disarm(rein_work *w)
 
 /* Settled and gone by now, or gone with this: the group may go on, and the executor's stop. late: it had been abandoned,
  * which told the executor and, if its job allowed that, the group. Uses up a reference. */
-static void depart(rein_work *w, bool late)
+static void depart(rein_work *w, rn_task *self, bool late)
 {
         disarm(w);
         if (late)
@@ -214,7 +212,7 @@ static void depart(rein_work *w, bool late)
         if (w->group && !(late && w->unheeded == REIN_ABANDON_IT))
                 rn_group_child_parts(w);
         rein_executor *x = w->executor;
-        if (x->kind->departs && x->kind->departs(x, w, !late))
+        if (self && x->kind->departs && x->kind->departs(self, w, !late))
                 return;
         rn_executor_left(x, w, !late, true);
         rn_future_unref(&w->future);
@@ -245,7 +243,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
         bool late = rn_future_settle_gone(&w->future, &o) != 0;
         if (late)
                 rn_error_unref(o.cause);
-        depart(w, late);
+        depart(w, NULL, late);
 }
 
 void rn_works_never(rein_work *list, int code, const char *text)
@@ -401,13 +399,13 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
                 rn_tell64(&w->ended, rn_clock());
         rn_store32(&w->state, RN_WORK_ENDED);
         if (x->kind->ending)
-                x->kind->ending(x, w);
+                x->kind->ending(x, w, self);
         rn_call("a job settles");
         bool late = rn_future_settle_gone(&w->future, o) != 0;
         if (late)
                 log_late(w, o);
         rn_call("a job is gone");
-        depart(w, late);
+        depart(w, self, late);
 }
 
 /* What comes before and after a job has texts on its stack, and frames of its own: while the job runs, they are not
@@ -429,9 +427,9 @@ __attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
         release_arg(w);
         rn_scope_leave(w->root);
         if (x->kind->ending)
-                x->kind->ending(x, w);
+                x->kind->ending(x, w, self);
         bool late = rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
-        depart(w, late);
+        depart(w, self, late);
         return false;
 }
 
@@ -465,7 +463,7 @@ void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
         release_arg(w);
         rn_scope_leave(w->root);
         rn_future_settle_gone(&w->future, o);
-        depart(w, false);
+        depart(w, NULL, false);
 }
 
 void rein_work_run(rein_work *w)

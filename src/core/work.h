@@ -108,13 +108,13 @@ struct rein_work {
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
 int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char **what);
 
-/* Make w ready for accept; it has no user reference yet. parent: the scope its chain goes on in, NULL: a root.
+/* Make w ready for accept; it has no user reference yet. self: the running task, or NULL. parent: the scope its chain goes on in, NULL: a root.
  * -ENOMEM: nothing was done, and arg was not released. */
-int rn_work_init(rein_work *w, const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
-                 rn_scope *parent);
+int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
+                 const rein_job *job, rn_scope *parent);
 /* The same with the record. */
-rein_work *rn_work_new(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
-                       rn_scope *parent);
+rein_work *rn_work_new(const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
+                       const rein_job *job, rn_scope *parent);
 void rn_work_discard(rein_work *w); /* a NEW one: release arg, and give up the run's and the creator's reference */
 
 /* w may never run any more. true: the caller must call rn_work_never. The caller has a reference, not only the run's:

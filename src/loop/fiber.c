@@ -94,11 +94,11 @@ static rn_slab *slab(void)
 
 static rn_fiber *make(rn_loop *l, size_t stack)
 {
-        rn_fiber *f = rn_slab_take(slab(), NULL);
+        rn_fiber *f = rn_slab_take(slab());
         if (!f)
                 return NULL;
         if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, stack, fiber_main, f) < 0) {
-                rn_slab_give(slab(), NULL, f);
+                rn_slab_give(slab(), f);
                 return NULL;
         }
         rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
@@ -117,14 +117,14 @@ static rn_fiber *make(rn_loop *l, size_t stack)
 
 static void discard(rn_fiber *f)
 {
-        f->task.coro = NULL; /* it does not run in it */
+        f->task.coro = NULL;   /* it does not run in it */
         f->task.stocks = NULL; /* nor, if the loop is being freed, on its thread */
         void *word = rn_self_word();
         rn_self_word_switch(&f->task);
         rn_task_ends(&f->task);
         rn_self_word_switch(word);
         rn_coro_free(&f->coro);
-        rn_slab_give(slab(), NULL, f);
+        rn_slab_give(slab(), f);
 }
 
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)

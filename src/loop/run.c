@@ -26,15 +26,15 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 {
         rn_task *self = rn_self_if();
         rein_future *failed = NULL;
-        rein_work *w =
-                rn_executor_job(place, "rein_run", x, fn, arg, REIN_JOB(.name = "main"), self->now->scope, &failed);
+        rein_work *w = rn_executor_job(self, place, "rein_run", x, fn, arg, REIN_JOB(.name = "main"), self->now->scope,
+                                       &failed);
         if (!w)
                 return failed;
         rn_future_hold(&w->future);
         if (self->now->unopened)
                 rn_executor_refuse(w, REIN_ECANCELED, "no memory to open a scope around it");
         else
-                rn_share_or_accept(x, w);
+                rn_share_or_accept(self, x, w);
         return &w->future;
 }
 

@@ -62,9 +62,9 @@ void rn_purge(void *at, size_t size); /* its memory is given back, it reads as z
 
 /* ---- time and chance ---- */
 
-int64_t rn_clock(void);     /* async-signal-safe */
+int64_t rn_clock(void);      /* async-signal-safe */
 int64_t rn_clock_late(void); /* the same, up to a few milliseconds ago, and cheaper: to tell ages */
-uint64_t rn_random64(void); /* not for secrets */
+uint64_t rn_random64(void);  /* not for secrets */
 
 /* ---- waiting on a word; locks; spinning ---- */
 

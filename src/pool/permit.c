@@ -168,8 +168,7 @@ bool rn_pool_has_room(rein_executor *x)
 {
         pool *p = rn_pool_of(x);
         rn_lock_take(&x->lock);
-        bool room =
-                p->queued < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
+        bool room = p->queued < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
         rn_lock_give(&x->lock);
         return room;
 }

@@ -54,10 +54,9 @@ static void stopping(rein_executor *x, rein_stop how)
 }
 
 /* Its code has ended, and it is about to settle: the permit is free, and its thread counts as searching from now on. */
-static void ending(rein_executor *x, rein_work *w)
+static void ending(rein_executor *x, rein_work *w, rn_task *self)
 {
         pool *p = rn_pool_of(x);
-        rn_task *self = rn_self_if();
         rn_lock_take(&x->lock);
         rn_permit_job_ends_locked(p, w);
         if (self && self->worker && self->worker->job == w) {

@@ -82,7 +82,7 @@ bool rn_pool_has_room(rein_executor *x);
 bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t));
 
 /* worker.c. */
-bool rn_worker_departs(rein_executor *x, rein_work *w, bool settled);
+bool rn_worker_departs(rn_task *self, rein_work *w, bool settled);
 void rn_worker_wake_locked(worker *k); /* out of the idle list: it is searching. The caller unparks it */
 /* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
  * back, rn_workers_start. */

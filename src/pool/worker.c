@@ -107,11 +107,9 @@ void rn_workers_start(pool *p, size_t n)
 }
 
 /* What it ran last leaves the executor's list when the thread takes the lock for its next: one lock for both. */
-bool rn_worker_departs(rein_executor *x, rein_work *w, bool settled)
+bool rn_worker_departs(rn_task *self, rein_work *w, bool settled)
 {
-        (void)x;
-        const rn_task *self = rn_self_if();
-        worker *k = self ? self->worker : NULL;
+        worker *k = self->worker;
         if (!k || k->ended != w)
                 return false;
         k->settled = settled;
