@@ -23,7 +23,7 @@ static inline __attribute__((always_inline)) void park(rn_task *self, int64_t un
         rn_swap32(word, EMPTY);
 }
 
-static inline __attribute__((always_inline)) void unpark(rn_task *t, const words *w)
+static inline __attribute__((always_inline)) bool unpark(rn_task *t, const words *w)
 {
         rn_a32 *word = &t->door.word;
         uint32_t was = rn_load32(word);
@@ -37,6 +37,7 @@ static inline __attribute__((always_inline)) void unpark(rn_task *t, const words
                 rn_sys_wakefd_ring(t->door.wake - 1);
                 rn_swap32(word, PERMIT);
         }
+        return was == ASLEEP || was == POLLING;
 }
 
 static void thread_park(rn_task *self, int64_t until)
@@ -44,9 +45,9 @@ static void thread_park(rn_task *self, int64_t until)
         park(self, until, &real);
 }
 
-static void thread_unpark(rn_task *t)
+static bool thread_unpark(rn_task *t)
 {
-        unpark(t, &real);
+        return unpark(t, &real);
 }
 
 static void simulated_park(rn_task *self, int64_t until)
@@ -54,9 +55,9 @@ static void simulated_park(rn_task *self, int64_t until)
         park(self, until, &simulated);
 }
 
-static void simulated_unpark(rn_task *t)
+static bool simulated_unpark(rn_task *t)
 {
-        unpark(t, &simulated);
+        return unpark(t, &simulated);
 }
 
 static int thread_poll(rn_task *self, int fd, int events, int64_t until)

@@ -27,12 +27,15 @@ typedef struct rn_door {
 typedef struct rn_backend {
         bool thread; /* it stands for a thread: what blocks it, blocks nobody else */
         void (*park)(struct rn_task *self, int64_t until);
-        void (*unpark)(struct rn_task *t); /* any thread, also in a signal handler; allocates nothing */
+        /* Any thread, also in a signal handler; allocates nothing. true: t slept, and a system call was made to wake it. */
+        bool (*unpark)(struct rn_task *t);
         /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
         int (*poll)(struct rn_task *self, int fd, int events, int64_t until);
         void (*close)(struct rn_task *self); /* the task ends */
         /* NULL, or: let the others of this thread go first, once. */
         void (*yield)(struct rn_task *self);
+        /* NULL, or: self is about to wait for something from elsewhere. warm: it is being worked on (spin.h). */
+        void (*expects)(struct rn_task *self, bool warm);
         /* NULL, or: fd, which t waits for, is about to be closed by the calling thread; t is in its wait. */
         void (*forget)(struct rn_task *t, int fd);
         /* NULL: this task may block its thread. Else it may not: run fn there, wait here until it is gone, as rein_on. */

@@ -114,7 +114,7 @@ static void fire_waiters(rein_future *f, uint32_t end)
                 rn_task *task = w->set->task;
                 rn_waiter_fire(w);
                 if (task)
-                        rn_unpark(task);
+                        f->woke |= rn_unpark(task);
         }
 }
 

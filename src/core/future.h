@@ -44,6 +44,7 @@ struct rein_future {
         const char *place;
         rn_outcome outcome;
         bool taken;
+        bool woke; /* somebody who slept, by its end; its settler's */
         rn_link waiters;
         rn_link nexts; /* continuations to come: rein_next.link */
         rn_link spent; /* those that were posted, kept for rein_next_remove to answer */

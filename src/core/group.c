@@ -166,7 +166,8 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
         }
 }
 
-static void part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
+/* true: its owner slept. */
+static bool part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
 {
         const int64_t cancel_at = rn_load64(&g->scope->cancel_at);
         g->overtaken |= cancel_at != RN_NEVER && cancel_at <= rn_clock();
@@ -175,8 +176,7 @@ static void part_locked(rn_group *g, bool background, int code, rein_error *e, c
         if (!background)
                 g->foreground--;
         rn_group_wake_spawners(g);
-        if (!g->unfinished || !g->foreground)
-                rn_unpark(g->owner); /* what a join waits for, or cancels */
+        return (!g->unfinished || !g->foreground) && rn_unpark(g->owner); /* what a join waits for, or cancels */
 }
 
 void rn_group_child_parts(rein_work *w)
@@ -187,7 +187,8 @@ void rn_group_child_parts(rein_work *w)
         if (g->policy != REIN_EACH)
                 rn_future_seen(&w->future);
         rn_lock_take(&head->lock);
-        part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
+        w->future.woke |=
+                part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
         rn_lock_give(&head->lock); /* g may be gone from here on */
         rn_fired_carry_out(&fired);
 }

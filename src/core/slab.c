@@ -119,6 +119,11 @@ void rn_slab_init(rn_slab *s, size_t item_size)
         rn_store32(&s->shelf.lock.word, 0);
         s->shelf.bundles = s->shelf.loose = NULL;
         s->shelf.bundle_count = 0;
+        for (rn_slab_chunk *c; (c = s->chunks);) {
+                s->chunks = c->next;
+                c->next = s->inherited;
+                s->inherited = c;
+        }
         s->item_size = (item_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 

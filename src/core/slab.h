@@ -54,10 +54,10 @@ typedef struct rn_slab_chunk {
 typedef struct rn_slab {
         rn_shelf shelf; /* first */
         size_t item_size;
-        rn_slab_chunk *chunks;
+        rn_slab_chunk *chunks, *inherited; /* those of the process before a fork: what was taken there stays taken */
 } rn_slab;
 
-/* Also again, in a forked child: what was taken stays taken for ever. */
+/* Also again, in a forked child, which then has none. */
 void rn_slab_init(rn_slab *s, size_t item_size);
 /* NULL: no memory. Of the fields only `kept` was touched. */
 void *rn_slab_take(rn_slab *s);

@@ -56,6 +56,8 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->stack_size = 0;
         t->inline_depth = t->hitting = 0;
         t->worker = NULL;
+        t->spin = t->idle_spin = (rn_spin){0};
+        t->woke_somebody = false;
         t->stocks = NULL;
         t->thread_ended = NULL;
         t->reserves = reserves;

@@ -12,6 +12,7 @@
 #include "core/error.h"
 #include "core/list.h"
 #include "core/slab.h"
+#include "core/spin.h"
 
 struct rn_coro;
 struct rn_scope;
@@ -78,6 +79,9 @@ typedef struct rn_task {
         struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
         void *thread_ended_arg;
+        rn_spin spin; /* of its waits for jobs; the next: of a pool's thread, for the next one */
+        rn_spin idle_spin;
+        bool woke_somebody;       /* by a system call, as its last job settled */
         struct rn_stocks *stocks; /* of the thread it runs on; NULL: none */
         char code_name[32];       /* rein_code_name's answer */
         rn_error_reserve *reserves;
@@ -140,9 +144,9 @@ static inline void rn_park(rn_task *self, int64_t until)
         self->backend->park(self, until);
 }
 
-static inline void rn_unpark(rn_task *t)
+static inline bool rn_unpark(rn_task *t) /* true: it slept, and was woken by a system call */
 {
-        t->backend->unpark(t);
+        return t->backend->unpark(t);
 }
 
 rn_doing rn_task_doing(rn_task *t, rn_doing what);          /* what it did before, to be put back */

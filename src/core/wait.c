@@ -74,12 +74,29 @@ __attribute__((noinline)) static int wait_for_few(rn_task *self, wait *a)
         return wait_with(self, a, nodes);
 }
 
+static bool is_over(const void *arg)
+{
+        const wait *a = arg;
+        return rn_future_is(a->f[0], a->end);
+}
+
+/* It is a job, and over before it is worth while to sleep (spin.h). */
+static bool is_over_soon(rn_task *self, const wait *a, const rein_work *job)
+{
+        const bool warm = job->warm || rn_load32((rn_a32 *)(uintptr_t)&job->state) == RN_WORK_RUNNING;
+        if (self->backend->expects)
+                self->backend->expects(self, warm);
+        return self->backend->thread && rn_spin_until(&self->spin, warm, is_over, a);
+}
+
 static int wait_for(rn_task *self, wait *a)
 {
         if (a->n == 1) {
                 rein_work *only = rn_work_of(a->f[0]);
                 rn_waiter node = {0};
                 if (only && a->until == RN_NEVER && rn_claim_here(self, only))
+                        return 0;
+                if (only && is_over_soon(self, a, only))
                         return 0;
                 return wait_with(self, a, &node);
         }

@@ -57,6 +57,7 @@ struct rein_work {
         int64_t limit, start_by; /* 0: none; RN_NEVER: none */
         rein_unheeded unheeded;
         bool on_worker, background;
+        bool warm;         /* when it was queued, a thread was awake for it; spin.h */
         size_t stack_size; /* 0: the executor's */
         rn_context *context;
         rn_scope *root;

@@ -213,6 +213,14 @@ static void park(rn_task *self, int64_t until)
         rn_swap32(&self->door.word, EMPTY);
 }
 
+/* What it waits for may come at once: the loop does not sleep before it has seen whether it does. */
+static void expects(rn_task *self, bool warm)
+{
+        rn_loop *l = fiber(self)->loop;
+        l->expects = true;
+        l->expects_soon |= warm;
+}
+
 /* Its door stays as it is: an unpark meanwhile leaves a permit, and queues nothing. */
 static void yield(rn_task *self)
 {
@@ -221,22 +229,23 @@ static void yield(rn_task *self)
         leave(f);
 }
 
-static void unpark(rn_task *t)
+static bool unpark(rn_task *t)
 {
         rn_fiber *f = fiber(t);
         uint32_t was = rn_load32(&t->door.word);
         while (!rn_cas32(&t->door.word, &was, PERMIT))
                 ;
         if (was != ASLEEP)
-                return;
+                return false;
         rn_loop *l = f->loop; /* it is alive as long as f waits to be resumed */
         rn_add32(&l->posters, 1);
         void *first = rn_loadptr(&l->mail);
         do
                 rn_storeptr(&f->next, first);
         while (!rn_casptr(&l->mail, &first, f));
-        rn_loop_ring(l);
+        const bool rang = rn_loop_ring(l);
         rn_sub32(&l->posters, 1);
+        return rang;
 }
 
 void rn_fibers_collect(rn_loop *l)
@@ -346,6 +355,7 @@ static const rn_backend fiber_backend = {
         .poll = poll_fd,
         .close = close_door,
         .yield = yield,
+        .expects = expects,
         .forget = forget,
         .offload = rn_fiber_offload,
 };

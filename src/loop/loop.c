@@ -66,12 +66,13 @@ static void turned_by_now(rn_loop *l, rn_task *t)
 
 /* ---- posting ---- */
 
-void rn_loop_ring(rn_loop *l)
+bool rn_loop_ring(rn_loop *l)
 {
         if (!rn_load32(&l->asleep) || !rn_swap32(&l->asleep, 0))
-                return;
+                return false;
         rn_add32(&l->rings, 1);
         rn_poller_ring(l->poller);
+        return true;
 }
 
 static void loop_main(void *arg);
@@ -252,6 +253,21 @@ bool rn_loop_run_ready(rn_loop *l)
         return any;
 }
 
+static bool mail_is_there(const void *l)
+{
+        return rn_loop_has_mail(l);
+}
+
+/* Is it what a coroutine waits for from elsewhere, and comes at once? */
+static bool comes_soon(rn_loop *l)
+{
+        if (!l->expects)
+                return false;
+        const bool warm = l->expects_soon;
+        l->expects = l->expects_soon = false;
+        return rn_spin_until(&l->spin, warm, mail_is_there, l);
+}
+
 static bool done(const rn_loop *l)
 {
         return rn_load32((rn_a32 *)&l->busy) == 0 && rn_load32((rn_a32 *)&l->jobs) == 0;
@@ -264,6 +280,8 @@ void rn_loop_turn(rn_loop *l, int64_t until)
                         rn_loop_look(l, 0);
                 return;
         }
+        if (until == RN_NEVER && comes_soon(l))
+                return;
         int64_t timer = rn_wheel_next(&l->timers);
         l->sleeps++;
         rn_swap32(&l->asleep, 1);

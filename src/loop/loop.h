@@ -105,6 +105,8 @@ struct rn_loop {
         rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
         rn_fiber *current;
+        bool expects, expects_soon; /* somebody has begun to wait for a job elsewhere; that runs by now */
+        rn_spin spin;
         unsigned stretches; /* since it looked at the descriptors last */
         unsigned sleeps;    /* how often it may have slept; for tests */
         rn_stall stall;
@@ -119,7 +121,7 @@ rn_loop *rn_loop_of(rein_executor *x);           /* NULL: no loop */
 int rn_loop_host(rn_loop *l, const char **what); /* the thread that calls turns it from now on */
 bool rn_loop_mine(const rn_loop *l);             /* is this the thread that turns it, outside of its coroutines? */
 bool rn_loop_here(const rn_loop *l);             /* or inside */
-void rn_loop_ring(rn_loop *l);                   /* any thread, after a post */
+bool rn_loop_ring(rn_loop *l);                   /* any thread, after a post; true: it slept */
 
 /* guest.c: [owner] from here on others turn it: the descriptor tells when. */
 void rn_loop_rest(rn_loop *l);

@@ -43,6 +43,7 @@ typedef struct pool {
         size_t queued;         /* all of them */
         uint64_t sequence;
         rn_link workers, idle;
+        worker *spins; /* the idle one that still spins, before it sleeps; spin.h */
         size_t threads, searching;
         int permits; /* free ones */
         int lost, replaced, spares;
@@ -83,7 +84,7 @@ bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t));
 
 /* worker.c. */
 bool rn_worker_departs(rn_task *self, rein_work *w, bool settled);
-void rn_worker_wake_locked(worker *k); /* out of the idle list: it is searching. The caller unparks it */
+worker *rn_worker_take_idle_locked(pool *p); /* by the caller to be unparked; NULL: none */
 /* By the rule above. Wakes at once; returns how many threads to start, each counted already: then, with the lock given
  * back, rn_workers_start. */
 size_t rn_workers_wanted_locked(pool *p);

@@ -178,16 +178,12 @@ bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
 {
         pool *p = rn_pool_of(x);
         const bool enough = p->searching > p->queued || p->searching >= (size_t)p->permits;
-        rn_link *idle = enough ? NULL : rn_list_first(&p->idle);
-        if (p->exhausted || full(p) || !(enough || idle))
+        if (p->exhausted || full(p) || (!enough && rn_list_empty(&p->idle)))
                 return false;
+        w->warm = p->searching > p->queued || (!enough && p->spins);
         rn_queue_push(p, w);
-        if (idle) {
-                rn_list_remove(idle);
-                worker *k = RN_ITEM(idle, worker, idle);
-                rn_worker_wake_locked(k);
-                *wake = k->task;
-        }
+        if (!enough)
+                *wake = rn_worker_take_idle_locked(p)->task;
         rn_elastic_watch_locked(p);
         return true;
 }

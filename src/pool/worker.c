@@ -7,25 +7,28 @@
 
 /* ---- how many ---- */
 
-void rn_worker_wake_locked(worker *k)
+/* An idle one that spins, else the one that went idle last; it is searching from now on, and to be unparked. NULL: none is
+ * idle. */
+worker *rn_worker_take_idle_locked(pool *p)
 {
+        rn_link *l = p->spins ? &p->spins->idle : rn_list_first(&p->idle);
+        if (!l)
+                return NULL;
+        rn_list_remove(l);
+        worker *k = RN_ITEM(l, worker, idle);
+        p->spins = NULL;
         k->woken = true;
-        k->pool->searching++;
-}
-
-static void wake_locked(worker *k)
-{
-        rn_worker_wake_locked(k);
-        rn_unpark(k->task);
+        p->searching++;
+        return k;
 }
 
 size_t rn_workers_wanted_locked(pool *p)
 {
         size_t start = 0;
         while (p->searching < p->queued && p->searching < (size_t)p->permits) {
-                rn_link *l = rn_list_pop(&p->idle);
-                if (l) {
-                        wake_locked(RN_ITEM(l, worker, idle));
+                worker *k = rn_worker_take_idle_locked(p);
+                if (k) {
+                        rn_unpark(k->task);
                         continue;
                 }
                 p->searching++;
@@ -38,8 +41,8 @@ size_t rn_workers_wanted_locked(pool *p)
 
 void rn_workers_wake_all_locked(pool *p)
 {
-        for (rn_link *l; (l = rn_list_pop(&p->idle));)
-                wake_locked(RN_ITEM(l, worker, idle));
+        for (worker *k; (k = rn_worker_take_idle_locked(p));)
+                rn_unpark(k->task);
 }
 
 /* Have they left? Those of abandoned jobs, and of jobs that are in a stop themselves, are not waited for. */
@@ -113,6 +116,7 @@ bool rn_worker_departs(rn_task *self, rein_work *w, bool settled)
         if (!k || k->ended != w)
                 return false;
         k->settled = settled;
+        self->woke_somebody = w->future.woke;
         return true;
 }
 
@@ -176,6 +180,11 @@ static rein_work *next_job(pool *p)
         return NULL;
 }
 
+static bool is_unparked(const void *task)
+{
+        return rn_peek32(&((const rn_task *)task)->door.word) != 0;
+}
+
 /* Sleep in the idle list. false: idle long enough. Lock held, searching counted on return when true. */
 static bool idle(pool *p, worker *k)
 {
@@ -183,10 +192,17 @@ static bool idle(pool *p, worker *k)
         p->searching--;
         k->woken = false;
         rn_list_push_front(&p->idle, &k->idle);
+        bool spin = !p->spins && !k->task->woke_somebody && rn_clock() < until;
+        if (spin)
+                p->spins = k;
         while (!k->woken && rn_clock() < until) {
                 rn_lock_give(&p->base.lock);
-                rn_park(k->task, until);
+                if (!spin || rn_spin_until(&k->task->idle_spin, true, is_unparked, k->task))
+                        rn_park(k->task, until); /* at once after a spin that was not in vain */
                 rn_lock_take(&p->base.lock);
+                if (spin && p->spins == k)
+                        p->spins = NULL;
+                spin = false;
         }
         if (k->woken)
                 return true;
