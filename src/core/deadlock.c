@@ -307,7 +307,10 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
                                name, name);
         }
         rn_world *world = rn_world_now();
-        search s = {.self = self};
+        search s; /* most of it is room: it is not cleared for every wait */
+        s.self = self;
+        s.steps = s.locked = 0;
+        s.text[0] = 0;
         rn_lock_take(&world->graph);
         self->waits = *what;
         self->looked_at = false;
