@@ -486,7 +486,8 @@ static void test_everything_comes_back(void **state)
         rein_scope s;
         library l;
         rn_world *w = rn_world_now();
-        EVENTUALLY(live(&w->tasks) <= 3); /* ours, the clock's and the hand's: the threads of the other tests have ended */
+        EVENTUALLY(live(&w->tasks) <=
+                   3); /* ours, the clock's and the hand's: the threads of the other tests have ended */
         size_t scopes = live(&w->scopes), tasks = live(&w->tasks);
         rein_scope_open(&s, REIN_NEVER);
         assert_int_equal(rein_context_set(&key, &released), 0);

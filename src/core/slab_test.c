@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stocks: a thread's own free records, and the shelf over which they wander between threads. */
+#include "core/executor.h"
+#include "core/world.h"
+#include "rein/rein.h"
+#include "support.h"
+
+typedef struct record {
+        rn_kept kept;
+        int owner;
+} record;
+
+enum { MANY = 10 * RN_BUNDLE + 7 };
+
+static size_t on_shelf(const rn_shelf *s)
+{
+        size_t n = s->bundle_count * RN_BUNDLE;
+        for (const rn_spare *one = s->loose; one; one = one->next)
+                n++;
+        return n;
+}
+
+static size_t in_stock(const rn_stock *s)
+{
+        size_t n = s->full ? RN_BUNDLE : 0;
+        for (const rn_spare *one = s->open; one; one = one->next)
+                n++;
+        return n;
+}
+
+static void test_no_record_is_there_twice_and_none_is_lost(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_slab_init(&s, sizeof(record));
+        rn_stock taker = {.shelf = &s.shelf}, giver = {.shelf = &s.shelf};
+        static record *taken[MANY];
+        for (int round = 0; round < 3; round++) {
+                for (int i = 0; i < MANY; i++) {
+                        taken[i] = rn_slab_take_by(&taker);
+                        assert_int_equal(rn_kept_generation(&taken[i]->kept) % 2, 1);
+                        taken[i]->owner = i;
+                }
+                assert_int_equal(rn_slab_count(&s), MANY);
+                for (int i = 0; i < MANY; i++) {
+                        assert_int_equal(taken[i]->owner, i);
+                        rn_slab_give_by(&giver, taken[i]);
+                }
+                assert_int_equal(rn_slab_count(&s), 0);
+        }
+        /* The giver's wandered back to the taker: three rounds needed little more than one. */
+        size_t all = on_shelf(&s.shelf) + in_stock(&taker) + in_stock(&giver);
+        assert_in_range(all, MANY, MANY + 4 * RN_BUNDLE);
+        rn_stock_empty(&taker);
+        rn_stock_empty(&giver);
+        assert_int_equal(in_stock(&taker) + in_stock(&giver), 0);
+        assert_int_equal(on_shelf(&s.shelf), all);
+        for (size_t i = 0; i < all; i++)
+                assert_non_null(rn_stock_take(&taker));
+        assert_null(rn_stock_take(&taker));
+}
+
+static void test_a_stock_has_two_bundles_at_most_and_a_shelf_what_it_may(void **state)
+{
+        (void)state;
+        rn_shelf shelf = {0};
+        rn_stock mine = {.shelf = &shelf};
+        static rn_spare records[MANY];
+        size_t over = 0;
+        for (int i = 0; i < MANY; i++) {
+                for (rn_spare *one = rn_stock_give(&mine, &records[i], 2); one; one = one->next)
+                        over++;
+                assert_in_range(in_stock(&mine), 1, 2 * RN_BUNDLE);
+        }
+        assert_int_equal(shelf.bundle_count, 2);
+        assert_int_equal(over % RN_BUNDLE, 0);
+        assert_int_equal(over + in_stock(&mine) + on_shelf(&shelf), MANY);
+}
+
+static void test_without_memory_there_is_none(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_slab_init(&s, sizeof(record));
+        rn_stock mine = {.shelf = &s.shelf};
+        support_fail_at = 1;
+        assert_null(rn_slab_take_by(&mine));
+        support_fail_at = 0;
+        record *r = rn_slab_take_by(&mine);
+        rn_slab_give_by(&mine, r);
+        support_fail_at = 1;
+        assert_null(rn_slab_take_by(&mine)); /* also of what is in stock: who runs out is met everywhere */
+        support_fail_at = 0;
+        assert_ptr_equal(rn_slab_take_by(&mine), r);
+}
+
+static int nothing(void *arg)
+{
+        (void)arg;
+        return 0;
+}
+
+static void *ten_jobs(void *pool)
+{
+        for (int i = 0; i < 10; i++) {
+                rein_future *f = rein_submit(pool, nothing, NULL, NULL);
+                rein_await(f, NULL, REIN_NEVER);
+                rein_drop(f);
+        }
+        return NULL;
+}
+
+static void test_a_thread_that_ends_leaves_its_stock(void **state)
+{
+        (void)state;
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 2));
+        rn_world *w = rn_world_now();
+        enum { THREADS = 50 };
+        size_t chunks = 0;
+        for (int i = 0; i < THREADS; i++) {
+                pthread_t t;
+                assert_int_equal(pthread_create(&t, NULL, ten_jobs, pool), 0);
+                pthread_join(t, NULL);
+        }
+        rein_executor_free(pool);
+        EVENTUALLY(live(&w->scopes) == 0);
+        for (const rn_slab_chunk *c = w->scopes.chunks; c; c = c->next)
+                chunks++;
+        assert_in_range(chunks, 1, 8); /* had each kept what it took, there would be fifty */
+}
+
+int main(void)
+{
+        rn_choose_by(support_choose);
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_no_record_is_there_twice_and_none_is_lost),
+                cmocka_unit_test(test_a_stock_has_two_bundles_at_most_and_a_shelf_what_it_may),
+                cmocka_unit_test(test_without_memory_there_is_none),
+                cmocka_unit_test(test_a_thread_that_ends_leaves_its_stock),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
