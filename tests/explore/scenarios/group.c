@@ -91,6 +91,33 @@ static void cancel_close(void)
         rein_executor_free(pool);
 }
 
+static int occupant(void *event)
+{
+        return rein_event_wait(event, REIN_NEVER);
+}
+
+/* No thread is free: a cancel as the child comes in takes it out of the queue, or never lets it in. Nobody else would. */
+static void cancel_spawn_busy(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_event *event = rein_event_new();
+        rein_future *busy = rein_submit(pool, occupant, event, NULL);
+        explore_go();
+        rein_group_open(&group, NULL);
+        explore_start("cancel", cancel_group, NULL);
+        rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.on_worker = true, .release = released));
+        explore_calm();
+        EXPLORE_CHECK(mark[CANCELED] == 1 && mark[RELEASED] == 1 && mark[RAN] == 0);
+        rein_event_set(event);
+        close_group();
+        EXPLORE_CHECK(mark[CLOSED] == 1);
+        rein_await(busy, NULL, REIN_NEVER);
+        rein_drop(busy);
+        rein_executor_free(pool);
+        rein_event_free(event);
+}
+
 /* One place: who spawns waits for it. */
 static void width(void)
 {
@@ -262,6 +289,7 @@ static const entry list[] = {
         {"failure-spawn", failure_spawn, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"spawn-close", spawn_close, {ALL()}},
         {"group-cancel-close", cancel_close, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"group-cancel-spawn-busy", cancel_spawn_busy, {ALL()}},
         {"width", width, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"width-cancel", width_cancel, {BOUNDED(1), PCT(3, 10000), RANDOM(10000), BY_NIGHT(2)}},
         {"first-success", first_success, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
