@@ -86,8 +86,8 @@ REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time
 REIN_API int rein_executor_restart(rein_executor *x);
 
 /* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr.
- * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs. x may be NULL.
- * Since 0.1. */
+ * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs; but a hosted loop
+ * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 
 /* Its name, as given or made up ("pool#2"). Owns: borrowed, as long as x. Since 0.1. */

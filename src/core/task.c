@@ -31,6 +31,19 @@ bool rn_canceled_without_task(void)
         return unopened_here() > 0;
 }
 
+rn_opener rn_opener_of(rn_task *self)
+{
+        return (rn_opener){self, self ? 0 : rn_thread_id()};
+}
+
+/* A thread without a task may have become one since; its coroutines are others. */
+bool rn_opened_by(const rn_opener *o, const rn_task *self)
+{
+        if (o->task)
+                return o->task == self;
+        return (!self || !self->coro) && o->thread_id == rn_thread_id();
+}
+
 /* ---- tasks ---- */
 
 rn_task *rn_self_if(void)

@@ -129,6 +129,15 @@ static inline void rn_unhold(rn_held *h)
 void rn_unopened(rn_task *self, int more);
 bool rn_canceled_without_task(void);
 
+/* Who opened something: a task, or a thread that had no memory for one, known by its number. */
+typedef struct rn_opener {
+        rn_task *task;
+        uint32_t thread_id;
+} rn_opener;
+
+rn_opener rn_opener_of(rn_task *self); /* self NULL: the running thread */
+bool rn_opened_by(const rn_opener *o, const rn_task *self);
+
 rn_task *rn_self(void);    /* the running task; made at the first call of a thread; NULL: no memory */
 rn_task *rn_self_if(void); /* NULL when this thread has not called in */
 /* A record of a slab of such tasks; the reserves last as long as it is in use. */
