@@ -98,6 +98,18 @@ foreach(source IN LISTS test_sources)
         endif()
 endforeach()
 
+# Libraries that tests open by dlopen.
+file(GLOB module_sources CONFIGURE_DEPENDS tests/modules/*.c tests/modules/*.cpp)
+foreach(source IN LISTS module_sources)
+        get_filename_component(name ${source} NAME_WE)
+        add_library(module_${name} MODULE ${source})
+        set_target_properties(module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} CXX_STANDARD 20
+                LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/modules)
+        target_include_directories(module_${name} PRIVATE include)
+        target_link_libraries(module_${name} PRIVATE rein_flags)
+endforeach()
+add_dependencies(test_core_frames module_blocks)
+
 # The portable switch is tested in every build: these objects come before those of the library.
 if(NOT REIN_UCONTEXT)
         get_target_property(coro_options test_coro_coro COMPILE_DEFINITIONS)

@@ -67,6 +67,8 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->coro = NULL;
         t->stack_base = NULL;
         t->stack_size = 0;
+        rn_tellptr(&t->stack_low, NULL);
+        rn_tellptr(&t->stack_high, NULL);
         t->inline_depth = t->hitting = 0;
         t->worker = NULL;
         t->spin = t->idle_spin = (rn_spin){0};
