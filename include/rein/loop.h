@@ -6,8 +6,9 @@
  *
  * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
  * (rein_to_thread, rein_on). C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
- * its stack, in a program that is linked with the C++ runtime (not when only a library opened later is). An exception that
- * it does not catch ends the program, after a line on stderr that names its job (x86-64 and aarch64). */
+ * its stack, in a program that is linked with the C++ runtime; one that opens it later tells so
+ * (rein_loop_keep_exceptions). An exception that a coroutine does not catch ends the program, after a line on stderr that
+ * names its job (x86-64 and aarch64). */
 #ifndef REIN_LOOP_H
 #define REIN_LOOP_H
 
@@ -72,6 +73,15 @@ REIN_API int rein_loop_turn(rein_executor *loop);
  * a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
+
+/* For a program that is not linked with the C++ runtime and opens a C++ library by dlopen: that its coroutines may wait
+ * inside of catch blocks there too. globals: the runtime's __cxa_get_globals, as dlsym(library, "__cxa_get_globals") finds
+ * it; that runtime is never closed again. It holds in the loops, and simulations, that are begun from now on (hosted ones:
+ * made); and when a coroutine calls, in its own loop at once. Where they are kept already nothing changes.
+ * Blocks: no. Any thread.
+ * Returns: 0; and with nothing changed: -EINVAL: NULL; -EEXIST: those of another runtime are kept; -EBUSY: in a coroutine
+ * on whose thread an exception is being handled at this moment. Since 0.1. */
+REIN_API int rein_loop_keep_exceptions(void *(*globals)(void));
 
 #ifdef __cplusplus
 }
