@@ -3,7 +3,7 @@
 
 #include "plat/plat.h"
 
-enum { MOST = 16, LINE = 128 };
+enum { MOST = 32, LINE = 128 };
 
 struct rn_frames {
         rn_aptr text; /* made when it is first asked for */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The frames in a receipt: where a job was when it was asked. */
 #include <dlfcn.h>
+#include <sys/syscall.h>
 
 #include "core/frames.h"
 #include "core/work.h"
@@ -13,15 +14,16 @@ typedef struct stay {
         bool region;
         atomic_uint thread;
         atomic_bool leave;
-        char *here; /* on its stack */
+        char *here; /* its frame */
 } stay;
 
 static WHERE_IT_IS int reads(stay *s)
 {
         char c;
-        s->here = &c;
+        s->here = __builtin_frame_address(0);
         atomic_store(&s->thread, rn_thread_id());
-        const int rc = (int)read(s->ends[0], &c, 1); /* not rein's */
+        const int rc =
+                (int)syscall(SYS_read, s->ends[0], &c, 1); /* not rein's, nor a sanitizer's, whose frames are many */
         return rc < 0 ? -errno : rc;
 }
 
@@ -62,7 +64,7 @@ static bool names_a_frame_of(const char *text, int (*fn)(stay *s))
         for (const char *at = text; (at = strstr(at, "test+0x"));) {
                 at += strlen("test+");
                 const uintptr_t there = (uintptr_t)in.dli_fbase + strtoull(at, NULL, 16);
-                if (there > from && there < from + 512)
+                if (there > from && there < from + 1024)
                         return true;
         }
         return false;
