@@ -29,6 +29,10 @@ if(REIN_SANITIZE STREQUAL "thread")
         # The sanitizer's runtime calls what the layer wraps, and takes tasks for threads that race.
         list(FILTER test_sources EXCLUDE REGEX "^src/sim/pthread/")
 endif()
+if(REIN_SANITIZE STREQUAL "address")
+        # Its runtime wraps __cxa_throw, which it looks for when a program starts, and not again.
+        list(FILTER test_sources EXCLUDE REGEX "^tests/cpp/opened_later_test\\.c$")
+endif()
 # The loop as a guest of others' loops, where they are installed (scripts/setup.sh check).
 set(test_guests "uv libuv libuv1-dev" "glib glib-2.0 libglib2.0-dev")
 foreach(guest IN LISTS test_guests)
@@ -97,6 +101,21 @@ foreach(source IN LISTS test_sources)
                 set_tests_properties(${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
         endif()
 endforeach()
+
+# Libraries that tests open by dlopen.
+file(GLOB module_sources CONFIGURE_DEPENDS tests/modules/*.c tests/modules/*.cpp)
+foreach(source IN LISTS module_sources)
+        get_filename_component(name ${source} NAME_WE)
+        add_library(module_${name} MODULE ${source})
+        set_target_properties(module_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name} CXX_STANDARD 20
+                LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/modules)
+        target_include_directories(module_${name} PRIVATE include)
+        target_link_libraries(module_${name} PRIVATE rein_flags)
+endforeach()
+add_dependencies(test_core_frames module_blocks)
+if(TARGET test_cpp_opened_later)
+        add_dependencies(test_cpp_opened_later module_throws)
+endif()
 
 # The portable switch is tested in every build: these objects come before those of the library.
 if(NOT REIN_UCONTEXT)

@@ -54,6 +54,8 @@ static int stop_inside(rein_executor *pool, rein_fn fn, void *arg, const char *n
         rc |= rein_executor_stop(pool, REIN_STOP_NOW, rein_after(REIN_SEC(10)), &receipt);
         if (rc == 0 && rein_receipt_at(receipt, 0, &s))
                 printf("%s: stopped by %s, its future says %s\n", s.name, s.stopped_by, rein_code_name(rein_code(f)));
+        if (rc == 0 && s.frames && s.frames[0])
+                printf("it was\n%s\n", s.frames);
         rein_receipt_free(receipt);
         rein_drop(f);
         rein_drop(entered);

@@ -63,6 +63,10 @@ typedef struct rein_straggler {
         const char *stopped_by;   /* "never started", "asked", "hook", "poke", "abandoned", "not stopped" */
         int64_t age_ns;           /* from its start (from its submit, if it never started) to its end, or to now */
         bool gone;                /* its code no longer runs */
+        const char *frames;       /* where its thread was when it was asked, if that was in foreign code in a system call:
+                                     the calls that led there, a line each, "at read+0x1d (libc.so.6+0xfd1d)", then
+                                     "from ...". Read off the stack: one that has returned may be among them. "" when it
+                                     was not, when the system does not tell, or memory is short */
 } rein_straggler;
 
 /* Stop: refuse new work, and end the rest in the manner `how`. With RUNNING and QUEUED, what still runs at
@@ -86,8 +90,8 @@ REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time
 REIN_API int rein_executor_restart(rein_executor *x);
 
 /* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr.
- * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs. x may be NULL.
- * Since 0.1. */
+ * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs; but a hosted loop
+ * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 
 /* Its name, as given or made up ("pool#2"). Owns: borrowed, as long as x. Since 0.1. */
@@ -100,7 +104,8 @@ REIN_API size_t rein_executor_queued(const rein_executor *x);
 REIN_API size_t rein_executor_threads(const rein_executor *x);
 
 /* Read a receipt. count: how many; at: the i-th into *out (its size set by you; strings borrowed as long as r), false
- * when there is none. print: a line each. free: takes NULL. Any thread, one at a time. Since 0.1. */
+ * when there is none. print: a line each, and its frames below it. free: takes NULL. Any thread, one at a time. at and
+ * print may wait for a dlopen under way, which knows the names of the frames. Since 0.1. */
 REIN_API size_t rein_receipt_count(const rein_receipt *r);
 REIN_API bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out);
 REIN_API void rein_receipt_print(FILE *to, const rein_receipt *r);

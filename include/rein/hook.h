@@ -25,7 +25,7 @@ typedef struct rein_hook {
  * free real-time one that rein finds at first use; it is never sent to a thread outside such a region. */
 #define REIN_POKE ((void (*)(void *))0)
 
-/* Open a region. [owner]
+/* Open a region. The task that opens it closes it.
  * `stop(arg)` is called when the scope is cancelled or its deadline passes, and again with back-off (50 us doubling to
  * 10 ms) until the region closes, because one call can come before the foreign code is ready for it. It runs on the
  * thread that cancels or on rein's own hand thread; it must be safe to call repeatedly and from another thread, must

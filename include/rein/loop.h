@@ -6,8 +6,9 @@
  *
  * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
  * (rein_to_thread, rein_on). C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
- * its stack, in a program that is linked with the C++ runtime (not when only a library opened later is). An exception that
- * it does not catch ends the program, after a line on stderr that names its job (x86-64 and aarch64). */
+ * its stack, in a program that is linked with the C++ runtime; one that opens it later tells so
+ * (rein_loop_keep_exceptions). An exception that a coroutine does not catch ends the program, after a line on stderr that
+ * names its job (x86-64 and aarch64). */
 #ifndef REIN_LOOP_H
 #define REIN_LOOP_H
 
@@ -61,9 +62,10 @@ REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_lo
 /* For a hosted loop, [owner]: the thread that made it. A descriptor that polls readable when the loop has something to
  * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then. The
  * descriptor is the loop's.
- * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL, -EPERM, -EMFILE. Since 0.1. */
+ * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL; -EPERM: another thread, or a coroutine of this loop; -EMFILE.
+ * Since 0.1. */
 REIN_API int rein_loop_fd(rein_executor *loop);
-/* Do what is to be done now. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
+/* Do what is to be done now. [owner]: the same. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
@@ -71,6 +73,15 @@ REIN_API int rein_loop_turn(rein_executor *loop);
  * a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
+
+/* For a program that is not linked with the C++ runtime and opens a C++ library by dlopen: that its coroutines may wait
+ * inside of catch blocks there too. globals: the runtime's __cxa_get_globals, as dlsym(library, "__cxa_get_globals") finds
+ * it; that runtime is never closed again. It holds in the loops, and simulations, that are begun from now on (hosted ones:
+ * made); and when a coroutine calls, in its own loop at once. Where they are kept already nothing changes.
+ * Blocks: no. Any thread.
+ * Returns: 0; and with nothing changed: -EINVAL: NULL; -EEXIST: those of another runtime are kept; -EBUSY: in a coroutine
+ * on whose thread an exception is being handled at this moment. Since 0.1. */
+REIN_API int rein_loop_keep_exceptions(void *(*globals)(void));
 
 #ifdef __cplusplus
 }

@@ -11,8 +11,8 @@
  *     leaves no trace when it ends.
  *  3. Who opens, closes; who owns says so here. Dropping and freeing take NULL. Nobody ever frees an error. `arg` is
  *     yours again when the work is *gone*; give `release` or `arg_size` and rein sees to it in every case.
- *  4. Any thread may call anything not marked [owner]; [owner] means the task that opened it, and a wrong caller is
- *     told -EPERM before anything changes.
+ *  4. Any thread may call anything not marked [owner]; [owner] means the task that opened it (took it, made it), and a
+ *     wrong caller is told -EPERM before anything changes. Where a call returns nothing the trail says so.
  *  5. In an options struct zero means the default. Build one with its macro; NULL means all zero. Names are copied.
  *
  * Kernel errors are returned as they are, as -errno. After fork(2) every object made before it answers -EPERM in the

@@ -25,7 +25,7 @@ typedef struct rein_scope {
         uint64_t opaque[8];
 } rein_scope;
 
-/* Open a scope that is cancelled at `until` (REIN_NEVER: not by time). [owner]: the task that opens it closes it, and
+/* Open a scope that is cancelled at `until` (REIN_NEVER: not by time). The task that opens it closes it, and
  * scopes, groups and hook regions are closed in the reverse order of opening. When memory is short the scope opens
  * cancelled, and close says -ENOMEM. Blocks: no. Since 0.1. */
 #define rein_scope_open(...) rein_scope_open_at(REIN_HERE, __VA_ARGS__)

@@ -53,6 +53,7 @@ REIN_API void rein_cond_free(rein_cond *c);
 
 /* Unlock the mutex, wait for a signal, lock it again; it is held again whatever is returned. Others may have been inside
  * since the signal: wait in a loop that looks at what one waits for.
+ * [owner]: the task that locked the mutex.
  * Blocks: until signalled, `until`, or a cancel; and then, past both, until the mutex is free.
  * Returns: 0: signalled; REIN_ETIMEOUT; REIN_ECANCELED; -EPERM: the caller does not hold the mutex. Since 0.1. */
 REIN_API int rein_cond_wait(rein_cond *c, rein_time until);

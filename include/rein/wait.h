@@ -26,13 +26,13 @@ typedef struct rein_done {
         uint64_t opaque[6];
 } rein_done;
 
-/* Open; [owner] the task that opens it reads and closes it. Owns: you hold the futures until close. Blocks: no. */
+/* Open. The task that opens it reads and closes it. Owns: you hold the futures until close. Blocks: no. */
 #define rein_done_open(...) rein_done_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n);
 
-/* The index of the next. Blocks: until one is settled, `until`, or a cancel of the caller.
+/* The index of the next; and close. [owner] Blocks: until one is settled, `until`, or a cancel of the caller.
  * Returns: the index; -ENOENT: all were given; REIN_ETIMEOUT (the trail says "k of n unfinished"); REIN_ECANCELED;
- * REIN_EDEADLOCK; -ENOMEM, from open; -EPERM. Since 0.1. */
+ * REIN_EDEADLOCK; -ENOMEM, from open; -EPERM: not yours, or not open. Close does nothing then. Since 0.1. */
 REIN_API int rein_done_next(rein_done *it, rein_time until);
 REIN_API void rein_done_close(rein_done *it);
 

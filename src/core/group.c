@@ -17,7 +17,7 @@ typedef struct handle {
         rn_aptr record;
         rn_a32 generation;
         uint32_t magic;
-        rn_task *task;
+        rn_opener opener;
         const char *place;
         uint32_t process;
         int error; /* why it could not be opened */
@@ -46,7 +46,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
                 if (!s)
                         rn_slab_give(&rn_world_now()->groups, g);
         }
-        h->task = self;
+        h->opener = rn_opener_of(self);
         h->process = rn_generation();
         h->place = place;
         h->magic = s ? OPEN : UNOPENED;
@@ -306,7 +306,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
                 rn_lock_give(&head->lock);
                 rn_fired_carry_out(&fired);
         }
-        if (self != ((handle *)(void *)group)->task && (g = find_locked(group))) {
+        if (self != ((handle *)(void *)group)->opener.task && (g = find_locked(group))) {
                 if (g->joining)
                         rn_unpark(g->owner); /* it may have to lend its permit for this one, or to cancel it */
                 rn_scope_unlock(g->scope);
@@ -371,7 +371,7 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
         handle *h = (handle *)(void *)group;
         if (!group || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_misused(call, "this group was never opened, or is closed");
-        if (h->magic == OPEN && (!self || h->task != self))
+        if (h->process != rn_generation() || !rn_opened_by(&h->opener, self))
                 return rn_misused(call,
                                   "the group opened at %s belongs to another task: the task that opens a "
                                   "group closes it",

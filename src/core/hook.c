@@ -36,10 +36,13 @@ static void hit(rn_hook *h)
         h->used = true;
         if (self)
                 self->hitting++;
-        if (h->stop)
+        if (h->stop) {
                 h->stop(h->arg);
-        else
+        } else {
+                if (h->work) /* a stop may have come before the foreign call: a poke that interrupts it knows more */
+                        rn_work_note_frames(h->work, h->task);
                 rn_poke(h->thread_id);
+        }
         if (self)
                 self->hitting--;
         rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
@@ -186,6 +189,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
                 return -ENOMEM;
         uint32_t generation = rn_kept_generation(&h->kept);
         h->task = t;
+        h->work = t->now->work;
         h->outer = t->now->hook;
         h->stop = stop;
         h->arg = arg;

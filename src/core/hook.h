@@ -35,6 +35,7 @@ typedef struct rn_hook {
         rn_aptr scope; /* where it was opened; NULL: in none, and then nothing can stop it */
         rn_link link;  /* in scope->hooks */
         rn_task *task;
+        struct rein_work *work;  /* it runs; there while the region is open */
         struct rn_hook *outer;   /* of the same task */
         void (*stop)(void *arg); /* NULL: poke */
         void *arg;

@@ -2,6 +2,7 @@
 #include "core/receipt.h"
 
 #include "core/executor.h"
+#include "core/frames.h"
 #include "core/opts.h"
 
 struct rein_receipt {
@@ -97,7 +98,7 @@ static void describe(const rein_work *w, rein_straggler *s)
 {
         int64_t start = rn_load64(&w->started), end = rn_load64(&w->ended);
         bool ran = rn_load32(&w->rung) != RN_RUNG_NEVER && start;
-        *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = stopped_by(w)};
+        *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = stopped_by(w), .frames = ""};
         s->stuck_in = ran ? rn_work_stuck_in(w) : "";
         s->age_ns = (end ? end : rn_clock()) - (ran ? start : w->submitted);
         s->gone = rn_future_is(&w->future, RN_GONE);
@@ -120,8 +121,11 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
         if (!r || !out || i >= r->olds + r->count || out->size < sizeof out->size)
                 return false;
         rein_straggler s;
-        describe(i < r->olds ? r->old[i] : of_chain(r, i - r->olds), &s);
+        const rein_work *w = i < r->olds ? r->old[i] : of_chain(r, i - r->olds);
+        describe(w, &s);
         s.size = out->size;
+        if (out->size >= sizeof s)
+                s.frames = rn_frames_text(rn_work_frames(w));
         memcpy(out, &s, out->size < sizeof s ? out->size : sizeof s);
         return true;
 }
@@ -136,6 +140,7 @@ static void print_one(FILE *to, const rein_work *w, bool stuck_only)
         rn_work_describe(w, who, sizeof who);
         fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
                 s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
+        rn_frames_print(to, rn_work_frames(w), "        ", !stuck_only);
 }
 
 static void print(FILE *to, const rein_receipt *r, bool stuck_only)

@@ -7,12 +7,12 @@
 
 #include "core/work.h"
 
-rein_receipt *rn_receipt_new(size_t olds);              /* with room for so many; NULL: no memory */
-bool rn_receipt_add_old(rein_receipt *r, rein_work *w); /* takes a reference; false: no room */
-rein_receipt *rn_receipt_empty(void);                   /* one that cannot be added to, for all */
-void rn_receipt_add(rein_receipt *r, rein_work *w);     /* r NULL: nothing but the reference given back */
-void rn_receipt_prune(rein_receipt *r);                 /* those that ended by themselves after all leave it */
-bool rn_receipt_stuck(const rein_receipt *r);           /* is one of them not gone? */
-void rn_receipt_print_stuck(FILE *to, const rein_receipt *r);
+rein_receipt *rn_receipt_new(size_t olds);                    /* with room for so many; NULL: no memory */
+bool rn_receipt_add_old(rein_receipt *r, rein_work *w);       /* takes a reference; false: no room */
+rein_receipt *rn_receipt_empty(void);                         /* one that cannot be added to, for all */
+void rn_receipt_add(rein_receipt *r, rein_work *w);           /* r NULL: nothing but the reference given back */
+void rn_receipt_prune(rein_receipt *r);                       /* those that ended by themselves after all leave it */
+bool rn_receipt_stuck(const rein_receipt *r);                 /* is one of them not gone? */
+void rn_receipt_print_stuck(FILE *to, const rein_receipt *r); /* waits for no lock of the loader's */
 
 #endif

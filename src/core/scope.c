@@ -338,7 +338,7 @@ typedef struct handle {
         rn_aptr record;
         rn_a32 generation;
         uint32_t magic, process;
-        rn_task *task;
+        rn_opener opener;
         const char *place;
 } handle;
 
@@ -351,7 +351,7 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
         handle *h = (handle *)(void *)s;
         rn_task *self = rn_self();
         rn_scope *record = self ? rn_scope_new(self->now->scope, self, until, grace, place) : NULL;
-        h->task = self;
+        h->opener = rn_opener_of(self);
         h->process = rn_generation();
         h->place = place;
         h->magic = record ? OPEN : UNOPENED;
@@ -402,17 +402,17 @@ int rein_scope_close(rein_scope *s, int rc)
         rn_task *self = rn_self_if();
         if (!s || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_misused("rein_scope_close", "this scope was never opened, or is closed");
+        if (h->process != rn_generation() || !rn_opened_by(&h->opener, self))
+                return rn_misused("rein_scope_close",
+                                  "the scope opened at %s belongs to another task: the task that "
+                                  "opens a scope closes it",
+                                  h->place);
         if (h->magic == UNOPENED) {
                 if (self ? self->now->unopened > 0 : rn_canceled_without_task())
                         rn_unopened(self, -1);
                 h->magic = 0;
                 return -ENOMEM;
         }
-        if (!self || self != h->task)
-                return rn_misused("rein_scope_close",
-                                  "the scope opened at %s belongs to another task: the task that "
-                                  "opens a scope closes it",
-                                  h->place);
         rn_scope *record = rn_loadptr(&h->record);
         if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || rn_load32(&record->closed))
                 return rn_misused("rein_scope_close", "the scope opened at %s is closed already", h->place);

@@ -413,7 +413,7 @@ void rein_executor_free(rein_executor *x)
         if (!x || !rn_executor_ours(x))
                 return;
         if (x->kind->may_free && !x->kind->may_free(x)) {
-                rn_fail(-EPERM, "rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
+                rn_misused("rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
                 return;
         }
         rein_receipt *r = NULL;

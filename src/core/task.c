@@ -31,6 +31,19 @@ bool rn_canceled_without_task(void)
         return unopened_here() > 0;
 }
 
+rn_opener rn_opener_of(rn_task *self)
+{
+        return (rn_opener){self, self ? 0 : rn_thread_id()};
+}
+
+/* A thread without a task may have become one since; its coroutines are others. */
+bool rn_opened_by(const rn_opener *o, const rn_task *self)
+{
+        if (o->task)
+                return o->task == self;
+        return (!self || !self->coro) && o->thread_id == rn_thread_id();
+}
+
 /* ---- tasks ---- */
 
 rn_task *rn_self_if(void)
@@ -54,6 +67,8 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->coro = NULL;
         t->stack_base = NULL;
         t->stack_size = 0;
+        rn_tellptr(&t->stack_low, NULL);
+        rn_tellptr(&t->stack_high, NULL);
         t->inline_depth = t->hitting = 0;
         t->worker = NULL;
         t->spin = t->idle_spin = (rn_spin){0};

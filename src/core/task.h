@@ -75,6 +75,7 @@ typedef struct rn_task {
         struct rn_coro *coro;   /* it runs in; NULL: on its thread's own stack */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
+        rn_aptr stack_low, stack_high;   /* of a coroutine, others may look; NULL: where its thread has its own */
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */
         struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */
@@ -128,6 +129,15 @@ static inline void rn_unhold(rn_held *h)
  * number instead of a task; everything inside is cancelled. */
 void rn_unopened(rn_task *self, int more);
 bool rn_canceled_without_task(void);
+
+/* Who opened something: a task, or a thread that had no memory for one, known by its number. */
+typedef struct rn_opener {
+        rn_task *task;
+        uint32_t thread_id;
+} rn_opener;
+
+rn_opener rn_opener_of(rn_task *self); /* self NULL: the running thread */
+bool rn_opened_by(const rn_opener *o, const rn_task *self);
 
 rn_task *rn_self(void);    /* the running task; made at the first call of a thread; NULL: no memory */
 rn_task *rn_self_if(void); /* NULL when this thread has not called in */

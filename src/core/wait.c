@@ -209,9 +209,9 @@ typedef struct done {
 
 typedef struct handle {
         done *d;
-        rn_task *task;
+        rn_opener opener;
         const char *place;
-        uint32_t magic;
+        uint32_t magic, process;
 } handle;
 
 _Static_assert(sizeof(handle) <= sizeof(rein_done), "rein_done has room for its handle");
@@ -272,14 +272,14 @@ void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[],
 {
         RN_CALL();
         handle *h = (handle *)(void *)it;
-        h->task = rn_self();
+        rn_task *self = rn_self();
+        bool valid = self != NULL;
+        for (size_t i = 0; i < n && valid; i++)
+                valid = f && f[i] && rn_future_ours(f[i]);
+        h->opener = rn_opener_of(self);
+        h->process = rn_generation();
         h->place = place;
-        h->d = NULL;
-        for (size_t i = 0; i < n; i++)
-                if (!f || !f[i] || !rn_future_ours(f[i]))
-                        h->task = NULL;
-        if (h->task)
-                h->d = done_new(h->task, f, n, NULL);
+        h->d = valid ? done_new(self, f, n, NULL) : NULL;
         h->magic = h->d ? OPEN : UNOPENED;
 }
 
@@ -321,20 +321,28 @@ static int done_next(rn_task *self, done *d, int64_t until)
         return (int)w->index;
 }
 
+static int check_owner(const handle *h, const char *call, const rn_task *self)
+{
+        if (!h || (h->magic != OPEN && h->magic != UNOPENED))
+                return rn_misused(call, "it is not open");
+        if (h->process != rn_generation() || !rn_opened_by(&h->opener, self))
+                return rn_misused(call, "it was opened by another task, at %s", h->place);
+        return 0;
+}
+
 int rein_done_next(rein_done *it, rein_time until)
 {
         RN_CALL();
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
-        if (!it || (h->magic != OPEN && h->magic != UNOPENED))
-                return rn_misused("rein_done_next", "it is not open");
+        int rc = check_owner(h, "rein_done_next", self);
+        if (rc < 0)
+                return rc;
         if (h->magic == UNOPENED)
                 return rn_fail(-ENOMEM, "rein_done_next",
                                "it could not be opened at %s: no memory, or a future that is "
                                "NULL or from before a fork",
                                h->place);
-        if (self != h->task)
-                return rn_misused("rein_done_next", "it was opened by another task, at %s", h->place);
         if (rn_canceled(self))
                 return REIN_ECANCELED;
         return done_next(self, h->d, until.ns);
@@ -344,7 +352,7 @@ void rein_done_close(rein_done *it)
 {
         RN_CALL();
         handle *h = (handle *)(void *)it;
-        if (!it || (h->magic == OPEN && h->task != rn_self_if()))
+        if (!it || check_owner(h, "rein_done_close", rn_self_if()) < 0)
                 return;
         if (h->magic == OPEN)
                 done_free(h->d);

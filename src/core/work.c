@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/executor.h"
+#include "core/frames.h"
 #include "core/group.h"
 #include "core/opts.h"
 #include "core/share.h"
@@ -154,6 +155,8 @@ static void destroy(rein_future *f)
                 rn_future_unref(&w->shared->future);
         rn_executor_unref(w->executor);
         rn_free(w->share);
+        if (rn_load32(&w->stuck))
+                rn_frames_free(rn_loadptr(&w->frames));
         give_record(w, w->stocked);
 }
 
@@ -637,9 +640,19 @@ void rn_work_stopped_by(rein_work *w, rn_rung rung)
                 ;
 }
 
+static void keep_frames(rein_work *w, rn_task *t)
+{
+        rn_frames *f = rn_frames_take(t);
+        void *none = NULL;
+        /* If it has left by now, they may be of the next one. */
+        if (f && (rn_loadptr(&w->runner) != t || !rn_casptr(&w->frames, &none, f)))
+                rn_frames_free(f);
+}
+
 void rn_work_note_stuck(rein_work *w)
 {
         char text[RN_STUCK_TEXT] = "";
+        bool foreign = false;
         rn_task *t = rn_loadptr(&w->runner); /* its memory stays; what it says may be about the next job, at worst */
         if (t) {
                 const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
@@ -647,12 +660,22 @@ void rn_work_note_stuck(rein_work *w)
                         snprintf(text, sizeof text, "%s%s%s", what, at ? " " : "", at ? at : "");
                 else
                         rn_thread_doing(rn_load32(&t->thread_id), text, sizeof text);
+                foreign = !what || strcmp(what, "hook region") == 0;
         }
         uint32_t not_yet = 0;
         if (text[0] && rn_cas32(&w->stuck, &not_yet, 1)) {
                 memcpy(w->stuck_in, text, sizeof text);
+                rn_storeptr(&w->frames, NULL);
                 rn_store32(&w->stuck, 2);
+                if (foreign)
+                        keep_frames(w, t);
         }
+}
+
+void rn_work_note_frames(rein_work *w, rn_task *t)
+{
+        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames))
+                keep_frames(w, t);
 }
 
 /* ---- inside a job ---- */

@@ -104,6 +104,7 @@ struct rein_work {
 
         char name[RN_NAME_TEXT]; /* from here on it is not cleared when it is made */
         char stuck_in[RN_STUCK_TEXT];
+        rn_aptr frames; /* with stuck 2: rn_frames, of that moment or of a later poke; once there, they stay */
 };
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
@@ -138,6 +139,7 @@ void rn_work_thread_ended(rn_task *t, rein_work *w);
 
 void rn_work_stopped_by(rein_work *w, rn_rung rung);
 void rn_work_note_stuck(rein_work *w);                          /* what does it do now? for the receipt */
+void rn_work_note_frames(rein_work *w, rn_task *t);             /* once more: its runner is about to be poked */
 void rn_work_describe(const rein_work *w, char *out, size_t n); /* "job 'x' on pool 'y'" */
 
 extern const rn_future_kind rn_work_kind;
@@ -145,6 +147,13 @@ extern const rn_future_kind rn_work_kind;
 static inline rein_work *rn_work_of(const rein_future *f) /* NULL: not a job's */
 {
         return f->kind == &rn_work_kind ? (rein_work *)(uintptr_t)f : NULL;
+}
+
+/* Where its code was when it was asked, from the stack of its thread; none when it was in a call of rein's, did not block,
+ * or memory was short. */
+static inline struct rn_frames *rn_work_frames(const rein_work *w)
+{
+        return rn_load32(&w->stuck) == 2 ? rn_loadptr(&w->frames) : NULL;
 }
 
 static inline const char *rn_work_stuck_in(const rein_work *w)

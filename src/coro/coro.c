@@ -176,8 +176,32 @@ static void tsan_free(rn_coro *c)
 
 /* ---- C++ ---- */
 
-/* Of the Itanium ABI, in libstdc++ and libc++abi: two words. NULL: no C++ in this program. */
+/* Of the Itanium ABI, in libstdc++ and libc++abi: two words. NULL: no C++ in this program when it started. */
 extern void *__cxa_get_globals(void) __attribute__((weak));
+
+static rn_aptr opened_later; /* the same, of a runtime that was told of */
+
+static void **exceptions_here(void)
+{
+        void *(*later)(void) = (void *(*)(void))(uintptr_t)rn_loadptr(&opened_later);
+        return __cxa_get_globals ? __cxa_get_globals() : later ? later() : NULL;
+}
+
+/* Words that are in use may be those of a coroutine that is stopped: they would be taken for the running one's. */
+int rn_coro_keep_exceptions(rn_coro *running, void *(*globals)(void))
+{
+        void *none = NULL;
+        if (__cxa_get_globals)
+                return globals == __cxa_get_globals ? 0 : -EEXIST;
+        void **now = running && !running->catching ? globals() : NULL;
+        if (now && (now[0] || now[1]))
+                return -EBUSY;
+        if (!rn_casptr(&opened_later, &none, (void *)(uintptr_t)globals) && none != (void *)(uintptr_t)globals)
+                return -EEXIST;
+        if (now)
+                running->catching = now;
+        return 0;
+}
 
 static inline void exchange_exceptions(rn_coro *from, rn_coro *to)
 {
@@ -230,7 +254,7 @@ static void begin(void *arg)
 
 void rn_coro_of_thread(rn_coro *c)
 {
-        *c = (rn_coro){.catching = __cxa_get_globals ? __cxa_get_globals() : NULL};
+        *c = (rn_coro){.catching = exceptions_here()};
         asan_thread(c);
         tsan_thread(c);
 }

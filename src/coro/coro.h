@@ -13,9 +13,9 @@
  * alone with it.
  *
  * Kept across a switch: the registers the ABI calls callee-saved, the floating-point control words (x86-64: mxcsr and
- * the x87 control word; aarch64: fpcr), errno, and in a program linked with a C++ runtime the exceptions that are being
- * handled (__cxa_get_globals, two words), so that a catch block and a destructor may switch. Not kept: the signal mask, other thread-local words, floating-point
- * status. REIN_UCONTEXT is the portable way and makes system calls: it keeps the signal mask besides.
+ * the x87 control word; aarch64: fpcr), errno, and where there is a C++ runtime (linked with the program, or told of by rn_coro_keep_exceptions) the exceptions
+ * that are being handled (__cxa_get_globals, two words), so that a catch block and a destructor may switch. Not kept: the
+ * signal mask, other thread-local words, floating-point status. REIN_UCONTEXT is the portable way and makes system calls: it keeps the signal mask besides.
  *
  * An exception that nobody catches ends the program, as it does in a thread; rn_coro_on_throw says whose it was. */
 #ifndef RN_CORO_H
@@ -79,6 +79,11 @@ enum {
 /* From now on `tell` is called when an exception is thrown that no frame of the running coroutine will catch. The C++
  * runtime ends the program after it. Not with REIN_UCONTEXT. */
 void rn_coro_on_throw(void (*tell)(void));
+
+/* A C++ runtime that was opened later: its __cxa_get_globals. Exceptions are kept from now on in threads of which
+ * rn_coro_of_thread is told from now on, and in the thread of `running`, which calls; NULL: in no other. Returns 0; -EEXIST:
+ * those of another runtime are kept; -EBUSY: one is being handled here, by whom nobody knows. */
+int rn_coro_keep_exceptions(rn_coro *running, void *(*globals)(void));
 
 /* c becomes the code that calls this, on its thread's own stack. Nothing to free. */
 void rn_coro_of_thread(rn_coro *c);

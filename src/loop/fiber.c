@@ -107,6 +107,8 @@ static rn_fiber *make(rn_loop *l, size_t stack)
         f->task.coro = &f->coro;
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
+        rn_tellptr(&f->task.stack_low, f->coro.stack.low);
+        rn_tellptr(&f->task.stack_high, f->coro.stack.low + f->coro.stack.size);
         f->loop = l;
         f->work = NULL;
         f->larger = stack > l->stack_size;

@@ -16,9 +16,9 @@ static rn_loop *guest(rein_executor *x, const char *call, int *rc)
         else if (!rn_executor_ours(x))
                 *rc = rn_fail(-EPERM, call, "the loop is from before a fork");
         else if (!rn_loop_mine(l))
-                *rc = rn_fail(-EPERM, call, "%s",
-                              rn_loop_here(l) ? "a coroutine cannot turn the loop it runs in"
-                                              : "the loop belongs to the thread that made it");
+                *rc = rn_misused(call, "%s",
+                                 rn_loop_here(l) ? "a coroutine cannot turn the loop it runs in"
+                                                 : "the loop belongs to the thread that made it");
         return *rc < 0 ? NULL : l;
 }
 

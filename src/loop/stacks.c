@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose stack was too small, and how deep they all went: only where the loop's options ask for it; and who lets an exception
  * out. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "loop/loop.h"
+#include "rein/loop.h"
 
 /* ---- how deep each function goes ---- */
 
@@ -120,6 +122,21 @@ static void tell_of_throw(void)
 void rn_loop_watch_throws(void)
 {
         rn_coro_on_throw(tell_of_throw);
+}
+
+int rein_loop_keep_exceptions(void *(*globals)(void))
+{
+        RN_CALL();
+        const char *call = "rein_loop_keep_exceptions";
+        const rn_task *self = rn_self_if();
+        if (!globals)
+                return rn_fail(-EINVAL, call, "no __cxa_get_globals: dlsym finds it in a C++ library");
+        const int rc = rn_coro_keep_exceptions(self ? self->coro : NULL, globals);
+        if (rc == 0)
+                return 0;
+        return rn_fail(rc, call, "%s",
+                       rc == -EBUSY ? "an exception is being handled on this thread: call it outside of catch blocks"
+                                    : "the exceptions of another C++ runtime are kept");
 }
 
 /* The signal that asks for frames has its handler on that stack too. */

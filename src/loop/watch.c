@@ -149,7 +149,7 @@ static void tell(rn_errand *e, uint32_t tag)
         size_t used = 0;
         for (int i = 0; i < n; i++) {
                 char frame[112];
-                rn_frame_text(frames[i], frame, sizeof frame);
+                rn_frame_text(frames[i], true, frame, sizeof frame);
                 used += (size_t)snprintf(text + used, sizeof text - used, "        %s %s\n", i ? "from" : "at", frame);
         }
         if (may)

@@ -158,8 +158,22 @@ bool rn_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *dige
  * In a system call it is not disturbed. In code of its own it must be asked by a signal, with `ask`; on that thread
  * rn_frames_by_signal must have been called. How many; 0: it cannot be told. May wait 250 ms, and for the loader's lock. */
 int rn_thread_frames(uint32_t id, const void *high, bool ask, uintptr_t *at, int n);
-int rn_frames_by_signal(void);                          /* -EBUSY: no real-time signal is free */
-void rn_frame_text(uintptr_t at, char *text, size_t n); /* "function+0x10 (object+0x5010)" */
+int rn_frames_by_signal(void); /* -EBUSY: no real-time signal is free */
+/* "function+0x10 (object+0x5010)". names: also the function's, for which it may wait as long as a dlopen takes; without,
+ * "object+0x5010", and no such wait. */
+void rn_frame_text(uintptr_t at, bool names, char *text, size_t n);
+
+/* The same in two steps, for who must not wait in the first. Copy a piece of the stack of thread `id`, which is in a system
+ * call and runs on the stack from low to high (NULL: wherever): no lock, no wait, nobody disturbed. false: it is not there,
+ * or it cannot be told. And look through it, at any time later. */
+typedef struct rn_stack_piece {
+        uintptr_t pc, sp;
+        size_t words;
+        uintptr_t word[512];
+} rn_stack_piece;
+
+bool rn_stack_copy(uint32_t id, const void *low, const void *high, rn_stack_piece *to);
+int rn_stack_frames(const rn_stack_piece *p, uintptr_t *at, int n);
 
 /* ---- the poke: a signal that does nothing but interrupt ---- */
 

@@ -286,6 +286,87 @@ static int set_of_another(void *arg)
         return 0;
 }
 
+static void closes_set(void *arg)
+{
+        rein_done_close(arg);
+}
+
+static int set_closed_by_another(void *arg)
+{
+        (void)arg;
+        crew c = {0};
+        hand h;
+        rein_done it;
+        rein_done_open(&it, NULL, 0);
+        crew_go(&c, &h, "thief", closes_set, &it);
+        crew_join(&c);
+        rein_done_close(&it);
+        return 0;
+}
+
+static void unlocks(void *arg)
+{
+        (void)rein_mutex_unlock(arg);
+}
+
+static int mutex_of_another(void *arg)
+{
+        (void)arg;
+        crew c = {0};
+        hand h;
+        rein_mutex *m = rein_mutex_new();
+        CHECK(rein_mutex_lock(m, REIN_NEVER) == 0);
+        crew_go(&c, &h, "thief", unlocks, m);
+        crew_join(&c);
+        CHECK(rein_mutex_unlock(m) == 0);
+        rein_mutex_free(m);
+        return 0;
+}
+
+static int waits_without_the_mutex(void *arg)
+{
+        (void)arg;
+        rein_mutex *m = rein_mutex_new();
+        rein_cond *c = rein_cond_new(m);
+        (void)rein_cond_wait(c, REIN_NOWAIT);
+        rein_cond_free(c);
+        rein_mutex_free(m);
+        return 0;
+}
+
+static void turns(void *arg)
+{
+        (void)rein_loop_turn(arg);
+}
+
+static void frees(void *arg)
+{
+        rein_executor_free(arg);
+}
+
+static int with_a_loop(void (*fn)(void *))
+{
+        crew c = {0};
+        hand h;
+        rein_executor *x = rein_loop_new(REIN_LOOP(.hosted = true));
+        crew_go(&c, &h, "thief", fn, x);
+        crew_join(&c);
+        rein_executor_free(x);
+        return 0;
+}
+
+static int loop_turned_by_another(void *arg)
+{
+        (void)arg;
+        return with_a_loop(turns);
+}
+
+static int loop_freed_by_another(void *arg)
+{
+        (void)arg;
+        return with_a_loop(frees);
+}
+
 static void who_may_not_close_is_told_on(void **state)
 {
         (void)state;
@@ -295,6 +376,11 @@ static void who_may_not_close_is_told_on(void **state)
         finds(group_of_another, REIN_SIM_MISUSE, "rein_group_join, by 'thief': ");
         finds(hook_twice, REIN_SIM_MISUSE, "rein_hook_close, by 'main': ");
         finds(set_of_another, REIN_SIM_MISUSE, "rein_done_next, by 'thief': ");
+        finds(set_closed_by_another, REIN_SIM_MISUSE, "rein_done_close, by 'thief': ");
+        finds(mutex_of_another, REIN_SIM_MISUSE, "rein_mutex_unlock, by 'thief': ");
+        finds(waits_without_the_mutex, REIN_SIM_MISUSE, "rein_cond_wait, by 'main': ");
+        finds(loop_turned_by_another, REIN_SIM_MISUSE, "rein_loop_turn, by 'thief': ");
+        finds(loop_freed_by_another, REIN_SIM_MISUSE, "rein_executor_free, by 'thief': ");
 }
 
 int main(void)

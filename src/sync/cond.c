@@ -66,7 +66,7 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         rn_lock_take(&m->lock);
         if (rn_loadptr(&m->owner) != self) {
                 rn_lock_give(&m->lock);
-                return rn_fail(-EPERM, "rein_cond_wait", "lock the condition's mutex first");
+                return rn_misused("rein_cond_wait", "lock the condition's mutex first");
         }
         const char *place = m->held.place;
         rn_unhold(&m->held);

@@ -131,6 +131,6 @@ int rein_mutex_unlock(rein_mutex *m)
         if (mine)
                 return 0;
         if (!owner)
-                return rn_fail(-EPERM, "rein_mutex_unlock", "nobody holds it");
-        return rn_fail(-EPERM, "rein_mutex_unlock", "another task holds it: locked at %s", held);
+                return rn_misused("rein_mutex_unlock", "nobody holds it");
+        return rn_misused("rein_mutex_unlock", "another task holds it: locked at %s", held);
 }

@@ -130,6 +130,8 @@ UNWATCHED static bool take_descriptors(const rn_sys_child *c)
         return true;
 }
 
+/* One by one, about 10 of the 41 us that a start takes. clone3's CLONE_CLEAR_SIGHAND takes the handlers away at once, but
+ * leaves what is ignored ignored; and to ask of each signal whether it is costs what this does (measured: 41 us too). */
 UNWATCHED static void forget_signals(bool keep_ignored)
 {
         struct sigaction normal = {.sa_handler = SIG_DFL}, was;

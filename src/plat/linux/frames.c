@@ -14,6 +14,7 @@
  * returned already, where nothing has been written over it. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,13 +27,9 @@
 #include "plat/linux/task_file.h"
 #include "plat/plat.h"
 
-enum { WORDS = 512 }; /* of a stack, looked through */
+typedef rn_stack_piece piece;
 
-typedef struct piece {
-        uintptr_t pc, sp;
-        size_t words;
-        uintptr_t word[WORDS];
-} piece;
+enum { WORDS = sizeof((piece *)0)->word / sizeof(uintptr_t) };
 
 /* Memory that may be gone: the kernel answers instead of a fault. How many bytes. */
 static size_t peek(uintptr_t from, void *to, size_t n)
@@ -190,34 +187,71 @@ static bool behind_a_call(uintptr_t at)
 #endif
 }
 
+/* The loaded object that an address is in. By dl_iterate_phdr, whose lock nobody holds for long: dladdr's is held as long
+ * as a dlopen takes, its constructors included. */
+typedef struct object {
+        uintptr_t at, base;
+        char name[64];
+} object;
+
+static int is_in(struct dl_phdr_info *info, size_t size, void *arg)
+{
+        object *o = arg;
+        (void)size;
+        for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+                const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+                if (p->p_type != PT_LOAD || o->at - info->dlpi_addr - p->p_vaddr >= p->p_memsz)
+                        continue;
+                const char *name = info->dlpi_name && info->dlpi_name[0] ? info->dlpi_name : program_invocation_name;
+                const char *slash = strrchr(name, '/');
+                snprintf(o->name, sizeof o->name, "%s", slash ? slash + 1 : name);
+                o->base = info->dlpi_addr;
+                return 1;
+        }
+        return 0;
+}
+
+static bool find_object(uintptr_t at, object *o)
+{
+        *o = (object){.at = at};
+        return dl_iterate_phdr(is_in, o) != 0;
+}
+
+bool rn_stack_copy(uint32_t id, const void *low, const void *high, rn_stack_piece *to)
+{
+        return !rn_virtual() && take_blocked(id, high, to) && to->sp >= (uintptr_t)low &&
+               (!high || to->sp < (uintptr_t)high);
+}
+
+int rn_stack_frames(const rn_stack_piece *p, uintptr_t *at, int n)
+{
+        int found = 0;
+        object in;
+        if (n > 0)
+                at[found++] = p->pc;
+        for (size_t i = 0; i < p->words && found < n; i++)
+                if (p->word[i] != at[found - 1] && behind_a_call(p->word[i]) && find_object(p->word[i], &in))
+                        at[found++] = p->word[i];
+        return found;
+}
+
 int rn_thread_frames(uint32_t id, const void *high, bool ask, uintptr_t *at, int n)
 {
         piece p;
         if (rn_virtual() || n < 1 || (!take_blocked(id, high, &p) && !(ask && take_running(id, high, &p))))
                 return 0;
-        int found = 0;
-        at[found++] = p.pc;
-        for (size_t i = 0; i < p.words && found < n; i++) {
-                Dl_info in;
-                if (p.word[i] != at[found - 1] && behind_a_call(p.word[i]) &&
-                    dladdr((void *)p.word[i], &in)) /* NOLINT(performance-no-int-to-ptr) */
-                        at[found++] = p.word[i];
-        }
-        return found;
+        return rn_stack_frames(&p, at, n);
 }
 
-void rn_frame_text(uintptr_t at, char *text, size_t n)
+void rn_frame_text(uintptr_t at, bool names, char *text, size_t n)
 {
+        object o;
         Dl_info in;
-        if (!dladdr((void *)at, &in)) { /* NOLINT(performance-no-int-to-ptr) */
+        if (!find_object(at, &o))
                 snprintf(text, n, "%#jx", (uintmax_t)at);
-                return;
-        }
-        const char *slash = strrchr(in.dli_fname, '/');
-        const char *object = slash ? slash + 1 : in.dli_fname;
-        if (in.dli_sname)
-                snprintf(text, n, "%s+%#jx (%s+%#jx)", in.dli_sname, (uintmax_t)(at - (uintptr_t)in.dli_saddr), object,
-                         (uintmax_t)(at - (uintptr_t)in.dli_fbase));
+        else if (names && dladdr((void *)at, &in) && in.dli_sname) /* NOLINT(performance-no-int-to-ptr) */
+                snprintf(text, n, "%s+%#jx (%s+%#jx)", in.dli_sname, (uintmax_t)(at - (uintptr_t)in.dli_saddr), o.name,
+                         (uintmax_t)(at - o.base));
         else
-                snprintf(text, n, "%s+%#jx", object, (uintmax_t)(at - (uintptr_t)in.dli_fbase));
+                snprintf(text, n, "%s+%#jx", o.name, (uintmax_t)(at - o.base));
 }
