@@ -39,6 +39,9 @@ bool rn_fd_shut(const rn_fd_call *c); /* rein_close was here */
 /* As rein_wait_fd. */
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
 
+/* Before a system call that was not waited for: now and then the others of a loop go first. */
+void rn_fd_straight(rn_task *self);
+
 /* Around a system call. blocks: in a hook region, so that a cancel and a rein_close get it out (-EINTR). 0, and
  * rn_fd_leave must follow; -EBADF: closed; REIN_ECANCELED; why there is no region. */
 int rn_fd_enter(rn_fd_call *c, bool blocks);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datagrams. The socket is asked so that it answers at once; only then is it waited for. In a coroutine a receiver waits
- * first, always: whose socket is never empty would never let the others run. */
+/* Datagrams. The socket is asked so that it answers at once; only then is it waited for. */
 #include <errno.h>
 #include <string.h>
 
@@ -109,11 +108,10 @@ static int64_t once(datagram *d)
 static int64_t move(datagram *d, int64_t until)
 {
         const int events = d->out ? RN_POLLOUT : RN_POLLIN;
-        bool wait = !d->out && d->call.task->backend->offload;
-        if (wait && !rn_sys_is_socket(d->call.fd))
-                wait = false; /* it will be told so */
-        for (;; wait = true) {
+        for (bool wait = false;; wait = true) {
                 int rc = wait ? rn_fd_wait(&d->call, events, until) : 0;
+                if (!wait)
+                        rn_fd_straight(d->call.task);
                 if (rc >= 0)
                         rc = rn_fd_enter(&d->call, false);
                 if (rc < 0)

@@ -128,7 +128,7 @@ int rn_poller_watch(rn_poller *p, int fd, int events)
 {
         const rn_machine *sim = rn_virtual();
         if (sim)
-                return sim->poller_watch(p, fd, events);
+                return sim->owns(fd) || rn_sys_is_stream(fd) ? sim->poller_watch(p, fd, events) : -EPERM;
         if (p->epoll < 0)
                 return watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
