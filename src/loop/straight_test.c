@@ -78,10 +78,24 @@ static int receives(void)
         NEED(fd >= 0 && rein_addr_local(fd, &own) == 0);
         for (int i = 0; i < 3; i++)
                 NEED(rein_sendto(fd, "abc", 3, &own, REIN_NEVER) == 3);
-        const int then = rounds;
+        int then = rounds;
         for (int i = 0; i < 3; i++)
                 NEED(rein_recvfrom(fd, text, 4, NULL, REIN_NEVER) == 3);
         NEED(rounds == then);
+        NEED(rein_recvfrom(fd, text, 4, NULL, rein_after(1000)) == REIN_ETIMEOUT);
+        enum { MANY = 64 };
+        for (int i = 0; i < MANY; i++)
+                NEED(rein_sendto(fd, "abc", 3, &own, REIN_NEVER) == 3);
+        then = rounds;
+        NEED(rein_recvfrom(fd, text, 4, NULL, REIN_NEVER) == 3);
+        NEED(rounds > then); /* the last time there was none: it waits first */
+        int waits = 0;
+        for (int i = 1; i < MANY; i++) {
+                then = rounds;
+                NEED(rein_recvfrom(fd, text, 4, NULL, REIN_NEVER) == 3);
+                waits += rounds > then + 1;
+        }
+        NEED(waits < MANY / 2); /* it has found out that there are many */
         NEED(rein_close(fd) == 0);
         int pipes[2];
         NEED(pipe(pipes) == 0);
