@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for many descriptors at once: by epoll(7), and by poll(2) where that is asked for (it is what a system without
  * epoll has). A descriptor is watched for one event only and then forgotten until it is watched again: numbers are closed
- * and used again behind our back, and what was registered once and for all would miss the new one's events.
+ * and used again behind our back, and what was registered once and for all would miss the new one's events. To find that
+ * out before each wait costs as much as arming, which finds it out by itself (docs/decisions/0011).
  *
  * One thread owns a poller; rn_poller_ring is for everybody. */
 #include <errno.h>
