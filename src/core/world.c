@@ -22,7 +22,8 @@ static void set_up(rn_world *w)
         rn_clock_init(&w->clock);
         rn_list_init(&w->executors);
         rn_list_init(&w->waiting);
-        rn_list_init(&w->fd_waiters);
+        for (size_t i = 0; i < RN_FD_BUCKETS; i++)
+                rn_list_init(&w->fd_calls[i]);
         rn_list_init(&w->signal_waiters);
         rn_list_init(&w->children);
         rn_list_init(&w->lookups);

@@ -18,6 +18,8 @@
 #include "core/slab.h"
 #include "rein/error.h"
 
+enum { RN_FD_BUCKETS = 256 };
+
 typedef struct rn_world {
         rn_a64 state; /* generation << 1 | 1 while it is being set up */
         rn_lock lock; /* executors, unseen */
@@ -30,7 +32,7 @@ typedef struct rn_world {
         rn_link executors;   /* those that exit must stop */
         rn_a32 exit_watched; /* for ever, also in a forked child: exit handlers are inherited */
         rn_lock fd_lock;
-        rn_link fd_waiters; /* who waits for a descriptor: src/io; fd lock, as the next */
+        rn_link fd_calls[RN_FD_BUCKETS]; /* who is in a call with a descriptor: src/io; fd lock, as the next */
         rn_link signal_waiters;
         rn_link children;        /* processes that were started and are not gone: src/io/child.c */
         rn_a32 children_watched; /* as exit_watched */

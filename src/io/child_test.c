@@ -532,7 +532,7 @@ static void test_a_thousand_in_sequence_leave_no_descriptor(void **state)
         }
         for (int i = 0; i < 20; i++)
                 assert_int_equal(says("echo x", NULL, text, sizeof text, &e), 0);
-        assert_int_equal(descriptors(), before);
+        assert_in_range(descriptors(), 0, before); /* a thread that went idle long ago takes its own with it */
         assert_true(no_child_is_left());
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors. Whoever is in a call with one is in a list of the process, so that rein_close can get it out: a number alone
+/* Descriptors. Whoever is in a call with one is in a list of the process, one for some of the numbers, so that rein_close can get it out: a number alone
  * would be waited for for ever, or be somebody else's by the time it is looked at.
  *
  * When rein_close finds a call inside a system call, that one closes the number on its way out (fd.h has the states). The
@@ -11,11 +11,18 @@
  * anything else, between the poll that says "readable" and the read another reader may be faster: the call is made
  * inside a hook region with the poke, so that a cancel, or a rein_close, gets it out all the same.
  *
+ * A socket is asked first and waited for when it has said EAGAIN: what is there, or has room, costs one system call. Each
+ * wait then arms the descriptor anew (docs/decisions/0011 has why). Two exceptions. A read in a coroutine waits first,
+ * unless the task's last read of that number filled its buffer: most requests come after the answer to the last one. An
+ * accept waits first, since one that finds nobody costs more than arming. Who need not wait would never let the others
+ * of its loop run: after a few such calls in a row it does, still in its call, so that a close is seen. What kind of file
+ * it is, is asked of the system only for those that have said ENOTSOCK.
+ *
  * A coroutine must not block its thread at all. It makes calls that answer -EAGAIN instead; where there is no such call
  * (a regular file that is not in memory, a terminal), the whole of it is made by a thread of the loop's.
  *
- * The list is under world->fd_lock. `state` goes CLOSED and CONDEMNED under it only; the call itself goes in and out
- * without. A hook is looked at under the lock, which its call takes before it closes the region. */
+ * The lists are under world->fd_lock. `state` goes NUDGED, CLOSED and CONDEMNED under it only; the call itself goes in and
+ * out without. A hook is looked at under the lock, which its call takes before it closes the region. */
 #include "io/fd.h"
 
 #include <errno.h>
@@ -25,7 +32,8 @@
 #include "core/world.h"
 #include "rein/io.h"
 
-enum { IDLE, INSIDE, CONDEMNED, CLOSED };
+enum { IDLE, INSIDE, NUDGED, CONDEMNED, CLOSED };
+enum { STRAIGHT = 8 };
 
 /* ---- who is in a call with which ---- */
 
@@ -42,9 +50,14 @@ static rn_fd_call *call_of(rn_link *l)
         return RN_ITEM(l, rn_fd_call, link);
 }
 
+static rn_link *calls(rn_world *world, int fd)
+{
+        return &world->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
+}
+
 static bool condemned_locked(rn_world *world, int fd)
 {
-        for (rn_link *l = world->fd_waiters.next; l != &world->fd_waiters; l = l->next) {
+        RN_LIST_EACH(l, calls(world, fd)) {
                 if (rn_load32(&call_of(l)->state) != CONDEMNED)
                         break;
                 if (call_of(l)->fd == fd)
@@ -60,7 +73,7 @@ int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
         rn_lock_take(&world->fd_lock);
         bool late = condemned_locked(world, fd);
         if (!late)
-                rn_list_push(&world->fd_waiters, &c->link);
+                rn_list_push(calls(world, fd), &c->link);
         rn_lock_give(&world->fd_lock);
         return late ? -EBADF : 0;
 }
@@ -96,10 +109,19 @@ int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
 {
         rn_doing was = rn_task_doing_for_ever(c->task, (rn_doing){c->doing, NULL});
         int rc;
+        c->task->straight = 0;
         while ((rc = rn_fd_turn(c, events, until)) == 0)
                 ;
         rn_task_doing_for_ever(c->task, was);
         return rc;
+}
+
+void rn_fd_straight(rn_task *self)
+{
+        if (!self->backend->yield || ++self->straight < STRAIGHT)
+                return;
+        self->straight = 0;
+        self->backend->yield(self);
 }
 
 int rn_fd_enter(rn_fd_call *c, bool blocks)
@@ -117,6 +139,28 @@ int rn_fd_enter(rn_fd_call *c, bool blocks)
         return -EBADF;
 }
 
+/* Nobody is inside with it any more, but who came after rein_close had looked. */
+static int close_now(int fd)
+{
+        rn_hook *struck = NULL;
+        rn_world *world = rn_world_now();
+        const int rc = rn_sys_close(fd);
+        rn_lock_take(&world->fd_lock);
+        RN_LIST_EACH(l, calls(world, fd)) {
+                rn_fd_call *c = call_of(l);
+                uint32_t inside = INSIDE;
+                if (c->fd != fd)
+                        continue;
+                if (!rn_cas32(&c->state, &inside, NUDGED))
+                        rn_unpark(c->task);
+                else if (c->hook)
+                        rn_hook_strike(c->hook, &struck);
+        }
+        rn_lock_give(&world->fd_lock);
+        rn_hooks_hit(struck);
+        return rc;
+}
+
 void rn_fd_leave(rn_fd_call *c)
 {
         uint32_t inside = INSIDE;
@@ -124,27 +168,28 @@ void rn_fd_leave(rn_fd_call *c)
         if (!rn_cas32(&c->state, &inside, IDLE)) {
                 rn_world *world = rn_world_now();
                 rn_lock_take(&world->fd_lock);
+                const bool condemned = rn_load32(&c->state) == CONDEMNED;
                 rn_list_remove(&c->link);
-                rn_list_push(&world->fd_waiters, &c->link);
-                rn_store32(&c->state, CLOSED);
-                last = !condemned_locked(world, c->fd);
+                rn_list_push(calls(world, c->fd), &c->link);
+                rn_store32(&c->state, condemned ? CLOSED : IDLE);
+                last = condemned && !condemned_locked(world, c->fd);
                 rn_lock_give(&world->fd_lock);
         }
         if (c->hook)
                 rn_hook_finish(c->task, c->hook);
         c->hook = NULL;
         if (last)
-                rn_sys_close(c->fd);
+                close_now(c->fd);
 }
 
-/* What c was when it became CLOSED or CONDEMNED, or had long been. */
+/* What c was when it became CLOSED or CONDEMNED, or had long been; NUDGED is INSIDE. */
 static uint32_t shut_locked(rn_fd_call *c)
 {
         uint32_t was = IDLE;
-        while (was == IDLE || was == INSIDE)
+        while (was == IDLE || was == INSIDE || was == NUDGED)
                 if (rn_cas32(&c->state, &was, was == IDLE ? CLOSED : CONDEMNED))
                         break;
-        return was;
+        return was == NUDGED ? INSIDE : was;
 }
 
 int rein_close(int fd)
@@ -157,7 +202,8 @@ int rein_close(int fd)
         rn_lock_take(&world->fd_lock);
         bool late = condemned_locked(world, fd), held = false;
         rn_link *next;
-        for (rn_link *l = world->fd_waiters.next; !late && l != &world->fd_waiters; l = next) {
+        rn_link *all = calls(world, fd);
+        for (rn_link *l = all->next; !late && l != all; l = next) {
                 rn_fd_call *c = call_of(l);
                 next = l->next;
                 if (c->fd != fd)
@@ -171,7 +217,7 @@ int rein_close(int fd)
                 case INSIDE:
                         held = true;
                         rn_list_remove(l);
-                        rn_list_push_front(&world->fd_waiters, l);
+                        rn_list_push_front(all, l);
                         if (c->hook)
                                 rn_hook_strike(c->hook, &struck);
                         break;
@@ -183,7 +229,7 @@ int rein_close(int fd)
         rn_hooks_hit(struck);
         if (late)
                 return -EBADF;
-        return held ? 0 : rn_sys_close(fd);
+        return held ? 0 : close_now(fd);
 }
 
 int rein_wait_fd(int fd, int poll_events, rein_time until)
@@ -209,8 +255,9 @@ int rein_wait_fd(int fd, int poll_events, rein_time until)
 typedef struct transfer {
         rn_fd_call call;
         int64_t until;
-        bool writes, socket, stream;
+        bool writes, socket, stream; /* a socket until it says that it is none */
         bool must_not_block;
+        bool later; /* a read: not likely to find something */
 } transfer;
 
 static int begin(transfer *t, int fd, int64_t until, bool writes)
@@ -224,39 +271,61 @@ static int begin(transfer *t, int fd, int64_t until, bool writes)
                 return rc;
         t->until = until;
         t->writes = writes;
-        t->socket = rn_sys_is_socket(fd);
-        t->stream = t->socket || rn_sys_is_stream(fd);
+        t->socket = t->stream = true;
         t->must_not_block = self->backend->offload != NULL;
+        t->later = !writes && t->must_not_block && self->filled != fd + 1;
         return 0;
 }
 
-static int64_t once(const transfer *t, void *to, const void *from, size_t n)
+/* -ENOTSOCK: that is known only now. */
+static int64_t once(transfer *t, void *to, const void *from, size_t n)
 {
         const int fd = t->call.fd;
+        int64_t done;
+        if (t->writes && t->stream && !t->socket && n > RN_PIPE_ATOMIC)
+                n = RN_PIPE_ATOMIC;
         if (t->must_not_block && !t->socket)
-                return t->writes ? rn_sys_write_now(fd, from, n) : rn_sys_read_now(fd, to, n);
-        return t->writes ? rn_sys_write(fd, from, n, t->socket) : rn_sys_read(fd, to, n, t->socket);
+                done = t->writes ? rn_sys_write_now(fd, from, n) : rn_sys_read_now(fd, to, n);
+        else
+                done = t->writes ? rn_sys_write(fd, from, n, t->socket) : rn_sys_read(fd, to, n, t->socket);
+        if (done == -ENOTSOCK && t->socket) {
+                t->socket = false;
+                t->stream = rn_sys_is_stream(fd);
+        }
+        return done;
 }
 
-/* Some bytes: wait, try, and again if somebody else was faster or a signal came. -ENOTSUP: only a thread can. */
+/* Some bytes: a socket is asked, and waited for when it has none; what is no socket may block, and is waited for first.
+ * Again if somebody else was faster or a signal came. -ENOTSUP: only a thread can. */
 static int64_t move(transfer *t, void *to, const void *from, size_t n)
 {
+        const int events = t->writes ? RN_POLLOUT : RN_POLLIN;
+        bool wait = t->socket ? t->later : t->stream, waited = false;
         for (;;) {
-                int rc = t->stream ? rn_fd_wait(&t->call, t->writes ? RN_POLLOUT : RN_POLLIN, t->until) : 0;
+                int rc = wait ? rn_fd_wait(&t->call, events, t->until) : 0;
+                waited |= wait;
+                if (!wait)
+                        rn_fd_straight(t->call.task);
                 if (rc >= 0)
                         rc = rn_fd_enter(&t->call, !t->socket && !t->must_not_block);
                 if (rc < 0)
                         return rc;
+                const bool guessed = t->socket;
                 int64_t done = once(t, to, from, n);
                 rn_fd_leave(&t->call);
+                if (done == -ENOTSOCK && guessed) {
+                        wait = t->stream && !waited;
+                        continue;
+                }
                 if (done == -EAGAIN && t->must_not_block && !t->stream)
                         return -ENOTSUP;
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
                 if (rn_canceled(t->call.task))
                         return REIN_ECANCELED;
-                if (t->until != RN_NEVER && t->until <= rn_clock())
+                if ((waited || !t->stream) && t->until != RN_NEVER && t->until <= rn_clock())
                         return REIN_ETIMEOUT;
+                wait = t->socket ? done == -EAGAIN : t->stream;
         }
 }
 
@@ -293,6 +362,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
         if (rc < 0)
                 return rc;
         int64_t done = n ? move(&t, buf, NULL, n) : 0;
+        t.call.task->filled = done == (int64_t)n ? fd + 1 : 0;
         rn_fd_end(&t.call);
         return done == -ENOTSUP && t.must_not_block ? by_a_thread(&t, buf, NULL, n) : done;
 }
@@ -308,8 +378,7 @@ int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
         int64_t done = 0;
         size_t left = n;
         while (left && done >= 0) {
-                size_t piece = t.stream && !t.socket && left > RN_PIPE_ATOMIC ? RN_PIPE_ATOMIC : left;
-                done = move(&t, NULL, at, piece);
+                done = left < n && rn_canceled(t.call.task) ? REIN_ECANCELED : move(&t, NULL, at, left);
                 if (done >= 0) {
                         at += done;
                         left -= (size_t)done;

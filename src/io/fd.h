@@ -9,7 +9,12 @@
  *
  * A call that is CLOSED answers -EBADF and makes no system call with the number any more (but poll, which changes
  * nothing): it may be somebody else's by then. While a call is inside, the number must not become free: rein_close then
- * leaves the closing to the last one out, and gets those out that may block. So it never waits for them. */
+ * leaves the closing to the last one out, and gets those out that may block. So it never waits for them.
+ *
+ * A call may begin when rein_close has looked and has not closed yet. It has the old file, or already the next one of that
+ * number, and nobody knows which. So after the close(2) all calls with the number are woken once, or got out of what may
+ * block (INSIDE -> NUDGED, and from there as from INSIDE): each asks the system again, which answers -EBADF, or waits for
+ * what the number now is. */
 #ifndef RN_IO_FD_H
 #define RN_IO_FD_H
 
@@ -17,7 +22,7 @@
 #include "core/task.h"
 
 typedef struct rn_fd_call {
-        rn_link link; /* in world->fd_waiters; those CONDEMNED are first */
+        rn_link link; /* in world->fd_calls, by number; those CONDEMNED are first */
         rn_task *task;
         const char *doing;
         struct rn_hook *hook; /* while INSIDE something that may block */
@@ -38,6 +43,9 @@ bool rn_fd_shut(const rn_fd_call *c); /* rein_close was here */
 
 /* As rein_wait_fd. */
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
+
+/* Before a system call that was not waited for: now and then the others of a loop go first. */
+void rn_fd_straight(rn_task *self);
 
 /* Around a system call. blocks: in a hook region, so that a cancel and a rein_close get it out (-EINTR). 0, and
  * rn_fd_leave must follow; -EBADF: closed; REIN_ECANCELED; why there is no region. */

@@ -358,7 +358,10 @@ static void test_readers_that_race_for_a_byte_leave_on_a_cancel(void **state)
 /* ---- closed in the middle of a call ---- */
 
 /* A thread stops at the n-th question of a kind that its call asks, until it is let go: at a region's opening (an
- * allocation) it is between the poll and the system call, at the second EINTR it is inside the system call. */
+ * allocation) it is between the poll and the system call; an EINTR is inside a system call. What is no socket is asked
+ * first whether it is one, then polled, then read. */
+enum { IN_RECV = 1, IN_READ = 3 };
+
 static _Thread_local struct stop {
         rn_choice kind;
         int n;
@@ -478,7 +481,7 @@ static void test_the_last_one_out_of_the_system_call_closes(void **state)
                 int mine[2], byte = 'x';
                 assert_int_equal(socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, mine) : pipe(mine), 0);
                 assert_int_equal(write(mine[1], &byte, 1), 1);
-                stopped s = {.at = {RN_CHOOSE_INTR, 2}, .fd = mine[0], .n = 8};
+                stopped s = {.at = {RN_CHOOSE_INTR, socket ? IN_RECV : IN_READ}, .fd = mine[0], .n = 8};
                 pthread_t t = go_until_stopped(&s);
                 assert_int_equal(rein_close(mine[0]), 0);
                 assert_int_not_equal(fcntl(mine[0], F_GETFD), -1);
@@ -501,7 +504,7 @@ static void test_close_gets_a_reader_out_of_the_system_call(void **state)
                 int mine[2], byte;
                 assert_int_equal(pipe(mine), 0);
                 assert_int_equal(write(mine[1], "x", 1), 1);
-                stopped s = {.at = {RN_CHOOSE_INTR, 2}, .fd = mine[0], .n = 8, .scoped = round % 4 > 1};
+                stopped s = {.at = {RN_CHOOSE_INTR, IN_READ}, .fd = mine[0], .n = 8, .scoped = round % 4 > 1};
                 pthread_t t = go_until_stopped(&s);
                 assert_int_equal(read(mine[0], &byte, 1), 1);
                 stubborn_let_go(&stops, 1);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Datagrams. The socket is asked so that it answers at once; only then is it waited for. In a coroutine a receiver waits
- * first, always: whose socket is never empty would never let the others run. */
+/* Datagrams. The socket is asked so that it answers at once; only then is it waited for, but for a receiver that waits
+ * again and again (waits_first). */
 #include <errno.h>
 #include <string.h>
 
 #include "io/fd.h"
 #include "io/net.h"
 #include "rein/io.h"
+
+enum { ASK_EVERY = 8 };
 
 _Static_assert(sizeof(((rein_addr *)0)->bytes) == RN_ADDRESS, "a rein_addr holds every address");
 
@@ -106,20 +108,40 @@ static int64_t once(datagram *d)
         return rn_sys_receive_from(d->call.fd, d->in, d->n, d->addr.bytes, &d->addr.len);
 }
 
+/* To ask one that is empty costs a system call, to wait for one that is not two and a turn of the loop. So a coroutine
+ * takes its last receive for a hint, and looks now and then whether it still is true. */
+static bool waits_first(datagram *d)
+{
+        rn_task *self = d->call.task;
+        return !d->out && self->backend->offload && self->empty == d->call.fd + 1 && ++self->unasked % ASK_EVERY;
+}
+
+static void learn(datagram *d, int64_t done)
+{
+        rn_task *self = d->call.task;
+        if (done == -EAGAIN) {
+                self->empty = d->call.fd + 1;
+                self->unasked = 0;
+        } else if (self->empty == d->call.fd + 1) {
+                self->empty = 0;
+        }
+}
+
 static int64_t move(datagram *d, int64_t until)
 {
         const int events = d->out ? RN_POLLOUT : RN_POLLIN;
-        bool wait = !d->out && d->call.task->backend->offload;
-        if (wait && !rn_sys_is_socket(d->call.fd))
-                wait = false; /* it will be told so */
-        for (;; wait = true) {
+        for (bool wait = waits_first(d);; wait = true) {
                 int rc = wait ? rn_fd_wait(&d->call, events, until) : 0;
+                if (!wait)
+                        rn_fd_straight(d->call.task);
                 if (rc >= 0)
                         rc = rn_fd_enter(&d->call, false);
                 if (rc < 0)
                         return rc;
                 int64_t done = once(d);
                 rn_fd_leave(&d->call);
+                if (!wait && !d->out)
+                        learn(d, done);
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
                 if (rn_canceled(d->call.task))

@@ -231,7 +231,8 @@ typedef struct rn_ready {
 } rn_ready;
 int rn_poller_new(bool portable, rn_poller **made); /* portable: by poll(2) alone */
 void rn_poller_free(rn_poller *p);
-int rn_poller_watch(rn_poller *p, int fd, int events); /* for one report; again: for these events instead */
+/* For one report; again: for these events instead. -EPERM: no stream, it would always be ready. */
+int rn_poller_watch(rn_poller *p, int fd, int events);
 void rn_poller_unwatch(rn_poller *p, int fd);
 void rn_poller_forget(rn_poller *p, int fd); /* any thread: fd is open and will be closed now */
 int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until); /* how many; 0: rung, interrupted, timed out */
@@ -242,7 +243,7 @@ void rn_poller_alarm(rn_poller *p, int64_t at);
 int rn_sys_close(int fd);
 bool rn_sys_is_stream(int fd); /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
 bool rn_sys_is_socket(int fd);
-int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN */
+int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN, -ENOTSOCK */
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket); /* the same; no SIGPIPE */
 /* The same for what is no socket, and it never blocks: -EAGAIN: it would, now; -ENOTSUP: that cannot be told. */
 int64_t rn_sys_read_now(int fd, void *buf, size_t n);

@@ -120,7 +120,7 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
                 return sim->read(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
                 return -EAGAIN;
         ssize_t got = socket ? recv(fd, buf, n, MSG_DONTWAIT) : read(fd, buf, n);
         return got < 0 ? -errno : got;
@@ -155,7 +155,7 @@ int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
                 return sim->write(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        if (socket && rn_choose(2, RN_CHOOSE_AGAIN))
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
                 return -EAGAIN;
         ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n, false);
         return put < 0 ? -errno : put;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for many descriptors at once: by epoll(7), and by poll(2) where that is asked for (it is what a system without
  * epoll has). A descriptor is watched for one event only and then forgotten until it is watched again: numbers are closed
- * and used again behind our back, and what was registered once and for all would miss the new one's events.
+ * and used again behind our back, and what was registered once and for all would miss the new one's events. To find that
+ * out before each wait costs as much as arming, which finds it out by itself (docs/decisions/0011).
  *
  * One thread owns a poller; rn_poller_ring is for everybody. */
 #include <errno.h>
@@ -128,7 +129,7 @@ int rn_poller_watch(rn_poller *p, int fd, int events)
 {
         const rn_machine *sim = rn_virtual();
         if (sim)
-                return sim->poller_watch(p, fd, events);
+                return sim->owns(fd) || rn_sys_is_stream(fd) ? sim->poller_watch(p, fd, events) : -EPERM;
         if (p->epoll < 0)
                 return watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
