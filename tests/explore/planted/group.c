@@ -273,7 +273,7 @@ const planted planted_groups[] = {
         {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
         {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
         {"shuts-too-late", shuts_too_late, nobody_is_left_in_it, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
-        {"adopts-too-late", adopts_too_late, NULL, BY_DPOR(200), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"adopts-too-late", adopts_too_late, NULL, BY_DPOR(140), COMPLETELY, REIN_SIM_DEADLOCK},
         {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

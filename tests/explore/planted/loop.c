@@ -352,7 +352,7 @@ const planted planted_loops[] = {
         {"given-away-untold", given_away_untold, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-freed-under-a-poster", freed_under_a_poster, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_MISUSE},
         {"loop-queues-twice", queued_twice, queued_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
-        {"loop-pin-unseen", pinned_before_it_looks, NULL, BY_DPOR(200), COMPLETELY, REIN_SIM_FAILED},
+        {"loop-pin-unseen", pinned_before_it_looks, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_FAILED},
         {"loop-leaves-its-inbox", leaves_its_inbox, all_ran, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };
