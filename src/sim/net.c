@@ -3,6 +3,7 @@
  * at FIRST and the lowest free one is given out, as POSIX asks: a number used too long is another's.
  *
  * A file is an end. Two ends share one or two pieces of pipe, each a ring of bytes with a writing and a reading end. */
+#include "core/future.h"
 #include "sim/sim.h"
 
 #include <errno.h>
@@ -530,6 +531,30 @@ static int m_signal_take(int fd)
         return 1;
 }
 
+static bool waited_for(int signo)
+{
+        for (int i = 0; i < FILES; i++) {
+                const file *x = rn_sim->files->at[i];
+                if (x && x->kind == SIGNAL && x->signo == signo)
+                        return true;
+        }
+        return false;
+}
+
+/* The first of them is cancelled, and can be no more. */
+static bool interrupts(void)
+{
+        const rn_interruptible *one = rn_sim->interruptible;
+        if (!one)
+                return false;
+        rein_future *job = one->job;
+        rn_sim->interruptible = one->next;
+        rn_future_ref(job); /* its rein_run may return meanwhile */
+        rein_cancel(job, "interrupted");
+        rn_future_unref(job);
+        return true;
+}
+
 int rein_sim_raise(int signo)
 {
         if (!rn_virtual())
@@ -539,7 +564,8 @@ int rein_sim_raise(int signo)
         point(-1);
         if (!files())
                 return -ENOMEM;
-        rn_sim->files->pending[signo] = true;
+        if (!rn_is_interrupt(signo) || waited_for(signo) || !interrupts())
+                rn_sim->files->pending[signo] = true;
         return 0;
 }
 
