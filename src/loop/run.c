@@ -39,8 +39,19 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 }
 
 /* The same in a simulation, without a coroutine that would be one more in each of its schedules. */
+static void interrupt(const rn_interruptible *me)
+{
+        rn_get32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
+        rein_future *job = me->job;
+        rn_future_ref(job); /* its rein_run may return meanwhile, and with it me */
+        rein_cancel(job, "interrupted");
+        rn_future_unref(job);
+}
+
 static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
+        me->cancel = interrupt;
+        rn_set32(&me->made, 1);
         me->next = *sim->interruptible;
         *sim->interruptible = me;
 }

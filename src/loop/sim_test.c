@@ -467,7 +467,7 @@ static void test_coroutines_of_one_loop_share_the_thread_locals_of_its_thread(vo
 
 static int sleeps_until_interrupted(void *arg)
 {
-        *(bool *)arg = true;
+        atomic_store((atomic_bool *)arg, true);
         int rc = rein_sleep(REIN_NEVER);
         CHECK(rc == REIN_ECANCELED && strstr(rein_why(), "interrupted"));
         return 7;
@@ -475,7 +475,7 @@ static int sleeps_until_interrupted(void *arg)
 
 static void interrupts_when_it_runs(void *arg)
 {
-        while (!*(bool *)arg)
+        while (!atomic_load((atomic_bool *)arg))
                 (void)rein_sleep(rein_after(REIN_MS(1)));
         CHECK(rein_sim_raise(SIGINT) == 0);
 }
@@ -484,7 +484,7 @@ static int interrupted(void *arg)
 {
         crew c = {0};
         hand h;
-        bool runs = false;
+        atomic_bool runs = false;
         (void)arg;
         crew_go(&c, &h, "^C", interrupts_when_it_runs, &runs);
         CHECK(rein_run(sleeps_until_interrupted, &runs, NULL) == 7);

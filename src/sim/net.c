@@ -3,7 +3,6 @@
  * at FIRST and the lowest free one is given out, as POSIX asks: a number used too long is another's.
  *
  * A file is an end. Two ends share one or two pieces of pipe, each a ring of bytes with a writing and a reading end. */
-#include "core/future.h"
 #include "sim/sim.h"
 
 #include <errno.h>
@@ -547,11 +546,8 @@ static bool interrupts(void)
         const rn_interruptible *one = rn_sim->interruptible;
         if (!one)
                 return false;
-        rein_future *job = one->job;
         rn_sim->interruptible = one->next;
-        rn_future_ref(job); /* its rein_run may return meanwhile */
-        rein_cancel(job, "interrupted");
-        rn_future_unref(job);
+        one->cancel(one);
         return true;
 }
 
