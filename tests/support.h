@@ -76,6 +76,17 @@ static inline bool sits_in(seat *s, const char *doing)
         return what && strcmp(what, doing) == 0;
 }
 
+/* It waits without limit, has looked, and found that its wait can end. */
+static inline bool sits_and_may_go(seat *s)
+{
+        rn_world *w = rn_world_now();
+        rn_task *t = atomic_load(&s->task);
+        rn_lock_take(&w->graph);
+        const bool it_does = t && rn_linked(&t->waiting) && t->looked_at;
+        rn_lock_give(&w->graph);
+        return it_does;
+}
+
 /* ---- gates: opened once, passed by any number; a cancel gets a waiter out ---- */
 
 typedef struct gate {

@@ -144,7 +144,8 @@ REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
  * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes. */
 REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 
-/* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. */
+/* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. But a SIGINT that
+ * nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet. */
 REIN_API int rein_sim_raise(int signo);
 
 /* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on what follows).

@@ -86,10 +86,17 @@ static bool group_leads_back(search *s, const rn_group *g, int depth)
         return found;
 }
 
-/* Its holder is self, or leads there. */
-static bool holder_leads_back(search *s, rn_task *holder, int depth)
+/* Whose mutex it waits for; NULL: nobody's yet. */
+static const rn_task *holder_of(const rn_waits *waits)
 {
-        if (!holder || (holder == s->self ? depth == 0 : !leads_back(s, holder, depth + 1)))
+        return !waits->once || rn_load32(waits->once) ? rn_loadptr(waits->held_by) : NULL;
+}
+
+/* Its holder is self, or leads there. */
+static bool holder_leads_back(search *s, const rn_task *t, int depth)
+{
+        const rn_task *holder = holder_of(&t->waits);
+        if (!holder || holder == t || (holder != s->self && !leads_back(s, holder, depth + 1)))
                 return false;
         char who[96] = "a plain thread";
         if (holder->now->work)
@@ -111,7 +118,7 @@ static bool leads_back(search *s, const rn_task *t, int depth)
                 return true;
         }
         if (t->waits.held_by)
-                return holder_leads_back(s, rn_loadptr(t->waits.held_by), depth);
+                return holder_leads_back(s, t, depth);
         for (size_t i = 0; i < t->waits.count; i++) {
                 const rein_work *w = rn_work_of(t->waits.futures[i]);
                 rn_task *runner = w && !rn_future_is(&w->future, RN_SETTLED) ? rn_loadptr((rn_aptr *)&w->runner) : NULL;
@@ -192,7 +199,7 @@ static bool can_go(const rn_task *t)
         const rn_waits *waits = &t->waits;
         rein_executor *x = waits->executor;
         if (waits->held_by) {
-                const rn_task *holder = rn_loadptr(waits->held_by);
+                const rn_task *holder = holder_of(waits);
                 return holder == t || task_can_go(holder);
         }
         if (!x)
@@ -202,12 +209,8 @@ static bool can_go(const rn_task *t)
         return x->kind->could_run(x, task_can_go);
 }
 
-/* Who can go on? One look answers for everybody whose wait had begun: thousands of coroutines that wait must not each
- * look at all the others. A knot that is tied later is found by the look of the wait that ties it. */
-static void look_at_all_locked(rn_world *world)
+static void mark_locked(rn_world *world)
 {
-        RN_LIST_EACH(l, &world->waiting)
-                RN_ITEM(l, rn_task, waiting)->can_go = false;
         for (bool more = true; more;) {
                 more = false;
                 RN_LIST_EACH(l, &world->waiting) {
@@ -216,25 +219,27 @@ static void look_at_all_locked(rn_world *world)
                                 more = t->can_go = true;
                 }
         }
+}
+
+/* Who can go on? One look answers for everybody whose wait had begun: thousands of coroutines that wait must not each
+ * look at all the others. A knot that is tied later is found by the look of the wait that ties it. */
+static void look_at_all_locked(rn_world *world)
+{
+        RN_LIST_EACH(l, &world->waiting)
+                RN_ITEM(l, rn_task, waiting)->can_go = false;
+        mark_locked(world);
         RN_LIST_EACH(l, &world->waiting) {
                 rn_task *t = RN_ITEM(l, rn_task, waiting);
                 t->looked_at = t->can_go;
         }
 }
 
-static bool in_a_knot(rn_task *self, char *text, size_t n)
+static void describe_knot_locked(rn_world *world, char *text, size_t n)
 {
-        rn_world *world = rn_world_now();
         size_t used = 0, left = 0;
-        rn_lock_take(&world->graph);
-        if (self->looked_at) {
-                rn_lock_give(&world->graph);
-                return false;
-        }
-        look_at_all_locked(world);
         RN_LIST_EACH(l, &world->waiting) {
                 const rn_task *t = RN_ITEM(l, rn_task, waiting);
-                if (self->can_go || t->can_go)
+                if (t->can_go)
                         continue;
                 char who[96] = "a plain thread", line[160];
                 if (t->now->work)
@@ -248,25 +253,108 @@ static bool in_a_knot(rn_task *self, char *text, size_t n)
         }
         if (left)
                 snprintf(text + used, n - used, "; and %zu more", left);
-        bool knot = !self->can_go;
-        rn_lock_give(&world->graph);
-        return knot;
+}
+
+static bool in_a_knot_locked(rn_world *world, rn_task *self)
+{
+        if (self->looked_at)
+                return false;
+        look_at_all_locked(world);
+        return !self->can_go;
 }
 
 /* Not in the frame of the one that parks: what waits should need little stack. */
 __attribute__((noinline)) static int look_for_knot(rn_task *self)
 {
         char text[CIRCLE_TEXT] = "";
-        if (!in_a_knot(self, text, sizeof text))
-                return 0;
-        return rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: all of these wait for each other: %s",
-                       text);
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->graph);
+        const bool knot = in_a_knot_locked(world, self);
+        if (knot)
+                describe_knot_locked(world, text, sizeof text);
+        rn_lock_give(&world->graph);
+        return knot ? rn_fail(REIN_EDEADLOCK, "deadlock",
+                              "this wait can never end: all of these wait for each other: %s", text)
+                    : 0;
 }
+
+/* ---- who cannot leave ---- */
+
+enum { MOST_TRIES = 16 };
+
+/* Of those in the knot, one without whose wait self could go on. */
+static rn_task *who_frees_locked(rn_world *world, const rn_task *self)
+{
+        int tries = 0;
+        RN_LIST_EACH(l, &world->waiting) {
+                rn_task *one = RN_ITEM(l, rn_task, waiting);
+                if (one->looked_at || one->waits.stays)
+                        continue;
+                if (tries++ == MOST_TRIES)
+                        break;
+                RN_LIST_EACH(k, &world->waiting)
+                        RN_ITEM(k, rn_task, waiting)->can_go = RN_ITEM(k, rn_task, waiting)->looked_at;
+                one->can_go = true;
+                mark_locked(world);
+                if (self->can_go)
+                        return one;
+        }
+        return NULL;
+}
+
+static void let_look_locked(rn_task *t)
+{
+        rn_store32(&t->look_again, 1);
+        rn_unpark(t);
+}
+
+/* Self is in a knot: somebody in it who may leave looks again, and is told. */
+static void let_another_look_locked(rn_world *world, const rn_task *self)
+{
+        rn_task *one = who_frees_locked(world, self);
+        if (one) {
+                let_look_locked(one);
+                return;
+        }
+        RN_LIST_EACH(l, &world->waiting) {
+                rn_task *t = RN_ITEM(l, rn_task, waiting);
+                if (!t->looked_at && !t->waits.stays)
+                        let_look_locked(t);
+        }
+}
+
+/* Is there reason to look again, after a while? */
+static bool look_for_others(rn_task *self)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->graph);
+        const bool knot = in_a_knot_locked(world, self);
+        if (knot)
+                let_another_look_locked(world, self);
+        rn_lock_give(&world->graph);
+        return knot;
+}
+
+void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting)
+{
+        if (waiting->look_at == RN_NEVER || rn_clock() < waiting->look_at)
+                rn_park(self, waiting->look_at);
+        else
+                waiting->look_at = look_for_others(self) ? rn_clock() + look_after : RN_NEVER;
+}
+
+/* ---- waiting ---- */
 
 int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting)
 {
         int64_t limit = waiting->look_at < until ? waiting->look_at : until;
         int rc = 0;
+        if (rn_peek32(&self->look_again)) { /* seen by who was woken for it: the door orders the two */
+                rn_set32(&self->look_again, 0);
+                rc = look_for_knot(self);
+                if (rc < 0)
+                        return rc;
+        }
         if (cancelable)
                 rc = rn_wait_turn(self, limit);
         else if (limit != RN_NEVER && limit <= rn_clock())
@@ -288,6 +376,25 @@ int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting)
         if (lent > 0)
                 waiting->mine = mine;
         return lent < 0 ? lent : 0;
+}
+
+static bool holds_a_mutex(const rn_task *self)
+{
+        for (const rn_ambient *a = self->now; a; a = a->outer)
+                if (a->held)
+                        return true;
+        return false;
+}
+
+static void say_locked(rn_world *world, rn_task *self, const rn_waits *what, rn_waiting *waiting)
+{
+        self->waits = *what;
+        self->looked_at = false;
+        rn_list_push(&world->waiting, &self->waiting);
+        if (holds_a_mutex(self))
+                rn_store32(&self->holder_waits, 1);
+        waiting->said = true;
+        waiting->look_at = rn_clock() + look_after;
 }
 
 /* Lend first, and say afterwards what one waits for: who looks in between sees a task that may go on, not a permit in
@@ -312,16 +419,22 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
         s.steps = s.locked = 0;
         s.text[0] = 0;
         rn_lock_take(&world->graph);
-        self->waits = *what;
-        self->looked_at = false;
-        rn_list_push(&world->waiting, &self->waiting);
-        waiting->said = true;
-        waiting->look_at = rn_clock() + look_after;
+        say_locked(world, self, what, waiting);
         bool found = leads_back(&s, self, 0);
         rn_lock_give(&world->graph);
         return found ? rn_fail(REIN_EDEADLOCK, "deadlock", "this wait can never end: you wait for %s, which is you",
                                s.text)
                      : 0;
+}
+
+void rn_wait_stay(rn_task *self, const rn_waits *what, rn_waiting *waiting)
+{
+        rn_world *world = rn_world_now();
+        *waiting = (rn_waiting){0};
+        rn_lock_take(&world->graph);
+        say_locked(world, self, what, waiting);
+        self->waits.stays = true;
+        rn_lock_give(&world->graph);
 }
 
 void rn_wait_end(rn_task *self, rn_waiting *waiting)
@@ -331,6 +444,10 @@ void rn_wait_end(rn_task *self, rn_waiting *waiting)
                 rn_lock_take(&world->graph);
                 self->waits = (rn_waits){0};
                 rn_list_remove(&self->waiting);
+                if (rn_peek32(&self->look_again))
+                        rn_set32(&self->look_again, 0);
+                if (rn_peek32(&self->holder_waits))
+                        rn_store32(&self->holder_waits, 0);
                 rn_lock_give(&world->graph);
         }
         if (waiting->mine)

@@ -6,13 +6,25 @@
  *
  * The *circle*, at once: who says last what it waits for, and closes a circle of tasks and futures, is the one to find
  * it. An edge: a task waits for a future whose job runs on a task (all the futures of a wait for all; the one of a wait
- * for one); or for a group: then every task that runs inside that group keeps it waiting; or for the holder of a mutex.
+ * for one); or for a group: then every task that runs inside that group keeps it waiting; or for the holder of a mutex,
+ * also to have it back after a condition's wait.
  *
  * The *knot*, after 10 ms without an end: a job that is queued waits for any thread of its executor, which is no single
  * edge. Who waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for
  * nothing, or is marked; a queued one whose executor has a permit free, or one in the hands of such a task; a promise
  * (anybody may keep it); a mutex whose holder is such a task. Repeated until no mark is added. A task without one waits
- * for ever, with all the unmarked ones. Who comes last to a knot looks last, and sees all of it. */
+ * for ever, with all the unmarked ones. Who comes last to a knot looks last, and sees all of it.
+ *
+ * Some *stay*: who waits for its permit, or for the mutex of its condition, must have it before it can do anything. They
+ * look for knots only. One that finds itself in one wakes somebody in it who may leave, and without whom it could go on;
+ * that one looks again, and is told. It looks again itself, after another while, as long as it finds a knot. There is
+ * always one who may leave: who stays wants back what it gave away when it began to wait, so the one who has it now took
+ * it later; if that one stays as well, it began later. The last of them waits for one that does not stay.
+ *
+ * A condition's signal may tie a knot and is no wait, so nobody would look. Two words see to that:
+ *      the signaller:        moved = 1 (the waiter's);  then, if holder_waits: wakes the waiter, which says and looks
+ *      the mutex's owner:    holder_waits = 1;          then looks, and finds who is moved
+ * Who waits for a signal is there to be found once it has waited for 10 ms; and looks itself, if it is moved by then. */
 #ifndef RN_CORE_DEADLOCK_H
 #define RN_CORE_DEADLOCK_H
 
@@ -31,6 +43,9 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
 int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting);
 /* One turn of the wait, as rn_wait_turn; and REIN_EDEADLOCK, with the trail set, when it is found to be in a knot. */
 int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting);
+/* The same for who stays: its wait is without limit, not cancelled, and nothing is lent for it. */
+void rn_wait_stay(rn_task *self, const rn_waits *what, rn_waiting *waiting);
+void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting);
 void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */
 
 /* Run w, which nobody has started, right here in place of waiting for it. false: that may not be. */

@@ -64,6 +64,8 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         rn_storeptr(&t->doing_at, NULL);
         t->waits = (rn_waits){0};
         t->waiting = (rn_link){0};
+        rn_set32(&t->look_again, 0);
+        rn_set32(&t->holder_waits, 0);
         t->coro = NULL;
         t->stack_base = NULL;
         t->stack_size = 0;

@@ -3,7 +3,8 @@
  * open hook regions, the error trail, context values, the job. A job that runs inside another (run by its waiter, or by
  * a submitter whose pool is full) has an ambient of its own, and the task goes back to the outer one when it ends.
  *
- * All of `now` belongs to the task itself. Other tasks touch: the door, `doing`, and `waits` (graph lock).
+ * All of `now` belongs to the task itself. Other tasks touch: the door, `doing`, `holder_waits`, `look_again`, and `waits`
+ * (graph lock).
  * Tasks live in a slab: a late unpark finds a task, if not the same one, and parks may end for no reason. */
 #ifndef RN_CORE_TASK_H
 #define RN_CORE_TASK_H
@@ -56,6 +57,8 @@ typedef struct rn_waits {
         struct rein_executor *executor;
         struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
         const rn_aptr *held_by;      /* an rn_task; itself, once the mutex was handed over */
+        const rn_a32 *once; /* NULL; or: what held_by says counts only when this is not 0, as anybody may set it */
+        bool stays;         /* it cannot leave its wait, whatever it is told */
 } rn_waits;
 
 enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */
@@ -72,6 +75,8 @@ typedef struct rn_task {
         rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
         bool can_go;            /* deadlock.c, while it looks */
         bool looked_at;         /* its wait can end: it was found to be in no knot */
+        rn_a32 look_again;      /* somebody who cannot leave tied a knot with it; set under the graph lock */
+        rn_a32 holder_waits;    /* it holds a mutex, and waits says something */
         struct rn_coro *coro;   /* it runs in; NULL: on its thread's own stack */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;

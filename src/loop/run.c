@@ -38,6 +38,33 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
         return &w->future;
 }
 
+/* The same in a simulation, without a coroutine that would be one more in each of its schedules. */
+static void interrupt(const rn_interruptible *me)
+{
+        rn_get32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
+        rein_future *job = me->job;
+        rn_future_ref(job); /* its rein_run may return meanwhile, and with it me */
+        rein_cancel(job, "interrupted");
+        rn_future_unref(job);
+}
+
+static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
+{
+        me->cancel = interrupt;
+        rn_set32(&me->made, 1);
+        me->next = *sim->interruptible;
+        *sim->interruptible = me;
+}
+
+static void interruptible_out(const rn_machine *sim, const rn_interruptible *me)
+{
+        rn_interruptible **at = sim->interruptible;
+        while (*at && *at != me)
+                at = &(*at)->next;
+        if (*at)
+                *at = me->next;
+}
+
 static void turn_until_gone(rn_loop *l, rein_future *f)
 {
         while (!rein_gone(f))
@@ -88,7 +115,13 @@ int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *
         if (rn_interrupt_signal())
                 watcher = rein_submit_at(place, x, watch_interrupt, main,
                                          REIN_JOB(.name = "interrupt", .background = true));
+        const rn_machine *sim = rn_virtual();
+        rn_interruptible me = {.job = main};
+        if (sim)
+                interruptible_in(sim, &me);
         turn_until_gone(l, main);
+        if (sim)
+                interruptible_out(sim, &me);
         if (watcher) {
                 rein_cancel(watcher, "the program has ended");
                 turn_until_gone(l, watcher);

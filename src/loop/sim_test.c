@@ -463,6 +463,73 @@ static void test_coroutines_of_one_loop_share_the_thread_locals_of_its_thread(vo
         assert_int_equal(local, 5);
 }
 
+/* ---- the interrupt ---- */
+
+static int sleeps_until_interrupted(void *arg)
+{
+        atomic_store((atomic_bool *)arg, true);
+        int rc = rein_sleep(REIN_NEVER);
+        CHECK(rc == REIN_ECANCELED && strstr(rein_why(), "interrupted"));
+        return 7;
+}
+
+static void interrupts_when_it_runs(void *arg)
+{
+        while (!atomic_load((atomic_bool *)arg))
+                (void)rein_sleep(rein_after(REIN_MS(1)));
+        CHECK(rein_sim_raise(SIGINT) == 0);
+}
+
+static int interrupted(void *arg)
+{
+        crew c = {0};
+        hand h;
+        atomic_bool runs = false;
+        (void)arg;
+        crew_go(&c, &h, "^C", interrupts_when_it_runs, &runs);
+        CHECK(rein_run(sleeps_until_interrupted, &runs, NULL) == 7);
+        crew_join(&c);
+        CHECK(rein_wait_signal(SIGINT, rein_after(REIN_MS(1))) == REIN_ETIMEOUT); /* it was taken */
+        CHECK(rein_sim_raise(SIGINT) == 0);                                       /* no main any more: it is kept */
+        CHECK(rein_wait_signal(SIGINT, rein_after(REIN_MS(1))) == SIGINT);
+        return 0;
+}
+
+/* It is the waiter's, or came before it waited. */
+static int waits_for_it_itself(void *arg)
+{
+        int rc = rein_wait_signal(SIGINT, REIN_NEVER);
+        *(int *)arg += rc == SIGINT;
+        CHECK(rc == REIN_ECANCELED || (rc == SIGINT && rein_checkpoint() == 0));
+        return 0;
+}
+
+static void interrupts_late(void *arg)
+{
+        (void)arg;
+        (void)rein_sleep(rein_after(REIN_MS(3)));
+        CHECK(rein_sim_raise(SIGINT) == 0);
+}
+
+static int interrupt_waited_for(void *arg)
+{
+        crew c = {0};
+        hand h;
+        crew_go(&c, &h, "^C", interrupts_late, NULL);
+        CHECK(rein_run(waits_for_it_itself, arg, NULL) == 0);
+        crew_join(&c);
+        return 0;
+}
+
+static void test_an_interrupt_cancels_main_unless_somebody_waits_for_it(void **state)
+{
+        (void)state;
+        passes(interrupted, NULL, 0);
+        int waiters_had_it = 0;
+        passes(interrupt_waited_for, &waiters_had_it, 0);
+        assert_true(waiters_had_it > 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -475,6 +542,7 @@ int main(void)
                 cmocka_unit_test(test_which_of_two_ready_descriptors_is_first_is_chosen),
                 cmocka_unit_test(test_real_descriptors_are_refused_and_regular_files_are_read),
                 cmocka_unit_test(test_a_coroutine_waits_for_signals),
+                cmocka_unit_test(test_an_interrupt_cancels_main_unless_somebody_waits_for_it),
                 cmocka_unit_test(test_the_descriptor_of_a_hosted_loop_tells_its_deadline),
                 cmocka_unit_test(test_coroutines_of_one_loop_share_the_thread_locals_of_its_thread),
         };

@@ -137,6 +137,7 @@ static void tell(rn_errand *e, uint32_t tag)
                 rn_lock_give(&s->lock);
         }
         if (may) {
+                RN_POINT(RN_ACCESS_READ, s->work); /* what follows reads it without one */
                 rn_work_describe(s->work, who, sizeof who);
                 rn_thread_doing(s->thread_id, doing, sizeof doing);
                 n = rn_thread_frames(s->thread_id, s->stack_end, l->slow_frames, frames, MOST_FRAMES);

@@ -19,6 +19,16 @@ struct rn_world;
 struct rn_poller;
 struct rn_ready;
 struct rn_sys_addr;
+struct rein_future;
+
+/* A job that the simulation's SIGINT cancels, if nobody waits for that signal: what rein_run has a coroutine for, outside.
+ * The latest is first; who made it takes it out, unless the signal has. */
+typedef struct rn_interruptible {
+        struct rn_interruptible *next;
+        struct rein_future *job;
+        void (*cancel)(const struct rn_interruptible *me); /* once, and out of the list by then */
+        rn_a32 made;
+} rn_interruptible;
 
 typedef struct rn_machine {
         struct rn_world *world; /* what the process has one of: the simulation has its own */
@@ -80,6 +90,7 @@ typedef struct rn_machine {
         int (*address)(int fd, void *bytes, uint32_t *len);
         int (*signal_open)(int signo);
         int (*signal_take)(int fd);
+        rn_interruptible **interruptible;
 } rn_machine;
 
 /* The machine some thread runs on. Hidden, so that the question costs a compare with memory and a branch. */

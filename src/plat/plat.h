@@ -252,6 +252,7 @@ bool rn_sys_may_block(int fd); /* O_NONBLOCK is not set */
 #define RN_PIPE_ATOMIC 4096    /* a pipe that polls writable takes so many bytes without blocking */
 
 int rn_interrupt_signal(void);                        /* what ^C sends, if nobody has a handler for it; 0 */
+bool rn_is_interrupt(int signo);                      /* what ^C sends */
 int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
 int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
 void rn_sys_signal_close(int fd, int signo, bool was_blocked);

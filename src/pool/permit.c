@@ -151,14 +151,14 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
                 return;
         rn_waiting waiting;
         rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
-        rn_wait_begin(self, &(rn_waits){.executor = x, .permit_of = mine}, true, &waiting);
+        rn_wait_stay(self, &(rn_waits){.executor = x, .permit_of = mine}, &waiting);
         for (bool granted = false;;) {
                 rn_lock_take(&x->lock);
                 granted = me.granted;
                 rn_lock_give(&x->lock);
                 if (granted)
                         break;
-                rn_park(self, RN_NEVER); /* in a knot it is for the others to give way */
+                rn_wait_turn_staying(self, &waiting); /* in a knot it is for the others to give way */
         }
         rn_wait_end(self, &waiting);
         rn_task_doing(self, was);

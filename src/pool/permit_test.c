@@ -533,6 +533,66 @@ static void test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit(void *
         gate_free(&g);
 }
 
+/* ---- who wants its permit back ---- */
+
+typedef struct keeper {
+        rein_executor *x;
+        rein_mutex *mutex;
+        gate until;
+        rein_future *lent_for;
+        seat seat;
+} keeper;
+
+static int hold_and_lend(void *arg)
+{
+        keeper *k = arg;
+        int rc = rein_mutex_lock(k->mutex, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        rein_future *both[] = {k->lent_for, k->until.open};
+        k->lent_for = both[0] = rein_submit(k->x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        sit(&k->seat);
+        rc = rein_wait_all(both, 2, REIN_NEVER);
+        (void)rein_mutex_unlock(k->mutex);
+        return rc;
+}
+
+static int lock_and_unlock(void *arg)
+{
+        keeper *k = arg;
+        sit(&k->seat);
+        int rc = rein_mutex_lock(k->mutex, REIN_NEVER);
+        return rc < 0 ? rc : rein_mutex_unlock(k->mutex);
+}
+
+/* One holds a mutex and has lent its permit; the other one has the permit, and wants the mutex. */
+static void test_27_who_wants_its_permit_back_is_in_the_knot(void **state)
+{
+        (void)state;
+        for (int late = 0; late < 2; late++) {
+                keeper first = {.x = rein_pool_new(REIN_POOL(.threads = 1)), .mutex = rein_mutex_new()};
+                first.until = gate_new();
+                keeper second = {.mutex = first.mutex};
+                rein_future *f[2] = {rein_submit(first.x, hold_and_lend, &first, REIN_JOB(.on_worker = true))};
+                EVENTUALLY(sits_in(&first.seat, "rein_wait_all"));
+                f[1] = rein_submit(first.x, lock_and_unlock, &second, REIN_JOB(.on_worker = true));
+                if (late)
+                        EVENTUALLY(sits_and_may_go(&second.seat));
+                else
+                        EVENTUALLY(sits_in(&second.seat, "rein_mutex_lock"));
+                gate_open(&first.until);
+                assert_int_equal(rein_wait_all(f, 2, generous()), 0);
+                assert_int_equal(rein_code(f[0]), 0);
+                assert_int_equal(rein_code(f[1]), REIN_EDEADLOCK);
+                EVENTUALLY(permits(first.x) == 1);
+                drop_all(f, 2);
+                rein_drop(first.lent_for);
+                rein_executor_free(first.x);
+                rein_mutex_free(first.mutex);
+                gate_free(&first.until);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -550,6 +610,7 @@ int main(void)
                 cmocka_unit_test(test_46_replaced_threads_keep_the_pool_going_up_to_their_number),
                 cmocka_unit_test(test_46_a_job_abandoned_while_its_permit_is_lent_loses_none),
                 cmocka_unit_test(test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit),
+                cmocka_unit_test(test_27_who_wants_its_permit_back_is_in_the_knot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

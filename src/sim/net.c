@@ -530,6 +530,27 @@ static int m_signal_take(int fd)
         return 1;
 }
 
+static bool waited_for(int signo)
+{
+        for (int i = 0; i < FILES; i++) {
+                const file *x = rn_sim->files->at[i];
+                if (x && x->kind == SIGNAL && x->signo == signo)
+                        return true;
+        }
+        return false;
+}
+
+/* The first of them is cancelled, and can be no more. */
+static bool interrupts(void)
+{
+        const rn_interruptible *one = rn_sim->interruptible;
+        if (!one)
+                return false;
+        rn_sim->interruptible = one->next;
+        one->cancel(one);
+        return true;
+}
+
 int rein_sim_raise(int signo)
 {
         if (!rn_virtual())
@@ -539,7 +560,8 @@ int rein_sim_raise(int signo)
         point(-1);
         if (!files())
                 return -ENOMEM;
-        rn_sim->files->pending[signo] = true;
+        if (!rn_is_interrupt(signo) || waited_for(signo) || !interrupts())
+                rn_sim->files->pending[signo] = true;
         return 0;
 }
 

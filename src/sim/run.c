@@ -93,6 +93,7 @@ static int set_up(rn_sim_state *s, const rn_sim_plan *plan, rn_path *path, rn_si
         rn_sim_machine(&s->machine);
         rn_sim_net(&s->machine);
         rn_sim_pollers(&s->machine);
+        s->machine.interruptible = &s->interruptible;
         s->machine.word_locks = plan->observe && plan->word_locks;
         s->machine.whole_locks = plan->observe && !plan->word_locks;
         s->machine.generation = 0x40000000u | (++generations & 0x3fffffffu);

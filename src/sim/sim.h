@@ -188,6 +188,7 @@ typedef struct rn_sim_state {
         struct rn_owed *owed;
         size_t owed_room;
         struct rn_files *files;
+        rn_interruptible *interruptible; /* whom a SIGINT cancels */
         rn_reduction *reduction;
         rn_weak *weak;
         const char *place;

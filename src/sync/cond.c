@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conditions. A waiter stands in the condition's line until it is signalled, and then in the mutex's, both under the
- * mutex's lock; it wakes when it has the mutex, and no sooner. */
+ * mutex's lock; it wakes when it has the mutex, and no sooner, but for the looks at knots (core/deadlock.h): once it has
+ * waited for long, so that it can be found, and when it is signalled while the mutex's owner waits without limit. */
 #include <errno.h>
 
+#include "core/deadlock.h"
 #include "sync/mutex.h"
 
 struct rein_cond {
@@ -34,20 +36,56 @@ void rein_cond_free(rein_cond *c)
                 rn_free(c);
 }
 
-/* Who is not chosen but out of time or cancelled. The mutex's lock is held. */
+enum { LONG_NS = 10000000 };
+
+/* Not signalled for long: it lets the graph know whom it will wait for once it is. 0: it was; or why it waits no more. The
+ * mutex's lock is held. */
+static int wait_long(rein_mutex *m, rn_stand *me, int64_t until, rn_doing doing)
+{
+        rn_task *self = me->turn->task;
+        rn_waiting waiting;
+        int rc = 0;
+        rn_lock_give(&m->lock);
+        const rn_doing was = rn_task_doing_for_ever(self, doing);
+        rn_wait_stay(self, &(rn_waits){.held_by = &m->owner, .once = &me->moved}, &waiting);
+        while (rc == 0 && !rn_load32(&me->moved))
+                rc = rn_wait_turn(self, until);
+        rn_wait_end(self, &waiting);
+        rn_task_doing_for_ever(self, was);
+        rn_lock_take(&m->lock);
+        return rc;
+}
+
+/* In the mutex's line, for as long as it takes. The mutex's lock is held. */
+static void wait_for_mutex(rein_mutex *m, rn_stand *me, rn_doing doing)
+{
+        rn_task *self = me->turn->task;
+        rn_waiting waiting;
+        rn_lock_give(&m->lock);
+        const rn_doing was = rn_task_doing_for_ever(self, doing);
+        rn_wait_stay(self, &(rn_waits){.held_by = &m->owner}, &waiting);
+        while (!rn_load32(&me->turn->chosen))
+                rn_wait_turn_staying(self, &waiting);
+        rn_wait_end(self, &waiting);
+        rn_task_doing_for_ever(self, was);
+        rn_lock_take(&m->lock);
+}
+
+/* Who is not chosen but signalled, out of time or cancelled. The mutex's lock is held. */
 static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
 {
-        if (me->moved) {
-                rc = 0; /* signalled: only the mutex is still missing */
+        if (rn_load32(&me->moved)) {
+                rc = 0; /* only the mutex is still missing */
         } else {
                 rn_list_remove(&me->link);
                 if (!rn_loadptr(&m->owner)) {
                         rn_storeptr(&m->owner, me->turn->task);
                         return rc;
                 }
+                rn_store32(&me->moved, 1);
                 rn_list_push(&m->line, &me->link);
         }
-        rn_stand_sleep_for_ever(&m->lock, me, doing);
+        wait_for_mutex(m, me, doing);
         return rc;
 }
 
@@ -72,8 +110,11 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         rn_unhold(&m->held);
         rn_mutex_pass(m, &wakes);
         rn_list_push(&c->line, &me.link);
-        rc = rn_stand_sleep(&m->lock, &me, until.ns, doing, &wakes);
-        if (rc < 0)
+        const int64_t a_while = rn_clock() + LONG_NS;
+        rc = rn_stand_sleep(&m->lock, &me, until.ns < a_while ? until.ns : a_while, doing, &wakes);
+        if (rc == REIN_ETIMEOUT && a_while <= until.ns && !rn_load32(&me.moved))
+                rc = wait_long(m, &me, until.ns, doing);
+        if (!rn_load32(&turn.chosen))
                 rc = come_back(m, &me, doing, rc);
         m->held.place = place;
         rn_hold(self, &m->held);
@@ -89,13 +130,20 @@ static int tell(rein_cond *c, size_t most, const char *call)
         rein_mutex *m = c->mutex;
         rn_wakes wakes = {.n = 0};
         int told = 0;
+        rn_task *first = NULL;
         rn_lock_take(&m->lock);
         for (rn_link *l; most-- && (l = rn_list_pop(&c->line)); told++) {
-                RN_ITEM(l, rn_stand, link)->moved = true;
+                rn_stand *s = RN_ITEM(l, rn_stand, link);
+                if (!first)
+                        first = s->turn->task;
+                rn_store32(&s->moved, 1);
                 rn_list_push(&m->line, l);
         }
-        if (told && !rn_loadptr(&m->owner))
+        const rn_task *owner = rn_loadptr(&m->owner);
+        if (told && !owner)
                 rn_mutex_pass(m, &wakes);
+        else if (told && rn_load32(&owner->holder_waits))
+                rn_wakes_add(&wakes, first); /* it looks whether that can end, also for the others */
         rn_lock_give(&m->lock);
         rn_wakes_ring(&wakes);
         return told;

@@ -218,6 +218,107 @@ static void test_a_bounded_buffer_loses_nothing(void **state)
         }
 }
 
+/* ---- circles ---- */
+
+typedef struct pledge {
+        room *room;
+        member *other; /* whose end it awaits, with the mutex */
+        bool signals;
+} pledge;
+
+static int hold_and_await(member *m)
+{
+        pledge *p = m->object;
+        room *r = p->room;
+        int rc = rein_mutex_lock(r->mutex, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        if (p->signals)
+                rein_cond_signal(r->changed);
+        rc = rein_await(p->other->future, NULL, REIN_NEVER);
+        rein_mutex_unlock(r->mutex);
+        return rc;
+}
+
+static bool says_that_it_waits(seat *s)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->graph);
+        const bool it_does = rn_linked(&atomic_load(&s->task)->waiting);
+        rn_lock_give(&w->graph);
+        return it_does;
+}
+
+/* One holds the mutex and awaits the end of the other, who has been signalled and cannot go on without the mutex. The
+ * signal is the last knot in it, or the wait is; early: the other was not yet long in its wait. */
+static void test_27_who_waits_for_his_mutex_again_is_in_the_circle(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                for (int way = 0; way < 3; way++) {
+                        const bool early = way == 2;
+                        room r = room_new();
+                        member waiter = {.call = wait_once, .object = &r};
+                        pledge p = {.room = &r, .other = &waiter, .signals = way > 0};
+                        member holder = {.call = hold_and_await, .object = &p, .number = 1};
+                        member_in_line(&waiter, crew_of(form, 0), "rein_cond_wait");
+                        if (!early)
+                                EVENTUALLY(says_that_it_waits(&waiter.seat));
+                        member_start(&holder, crew_of(form, 1));
+                        if (!p.signals) {
+                                EVENTUALLY(sits_and_may_go(&holder.seat));
+                                assert_int_equal(rein_cond_signal(r.changed), 1);
+                        }
+                        assert_int_equal(member_end(&holder), REIN_EDEADLOCK);
+                        assert_int_equal(member_end(&waiter), 0);
+                        room_free(&r);
+                }
+        }
+}
+
+/* Nor does it matter what made it come back. */
+static void test_27_who_gave_up_his_wait_is_in_the_circle(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new();
+                member waiter = {.call = wait_once, .object = &r};
+                pledge p = {.room = &r, .other = &waiter};
+                member holder = {.call = hold_and_await, .object = &p, .number = 1};
+                member_in_line(&waiter, crew_of(form, 0), "rein_cond_wait");
+                member_start(&holder, crew_of(form, 1));
+                EVENTUALLY(sits_and_may_go(&holder.seat));
+                rein_cancel(waiter.future, "it is not needed");
+                assert_int_equal(member_end(&holder), REIN_EDEADLOCK);
+                assert_int_equal(member_end(&waiter), REIN_ECANCELED);
+                room_free(&r);
+        }
+}
+
+/* Who only waits for those in the circle is not told: it can go on when one of them has left. */
+static void test_27_who_stands_behind_a_circle_is_not_told(void **state)
+{
+        (void)state;
+        for (int form = 0; form < FORMS; form++) {
+                room r = room_new(), behind_room = room_new();
+                member waiter = {.call = wait_once, .object = &r}, behind;
+                pledge p = {.room = &r, .other = &waiter}, q = {.room = &behind_room, .other = &waiter};
+                member holder = {.call = hold_and_await, .object = &p, .number = 1};
+                behind = (member){.call = hold_and_await, .object = &q, .number = 2};
+                member_in_line(&waiter, crew_of(form, 0), "rein_cond_wait");
+                member_start(&behind, crew_of(form, 2));
+                EVENTUALLY(sits_and_may_go(&behind.seat));
+                member_start(&holder, crew_of(form, 1));
+                EVENTUALLY(sits_and_may_go(&holder.seat));
+                assert_int_equal(rein_cond_signal(r.changed), 1);
+                assert_int_equal(member_end(&holder), REIN_EDEADLOCK);
+                assert_int_equal(member_end(&behind), 0);
+                assert_int_equal(member_end(&waiter), 0); /* awaited no more: its future goes */
+                room_free(&r);
+                room_free(&behind_room);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -227,6 +328,9 @@ int main(void)
                 cmocka_unit_test(test_74_who_does_not_hold_the_mutex_may_not_wait),
                 cmocka_unit_test(test_wrong_callers_are_told),
                 cmocka_unit_test(test_a_bounded_buffer_loses_nothing),
+                cmocka_unit_test(test_27_who_waits_for_his_mutex_again_is_in_the_circle),
+                cmocka_unit_test(test_27_who_gave_up_his_wait_is_in_the_circle),
+                cmocka_unit_test(test_27_who_stands_behind_a_circle_is_not_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

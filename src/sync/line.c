@@ -54,17 +54,6 @@ int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, r
         return rn_load32(&me->turn->chosen) ? 0 : rc;
 }
 
-void rn_stand_sleep_for_ever(rn_lock *lock, rn_stand *me, rn_doing doing)
-{
-        rn_task *self = me->turn->task;
-        rn_lock_give(lock);
-        rn_doing was = rn_task_doing_for_ever(self, doing);
-        while (!rn_load32(&me->turn->chosen))
-                rn_park(self, RN_NEVER);
-        rn_task_doing_for_ever(self, was);
-        rn_lock_take(lock);
-}
-
 int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing)
 {
         if (until == INT64_MIN)

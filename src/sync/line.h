@@ -34,7 +34,7 @@ typedef struct rn_stand {
         rn_link link;
         rn_turn *turn;
         uint32_t index;
-        bool moved;   /* of a condition: into the line of its mutex */
+        rn_a32 moved; /* of a condition: it stands in the line of the mutex; changes under its lock only */
         int result;   /* of the call, from the giver */
         size_t wants; /* of a semaphore */
         void *to;     /* of a channel: where the item goes; or */
@@ -85,7 +85,6 @@ void rn_line_choose_all(rn_link *line, int result, rn_wakes *wakes);
 /* Sleep until me is chosen: 0; or REIN_ETIMEOUT or REIN_ECANCELED, and then it is not, and still stands in its line. lock
  * is held, given back meanwhile, and held again. wakes (may be NULL) are rung as soon as it is given back. */
 int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, rn_wakes *wakes);
-void rn_stand_sleep_for_ever(rn_lock *lock, rn_stand *me, rn_doing doing); /* not cancelled */
 
 /* Stand at the end of the line and sleep. Not chosen: out of the line again. */
 int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing);

@@ -70,6 +70,13 @@ rein_executor *inline_executor(void)
         return x;
 }
 
+int ends_with(rein_future *f)
+{
+        for (int i = 0; i < 5 && rein_code(f) == REIN_EPENDING; i++)
+                (void)rein_await(f, NULL, rein_after(REIN_SEC(1)));
+        return rein_code(f);
+}
+
 /* ---- the searches ---- */
 
 static unsigned ran, failed;

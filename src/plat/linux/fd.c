@@ -221,6 +221,11 @@ int rn_interrupt_signal(void)
         return had.sa_flags & SA_SIGINFO || had.sa_handler != SIG_DFL ? 0 : SIGINT;
 }
 
+bool rn_is_interrupt(int signo)
+{
+        return signo == SIGINT;
+}
+
 int rn_sys_signal_open(int signo, bool *was_blocked)
 {
         const rn_machine *sim = rn_virtual();

@@ -216,11 +216,64 @@ static void shuts_too_late(void)
         explore_start("closer", look_and_shut, NULL);
 }
 
+/* ---- threads that adopt ---- */
+
+static word told_to_leave;
+static struct {
+        bool over, inside;
+} lent;
+
+static bool comes_in(void)
+{
+        rn_lock_take(&lock);
+        const bool over = lent.over;
+        if (!planted_broken)
+                lent.inside = !over;
+        rn_lock_give(&lock);
+        if (!planted_broken || over)
+                return !over;
+        rn_lock_take(&lock);
+        lent.inside = true;
+        rn_lock_give(&lock);
+        return true;
+}
+
+static void adopt_and_wait(void *arg)
+{
+        (void)arg;
+        planted_saw[0] = comes_in();
+        if (planted_saw[0])
+                wait_for(&told_to_leave);
+}
+
+static void close_what_was_lent(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&lock);
+        lent.over = true;
+        const bool inside = lent.inside;
+        rn_lock_give(&lock);
+        if (inside)
+                ring(&told_to_leave);
+}
+
+/* Who adopts looks whether the scope it was lent is closed, and comes in a moment later: the close in between finds
+ * nobody to cancel (src/core/adopt.h: both are one step under the family's lock). */
+static void adopts_too_late(void)
+{
+        lock = (rn_lock){0};
+        told_to_leave = (word){0};
+        memset(&lent, 0, sizeof lent);
+        explore_start("adopter", adopt_and_wait, NULL);
+        explore_start("closer", close_what_was_lent, NULL);
+}
+
 const planted planted_groups[] = {
         {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
         {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
         {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
         {"shuts-too-late", shuts_too_late, nobody_is_left_in_it, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
+        {"adopts-too-late", adopts_too_late, NULL, BY_DPOR(140), COMPLETELY, REIN_SIM_DEADLOCK},
         {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

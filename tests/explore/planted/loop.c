@@ -303,6 +303,46 @@ static void leaves_its_inbox(void)
         explore_start("submitter", enter, NULL);
 }
 
+/* ---- who looks at what a loop is busy with ---- */
+
+enum { PINNED = 1, BEGAN = 2 };
+
+static word since, looking, job_gone;
+
+static void tell_of_stall(void *arg)
+{
+        (void)arg;
+        const uint64_t began = get(&since);
+        if (!planted_broken)
+                put(&looking, 1);
+        if (began && move(&since, began, began | PINNED)) {
+                if (planted_broken)
+                        put(&looking, 1);
+                EXPLORE_CHECK(!get(&job_gone));
+                planted_saw[0] = move(&since, began | PINNED, began);
+        }
+        put(&looking, 0);
+}
+
+static void end_stretch(void *arg)
+{
+        (void)arg;
+        const uint64_t was = word_swap(&since, 0, RN_ORDER_SEQ_CST);
+        for (unsigned round = 0; (was & PINNED) && get(&looking); round++)
+                rn_pause(round);
+        put(&job_gone, 1);
+}
+
+/* Who tells of a loop that is held up pins the stretch, and says a moment later that it looks: the job returns in
+ * between, sees nobody looking, and is gone under him (src/loop/watch.c). */
+static void pinned_before_it_looks(void)
+{
+        since = (word){BEGAN};
+        looking = job_gone = (word){0};
+        explore_start("teller", tell_of_stall, NULL);
+        explore_start("loop", end_stretch, NULL);
+}
+
 const planted planted_loops[] = {
         {"loop-looks-too-early", looks_too_early, NULL, BY_DPOR(300), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-rings-nobody", rings_nobody, NULL, BY_RANDOM(340), COMPLETELY, REIN_SIM_DEADLOCK},
@@ -312,6 +352,7 @@ const planted planted_loops[] = {
         {"given-away-untold", given_away_untold, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_DEADLOCK},
         {"loop-freed-under-a-poster", freed_under_a_poster, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_MISUSE},
         {"loop-queues-twice", queued_twice, queued_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"loop-pin-unseen", pinned_before_it_looks, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_FAILED},
         {"loop-leaves-its-inbox", leaves_its_inbox, all_ran, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

@@ -105,6 +105,38 @@ static void lent_after_said(void)
         explore_start("looker", look_for_knots, NULL);
 }
 
+/* ---- knots that a signal ties ---- */
+
+static word moved, holder_waits, told;
+
+static void signal_without_mutex(void *arg)
+{
+        (void)arg;
+        const bool waits = planted_broken && get(&holder_waits);
+        put(&moved, 1);
+        planted_saw[0] = planted_broken ? waits : get(&holder_waits);
+        if (planted_saw[0]) /* the signalled one looks, and lets the holder know */
+                ring(&told);
+}
+
+static void wait_with_mutex(void *arg)
+{
+        (void)arg;
+        put(&holder_waits, 1);
+        planted_saw[1] = get(&moved);
+        if (!planted_saw[1])
+                wait_for(&told);
+}
+
+/* A signal sends a waiter back to its mutex, whose holder waits for that waiter: no wait begins, so nobody looks but by
+ * these two words. The signaller looks whether the holder waits, and then moves its man. */
+static void signal_ties_a_knot(void)
+{
+        moved = holder_waits = told = (word){0};
+        explore_start("signaller", signal_without_mutex, NULL);
+        explore_start("holder", wait_with_mutex, NULL);
+}
+
 /* ---- elastic pools ---- */
 
 static word queued, armed;
@@ -322,6 +354,7 @@ static void submit_races_stop(void)
 const planted planted_pools[] = {
         {"abandon-frees-permit", abandon_frees_permit, NULL, BY_BOUND(1, 640), COMPLETELY, REIN_SIM_FAILED},
         {"lent-after-said", lent_after_said, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"signal-ties-a-knot", signal_ties_a_knot, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_DEADLOCK},
         {"pool-stopped-looking", pool_stopped_looking, NULL, BY_DPOR(180), COMPLETELY, REIN_SIM_DEADLOCK},
         {"token-eaten", token_eaten, ran_once, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {"room-not-told", room_not_told, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_DEADLOCK},

@@ -2,6 +2,8 @@
 /* Loops: posts to one that is about to sleep, to end or to be freed; coroutines that are woken by two at once; stops,
  * restarts, and loops that wait for each other. */
 #include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
 #include <poll.h>
 
 #include "loop/loop.h"
@@ -719,6 +721,32 @@ static void read_memory(void)
         end(loop);
 }
 
+/* A job holds the loop up for as long as is told of, and is gone: also while the hand tells of it. What that prints is
+ * the same thousands of times. */
+static int holds_up(void *arg)
+{
+        ++*(int *)arg;
+        rein_sim_block(rein_after(REIN_MS(1)));
+        return 0;
+}
+
+static void stall_return(void)
+{
+        const int own = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        begin();
+        EXPLORE_CHECK(own >= 0 && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0);
+        loop = warm_loop(REIN_LOOP(.slow_ns = REIN_MS(1)));
+        explore_go();
+        rein_drop(rein_submit(loop, holds_up, &mark[RAN], NULL)); /* its end is the last of it */
+        rein_sim_block(rein_after(REIN_MS(1)));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1);
+        end(loop);
+        dup2(own, STDERR_FILENO);
+        close(own);
+        close(nowhere);
+}
+
 static const entry list[] = {
         {"loop-submit-sleep", submit_sleep, {ALL(), WEAKLY(1)}},
         {"loop-first-submit", first_submit, {ALL()}},
@@ -750,6 +778,7 @@ static const entry list[] = {
         {"loop-submit-memory", submit_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
         {"loop-post-memory", post_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
         {"loop-read-memory", read_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+        {"loop-stall-return", stall_return, {BOUNDED(2), PCT(3, 10000), BY_NIGHT(3)}},
         {"loop-offload-cancel", offload_cancel, {BOUNDED(2), PCT(3, 10000)}},
 };
 const entries loop_scenarios = ENTRIES(list);

@@ -274,6 +274,53 @@ static void circle(void)
         rein_executor_free(pool);
 }
 
+/* One holds a mutex, lends its permit and wants it back; another, who has the permit by then or not, wants the mutex. */
+static rein_mutex *mutex;
+static rein_future *later;
+
+static int wants_the_mutex(void *arg)
+{
+        (void)arg;
+        int rc = rein_mutex_lock(mutex, REIN_NEVER);
+        return rc < 0 ? rc : rein_mutex_unlock(mutex);
+}
+
+static int lends_with_a_mutex(void *arg)
+{
+        (void)arg;
+        if (rein_mutex_lock(mutex, REIN_NEVER) < 0)
+                return -EPROTO;
+        rein_future *f = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, wants_the_mutex, NULL, REIN_JOB(.on_worker = true));
+        rein_future *both[] = {f, later};
+        int rc = rein_wait_all(both, 2, REIN_NEVER);
+        rein_drop(f);
+        EXPLORE_CHECK(rein_mutex_unlock(mutex) == 0);
+        return rc;
+}
+
+static void permit_knot(void)
+{
+        begin();
+        mutex = rein_mutex_new();
+        rein_promise *promise = rein_promise_new(&later);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, lends_with_a_mutex, NULL, REIN_JOB(.on_worker = true));
+        rein_sim_block(rein_after(REIN_MS(20))); /* then the other one looks */
+        EXPLORE_CHECK(rein_promise_keep(promise, NULL, NULL) == 0);
+        EXPLORE_CHECK(ends_with(future) == 0);
+        mark[CODE] = ends_with(other);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_EDEADLOCK);
+        explore_calm();
+        rein_drop(future);
+        rein_drop(other);
+        rein_drop(later);
+        rein_promise_drop(promise);
+        rein_executor_free(pool);
+        rein_mutex_free(mutex);
+}
+
 /* Full queue, one place: who waits for room is let in, or told of the stop. */
 static rein_future *third;
 
@@ -324,6 +371,7 @@ static const entry list[] = {
         {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"permit-knot", permit_knot, {BOUNDED(2), PCT(3, 10000)}},
         {"room-stop", room_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };

@@ -55,6 +55,9 @@ void begin(void);
 
 /* A pool with so many threads that exist already, and are idle. */
 rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
+/* Await it with a limit, so that the waiter is nobody who could be told of a deadlock. Its code; REIN_EPENDING: it does
+ * not end, though the clock was not right a few times. */
+int ends_with(rein_future *f);
 /* An executor that runs whatever comes at once, in the thread it comes from. */
 rein_executor *inline_executor(void);
 

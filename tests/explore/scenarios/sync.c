@@ -316,11 +316,71 @@ static void select_pair_body(void)
         close_scene();
 }
 
+/* One awaits a job with the mutex in its hands, which that job wants back as soon as it is signalled: the signal, the
+ * wait and the looks at both meet. Whoever comes last, the one that may leave is told, and both end. */
+static rein_executor *pool;
+static rein_future *signalled, *holder;
+
+static int wait_and_end(void *arg)
+{
+        (void)arg;
+        int rc = rein_mutex_lock(scene.mutex, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        rc = rein_cond_wait(scene.cond, REIN_NEVER);
+        return rein_mutex_unlock(scene.mutex) == 0 ? rc : -EPROTO;
+}
+
+static int hold_and_await(void *arg)
+{
+        (void)arg;
+        int rc = rein_mutex_lock(scene.mutex, REIN_NEVER);
+        if (rc == 0)
+                rc = rein_await(signalled, NULL, REIN_NEVER);
+        EXPLORE_CHECK(rein_mutex_unlock(scene.mutex) == 0);
+        return rc;
+}
+
+static void cond_knot_after(rein_time while_ago)
+{
+        open_scene(NULL);
+        scene.ann.rc = scene.bob.rc = 0;
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        signalled = rein_submit(pool, wait_and_end, NULL, REIN_JOB(.on_worker = true));
+        explore_calm();
+        rein_sim_block(while_ago);
+        explore_go();
+        holder = rein_submit(pool, hold_and_await, NULL, REIN_JOB(.on_worker = true));
+        rein_sim_block(rein_after(REIN_MS(10))); /* then the holder looks */
+        EXPLORE_CHECK(rein_cond_signal(scene.cond) == 1);
+        EXPLORE_CHECK(ends_with(signalled) == 0);
+        mark[4] = ends_with(holder);
+        EXPLORE_CHECK(mark[4] == 0 || mark[4] == REIN_EDEADLOCK);
+        explore_calm();
+        rein_drop(signalled);
+        rein_drop(holder);
+        rein_executor_free(pool);
+        close_scene();
+}
+
+static void cond_knot_body(void)
+{
+        cond_knot_after(rein_now());
+}
+
+/* It waits for long when the signal comes: it is there to be found, and sleeps without a limit. */
+static void cond_knot_long_body(void)
+{
+        cond_knot_after(rein_after(REIN_MS(50)));
+}
+
 static const entry list[] = {
         {"sync-sem", sem_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-sem-many", sem_many_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-mutex", mutex_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-cond", cond_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-cond-knot", cond_knot_body, {BOUNDED(2), PCT(3, 10000), PCT(3, 10000, EARLY(2))}},
+        {"sync-cond-knot-long", cond_knot_long_body, {BOUNDED(2), PCT(3, 10000), PCT(3, 10000, EARLY(2))}},
         {"sync-event", event_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-barrier", barrier_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-recv", recv_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
