@@ -11,37 +11,57 @@ enum {
 /* 0: not asked yet. */
 static rn_a32 cpus;
 
-static bool several_cpus(void)
+bool rn_spin_possible(void)
 {
+        if (rn_virtual())
+                return false;
         if (!rn_peek32(&cpus))
                 rn_tell32(&cpus, (uint32_t)rn_cpus_granted());
         return rn_peek32(&cpus) > 1;
 }
 
-static bool worth_it(rn_spin *s, bool warm)
+bool rn_spin_worth(rn_spin *s, bool warm)
 {
         const unsigned one_in = (warm ? 1u : (unsigned)TRY_COLD) << s->vain;
-        if (++s->left_out < one_in)
+        if (++s->left_out < one_in || !rn_spin_possible())
                 return false;
         s->left_out = 0;
         return true;
 }
 
-bool rn_spin_until(rn_spin *s, bool warm, bool (*done)(const void *arg), const void *arg)
+void rn_spin_told(rn_spin *s, bool vain)
 {
-        if (rn_virtual() || !worth_it(s, warm) || !several_cpus())
-                return false;
-        const int64_t until = rn_clock() + LIMIT_NS;
+        if (!vain)
+                s->vain = 0;
+        else if (s->vain < MOST_VAIN)
+                s->vain++;
+}
+
+void rn_spin_for(int64_t ns)
+{
+        const int64_t until = rn_clock() + ns;
+        do
+                rn_pause(0);
+        while (rn_clock() < until);
+}
+
+static bool comes_by(int64_t until, bool (*done)(const void *arg), const void *arg)
+{
         do {
                 for (unsigned i = 0; i < LOOKS; i++) {
-                        if (done(arg)) {
-                                s->vain = 0;
+                        if (done(arg))
                                 return true;
-                        }
                         rn_pause(0);
                 }
         } while (rn_clock() < until);
-        if (s->vain < MOST_VAIN)
-                s->vain++;
         return false;
+}
+
+bool rn_spin_until(rn_spin *s, bool warm, bool (*done)(const void *arg), const void *arg)
+{
+        if (!rn_spin_worth(s, warm))
+                return false;
+        const bool came = comes_by(rn_clock() + LIMIT_NS, done, arg);
+        rn_spin_told(s, !came);
+        return came;
 }

@@ -182,8 +182,11 @@ bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
                 return false;
         w->warm = p->searching > p->queued || (!enough && p->spins);
         rn_queue_push(p, w);
-        if (!enough)
-                *wake = rn_worker_take_idle_locked(p)->task;
+        if (!enough) {
+                worker *k = rn_worker_take_idle_locked(p);
+                k->lingers = !w->on_worker;
+                *wake = k->task;
+        }
         rn_elastic_watch_locked(p);
         return true;
 }

@@ -5,6 +5,8 @@
 
 #include "pool/pool.h"
 
+enum { LINGER_NS = 500 };
+
 /* ---- how many ---- */
 
 /* An idle one that spins, else the one that went idle last; it is searching from now on, and to be unparked. NULL: none is
@@ -185,24 +187,44 @@ static bool is_unparked(const void *task)
         return rn_peek32(&((const rn_task *)task)->door.word) != 0;
 }
 
+/* Who submits a job and waits for it runs it himself, when no thread is faster: that takes him less than a thread that runs
+ * on another CPU. One that spins would always be faster, so it leaves him a moment. In vain when he does not wait. */
+static bool leave_it_to_the_waiter(worker *k)
+{
+        if (!k->lingers || !rn_spin_worth(&k->linger, true))
+                return false;
+        rn_spin_for(LINGER_NS);
+        return true;
+}
+
 /* Sleep in the idle list. false: idle long enough. Lock held, searching counted on return when true. */
 static bool idle(pool *p, worker *k)
 {
-        int64_t until = p->opts.idle_ns > RN_NEVER - rn_clock() ? RN_NEVER : rn_clock() + p->opts.idle_ns;
+        const int64_t now = rn_clock(), until = p->opts.idle_ns > RN_NEVER - now ? RN_NEVER : now + p->opts.idle_ns;
+        bool left = false;
         p->searching--;
-        k->woken = false;
+        k->woken = k->lingers = false;
         rn_list_push_front(&p->idle, &k->idle);
-        bool spin = !p->spins && !k->task->woke_somebody && rn_clock() < until;
-        if (spin)
+        if (!p->spins && !k->task->woke_somebody && rn_spin_possible()) {
                 p->spins = k;
+                rn_lock_give(&p->base.lock);
+                if (rn_spin_until(&k->task->idle_spin, true, is_unparked, k->task)) {
+                        rn_park(k->task, until); /* at once: the permit is there */
+                        left = leave_it_to_the_waiter(k);
+                }
+                rn_lock_take(&p->base.lock);
+                if (p->spins == k)
+                        p->spins = NULL;
+        }
         while (!k->woken && rn_clock() < until) {
                 rn_lock_give(&p->base.lock);
-                if (!spin || rn_spin_until(&k->task->idle_spin, true, is_unparked, k->task))
-                        rn_park(k->task, until); /* at once after a spin that was not in vain */
+                rn_park(k->task, until);
                 rn_lock_take(&p->base.lock);
-                if (spin && p->spins == k)
-                        p->spins = NULL;
-                spin = false;
+        }
+        if (left) {
+                const bool taken = p->queued == 0; /* and to spin for it was in vain */
+                rn_spin_told(&k->linger, !taken);
+                rn_spin_told(&k->task->idle_spin, taken);
         }
         if (k->woken)
                 return true;
