@@ -213,6 +213,7 @@ static void run_on_hand(rn_errand *e, uint32_t tag)
 /* RUNNING and unlisted: no stop waits for it, and none takes it back. Uses up a reference. */
 void rn_executor_give_to_hand(rein_work *w)
 {
+        rn_work_errand_ready(w);
         w->errand.run = run_on_hand;
         rn_hand(&w->errand, 0);
 }

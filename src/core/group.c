@@ -179,7 +179,7 @@ static bool part_locked(rn_group *g, bool background, int code, rein_error *e, c
         return (!g->unfinished || !g->foreground) && rn_unpark(g->owner); /* what a join waits for, or cancels */
 }
 
-void rn_group_child_parts(rein_work *w)
+bool rn_group_child_parts(rein_work *w)
 {
         rn_group *g = w->group;
         rn_scope *head = rn_scope_head(g->scope);
@@ -187,10 +187,11 @@ void rn_group_child_parts(rein_work *w)
         if (g->policy != REIN_EACH)
                 rn_future_seen(&w->future);
         rn_lock_take(&head->lock);
-        w->future.woke |=
+        const bool woke =
                 part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
         rn_lock_give(&head->lock); /* g may be gone from here on */
         rn_fired_carry_out(&fired);
+        return woke;
 }
 
 /* ---- spawning ---- */

@@ -34,7 +34,7 @@ typedef struct rn_group {
         const char *place;
 } rn_group;
 
-void rn_group_child_parts(rein_work *w);
+bool rn_group_child_parts(rein_work *w); /* true: its owner slept */
 void rn_group_wake_spawners(rn_group *g);
 /* Not closed before let_go: its scope. NULL: it is not open, or its close has begun. */
 rn_scope *rn_group_hold(rein_group *group);

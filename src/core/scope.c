@@ -59,7 +59,7 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
         s->grace = grace;
         rn_init32(&s->closed, 0);
         s->place = place;
-        s->why[0] = s->who[0] = s->line[0] = 0;
+        s->why[0] = 0;
         rn_initptr(&s->family, parent ? rn_scope_head(parent) : s);
         rn_init64(&s->cancel_at, until);
         return s;

@@ -12,6 +12,8 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         rein_work *mirror = rn_work_new(rn_self_if(), place, x, fn, NULL, &plain, parent);
         rein_work *run = mirror ? rn_work_new(rn_self_if(), place, x, fn, arg, job, NULL) : NULL;
         if (run) {
+                run->in_flight = mirror->mirror = (rn_link){0};
+                rn_list_init(&run->mirrors);
                 mirror->shared = run;
                 mirror->unlisted = true;
                 rn_future_ref(&run->future);

@@ -44,9 +44,6 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
 
 const rn_future_kind rn_work_kind = {cancel, destroy};
 
-static void errand(rn_errand *e, uint32_t tag);
-static void timer(rn_timer *t, uint32_t tag);
-
 int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
                  const rein_job *job, rn_scope *parent)
 {
@@ -82,9 +79,6 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
                 w->share = memcpy(share, job->share, strlen(job->share) + 1);
         w->context = self ? rn_context_ref(self->now->context) : NULL;
         w->submitted = rn_clock_late();
-        w->timer.fire = timer;
-        w->errand.run = errand;
-        rn_list_init(&w->mirrors);
         w->root = root;
         w->root_generation = rn_kept_generation(&root->kept);
         rn_scope_link(root);
@@ -213,7 +207,7 @@ static void depart(rein_work *w, rn_task *self, bool late)
                 rn_future_gone(&w->future);
         rn_share_finish(w);
         if (w->group && !(late && w->unheeded == REIN_ABANDON_IT))
-                rn_group_child_parts(w);
+                w->future.woke |= rn_group_child_parts(w);
         rein_executor *x = w->executor;
         if (self && x->kind->departs && x->kind->departs(self, w, !late))
                 return;
@@ -519,11 +513,31 @@ static int64_t next_event(const rein_work *w)
         }
 }
 
+static void errand(rn_errand *e, uint32_t tag);
+static void timer(rn_timer *t, uint32_t tag);
+
+/* Most jobs never need them. */
+static void make_timer_locked(rein_work *w)
+{
+        if (rn_load32(&w->armed))
+                return;
+        w->timer = (rn_timer){.fire = timer};
+        w->errand = (rn_errand){.run = errand};
+        rn_store32(&w->armed, 1);
+}
+
+void rn_work_errand_ready(rein_work *w)
+{
+        rn_lock_take(&w->future.lock);
+        make_timer_locked(w);
+        rn_lock_give(&w->future.lock);
+}
+
 /* Under the future's lock, so that who arms last has seen all that happened. Only called while the root scope lives. */
 void rn_work_rearm(rein_work *w)
 {
         rn_lock_take(&w->future.lock);
-        rn_store32(&w->armed, 1);
+        make_timer_locked(w);
         int64_t at = next_event(w);
         if (at != RN_NEVER) {
                 rn_future_ref(&w->future);
@@ -575,6 +589,7 @@ static bool cut_off(rein_work *w, const char *why)
         bool timeout = culprit && culprit->until <= culprit->canceled_at;
         if (w->unheeded == REIN_ABANDON_IT) {
                 if (culprit != root && root->canceled_at == RN_NEVER) {
+                        root->who[0] = 0;
                         root->canceled_at = rn_clock();
                         rn_text_copy(root->why, sizeof root->why, why);
                 }

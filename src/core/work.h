@@ -47,62 +47,57 @@ enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96, RN_LEAST_STACK = 16 << 10 };
 
 struct rein_work {
         rein_future future; /* first: a work is its future */
+
+        /* What every job touches: few cache lines, since they go from the CPU that submits to the one that runs it. */
         rn_a32 state;
+        int priority;
         rein_executor *executor; /* a reference */
         rein_fn fn;
         void *arg;
         size_t arg_size;
         void (*release)(void *);
-        int priority;
         int64_t limit, start_by; /* 0: none; RN_NEVER: none */
         rein_unheeded unheeded;
         bool on_worker, background;
         bool warm;         /* when it was queued, a thread was awake for it; spin.h */
+        bool stocked;      /* its memory comes from a stock, and goes there */
         size_t stack_size; /* 0: the executor's */
         rn_context *context;
         rn_scope *root;
         uint32_t root_generation;
+        rn_a32 permit; /* RN_..._PERMIT of its pool; written under the lock */
         struct rn_group *group;
-
-        rn_ambient ambient;
         rn_aptr arriving; /* rn_task that is handing it to its executor, and may wait there; NULL: none */
         rn_aptr runner;   /* rn_task; NULL: does not run. Cleared before it settles */
         void *given;      /* by rein_give; the runner's */
         size_t given_size;
         void (*given_release)(void *);
-
         int64_t submitted;
         rn_a64 started, ended;
-        rn_timer timer;
-        rn_errand errand;
-
-        rn_link all;   /* in executor->works; its lock, as all below */
-        bool in_stop;  /* it is itself waiting for a stop of its executor */
-        rn_a32 taken;  /* custom.c: does the user's executor have it? */
-        bool posted;   /* a continuation: a stop does not take it back, but gives it to the hand thread */
-        bool unlisted; /* in no executor's list: a continuation on the hand, a mirror of a shared run */
-        struct rein_work *stop_next;
-        rn_a32 permit;               /* RN_..._PERMIT of its pool; written under the lock */
-        bool has_spare;              /* it blocks, and a spare thread stands in for it */
-        int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */
-        uint64_t seen_digest;
-        rn_heap_node by_priority;
+        rn_link all; /* in executor->works; its lock, as the next */
         rn_link by_age;
         uint64_t sequence;
-        rn_a32 armed; /* its timer ever was */
-        bool stocked; /* its memory comes from a stock, and goes there */
-
-        struct rein_work *fired_next;
-        struct rein_work *receipt_next;
+        bool in_stop;   /* it is itself waiting for a stop of its executor */
+        bool posted;    /* a continuation: a stop does not take it back, but gives it to the hand thread */
+        bool unlisted;  /* in no executor's list: a continuation on the hand, a mirror of a shared run */
+        bool has_spare; /* it blocks, and a spare thread stands in for it */
         bool in_receipt;
+        rn_a32 taken; /* custom.c: does the user's executor have it? */
+        rn_a32 armed; /* its timer and errand are made */
         rn_a32 rung;
-        rn_a32 stuck; /* 0, 1: being written; 2: stuck_in is there, and stays */
-
-        char *share; /* single-flight, share.h */
-        rn_link in_flight, mirrors, mirror;
+        rn_a32 stuck;                /* 0, 1: being written; 2: stuck_in is there, and stays */
+        int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */
+        uint64_t seen_digest;
+        char *share;              /* single-flight, share.h */
         struct rein_work *shared; /* of a mirror: its run, a reference */
 
-        char name[RN_NAME_TEXT]; /* from here on it is not cleared when it is made */
+        char name[RN_NAME_TEXT]; /* from here on it is not cleared when it is made, but by who first needs it */
+        rn_ambient ambient;
+        rn_timer timer;
+        rn_errand errand;
+        rn_heap_node by_priority;
+        struct rein_work *stop_next, *fired_next, *receipt_next;
+        rn_link in_flight, mirrors, mirror;
         char stuck_in[RN_STUCK_TEXT];
         rn_aptr frames; /* with stuck 2: rn_frames, of that moment or of a later poke; once there, they stay */
 };
@@ -128,6 +123,7 @@ void rn_works_never(rein_work *list, int code, const char *text); /* fired_next;
 /* Its root scope's cancel_at fell. Family lock held. now: it is cancelled already. */
 void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired);
 void rn_work_rearm(rein_work *w);
+void rn_work_errand_ready(rein_work *w); /* its errand is made, for who gives it to the hand by himself */
 
 /* Settle it although it runs. false: it was settled. */
 bool rn_work_abandon(rein_work *w, const char *why);
