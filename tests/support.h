@@ -277,9 +277,13 @@ static inline int program_run(const char *name, char *said, size_t n)
         posix_spawn_file_actions_destroy(&actions);
         close(ends[1]);
         char text[4096];
+        char more[512]; /* who writes more than that must not die of it */
         size_t have = 0;
-        for (ssize_t got; rc == 0 && (got = read(ends[0], text + have, sizeof text - 1 - have)) > 0;)
-                have += (size_t)got;
+        for (ssize_t got = 1; rc == 0 && got > 0;) {
+                const size_t room = sizeof text - 1 - have;
+                got = room ? read(ends[0], text + have, room) : read(ends[0], more, sizeof more);
+                have += room && got > 0 ? (size_t)got : 0;
+        }
         close(ends[0]);
         text[have] = 0;
         if (said)

@@ -191,7 +191,7 @@ static bool is_unparked(const void *task)
  * on another CPU. One that spins would always be faster, so it leaves him a moment. In vain when he does not wait. */
 static bool leave_it_to_the_waiter(worker *k)
 {
-        if (!k->lingers || !rn_spin_worth(&k->linger, true))
+        if (!rn_peek32(&k->lingers) || !rn_spin_worth(&k->linger, true))
                 return false;
         rn_spin_for(LINGER_NS);
         return true;
@@ -203,7 +203,8 @@ static bool idle(pool *p, worker *k)
         const int64_t now = rn_clock(), until = p->opts.idle_ns > RN_NEVER - now ? RN_NEVER : now + p->opts.idle_ns;
         bool left = false;
         p->searching--;
-        k->woken = k->lingers = false;
+        k->woken = false;
+        rn_tell32(&k->lingers, 0);
         rn_list_push_front(&p->idle, &k->idle);
         if (!p->spins && !k->task->woke_somebody && rn_spin_possible()) {
                 p->spins = k;
