@@ -50,7 +50,7 @@ typedef struct rn_scope {
         const char *place;
         const char *canceled_from; /* place of the cancel */
         char why[RN_WHY_TEXT], who[RN_WHO_TEXT];
-        char line[RN_WHY_TEXT + RN_WHO_TEXT + 160]; /* rein_why's answer; the task's own */
+        char line[RN_WHY_TEXT + RN_WHO_TEXT + 144]; /* rein_why's answer; the task's own */
 } rn_scope;
 
 /* What a cancel set in motion, to be carried out without locks. */
