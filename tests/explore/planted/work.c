@@ -295,6 +295,84 @@ static void number_reused(void)
         explore_start("closer", close_mine, NULL);
 }
 
+static word in_a_call, is_open, woken;
+
+static void call_begins(void *arg)
+{
+        (void)arg;
+        put(&in_a_call, 1);
+        if (!get(&is_open))
+                put(&woken, 1); /* the system says that there is no such descriptor */
+}
+
+static void look_and_wake(void)
+{
+        if (get(&in_a_call))
+                put(&woken, 1);
+}
+
+static void look_and_close(void *arg)
+{
+        (void)arg;
+        look_and_wake();
+        put(&is_open, 0);
+        if (!planted_broken)
+                look_and_wake();
+}
+
+static int was_woken(void)
+{
+        planted_saw[0] = woken.v;
+        return woken.v ? 0 : -EPROTO;
+}
+
+/* A call begins when the close has looked who is in one, and has not closed yet: it waits for ever (met in rein). */
+static void begins_while_closing(void)
+{
+        in_a_call = woken = (word){0};
+        is_open = (word){1};
+        explore_start("call", call_begins, NULL);
+        explore_start("closer", look_and_close, NULL);
+}
+
+/* ---- a cancel as a job comes in ---- */
+
+static word canceled_by_now, in_the_queue;
+
+static void comes_in(void *arg)
+{
+        (void)arg;
+        uint64_t canceled = planted_broken ? get(&canceled_by_now) : 0;
+        put(&one.state, QUEUED);
+        if (!planted_broken)
+                canceled = get(&canceled_by_now);
+        if (!canceled || !move(&one.state, QUEUED, NEVER))
+                put(&in_the_queue, 1);
+}
+
+static void cancels_it(void *arg)
+{
+        (void)arg;
+        put(&canceled_by_now, 1);
+        planted_saw[0] = move(&one.state, QUEUED, NEVER);
+}
+
+static int not_left_in_the_queue(void)
+{
+        planted_saw[1] = in_the_queue.v;
+        return one.state.v == NEVER ? 0 : -EPROTO;
+}
+
+/* A submit looks for a cancel and then makes its job one that a cancel can forbid: neither sees the other, and the job stays
+ * in the queue until some thread looks at it. */
+static void canceled_unseen(void)
+{
+        one.state = (word){RUNNING}; /* not yet one that can be forbidden */
+        canceled_by_now = in_the_queue = (word){0};
+        explore_start("submitter", comes_in, NULL);
+        explore_start("canceller", cancels_it, NULL);
+}
+
 /* ---- the third answer of a cancel ---- */
 
 static word code_returned, has_settled;
@@ -331,6 +409,8 @@ const planted planted_work[] = {
         {"joins-the-canceled", joins_the_canceled, joined_what_lives, BY_PCT(2, 240), COMPLETELY, REIN_SIM_FAILED},
         {"disarm-does-not-wait", disarm_does_not_wait, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_MISUSE},
         {"number-reused", number_reused, NULL, BY_DPOR(120), COMPLETELY, REIN_SIM_FAILED},
+        {"begins-while-closing", begins_while_closing, was_woken, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
+        {"canceled-unseen", canceled_unseen, not_left_in_the_queue, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"too-late-too-early", too_late_too_early, NULL, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };
