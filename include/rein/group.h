@@ -30,9 +30,9 @@ typedef struct rein_group_opts {
 } rein_group_opts;
 #define REIN_GROUP(...) REIN_OPTS(rein_group_opts, __VA_ARGS__)
 
-/* Open a group. It is a scope (scope.h) for what the opener calls inside and for every child; the task that opens
- * it joins and closes it. opts NULL: REIN_ALL, no limits. When memory is short, or opts make no sense, the group opens cancelled and close says so.
- * Blocks: no. Since 0.1. */
+/* Open a group. It is a scope (scope.h) for what the opener calls inside and for every child; the task that opens it
+ * joins and closes it. opts NULL: REIN_ALL, no limits. When memory is short, or opts make no sense, the group opens
+ * cancelled and close says so. Blocks: no. Since 0.1. */
 #define rein_group_open(...) rein_group_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_group_open_at(const char *place, rein_group *g, const rein_group_opts *opts);
 

@@ -62,10 +62,11 @@ REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_lo
 /* For a hosted loop, [owner]: the thread that made it. A descriptor that polls readable when the loop has something to
  * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then. The
  * descriptor is the loop's.
- * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL; -EPERM: another thread, or a coroutine of this loop; -EMFILE.
- * Since 0.1. */
+ * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL; -EPERM: another thread, or a coroutine of this loop;
+ * -EMFILE. Since 0.1. */
 REIN_API int rein_loop_fd(rein_executor *loop);
-/* Do what is to be done now. [owner]: the same. Blocks: no. Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
+/* Do what is to be done now. [owner]: the same. Blocks: no.
+ * Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that

@@ -4,7 +4,12 @@
  *
  * States only go down, but for a restart:
  *      OPEN -> QUEUED (drain) -> RUNNING (finish what runs) -> NOW          by stop, each may be skipped
- * `broken` (a failing init) refuses work in any state. */
+ * `broken` (a failing init) refuses work in any state.
+ *
+ * A work comes in under the lock: listed, then QUEUED, then its scope is looked at once more for a cancel, then `put`: so a
+ * cancel that found it NEW is seen, and one that finds it QUEUED finds it in its queue as soon as it has the lock. Only
+ * what needs more than that (room to wait for, a thread to start, a deadline to arm) goes on without the lock, by
+ * `accept`, and tells by `arriving` who may have to be woken there. */
 #ifndef RN_CORE_EXECUTOR_H
 #define RN_CORE_EXECUTOR_H
 

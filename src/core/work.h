@@ -16,8 +16,10 @@
  * Settling is the arbiter between the end of the code and an abandon. Who comes back from being abandoned finds the
  * future settled: its value is released, its outcome goes to the late log.
  *
- * References (of the future): the users' together; the *run*'s, from accept until rein_work_run returns or the executor
- * gives it up; an armed timer's; a receipt's; a cancel's that is being carried out. */
+ * An executor may do the last of it itself (`departs`): a thread of a pool leaves the list when it looks for its next job.
+ *
+ * References (of the future): the users' together; the *run*'s, from accept until it is out of the executor's list, or the
+ * executor gives it up; an armed timer's; a receipt's; a cancel's that is being carried out. */
 #ifndef RN_CORE_WORK_H
 #define RN_CORE_WORK_H
 
@@ -105,8 +107,8 @@ struct rein_work {
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
 int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char **what);
 
-/* Make w ready for accept; it has no user reference yet. self: the running task, or NULL. parent: the scope its chain goes on in, NULL: a root.
- * -ENOMEM: nothing was done, and arg was not released. */
+/* Make w ready for accept; it has no user reference yet. self: the running task, or NULL. parent: the scope its chain goes
+ * on in; NULL: a root. -ENOMEM: nothing was done, and arg was not released. */
 int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
                  const rein_job *job, rn_scope *parent);
 /* The same with the record. */
@@ -123,7 +125,10 @@ void rn_works_never(rein_work *list, int code, const char *text); /* fired_next;
 /* Its root scope's cancel_at fell. Family lock held. now: it is cancelled already. */
 void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired);
 void rn_work_rearm(rein_work *w);
+void rn_work_disarm(rein_work *w);       /* its state is such that nobody will arm it */
 void rn_work_errand_ready(rein_work *w); /* its errand is made, for who gives it to the hand by himself */
+
+rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *place); /* f: a work's */
 
 /* Settle it although it runs. false: it was settled. */
 bool rn_work_abandon(rein_work *w, const char *why);

@@ -13,9 +13,10 @@
  * alone with it.
  *
  * Kept across a switch: the registers the ABI calls callee-saved, the floating-point control words (x86-64: mxcsr and
- * the x87 control word; aarch64: fpcr), errno, and where there is a C++ runtime (linked with the program, or told of by rn_coro_keep_exceptions) the exceptions
- * that are being handled (__cxa_get_globals, two words), so that a catch block and a destructor may switch. Not kept: the
- * signal mask, other thread-local words, floating-point status. REIN_UCONTEXT is the portable way and makes system calls: it keeps the signal mask besides.
+ * the x87 control word; aarch64: fpcr), errno, and where there is a C++ runtime (linked with the program, or told of by
+ * rn_coro_keep_exceptions) the exceptions that are being handled (__cxa_get_globals, two words), so that a catch block
+ * and a destructor may switch. Not kept: the signal mask, other thread-local words, floating-point status. REIN_UCONTEXT
+ * is the portable way and makes system calls: it keeps the signal mask besides.
  *
  * An exception that nobody catches ends the program, as it does in a thread; rn_coro_on_throw says whose it was. */
 #ifndef RN_CORO_H

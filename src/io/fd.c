@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors. Whoever is in a call with one is in a list of the process, one for some of the numbers, so that rein_close can get it out: a number alone
- * would be waited for for ever, or be somebody else's by the time it is looked at.
+/* Descriptors. Whoever is in a call with one is in a list of the process, one for some of the numbers, so that rein_close
+ * can get it out: a number alone would be waited for for ever, or be somebody else's by the time it is looked at.
  *
  * When rein_close finds a call inside a system call, that one closes the number on its way out (fd.h has the states). The
  * other way, to let rein_close wait until nobody is inside, would make it block on a disk or a terminal, and hang in a

@@ -16,7 +16,11 @@
  * Sleeping: the loop sets `asleep`, looks at mail, inbox and `news` once more, and sleeps in the poller. Who posts looks
  * at `asleep` afterwards, and whoever takes it down rings: one system call for a sleep that ends, none otherwise. `news`
  * is for those who turn the loop while they wait for something that is not the loop's doing: a stop, rein_run. A hosted
- * loop is asleep between two turns.
+ * loop is asleep between two turns. When a coroutine has begun to wait for a job elsewhere, the loop may spin on mail and
+ * inbox first (core/spin.h), with `asleep` down: who posts then has nobody to ring.
+ *
+ * Jobs are taken out of the inbox in bundles. One that is forbidden between that and its start is in no list; whoever
+ * forbade it finishes it, and the loop, which cannot claim it any more, gives the run's reference back.
  *
  * Between its push and its ring a poster may be overtaken by the loop's end; `posters` counts those in between, and the
  * loop's memory is not given back before they are out.

@@ -55,49 +55,49 @@ extern const rn_observer *rn_observe;
 #define RN_WROTE(access, where, old, now) ((void)0)
 #endif
 
-#define RN_ATOMIC_OPS(T, A, S)                                                                                                \
-        static inline T rn_load##S(const A *a)                                                                                \
-        {                                                                                                                     \
-                RN_POINT(RN_ACCESS_READ, a);                                                                                  \
-                return RN_READ(T, RN_ACCESS_READ, a, atomic_load(&a->v));                                                     \
-        }                                                                                                                     \
-        static inline void rn_store##S(A *a, T x)                                                                             \
-        {                                                                                                                     \
-                RN_POINT(RN_ACCESS_WRITE, a);                                                                                 \
-                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                          \
-                atomic_store(&a->v, x);                                                                                       \
-        }                                                                                                                     \
+#define RN_ATOMIC_OPS(T, A, S)                                                                                            \
+        static inline T rn_load##S(const A *a)                                                                            \
+        {                                                                                                                 \
+                RN_POINT(RN_ACCESS_READ, a);                                                                              \
+                return RN_READ(T, RN_ACCESS_READ, a, atomic_load(&a->v));                                                 \
+        }                                                                                                                 \
+        static inline void rn_store##S(A *a, T x)                                                                         \
+        {                                                                                                                 \
+                RN_POINT(RN_ACCESS_WRITE, a);                                                                             \
+                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                      \
+                atomic_store(&a->v, x);                                                                                   \
+        }                                                                                                                 \
         /* The first value of a word whose record no other thread has yet, or only one that is late and will see so by \
-         * the record's generation: release is enough, and spares a locked instruction. */      \
-        static inline void rn_init##S(A *a, T x)                                                                              \
-        {                                                                                                                     \
-                RN_POINT(RN_ACCESS_WRITE, a);                                                                                 \
-                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                          \
-                atomic_store_explicit(&a->v, x, RN_EXPLORING ? memory_order_seq_cst : memory_order_release);                  \
-        }                                                                                                                     \
-        /* Release, and no scheduling point: for words that others may look at late, and by which nobody decides anything,  \
+         * the record's generation: release is enough, and spares a locked instruction. */  \
+        static inline void rn_init##S(A *a, T x)                                                                          \
+        {                                                                                                                 \
+                RN_POINT(RN_ACCESS_WRITE, a);                                                                             \
+                RN_WROTE(RN_ACCESS_WRITE, a, atomic_load(&a->v), x);                                                      \
+                atomic_store_explicit(&a->v, x, RN_EXPLORING ? memory_order_seq_cst : memory_order_release);              \
+        }                                                                                                                 \
+        /* Release, no scheduling point: for words that others may look at late, and by which nobody decides anything,  \
          * or only with the lock held under which it was written. */ \
-        static inline void rn_tell##S(A *a, T x)                                                                              \
-        {                                                                                                                     \
-                atomic_store_explicit(&a->v, x, memory_order_release);                                                        \
-        }                                                                                                                     \
-        static inline T rn_swap##S(A *a, T x)                                                                                 \
-        {                                                                                                                     \
-                RN_POINT(RN_ACCESS_UPDATE, a);                                                                                \
-                T old = atomic_exchange(&a->v, x);                                                                            \
-                RN_WROTE(RN_ACCESS_UPDATE, a, old, x);                                                                        \
-                return old;                                                                                                   \
-        }                                                                                                                     \
-        /* true: *a was *old and is now x; false: *old is what *a is */                                                       \
-        static inline bool rn_cas##S(A *a, T *old, T x)                                                                       \
-        {                                                                                                                     \
-                RN_POINT(RN_ACCESS_UPDATE, a);                                                                                \
-                bool done = atomic_compare_exchange_strong(&a->v, old, x);                                                    \
-                if (done)                                                                                                     \
-                        RN_WROTE(RN_ACCESS_UPDATE, a, *old, x);                                                               \
-                else                                                                                                          \
-                        (void)RN_READ(T, RN_ACCESS_UPDATE, a, *old);                                                          \
-                return done;                                                                                                  \
+        static inline void rn_tell##S(A *a, T x)                                                                          \
+        {                                                                                                                 \
+                atomic_store_explicit(&a->v, x, memory_order_release);                                                    \
+        }                                                                                                                 \
+        static inline T rn_swap##S(A *a, T x)                                                                             \
+        {                                                                                                                 \
+                RN_POINT(RN_ACCESS_UPDATE, a);                                                                            \
+                T old = atomic_exchange(&a->v, x);                                                                        \
+                RN_WROTE(RN_ACCESS_UPDATE, a, old, x);                                                                    \
+                return old;                                                                                               \
+        }                                                                                                                 \
+        /* true: *a was *old and is now x; false: *old is what *a is */                                                   \
+        static inline bool rn_cas##S(A *a, T *old, T x)                                                                   \
+        {                                                                                                                 \
+                RN_POINT(RN_ACCESS_UPDATE, a);                                                                            \
+                bool done = atomic_compare_exchange_strong(&a->v, old, x);                                                \
+                if (done)                                                                                                 \
+                        RN_WROTE(RN_ACCESS_UPDATE, a, *old, x);                                                           \
+                else                                                                                                      \
+                        (void)RN_READ(T, RN_ACCESS_UPDATE, a, *old);                                                      \
+                return done;                                                                                              \
         }
 
 RN_ATOMIC_OPS(uint32_t, rn_a32, 32)

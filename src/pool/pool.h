@@ -10,7 +10,11 @@
  * are in a list; no tokens that could go stale. The rule, after every change: as many threads are searching as there are
  * jobs and permits for; missing ones are woken from the idle list, the latest first, or else started.
  *      started -> searching -> busy -> searching -> ... -> idle -> searching | ended (idle_ns, a stop, a broken pool)
- * A busy thread counts as searching before its job settles: who awaits one job and submits the next starts no thread. */
+ * A busy thread counts as searching before its job settles: who awaits one job and submits the next starts no thread.
+ * What it ran is in `ended` until it takes the lock for its next job, and leaves the executor's list then.
+ *
+ * One of the idle ones may spin before it sleeps (`spins`): it is in the list as the others, and woken as they are, by its
+ * door, but without a system call; so it is taken first. It gives `spins` up under the lock before it sleeps. */
 #ifndef RN_POOL_POOL_H
 #define RN_POOL_POOL_H
 

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A work, from outside: a cancel, its time that is over, its being abandoned; and what it was stuck in, for the receipt.
+ * work.h has its states, and who wins against its own end.
+ *
+ * The timer says when something is to be done although nobody calls (next_event). Who changes what it depends on arms it
+ * anew, under the future's lock: so the last one to arm has seen all that happened. It is made with the first arming;
+ * `armed` is stored before the state is looked at, and the work's end stores the state before it looks at `armed`: so
+ * either nothing is armed any more, or the end finds it. It fires on the clock thread, which hands it to the hand. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/executor.h"
+#include "core/frames.h"
+#include "core/group.h"
+#include "core/share.h"
+#include "core/text.h"
+
+/* ---- its timer ---- */
+
+void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
+{
+        rn_future_ref(&w->future); /* before it is forbidden: who finds that, in its queue, lets the run's go */
+        if (now && rn_work_forbid(w)) {
+                w->fired_next = fired->unstarted;
+                fired->unstarted = w;
+                return;
+        }
+        rn_work_rearm(w);
+        rn_future_unref(&w->future); /* never the last: it has not left this scope */
+}
+
+/* The moment at which something has to be done about w although nobody calls. */
+static int64_t next_event(const rein_work *w)
+{
+        int64_t cancel_at = rn_load64(&w->root->cancel_at);
+        switch (rn_load32(&w->state)) {
+        case RN_WORK_QUEUED:
+                return w->start_by < cancel_at ? w->start_by : cancel_at;
+        case RN_WORK_RUNNING:
+                if (w->unheeded == REIN_ABANDON_IT && cancel_at != RN_NEVER &&
+                    cancel_at <= RN_NEVER - w->executor->grace && !rn_future_is(&w->future, RN_SETTLED))
+                        return cancel_at + w->executor->grace;
+                return RN_NEVER;
+        default:
+                return RN_NEVER;
+        }
+}
+
+static void errand(rn_errand *e, uint32_t tag);
+static void timer(rn_timer *t, uint32_t tag);
+
+/* Most jobs never need them. */
+static void make_timer_locked(rein_work *w)
+{
+        if (rn_load32(&w->armed))
+                return;
+        w->timer = (rn_timer){.fire = timer};
+        w->errand = (rn_errand){.run = errand};
+        rn_store32(&w->armed, 1);
+}
+
+void rn_work_errand_ready(rein_work *w)
+{
+        rn_lock_take(&w->future.lock);
+        make_timer_locked(w);
+        rn_lock_give(&w->future.lock);
+}
+
+/* Only called while the root scope lives. */
+void rn_work_rearm(rein_work *w)
+{
+        rn_lock_take(&w->future.lock);
+        make_timer_locked(w);
+        int64_t at = next_event(w);
+        if (at != RN_NEVER) {
+                rn_future_ref(&w->future);
+                if (!rn_timer_arm(&w->timer, at, 0))
+                        rn_sub32(&w->future.refs, 1); /* it had one */
+        }
+        rn_lock_give(&w->future.lock);
+}
+
+void rn_work_disarm(rein_work *w)
+{
+        if (!rn_load32(&w->armed))
+                return;
+        rn_lock_take(&w->future.lock);
+        bool armed = rn_timer_disarm(&w->timer);
+        rn_lock_give(&w->future.lock);
+        if (armed)
+                rn_future_unref(&w->future);
+}
+
+static void timer(rn_timer *t, uint32_t tag)
+{
+        rein_work *w = RN_ITEM(t, rein_work, timer);
+        if (!rn_hand(&w->errand, tag))
+                rn_future_unref(&w->future); /* it is waiting there already, with a reference */
+}
+
+/* On the hand thread, with a reference: what has to be done, if it still has. */
+static void errand(rn_errand *e, uint32_t tag)
+{
+        (void)tag;
+        rein_work *w = RN_ITEM(e, rein_work, errand);
+        char reason[sizeof w->root->line];
+        bool due = false, canceled = false;
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (root) {
+                int64_t now = rn_clock();
+                due = next_event(w) <= now;
+                canceled = rn_load64(&root->cancel_at) <= now;
+                rn_scope_reason_locked(root, reason, sizeof reason);
+                if (!due)
+                        rn_work_rearm(w);
+                rn_scope_unlock(root);
+        }
+        if (due && rn_work_forbid(w))
+                rn_work_never(w, canceled ? REIN_ECANCELED : REIN_EREJECTED,
+                              canceled ? reason : "it was not started by its start_by");
+        else if (due && w->unheeded == REIN_ABANDON_IT && rn_load32(&w->state) == RN_WORK_RUNNING)
+                rn_work_abandon(w, reason);
+        rn_future_unref(&w->future);
+}
+
+/* ---- abandoned, cancelled ---- */
+
+/* An abandoned job may outlive the scopes above it: it is cut off from them, and keeps the reason. */
+static bool cut_off(rein_work *w, const char *why)
+{
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root)
+                return false;
+        rn_scope *culprit = rn_scope_culprit_locked(root);
+        bool timeout = culprit && culprit->until <= culprit->canceled_at;
+        if (w->unheeded == REIN_ABANDON_IT) {
+                if (culprit != root && root->canceled_at == RN_NEVER) {
+                        root->who[0] = 0;
+                        root->canceled_at = rn_clock();
+                        rn_text_copy(root->why, sizeof root->why, why);
+                }
+                rn_scope_cut(root);
+        }
+        rn_scope_unlock(root);
+        return timeout;
+}
+
+bool rn_work_abandon(rein_work *w, const char *why)
+{
+        char text[320], where[RN_ERROR_WHERE];
+        rn_work_describe(w, where, sizeof where);
+        rn_work_note_stuck(w);
+        bool timeout = cut_off(w, why);
+        snprintf(text, sizeof text, "it did not leave in time and was abandoned%s%s",
+                 rn_work_stuck_in(w)[0] ? ", in " : "", rn_work_stuck_in(w));
+        rein_error *cause = rn_error_make(NULL, timeout ? REIN_ETIMEOUT : REIN_ECANCELED, where, NULL, NULL, "%s", why);
+        rn_outcome o = {.code = REIN_EABANDONED, .text = text, .where = where, .cause = cause};
+        rn_work_stopped_by(w, RN_RUNG_ABANDONED);
+        if (rn_future_settle(&w->future, &o) != 0) {
+                rn_error_unref(cause);
+                return false;
+        }
+        if (w->executor->kind->abandoned)
+                w->executor->kind->abandoned(w->executor, w);
+        rn_share_finish(w);
+        if (w->unheeded == REIN_ABANDON_IT && w->group)
+                rn_group_child_parts(w);
+        rn_executor_left(w->executor, w, true, false);
+        return true;
+}
+
+rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *place)
+{
+        rein_work *w = (rein_work *)(void *)f;
+        char who[RN_WHO_TEXT], text[RN_WHY_TEXT + RN_WHO_TEXT + 160];
+        rn_scope_whoami(who);
+        if (rn_work_forbid(w)) {
+                snprintf(text, sizeof text, "%s (by %s, %s)", why ? why : "cancelled", who, rn_base_name(place));
+                rn_work_never(w, REIN_ECANCELED, text);
+                return REIN_NEVER_STARTED;
+        }
+        rn_fired fired = {0};
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (!root) { /* its code has returned, or somebody forbade it: it settles in this moment, or has */
+                if (!rn_future_is(f, RN_SETTLED))
+                        return REIN_ASKED;
+                return rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED : REIN_TOO_LATE;
+        }
+        rn_scope_cancel_locked(root, why, who, place, &fired);
+        rn_scope_unlock(root);
+        rn_fired_carry_out(&fired);
+        return REIN_ASKED;
+}
+
+/* ---- for receipts ---- */
+
+void rn_work_stopped_by(rein_work *w, rn_rung rung)
+{
+        uint32_t was = rn_load32(&w->rung);
+        while (was < (uint32_t)rung && !rn_cas32(&w->rung, &was, (uint32_t)rung))
+                ;
+}
+
+static void keep_frames(rein_work *w, rn_task *t)
+{
+        rn_frames *f = rn_frames_take(t);
+        void *none = NULL;
+        /* If it has left by now, they may be of the next one. */
+        if (f && (rn_loadptr(&w->runner) != t || !rn_casptr(&w->frames, &none, f)))
+                rn_frames_free(f);
+}
+
+void rn_work_note_stuck(rein_work *w)
+{
+        char text[RN_STUCK_TEXT] = "";
+        bool foreign = false;
+        rn_task *t = rn_loadptr(&w->runner); /* its memory stays; what it says may be about the next job, at worst */
+        if (t) {
+                const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
+                if (what)
+                        snprintf(text, sizeof text, "%s%s%s", what, at ? " " : "", at ? at : "");
+                else
+                        rn_thread_doing(rn_load32(&t->thread_id), text, sizeof text);
+                foreign = !what || strcmp(what, "hook region") == 0;
+        }
+        uint32_t not_yet = 0;
+        if (text[0] && rn_cas32(&w->stuck, &not_yet, 1)) {
+                memcpy(w->stuck_in, text, sizeof text);
+                rn_storeptr(&w->frames, NULL);
+                rn_store32(&w->stuck, 2);
+                if (foreign)
+                        keep_frames(w, t);
+        }
+}
+
+void rn_work_note_frames(rein_work *w, rn_task *t)
+{
+        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames))
+                keep_frames(w, t);
+}
