@@ -60,13 +60,6 @@ static void make_timer_locked(rein_work *w)
         rn_store32(&w->armed, 1);
 }
 
-void rn_work_errand_ready(rein_work *w)
-{
-        rn_lock_take(&w->future.lock);
-        make_timer_locked(w);
-        rn_lock_give(&w->future.lock);
-}
-
 /* Only called while the root scope lives. */
 void rn_work_rearm(rein_work *w)
 {

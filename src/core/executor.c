@@ -210,11 +210,11 @@ static void run_on_hand(rn_errand *e, uint32_t tag)
         rn_work_run_claimed(RN_ITEM(e, rein_work, errand));
 }
 
-/* RUNNING and unlisted: no stop waits for it, and none takes it back. Uses up a reference. */
+/* RUNNING and unlisted: no stop waits for it, and none takes it back. A continuation has no timer, which alone would have a
+ * use for its errand. Uses up a reference. */
 void rn_executor_give_to_hand(rein_work *w)
 {
-        rn_work_errand_ready(w);
-        w->errand.run = run_on_hand;
+        w->errand = (rn_errand){.run = run_on_hand};
         rn_hand(&w->errand, 0);
 }
 

@@ -129,6 +129,27 @@ static void test_a_thread_that_ends_leaves_its_stock(void **state)
         assert_in_range(chunks, 1, 8); /* had each kept what it took, there would be fifty */
 }
 
+static int fails(void *arg)
+{
+        (void)arg;
+        return -EIO;
+}
+
+static void test_a_record_used_again_has_nothing_of_the_job_before(void **state)
+{
+        (void)state;
+        rein_executor *pool = rein_pool_new(REIN_POOL(.name = "p", .threads = 1));
+        for (int i = 0; i < 4 * RN_BUNDLE; i++) { /* so many that records come back, from the pool's thread too */
+                rein_future *f = rein_submit(pool, fails, NULL, i % 2 ? NULL : REIN_JOB(.name = "named"));
+                rein_await(f, NULL, REIN_NEVER);
+                const char *where = rein_error_where(rein_error_of(f));
+                assert_int_equal(strstr(where, "named") != NULL, i % 2 == 0);
+                assert_int_equal(strstr(where, "slab_test.c") != NULL, i % 2 == 1);
+                rein_drop(f);
+        }
+        rein_executor_free(pool);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -137,6 +158,7 @@ int main(void)
                 cmocka_unit_test(test_a_stock_has_two_bundles_at_most_and_a_shelf_what_it_may),
                 cmocka_unit_test(test_without_memory_there_is_none),
                 cmocka_unit_test(test_a_thread_that_ends_leaves_its_stock),
+                cmocka_unit_test(test_a_record_used_again_has_nothing_of_the_job_before),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

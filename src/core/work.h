@@ -125,8 +125,7 @@ void rn_works_never(rein_work *list, int code, const char *text); /* fired_next;
 /* Its root scope's cancel_at fell. Family lock held. now: it is cancelled already. */
 void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired);
 void rn_work_rearm(rein_work *w);
-void rn_work_disarm(rein_work *w);       /* its state is such that nobody will arm it */
-void rn_work_errand_ready(rein_work *w); /* its errand is made, for who gives it to the hand by himself */
+void rn_work_disarm(rein_work *w); /* its state is such that nobody will arm it */
 
 rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *place); /* f: a work's */
 

@@ -2,6 +2,8 @@
 /* The pool's threads: how many there are, what they begin and end with, and what a job may do to one. */
 #include "support.h"
 
+#include <poll.h>
+
 #include "pool/pool.h"
 
 /* ---- how many (27 to 30) ---- */
@@ -463,10 +465,50 @@ static void test_2_a_continuation_runs_although_no_thread_can_be_had(void **stat
         rein_executor_free(x);
 }
 
+/* ---- spinning before it sleeps (core/spin.h) ---- */
+
+enum { SLEEPS = 2 }; /* of a thread's door */
+
+static int until_it_sleeps(void *task)
+{
+        rn_task *waiter = task;
+        while (waiter && rn_load32(&waiter->door.word) != SLEEPS)
+                poll(NULL, 0, 1);
+        return 0;
+}
+
+/* Did the pool's one thread spin, after a job at whose end `waiter` (NULL: nobody) had to be woken? */
+static bool spins_after(rn_task *waiter)
+{
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(x, until_it_sleeps, waiter, REIN_JOB(.on_worker = true));
+        if (waiter)
+                assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        pool *p = rn_pool_of(x);
+        rn_task *thread = NULL;
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+        rn_lock_take(&x->lock);
+        thread = RN_ITEM(p->workers.next, worker, link)->task;
+        rn_lock_give(&x->lock);
+        EVENTUALLY(rn_load32(&thread->door.word) == SLEEPS);
+        const bool span = thread->idle_spin.vain > 0; /* by now it is its own no more: it sleeps */
+        rein_drop(f);
+        rein_executor_free(x);
+        return span;
+}
+
+static void test_a_thread_that_woke_somebody_leaves_him_the_cpu(void **state)
+{
+        (void)state;
+        assert_false(spins_after(rn_self()));
+        assert_int_equal(spins_after(NULL), rn_cpus_granted() > 1);
+}
+
 int main(void)
 {
         rn_choose_by(choose_no_thread);
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_a_thread_that_woke_somebody_leaves_him_the_cpu),
                 cmocka_unit_test(test_27_nonsensical_options_are_refused_and_zero_is_the_default),
                 cmocka_unit_test(test_27_the_default_is_cpus_and_four),
                 cmocka_unit_test(test_28_jobs_one_after_another_need_one_thread),
