@@ -37,6 +37,7 @@ typedef struct rn_machine {
         void (*call)(const char *function);                 /* a public call begins: others may go first */
         void (*misuse)(const char *call, const char *what); /* does not return when a task runs */
         void (*wrong)(const char *name, const char *what);  /* what the library counts does not add up */
+        void (*broken)(const char *what);                   /* check.h; does not return when a task runs */
         void (*owed)(void (*release)(void *), const void *value, int change);
 
         uint32_t (*choose)(uint32_t n, int kind);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "plat/atomic.h"
+#include "plat/check.h"
 #include "plat/machine.h"
 
 #define RN_NEVER INT64_MAX
@@ -109,6 +110,12 @@ static inline void rn_lock_give(rn_lock *l)
 #endif
         if (rn_swap32(&l->word, 0) == 2)
                 rn_word_wake(&l->word, 1);
+}
+
+/* Does anybody hold it? For assertions: the thread that asks cannot be told from another one that has it. */
+static inline bool rn_lock_held(const rn_lock *l)
+{
+        return rn_get32(&l->word) != 0;
 }
 
 /* One turn of a spin that waits for another thread to finish a few instructions; round counts the turns from 0. */

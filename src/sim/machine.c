@@ -245,6 +245,13 @@ static void m_wrong(const char *name, const char *what)
         rn_sim_over(REIN_SIM_FAILED, "'%s' does not add up: %s", name, what);
 }
 
+static void m_broken(const char *what)
+{
+        rn_sim_over(REIN_SIM_FAILED, "%s", what);
+        if (rn_sim->running && !rn_sim->deciding)
+                rn_sim_stop();
+}
+
 static void m_pause(void)
 {
         rn_sim_task *me = rn_sim->running;
@@ -395,6 +402,7 @@ void rn_sim_machine(rn_machine *m)
         m->call = m_call;
         m->misuse = m_misuse;
         m->wrong = m_wrong;
+        m->broken = m_broken;
         m->owed = m_owed;
         m->choose = m_choose;
         m->alloc = m_alloc;
