@@ -10,6 +10,7 @@
 #   asan     all tests under the address and undefined-behaviour sanitizers (clang)
 #   tsan     all tests under the thread sanitizer (clang)
 #   arm      the library for aarch64 by a cross compiler; the tests of src/coro under qemu
+#   mutants  twenty of the faults of tests/mutants, planted one at a time, are noticed (REIN_MUTANTS: another number, or all)
 #   nightly  the storms of tests/stress at full length, about two hours: only when asked for by name
 # Every lane runs even when one before it failed; the exit status tells whether all passed.
 set -uo pipefail
@@ -17,8 +18,10 @@ cd "$(dirname "$0")/.."
 
 lane_scripts() {
         local check
-        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py scripts/check_docs.py; do
-                "$check" --selftest && "$check" || return
+        local -A only=([scripts/mutants.sh]=--check)
+        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py scripts/check_docs.py \
+                scripts/mutants.sh; do
+                "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest
 }
@@ -86,6 +89,13 @@ lane_explore() {
                 build/explore/tests/explore/scenarios_test
 }
 
+lane_mutants() {
+        case ${REIN_MUTANTS:-20} in
+        all) scripts/mutants.sh ;;
+        *) scripts/mutants.sh --random "${REIN_MUTANTS:-20}" ;;
+        esac
+}
+
 lane_nightly() { scripts/nightly.sh; }
 
 lane_arm() {
@@ -113,7 +123,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest explore arm asan tsan)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest explore arm asan tsan mutants)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

@@ -8,7 +8,7 @@
 #include "core/work.h"
 #include "core/world.h"
 
-enum { FREE, WORKING, INTERRUPTING, INTERRUPTED, FINISHED };
+enum { FREE, WORKING, INTERRUPTING, INTERRUPTED, FINISHED, MISSED };
 
 static const int64_t first_delay = 50000, last_delay = 10000000;
 
@@ -19,16 +19,28 @@ static int64_t packed(uint32_t generation, int state)
 
 /* ---- striking and hitting ---- */
 
-static bool strike(rn_hook *h, uint32_t generation)
+static bool move(rn_hook *h, uint32_t generation, int from, int to)
 {
-        int64_t was = packed(generation, WORKING);
-        if (rn_cas64(&h->state, &was, packed(generation, INTERRUPTING)))
-                return true;
-        was = packed(generation, INTERRUPTED);
-        return rn_cas64(&h->state, &was, packed(generation, INTERRUPTING));
+        int64_t was = packed(generation, from);
+        return rn_cas64(&h->state, &was, packed(generation, to));
 }
 
-/* INTERRUPTING is ours. The resend is armed before the state says INTERRUPTED: afterwards h may be somebody else's. */
+/* By the region's timer. false: the region is closed, or another thread is hitting it, which arms the timer again. */
+static bool strike(rn_hook *h, uint32_t generation)
+{
+        for (;;) {
+                if (move(h, generation, WORKING, INTERRUPTING) || move(h, generation, INTERRUPTED, INTERRUPTING))
+                        return true;
+                if (move(h, generation, INTERRUPTING, MISSED))
+                        return false;
+                const int64_t state = rn_load64(&h->state);
+                if (state == packed(generation, MISSED) || state == packed(generation, FINISHED) ||
+                    state >> 3 != (int64_t)generation)
+                        return false;
+        }
+}
+
+/* The state is INTERRUPTING, and this thread has stored that. */
 static void hit(rn_hook *h)
 {
         uint32_t generation = rn_kept_generation(&h->kept);
@@ -45,9 +57,13 @@ static void hit(rn_hook *h)
         }
         if (self)
                 self->hitting--;
-        rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
-        h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
-        rn_store64(&h->state, packed(generation, INTERRUPTED));
+        for (;;) {
+                rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
+                h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
+                if (move(h, generation, INTERRUPTING, INTERRUPTED))
+                        return;
+                rn_store64(&h->state, packed(generation, INTERRUPTING)); /* it was MISSED: that resend is over */
+        }
 }
 
 /* When to strike h, opened in s. */
@@ -70,9 +86,8 @@ static void arm(rn_hook *h, int64_t at, uint32_t generation)
 
 void rn_hook_strike(rn_hook *h, rn_hook **struck)
 {
-        int64_t was = packed(rn_kept_generation(&h->kept), WORKING);
         rn_store32(&h->forced, 1);
-        if (rn_cas64(&h->state, &was, packed(rn_kept_generation(&h->kept), INTERRUPTING))) {
+        if (move(h, rn_kept_generation(&h->kept), WORKING, INTERRUPTING)) {
                 h->fire_next = *struck;
                 *struck = h;
         } /* else it has been struck, and its resends go on */
@@ -89,8 +104,7 @@ void rn_hooks_strike_locked(rn_scope *s, int64_t now, rn_hook **struck)
                                 arm(h, at, generation);
                         continue;
                 }
-                int64_t was = packed(generation, WORKING);
-                if (rn_cas64(&h->state, &was, packed(generation, INTERRUPTING))) {
+                if (move(h, generation, WORKING, INTERRUPTING)) {
                         h->fire_next = *struck;
                         *struck = h;
                 }
@@ -106,10 +120,16 @@ void rn_hooks_hit(rn_hook *struck)
         }
 }
 
+static bool is_being_hit(const rn_hook *h)
+{
+        const int64_t state = rn_load64(&h->state) & 7;
+        return state == INTERRUPTING || state == MISSED;
+}
+
 void rn_hooks_wait_struck(const rn_task *t)
 {
         for (const rn_hook *h = t->now->hook; h && !t->hitting; h = h->outer)
-                for (unsigned round = 0; (rn_load64(&h->state) & 7) == INTERRUPTING; round++)
+                for (unsigned round = 0; is_being_hit(h); round++)
                         rn_pause(round);
 }
 
@@ -140,9 +160,9 @@ static bool strike_when_due(rn_hook *h, uint32_t generation)
             (state & 7) != FINISHED) {
                 /* Open, and it cannot leave the list, nor its timer be another's, while we hold the lock. */
                 int64_t at = due(h, s);
-                if (at <= now && !(struck = strike(h, generation)))
-                        at = now + first_delay; /* somebody is at it: look again */
-                if (!struck && at != RN_NEVER)
+                if (at <= now)
+                        struck = strike(h, generation);
+                else if (at != RN_NEVER)
                         arm(h, at, generation);
         }
         rn_lock_give(&head->lock);
@@ -232,11 +252,7 @@ bool rn_hook_finish(rn_task *t, rn_hook *h)
 {
         uint32_t generation = rn_kept_generation(&h->kept);
         for (unsigned round = 0;; round++) {
-                int64_t was = packed(generation, WORKING);
-                if (rn_cas64(&h->state, &was, packed(generation, FINISHED)))
-                        break;
-                was = packed(generation, INTERRUPTED);
-                if (rn_cas64(&h->state, &was, packed(generation, FINISHED)))
+                if (move(h, generation, WORKING, FINISHED) || move(h, generation, INTERRUPTED, FINISHED))
                         break;
                 rn_pause(round);
         }

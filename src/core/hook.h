@@ -7,13 +7,19 @@
  *         |               ^
  *         v               |
  *      INTERRUPTING -> INTERRUPTED -> INTERRUPTING ...  the stop is used; again; again
+ *         |    ^
+ *         v    |
+ *         MISSED                                        the region's timer came while its stop was being used
  *
  *      open    bind to the innermost scope; already cancelled: do not make the call
  *      strike  CAS(WORKING or INTERRUPTED -> INTERRUPTING), under the family's lock: by a canceller, or by the region's
  *              timer (the scope's deadline; then the resends, 50 us doubling to 10 ms)
- *      hit     stop(arg) or the poke, without locks, by who has struck; arm the next resend; -> INTERRUPTED
- *      close   CAS(WORKING or INTERRUPTED -> FINISHED), waiting only while INTERRUPTING; then out of the list, and the
- *              timer disarmed. After a poke one cheap system call, so that a signal on its way lands here, not later.
+ *      hit     stop(arg) or the poke, without locks, by the thread that has struck; arm the next resend; then
+ *              CAS(INTERRUPTING -> INTERRUPTED). The record may be another region's afterwards, so the resend is armed
+ *              first. Its timer may come before the CAS: then it stores MISSED, and the thread that hits arms it again.
+ *      close   CAS(WORKING or INTERRUPTED -> FINISHED), waiting only while INTERRUPTING or MISSED; then out of the list,
+ *              and the timer disarmed. After a poke one cheap system call, so that a signal on its way lands here, not
+ *              later.
  *
  * So a stop is repeated until the region closes (one alone may come before the foreign code is ready), never runs
  * outside the region, and one that comes late finds another generation. Regions live in a slab for that reason.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Puts every scenario to its searches, and says what they came to: one line a search. Fails when one finds something,
  * when one that must be complete is not, when the reduction reaches other final states than the search without it, or
- * when scenarios are missing. Arguments: names; only those, and what fails is narrated. REIN_NIGHTLY: the deep searches
- * as well. */
+ * when scenarios are missing. Arguments: names; only those, and what fails is narrated; or --list: the names. REIN_NIGHTLY:
+ * the deep searches as well. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,11 +172,21 @@ static bool wanted(const char *name, int argc, char **argv)
         return argc < 2;
 }
 
+static int list_all(const entries *const *files, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                for (size_t k = 0; k < files[i]->count; k++)
+                        puts(files[i]->list[k].name);
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         const entries *const files[] = {&future_scenarios, &door_scenarios,  &work_scenarios,  &pool_scenarios,
                                         &group_scenarios,  &hook_scenarios,  &share_scenarios, &clock_scenarios,
                                         &sync_scenarios,   &adopt_scenarios, &loop_scenarios};
+        if (argc == 2 && strcmp(argv[1], "--list") == 0)
+                return list_all(files, sizeof files / sizeof files[0]);
         narrate = argc > 1;
         nightly = getenv("REIN_NIGHTLY") != NULL;
         printf("%-28s %-20s %-12s %8s %8s %6s %5s\n", "scenario", "search", "", "runs", "cut", "states", "steps");

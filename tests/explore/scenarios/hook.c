@@ -2,6 +2,7 @@
 /* Hook regions and the poke: a stop reaches whoever is inside, is repeated until he leaves, and never comes outside. */
 #include <errno.h>
 
+#include "core/hook.h"
 #include "scenarios/scenarios.h"
 
 static rein_scope scope, shield;
@@ -93,6 +94,32 @@ static void cancel_resend(void)
         explore_calm();
         mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
         clean_up();
+}
+
+/* A region in no scope, whose descriptor is being closed: it is struck by force. The thread that strikes may be slower than
+ * the timer of the next stop. */
+static void strike_by_force(void *arg)
+{
+        rn_hook *struck = NULL;
+        rn_hook_strike(arg, &struck);
+        rn_hooks_hit(struck);
+}
+
+static void forced_resend(void)
+{
+        rn_hook *region;
+        begin();
+        is_open = true;
+        EXPLORE_CHECK(rein_hook_open(&hook, unblock, NULL) == 0 && rein_hook_close(&hook, 0) == 0);
+        EXPLORE_CHECK(rn_hook_begin(rn_self(), "a read", unblock, NULL, &region) == 0);
+        explore_go();
+        explore_start("close", strike_by_force, region);
+        block_foreign(); /* for ever, if a stop were lost */
+        EXPLORE_CHECK(rn_hook_finish(rn_self(), region));
+        is_open = false;
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPS] > 0);
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
 }
 
 /* The same by the signal. What comes after the region is never interrupted by it. */
@@ -260,6 +287,7 @@ static void deadline_close(void)
 static const entry list[] = {
         {"hook-close-cancel", close_cancel, {ALL(), BOUNDED(1, .slabs = true)}},
         {"hook-cancel-resend", cancel_resend, {ALL(), BOUNDED(1, EARLY(2))}},
+        {"hook-forced-resend", forced_resend, {ALL(), BOUNDED(2, EARLY(2))}},
         {"poke", poke, {ALL(), BOUNDED(1, EARLY(2))}},
         {"poke-close", poke_close, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-nested", nested, {ALL(), BOUNDED(1, EARLY(2))}},
