@@ -109,8 +109,8 @@ def load(root: Path) -> list[Fault]:
 
 
 def locate(fault: Fault, text: str, was: str) -> tuple[int, str]:
-    """Where `was` is in the text, and the text that is there: a single line may be a part of a longer one."""
-    if was.count("\n") == 1 and text.count(was) != 1:
+    """Where `was` is in the text, and the text that is there: its last line may be a part of a longer one."""
+    if text.count(was) != 1:
         was = was[:-1]
     found = text.count(was)
     if found != 1 or not was.strip():
