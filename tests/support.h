@@ -199,9 +199,19 @@ static inline pthread_t go(void *(*fn)(void *), void *arg)
         return t;
 }
 
-static inline void join(pthread_t t)
+/* The thread ends: a test that waited for ever would only be ended by its time limit, which says nothing. Any thread. */
+#define join(t) support_join((t), NULL, __FILE__, __LINE__)
+#define join_with(t, result) support_join((t), (result), __FILE__, __LINE__)
+
+static inline void support_join(pthread_t t, void **result, const char *file, int line)
 {
-        pthread_join(t, NULL);
+        struct timespec limit;
+        clock_gettime(CLOCK_REALTIME, &limit);
+        limit.tv_sec += 20;
+        if (pthread_timedjoin_np(t, result, &limit) == 0)
+                return;
+        fprintf(stderr, "%s:%d: the thread that is waited for never ends\n", file, line);
+        abort();
 }
 
 /* ---- failures nobody looked at ---- */
@@ -254,7 +264,7 @@ static inline int program_main(const program *programs, size_t n, int argc, char
         for (size_t i = 0; argc == 2 && i < n; i++) {
                 if (strcmp(argv[1], programs[i].name) != 0)
                         continue;
-                alarm(60); /* a hang is death by SIGALRM */
+                alarm(30); /* a hang is death by SIGALRM */
                 return programs[i].main();
         }
         return -1;

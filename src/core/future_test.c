@@ -395,7 +395,7 @@ static void p3_no_wake_up_is_lost_in_a_rally(void **state)
                         assert_int_equal(rein_promise_keep(r.promise[i], NULL, NULL), 0);
                         assert_int_equal(rein_await(r.future[i + 1], NULL, REIN_NEVER), 0);
                 }
-                pthread_join(t, &failed);
+                join_with(t, &failed);
                 assert_null(failed);
                 for (int i = 0; i < r.n; i++) {
                         rein_promise_drop(r.promise[i]);

@@ -581,7 +581,7 @@ static void p9_a_spawn_that_fails_for_want_of_a_task_is_a_failed_child(void **st
                 poor_spawn s = {.x = rein_pool_new(REIN_POOL(.threads = 1))};
                 void *wrong;
                 rein_group_open(&s.group, REIN_GROUP(.policy = policies[i], .width = 1));
-                pthread_join(go(spawn_without_memory, &s), &wrong);
+                join_with(go(spawn_without_memory, &s), &wrong);
                 assert_null(wrong);
                 assert_int_equal(s.released, 1);
                 assert_int_equal(rein_group_close(&s.group, 0), policies[i] == REIN_ALL ? REIN_EFAILED : 0);

@@ -284,7 +284,7 @@ static void p6_a_hook_is_told_without_memory(void **state)
         server s = {0};
         void *wrong;
         s.promise = rein_promise_new(&s.future);
-        pthread_join(go(cancel_without_memory, &s), &wrong);
+        join_with(go(cancel_without_memory, &s), &wrong);
         assert_null(wrong);
         assert_int_equal(s.told, 1);
         assert_int_equal(rein_code(s.future), 0);
@@ -348,7 +348,7 @@ static void test_threads_make_and_drop_promises_side_by_side(void **state)
                 t[i] = go(make_and_drop, t);
         for (int i = 0; i < 3; i++) {
                 void *fine;
-                pthread_join(t[i], &fine);
+                join_with(t[i], &fine);
                 assert_non_null(fine);
         }
 }

@@ -339,7 +339,7 @@ static void is_stopped(stopping *s, int place)
         EVENTUALLY(atomic_load(&s->waits));
         rein_scope_cancel(&s->scope, "enough");
         if (place == PLAIN)
-                pthread_join(t, &rc);
+                join_with(t, &rc);
         assert_int_equal(place == PLAIN ? (int)(intptr_t)rc : ended(f), REIN_ESTOPPED);
         assert_true(s->end.gone);
         assert_true(no_child_is_left());

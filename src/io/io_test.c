@@ -312,12 +312,12 @@ static void test_87_a_write_writes_all_of_it_through_pipe_and_socket(void **stat
         pthread_t t = go(drain, &ends[0]);
         assert_int_equal(rein_write(ends[1], much, MUCH, REIN_NEVER), MUCH);
         close(ends[1]);
-        pthread_join(t, &have);
+        join_with(t, &have);
         assert_int_equal((uintptr_t)have, MUCH);
         t = go(drain, &pair[0]);
         assert_int_equal(rein_write(pair[1], much, MUCH, REIN_NEVER), MUCH);
         close(pair[1]);
-        pthread_join(t, &have);
+        join_with(t, &have);
         assert_int_equal((uintptr_t)have, MUCH);
         close(ends[0]);
         close(pair[0]);
@@ -546,7 +546,7 @@ static void test_listen_accept_connect(void **state)
                 assert_true(fcntl(to, F_GETFD) & FD_CLOEXEC);
                 assert_int_equal(rein_read(to, text, sizeof text, rein_after(REIN_SEC(20))), 7);
                 assert_string_equal(text, "welcome");
-                pthread_join(t, &failed);
+                join_with(t, &failed);
                 assert_null(failed);
                 rein_close(to);
                 rein_close(fd);

@@ -256,7 +256,7 @@ static int waited(leaving *l)
         void *rc;
         if (l->place != PLAIN)
                 return ended(l->future);
-        pthread_join(l->thread, &rc);
+        join_with(l->thread, &rc);
         return (int)(intptr_t)rc;
 }
 
