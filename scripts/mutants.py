@@ -20,15 +20,19 @@ What notices (`seen:` of a fault), each of them a part of a lane of .ci/run:
 Noticed means: a test said so by its exit status. A test that had to be ended because its time was over has noticed
 nothing. Exit status 0: every fault that was said to be seen was seen; of all of them, 95 % were."""
 import argparse
+import contextlib
 import hashlib
+import json
 import os
 import queue
 import random
-import re
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 from pathlib import Path
 
 import faults as fl
@@ -37,7 +41,7 @@ import selftest as st
 ROOT = Path(__file__).resolve().parent.parent
 WORK = ROOT / "build/mutants"
 LIMIT = 60  # seconds for one test without a fault; with one, ten times what it took, and at least:
-LEAST = 45  # longer than tests wait for what they assert
+LEAST = 60  # longer than tests wait for what they assert
 ENOUGH = 95
 NEEDS = {  # what a test needs besides its own program
     "tests/examples": ["all"], "install": ["all"], "readme": ["all"], "tests/docs": ["all"],
@@ -53,16 +57,18 @@ class Failed(Exception):
 
 
 def run(command, cwd, limit=None, env=None):
-    """(status, output); status None: its time was over."""
-    with subprocess.Popen(command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                          env={**os.environ, **(env or {})}, start_new_session=True) as process:
+    """(status, output); status None: its time was over. What it has left behind is killed, and not waited for."""
+    with tempfile.TemporaryFile() as said, \
+            subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT,
+                             env={**os.environ, **(env or {})}, start_new_session=True) as process:
         try:
-            out, _ = process.communicate(timeout=limit)
-            return process.returncode, out
+            status = process.wait(limit)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            out, _ = process.communicate()
-            return None, out
+            status = None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        said.seek(0)
+        return status, said.read().decode(errors="replace")
 
 
 class Tree:
@@ -71,6 +77,7 @@ class Tree:
     def __init__(self, number: int):
         self.path = WORK / str(number)
         self.configured: set[str] = set()
+        self.listed: dict[str, dict] = {}
         self.limits: dict[str, float] = {}  # of each test, in seconds
         self.good: dict[str, tuple[str, str]] = {}
 
@@ -98,28 +105,37 @@ class Tree:
                 raise Failed(out)
             self.configured.add(preset)
 
+    def tests(self, preset: str, name: str = "") -> dict[str, dict]:
+        """Each test's command and properties, by its name; name: of that one the command too, which is built by now."""
+        if preset not in self.listed or name and "command" not in self.listed[preset].get(name, {}):
+            self.configure(preset)
+            _, out = run(["ctest", "--test-dir", f"build/{preset}", "--show-only=json-v1"], self.path)
+            self.listed[preset] = {t["name"]: t for t in json.loads(out[out.index("{"):])["tests"]}
+        return self.listed[preset]
+
     def build(self, preset: str, targets: list[str]) -> tuple[bool, str]:
         self.configure(preset)
         status, out = run(["cmake", "--build", f"build/{preset}", "-j", "1", "--target", *targets], self.path, 900)
         return status == 0, out
 
 
-def ctest(tree: Tree, preset: str, name: str) -> tuple[str, str]:
+def test(tree: Tree, preset: str, name: str) -> tuple[str, str]:
     target = "test_" + name.replace("/", "_")
     own = [] if name in ("install", "readme") or "valgrind" in name else [target]
     ok, out = tree.build(preset, own + NEEDS.get(name, []))
     if not ok:
         return "build", out
-    limit = tree.limits.get(f"{preset} {name}", LIMIT)
-    status, out = run(["ctest", "--test-dir", f"build/{preset}", "-R", f"^{name}$", "--timeout", f"{limit:.0f}",
-                       "--output-on-failure", "--no-tests=error"], tree.path, limit + 30)
-    took = re.search(r"Total Test time \(real\) = *([0-9.]+)", out)
-    if status == 0 and took:
-        tree.limits.setdefault(f"{preset} {name}", max(LEAST, 10 * float(took[1])))
-    if status is None or "***Timeout" in out:
-        return "time", out
-    if "No tests were found" in out:
+    how = tree.tests(preset, name).get(name)
+    if not how or "command" not in how:
         raise Failed(f"there is no test '{name}'")
+    properties = {p["name"]: p["value"] for p in how["properties"]}
+    environment = dict(pair.split("=", 1) for pair in properties.get("ENVIRONMENT", []))
+    began = time.monotonic()
+    status, out = run(how["command"], properties["WORKING_DIRECTORY"], tree.limits.get(f"{preset} {name}", LIMIT), environment)
+    if status is None:
+        return "time", out
+    if status == 0:
+        tree.limits.setdefault(f"{preset} {name}", max(LEAST, 10 * (time.monotonic() - began)))
     return ("quiet" if status == 0 else "noticed"), out
 
 
@@ -127,7 +143,7 @@ def ask(tree: Tree, who: str, file: str) -> tuple[str, str]:
     """quiet, noticed, build (it does not compile) or time."""
     kind, _, name = who.partition(":")
     if kind in ("asan", "tsan"):
-        return ctest(tree, kind, name)
+        return test(tree, kind, name)
     if kind == "explore" or who == "selftest":
         ok, out = tree.build("explore", ["test_explore_scenarios" if name else "explore"])
         if not ok:
@@ -152,15 +168,12 @@ def ask(tree: Tree, who: str, file: str) -> tuple[str, str]:
         return ("quiet" if status == 0 else "noticed"), out
     if ":" in who:
         raise Failed(f"'{who}' is nobody who could notice")
-    return ctest(tree, "dev", who)
+    return test(tree, "dev", who)
 
 
 def everybody(tree: Tree, fault: fl.Fault) -> list[str]:
     """Who could notice: the tests of its folder first."""
-    tree.configure("dev")
-    _, out = run(["ctest", "--test-dir", "build/dev", "-N"], tree.path)
-    names = [line.split(": ", 1)[1] for line in out.splitlines() if line.strip().startswith("Test ") and ": " in line]
-    names = [n for n in names if not n.startswith("stress/") and "valgrind" not in n and n not in ("install", "readme")]
+    names = [n for n in tree.tests("dev") if not n.startswith("stress/") and "valgrind" not in n and n not in ("install", "readme")]
     near = Path(fault.file).stem
     names.sort(key=lambda n: (not n.endswith("/" + near), not n.startswith(fault.folder + "/")))
     return names + ["explore:" + s for s in scenarios(tree)]
