@@ -181,6 +181,33 @@ static void test_every_call_checks_the_scope_at_entry(void **state)
         close_fds(&f);
 }
 
+/* A deadline of the scope ends it at its time, though nobody wakes the call. */
+static void *within_a_moment(void *arg)
+{
+        blocked *b = arg;
+        rein_scope s;
+        rein_scope_open(&s, rein_after(REIN_MS(2)));
+        b->rc = b->call(b);
+        if (rein_scope_close(&s, b->rc) != REIN_ETIMEOUT)
+                b->rc = -EPROTO;
+        return NULL;
+}
+
+static void test_every_call_leaves_at_the_deadline_of_its_scope(void **state)
+{
+        (void)state;
+        fds f;
+        open_fds(&f);
+        blocked b[8];
+        const char *doing[8];
+        size_t n = cases(&f, b, doing);
+        for (size_t i = 0; i < n; i++) {
+                join(go(within_a_moment, &b[i]));
+                assert_int_equal(b[i].rc, REIN_ECANCELED);
+        }
+        close_fds(&f);
+}
+
 static void test_close_wakes_who_waits_for_the_descriptor(void **state)
 {
         (void)state;
@@ -368,12 +395,24 @@ static _Thread_local struct stop {
 } stop_at;
 static stubborn stops;
 
+/* Lookups: a thread of theirs may stop where it copies what it has found; and there may be no thread for another one. */
+static stubborn looks;
+static atomic_int looks_stop, no_threads;
+
+static bool is_a_lookup(void)
+{
+        char name[16] = "";
+        return pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, "rein-lookup") == 0;
+}
+
 static uint32_t choose(uint32_t n, rn_choice kind)
 {
         (void)n;
         if (stop_at.n && kind == stop_at.kind && --stop_at.n == 0)
                 stubborn_stay(&stops);
-        return 0;
+        if (kind == RN_CHOOSE_ALLOC && atomic_load(&looks_stop) && is_a_lookup())
+                stubborn_stay(&looks);
+        return kind == RN_CHOOSE_THREAD && atomic_load(&no_threads);
 }
 
 typedef struct stopped {
@@ -383,6 +422,7 @@ typedef struct stopped {
         size_t n;
         char text[2 * RN_PIPE_ATOMIC];
         seat seat;
+        atomic_int left;
         int64_t rc;
 } stopped;
 
@@ -397,6 +437,7 @@ static void *stop_in_call(void *arg)
         s->rc = s->writes ? rein_write(s->fd, s->text, s->n, REIN_NEVER) : rein_read(s->fd, s->text, s->n, REIN_NEVER);
         if (s->scoped && rein_scope_close(&scope, 0) < 0)
                 s->rc = -EPROTO;
+        atomic_store(&s->left, 1);
         return NULL;
 }
 
@@ -440,6 +481,7 @@ static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state
         assert_int_equal(pipe(next), 0);
         assert_int_equal(write(mine[1], "m", 1), 1);
         assert_int_equal(write(next[1], "next", 4), 4);
+        const size_t regions = live(&rn_world_now()->hooks);
         stopped s = {.at = {RN_CHOOSE_ALLOC, 1}, .fd = mine[0], .n = 8};
         pthread_t t = go_until_stopped(&s);
         assert_int_equal(rein_close(mine[0]), 0);
@@ -448,6 +490,7 @@ static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state
         join(t);
         assert_int_equal(s.rc, -EBADF);
         assert_int_equal(bytes_in(next[0]), 4);
+        assert_int_equal(live(&rn_world_now()->hooks), regions);
         const int all[] = {mine[0], mine[1], next[0], next[1]};
         for (size_t i = 0; i < COUNT(all); i++)
                 assert_int_equal(rein_close(all[i]), 0);
@@ -494,6 +537,83 @@ static void test_the_last_one_out_of_the_system_call_closes(void **state)
                 assert_int_equal(fcntl(mine[0], F_GETFD), -1);
                 assert_int_equal(rein_close(mine[1]), 0);
         }
+}
+
+/* Two inside: the number is kept until both have left. */
+static void test_the_first_one_out_does_not_close(void **state)
+{
+        (void)state;
+        int mine[2];
+        pthread_t t[2];
+        stopped s[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        assert_int_equal(write(mine[1], "xx", 2), 2);
+        stubborn_init(&stops);
+        for (int i = 0; i < 2; i++) {
+                s[i] = (stopped){.at = {RN_CHOOSE_INTR, IN_RECV}, .fd = mine[0], .n = 1};
+                t[i] = go(stop_in_call, &s[i]);
+        }
+        EVENTUALLY(stops.inside == 2);
+        assert_int_equal(rein_close(mine[0]), 0);
+        stubborn_let_go(&stops, 1);
+        EVENTUALLY(s[0].left || s[1].left);
+        assert_int_not_equal(fcntl(mine[0], F_GETFD), -1);
+        stubborn_let_go(&stops, 1);
+        join(t[0]);
+        join(t[1]);
+        assert_true(s[0].rc == 1 && s[1].rc == 1);
+        assert_int_equal(fcntl(mine[0], F_GETFD), -1);
+        assert_int_equal(rein_close(mine[1]), 0);
+}
+
+/* One inside, and one that waits: this one leaves at once. */
+static void test_close_does_not_let_the_waiting_wait_for_the_one_inside(void **state)
+{
+        (void)state;
+        int mine[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        blocked b = {.call = call_wait_fd, .fd = mine[0], .until = REIN_NEVER};
+        pthread_t waits = go(block, &b);
+        until_it_waits(&b, "rein_wait_fd");
+        stopped s = {.at = {RN_CHOOSE_INTR, IN_RECV}, .fd = mine[0], .n = 1};
+        pthread_t inside = go_until_stopped(&s);
+        assert_int_equal(rein_close(mine[0]), 0);
+        join(waits);
+        assert_int_equal(b.rc, -EBADF);
+        assert_int_equal(s.left, 0);
+        stubborn_let_go(&stops, 1);
+        join(inside);
+        assert_int_equal(s.rc, -EBADF);
+        assert_int_equal(rein_close(mine[1]), 0);
+}
+
+/* The list of calls has one bucket for many numbers: the last that is being closed is not taken for the only one. */
+static void test_two_numbers_of_one_bucket_are_being_closed(void **state)
+{
+        (void)state;
+        int mine[2], far;
+        pthread_t t[2];
+        stopped s[2];
+        char c;
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        far = mine[0] + RN_FD_BUCKETS;
+        assert_int_equal(dup2(mine[0], far), far);
+        assert_int_equal(write(mine[1], "xx", 2), 2);
+        stubborn_init(&stops);
+        for (int i = 0; i < 2; i++) {
+                s[i] = (stopped){.at = {RN_CHOOSE_INTR, IN_RECV}, .fd = i ? far : mine[0], .n = 1};
+                t[i] = go(stop_in_call, &s[i]);
+        }
+        EVENTUALLY(stops.inside == 2);
+        assert_int_equal(rein_close(mine[0]), 0);
+        assert_int_equal(rein_close(far), 0);
+        assert_int_equal(rein_read(mine[0], &c, 1, REIN_NOWAIT), -EBADF);
+        assert_int_equal(rein_read(far, &c, 1, REIN_NOWAIT), -EBADF);
+        stubborn_let_go(&stops, 2);
+        join(t[0]);
+        join(t[1]);
+        assert_true(s[0].rc == 1 && s[1].rc == 1);
+        assert_int_equal(rein_close(mine[1]), 0);
 }
 
 /* Another reader was faster after the poll: this one is in read(2), with a scope around it or without. */
@@ -556,6 +676,70 @@ static void test_listen_accept_connect(void **state)
         assert_int_equal(rein_connect(NULL, "1", REIN_NEVER), -EINVAL);
         assert_int_equal(rein_listen("127.0.0.1", NULL, 1), -EINVAL);
         assert_true(rein_listen("192.0.2.1", "0", 1) < 0);
+}
+
+static int look_up(rein_time until)
+{
+        int fd = rein_connect("localhost", "1", until); /* nobody listens there */
+        if (fd >= 0)
+                rein_close(fd);
+        return fd;
+}
+
+static void test_a_lookup_gives_its_thread_back(void **state)
+{
+        (void)state;
+        for (int i = 0; i < 40; i++) /* more than there are threads for lookups */
+                assert_int_equal(look_up(rein_after(REIN_SEC(20))), -ECONNREFUSED);
+}
+
+static void test_a_lookup_without_a_thread_is_told_so(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        EVENTUALLY(rn_world_now()->lookup_threads == 0);
+        atomic_store(&no_threads, 1);
+        assert_int_equal(look_up(rein_after(REIN_SEC(20))), -EAGAIN);
+        atomic_store(&no_threads, 0);
+        rein_on_unseen(NULL, NULL);
+        assert_int_equal(u.count, 0); /* it was told once, by the code */
+        assert_int_equal(look_up(rein_after(REIN_SEC(20))), -ECONNREFUSED);
+}
+
+static void *look_up_and_leave(void *arg)
+{
+        rein_scope_open(arg, REIN_NEVER);
+        int rc = look_up(REIN_NEVER);
+        return (void *)(intptr_t)rein_scope_close(arg, rc);
+}
+
+/* Its thread cannot be stopped, but its caller leaves; and what no thread had begun is not begun any more. */
+static void test_a_lookup_whose_caller_has_left_is_passed_by(void **state)
+{
+        (void)state;
+        enum { AT_ONCE = 16, WAITING = 3 };
+        rein_scope scope[AT_ONCE];
+        pthread_t t[AT_ONCE];
+        void *rc;
+        stubborn_init(&looks);
+        atomic_store(&looks_stop, 1);
+        for (int i = 0; i < AT_ONCE; i++)
+                t[i] = go(look_up_and_leave, &scope[i]);
+        EVENTUALLY(looks.inside == AT_ONCE);
+        for (int i = 0; i < WAITING; i++)
+                assert_int_equal(look_up(rein_after(REIN_MS(1))), REIN_ETIMEOUT);
+        for (int i = 0; i < AT_ONCE; i++) {
+                rein_scope_cancel(&scope[i], NULL);
+                join_with(t[i], &rc);
+                assert_int_equal((intptr_t)rc, REIN_ESTOPPED);
+        }
+        stubborn_let_go(&looks, 20 * AT_ONCE);
+        EVENTUALLY(rn_world_now()->lookup_threads == 0);
+        atomic_store(&looks_stop, 0);
+        assert_true(rn_list_empty(&rn_world_now()->lookups));
+        const int each = looks.inside / AT_ONCE; /* an address or two */
+        assert_int_equal(looks.inside, AT_ONCE * each);
 }
 
 /* ---- signals ---- */
@@ -633,6 +817,7 @@ int main(void)
                 cmocka_unit_test(test_every_call_leaves_at_once_when_it_is_cancelled),
                 cmocka_unit_test(test_every_call_leaves_at_its_limit_and_with_nowait_at_once),
                 cmocka_unit_test(test_every_call_checks_the_scope_at_entry),
+                cmocka_unit_test(test_every_call_leaves_at_the_deadline_of_its_scope),
                 cmocka_unit_test(test_close_wakes_who_waits_for_the_descriptor),
                 cmocka_unit_test(test_close_wakes_every_waiter_and_nobody_elses),
                 cmocka_unit_test(test_what_is_not_open_is_said_so),
@@ -643,8 +828,14 @@ int main(void)
                 cmocka_unit_test(test_a_read_does_not_touch_the_next_owner_of_its_number),
                 cmocka_unit_test(test_a_write_ends_when_it_is_closed_between_two_pieces),
                 cmocka_unit_test(test_the_last_one_out_of_the_system_call_closes),
+                cmocka_unit_test(test_the_first_one_out_does_not_close),
+                cmocka_unit_test(test_close_does_not_let_the_waiting_wait_for_the_one_inside),
+                cmocka_unit_test(test_two_numbers_of_one_bucket_are_being_closed),
                 cmocka_unit_test(test_close_gets_a_reader_out_of_the_system_call),
                 cmocka_unit_test(test_listen_accept_connect),
+                cmocka_unit_test(test_a_lookup_gives_its_thread_back),
+                cmocka_unit_test(test_a_lookup_without_a_thread_is_told_so),
+                cmocka_unit_test(test_a_lookup_whose_caller_has_left_is_passed_by),
                 cmocka_unit_test(test_what_is_there_is_had_without_waiting),
                 cmocka_unit_test(test_a_signal_is_waited_for),
                 cmocka_unit_test(test_sleep_is_over_at_its_time_and_never_is_until_cancelled),

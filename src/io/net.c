@@ -99,6 +99,8 @@ int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_
         l->promise = rn_promise_new("rein_connect", &found);
         rc = l->promise ? start(l) : -ENOMEM;
         if (rc < 0) {
+                if (found) /* else the promise, dropped, would be a failure that nobody has looked at */
+                        rein_cancel(found, "no thread can be had to look this address up");
                 rein_promise_drop(l->promise);
                 rn_free(l);
         } else {
