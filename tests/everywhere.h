@@ -27,7 +27,10 @@ static inline int close_places(void **state)
 
 static inline int ended(rein_future *f)
 {
-        rein_await(f, NULL, REIN_NEVER);
+        if (rein_await(f, NULL, rein_after(REIN_SEC(40))) == REIN_ETIMEOUT) {
+                fprintf(stderr, "a job that is waited for never ends\n");
+                abort();
+        }
         int rc = rein_code(f);
         rein_drop(f);
         return rc;

@@ -46,6 +46,7 @@ static void passes_everywhere(rein_fn fn, void *arg)
         }
 }
 
+#define SOON       rein_after(REIN_SEC(20)) /* for what comes at once */
 #define SH(script) ((char *[]){(char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t)(script), NULL})
 #define END        ((rein_child_end){.size = sizeof(rein_child_end)})
 
@@ -54,7 +55,7 @@ static int64_t read_all(int fd, char *text, size_t room)
 {
         size_t n = 0;
         for (int64_t got; n < room; n += (size_t)got) {
-                got = rein_read(fd, text + n, room - n, REIN_NEVER);
+                got = rein_read(fd, text + n, room - n, SOON);
                 if (got <= 0) {
                         text[n] = 0;
                         return got < 0 ? got : (int64_t)n;
@@ -76,7 +77,7 @@ static int says(const char *script, const rein_child_opts *opts, char *text, siz
         int64_t n = read_all(fd, text, room);
         snprintf(last_said, sizeof last_said, "%s", n < 0 ? "" : text);
         rein_close(fd);
-        rc = rein_child_wait(c, end, REIN_NEVER);
+        rc = rein_child_wait(c, end, SOON);
         rein_child_free(c);
         return n < 0 ? (int)n : rc;
 }
@@ -254,7 +255,7 @@ static void test_descriptors_that_are_in_each_others_way(void **state)
         assert_int_equal(rc, 0);
         close(out[1]);
         close(err[1]);
-        assert_int_equal(rein_child_wait(c, NULL, REIN_NEVER), 0);
+        assert_int_equal(rein_child_wait(c, NULL, SOON), 0);
         rein_child_free(c);
         assert_int_equal(read_all(out[0], text, sizeof text), 4);
         assert_string_equal(text, "err\n");
@@ -310,12 +311,12 @@ static int wait_and_be_canceled(void *arg)
         int rc = rein_child_start(&c, SH(s->script), REIN_CHILD(.out = REIN_CHILD_PIPE, .grace_ns = s->grace));
         if (rc == 0) {
                 int fd = rein_child_pipe(c, 1);
-                if (rein_read(fd, &byte, 1, REIN_NEVER) != 1)
+                if (rein_read(fd, &byte, 1, SOON) != 1)
                         s->rest = -1;
                 atomic_store(&s->child, c);
                 atomic_store(&s->waits, 1);
-                rc = rein_child_wait(c, &s->end, REIN_NEVER);
-                s->rest += (int)read(fd, &byte, 1);
+                rc = rein_child_wait(c, &s->end, SOON);
+                s->rest += (int)rein_read(fd, &byte, 1, SOON);
                 close(fd);
                 rein_child_free(c);
         }
@@ -350,7 +351,7 @@ static void test_one_that_leaves_at_sigterm(void **state)
         (void)state;
         for (int place = 0; place < PLACES; place++) {
                 stopping s = {.script = "trap 'exit 5' TERM; printf x; while :; do sleep 1000 & wait; done",
-                              .grace = REIN_SEC(3600)};
+                              .grace = REIN_SEC(20)};
                 is_stopped(&s, place);
                 assert_int_equal(s.end.code, 5);
                 assert_int_equal(s.end.stopped_by, SIGTERM);
@@ -373,7 +374,7 @@ static void test_one_that_ignores_sigterm_is_killed(void **state)
 static void test_one_that_is_stopped_by_a_signal_sees_sigterm(void **state)
 {
         (void)state;
-        stopping s = {.script = "trap 'exit 6' TERM; echo x; kill -STOP $$; sleep 1000", .grace = REIN_SEC(3600)};
+        stopping s = {.script = "trap 'exit 6' TERM; echo x; kill -STOP $$; sleep 1000", .grace = REIN_SEC(20)};
         is_stopped(&s, POOL);
         assert_int_equal(s.end.stopped_by, SIGTERM);
 }
@@ -386,10 +387,10 @@ static int grandchild_goes(void *arg)
         rein_child *c;
         rein_child_end e = END;
         OK(rein_child_start(&c, SH("(trap '' TERM; echo x; exec sleep 1000) & wait"),
-                            REIN_CHILD(.out = REIN_CHILD_PIPE, .grace_ns = REIN_SEC(3600))) == 0);
+                            REIN_CHILD(.out = REIN_CHILD_PIPE, .grace_ns = REIN_SEC(20))) == 0);
         int fd = rein_child_pipe(c, 1);
         OK(rein_child_pipe(c, 1) == -EBADF && rein_child_pipe(c, 0) == -EBADF && rein_child_pipe(c, 3) == -EBADF);
-        OK(rein_read(fd, text, 1, REIN_NEVER) == 1);
+        OK(rein_read(fd, text, 1, SOON) == 1);
         OK(rein_child_stop(c, &e) == 0 && e.stopped_by == SIGTERM && e.signo == SIGTERM);
         OK(read_all(fd, text, sizeof text) == 1); /* the rest of the line, and the end: nobody has the pipe any more */
         OK(rein_child_stop(c, &e) == 0 && e.signo == SIGTERM); /* again */
@@ -413,14 +414,14 @@ static int grandchild_stays(void *arg)
         rein_child_end e = END;
         OK(rein_child_start(&c, SH("sleep 1000 & echo $!"), REIN_CHILD(.out = REIN_CHILD_PIPE)) == 0);
         int fd = rein_child_pipe(c, 1);
-        OK(rein_child_wait(c, &e, REIN_NEVER) == 0 && e.code == 0 && e.stopped_by == 0);
+        OK(rein_child_wait(c, &e, SOON) == 0 && e.code == 0 && e.stopped_by == 0);
         OK(rein_child_signal(c, SIGTERM) == -ESRCH);
-        int64_t n = rein_read(fd, text, sizeof text - 1, REIN_NEVER);
+        int64_t n = rein_read(fd, text, sizeof text - 1, SOON);
         OK(n > 0);
         text[n] = 0;
         OK(rein_read(fd, text + 32, 1, rein_after(REIN_MS(1))) == REIN_ETIMEOUT); /* it has the pipe */
         OK(kill(atoi(text), SIGKILL) == 0);
-        OK(rein_read(fd, text, 1, REIN_NEVER) == 0);
+        OK(rein_read(fd, text, 1, SOON) == 0);
         OK(rein_close(fd) == 0);
         rein_child_free(c);
         return 0;
@@ -449,18 +450,18 @@ static int canceled_at(void *arg)
         OK(rein_child_wait(c, &e, REIN_NOWAIT) == REIN_ETIMEOUT && !e.gone);
         OK(rein_child_wait(c, NULL, rein_after(REIN_MS(1))) == REIN_ETIMEOUT); /* it goes on */
         rein_scope_cancel(&s, NULL);
-        OK(rein_child_wait(c, &e, REIN_NEVER) == REIN_ECANCELED);
+        OK(rein_child_wait(c, &e, SOON) == REIN_ECANCELED);
         OK(e.gone && e.stopped_by == SIGTERM && e.signo == SIGTERM);
         OK(strstr(rein_error_text(rein_trail()), "left at SIGTERM"));
-        OK(rein_child_wait(c, &e, REIN_NEVER) == 0); /* it has ended: that is told */
+        OK(rein_child_wait(c, &e, SOON) == 0); /* it has ended: that is told */
         OK(rein_scope_close(&s, 0) == 0);
         rein_child_free(c);
 
         OK(rein_child_start(&c, SH("exit 4"), NULL) == 0); /* after its end */
-        OK(rein_wait_fd(rein_child_pidfd(c), 1, REIN_NEVER) == 1);
+        OK(rein_wait_fd(rein_child_pidfd(c), 1, SOON) == 1);
         rein_scope_open(&s, REIN_NEVER);
         rein_scope_cancel(&s, NULL);
-        OK(rein_child_wait(c, &e, REIN_NEVER) == 0 && e.code == 4 && e.stopped_by == 0);
+        OK(rein_child_wait(c, &e, SOON) == 0 && e.code == 4 && e.stopped_by == 0);
         OK(rein_scope_close(&s, 0) == 0);
         rein_child_free(c);
 
@@ -494,7 +495,7 @@ static int waits_for(void *arg)
 {
         waiting *w = arg;
         rein_child_end e = END;
-        int rc = rein_child_wait(w->c, &e, REIN_NEVER);
+        int rc = rein_child_wait(w->c, &e, SOON);
         return rc < 0 ? rc : e.code;
 }
 
@@ -508,7 +509,7 @@ static void test_all_who_wait_are_told(void **state)
                 f[i] = rein_submit(in[i % 2 ? LOOP : POOL], waits_for, &w, REIN_JOB(.on_worker = true));
         assert_int_equal(rein_child_wait(w.c, NULL, rein_after(REIN_MS(1))), REIN_ETIMEOUT);
         int fd = rein_child_pipe(w.c, 0);
-        assert_int_equal(rein_write(fd, "\n", 1, REIN_NEVER), 1);
+        assert_int_equal(rein_write(fd, "\n", 1, SOON), 1);
         for (int i = 0; i < 6; i++)
                 assert_int_equal(ended(f[i]), 9);
         rein_close(fd);
@@ -573,7 +574,7 @@ static int feed(void *arg)
         char *bytes = malloc(MUCH);
         for (int i = 0; i < MUCH; i++)
                 bytes[i] = (char)(i * 2654435761u >> 13);
-        int64_t n = rein_write(fd, bytes, MUCH, REIN_NEVER);
+        int64_t n = rein_write(fd, bytes, MUCH, SOON);
         free(bytes);
         rein_close(fd);
         return n == MUCH ? 0 : (int)n;
@@ -598,7 +599,7 @@ static int through_cat(void *arg)
                 same = bytes[i] == (char)(i * 2654435761u >> 13);
         free(bytes);
         OK(rc == 0 && same);
-        OK(rein_child_wait(c, &e, REIN_NEVER) == 0 && e.code == 0);
+        OK(rein_child_wait(c, &e, SOON) == 0 && e.code == 0);
         OK(rein_close(from) == 0);
         rein_child_free(c);
         return 0;
@@ -624,7 +625,7 @@ static void test_a_forked_child_may_not_touch_it(void **state)
         if (pid == 0) {
                 rein_on_unseen(NULL, NULL);
                 rein_child_free(c);
-                _exit(rein_child_wait(c, NULL, REIN_NEVER) == -EPERM && rein_child_stop(c, NULL) == -EPERM &&
+                _exit(rein_child_wait(c, NULL, SOON) == -EPERM && rein_child_stop(c, NULL) == -EPERM &&
                                       rein_child_signal(c, SIGKILL) == -EPERM && rein_child_pipe(c, 0) == -EPERM
                               ? 0
                               : 1);
