@@ -435,7 +435,7 @@ static void *stop_in_call(void *arg)
         sit(&s->seat);
         stop_at = s->at;
         s->rc = s->writes ? rein_write(s->fd, s->text, s->n, REIN_NEVER) : rein_read(s->fd, s->text, s->n, REIN_NEVER);
-        if (s->scoped && rein_scope_close(&scope, 0) < 0)
+        if ((s->scoped && rein_scope_close(&scope, 0) < 0) || rn_self()->now->hook)
                 s->rc = -EPROTO;
         atomic_store(&s->left, 1);
         return NULL;
@@ -481,7 +481,6 @@ static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state
         assert_int_equal(pipe(next), 0);
         assert_int_equal(write(mine[1], "m", 1), 1);
         assert_int_equal(write(next[1], "next", 4), 4);
-        const size_t regions = live(&rn_world_now()->hooks);
         stopped s = {.at = {RN_CHOOSE_ALLOC, 1}, .fd = mine[0], .n = 8};
         pthread_t t = go_until_stopped(&s);
         assert_int_equal(rein_close(mine[0]), 0);
@@ -490,7 +489,6 @@ static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state
         join(t);
         assert_int_equal(s.rc, -EBADF);
         assert_int_equal(bytes_in(next[0]), 4);
-        assert_int_equal(live(&rn_world_now()->hooks), regions);
         const int all[] = {mine[0], mine[1], next[0], next[1]};
         for (size_t i = 0; i < COUNT(all); i++)
                 assert_int_equal(rein_close(all[i]), 0);
