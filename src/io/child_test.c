@@ -517,6 +517,59 @@ static void test_all_who_wait_are_told(void **state)
         assert_true(no_child_is_left());
 }
 
+/* The waiter stops before it looks at the descriptors; meanwhile the child ends, and the waiter is cancelled. */
+static stubborn looks;
+static _Thread_local bool stays;
+
+static uint32_t stay_before_the_poll(uint32_t n, rn_choice kind)
+{
+        (void)n;
+        if (!stays || kind != RN_CHOOSE_INTR)
+                return 0;
+        stays = false;
+        stubborn_stay(&looks);
+        return 1;
+}
+
+typedef struct unlucky {
+        rein_child *c;
+        rein_scope scope;
+        rein_child_end end;
+        int rc;
+} unlucky;
+
+static void *wait_for_it(void *arg)
+{
+        unlucky *u = arg;
+        rein_scope_open(&u->scope, REIN_NEVER);
+        stays = true;
+        u->rc = rein_child_wait(u->c, &u->end, SOON);
+        (void)rein_scope_close(&u->scope, 0);
+        return NULL;
+}
+
+static void test_one_that_ends_by_itself_as_its_waiter_is_canceled(void **state)
+{
+        (void)state;
+        unlucky u = {.end = END};
+        assert_int_equal(rein_child_start(&u.c, SH("read x; exit 4"), REIN_CHILD(.in = REIN_CHILD_PIPE)), 0);
+        int to = rein_child_pipe(u.c, 0);
+        stubborn_init(&looks);
+        rn_choose_by(stay_before_the_poll);
+        pthread_t t = go(wait_for_it, &u);
+        EVENTUALLY(looks.inside == 1);
+        assert_int_equal(rein_close(to), 0);
+        assert_int_equal(rein_wait_fd(rein_child_pidfd(u.c), 1, SOON), 1);
+        rein_scope_cancel(&u.scope, "too late");
+        stubborn_let_go(&looks, 1);
+        join(t);
+        rn_choose_by(NULL);
+        assert_int_equal(u.rc, 0);
+        assert_true(u.end.gone && u.end.code == 4 && u.end.stopped_by == 0);
+        rein_child_free(u.c);
+        assert_true(no_child_is_left());
+}
+
 /* ---- many ---- */
 
 static void test_a_thousand_in_sequence_leave_no_descriptor(void **state)
@@ -528,7 +581,7 @@ static void test_a_thousand_in_sequence_leave_no_descriptor(void **state)
         int before = descriptors();
         for (int i = 0; i < 1000; i++) {
                 char *const argv[] = {(char *)(uintptr_t) "true", NULL};
-                assert_int_equal(rein_child_run(argv, NULL, &e), 0);
+                assert_int_equal(rein_child_run(argv, i % 2 ? REIN_CHILD(.in = REIN_CHILD_NULL) : NULL, &e), 0);
                 assert_int_equal(e.code, 0);
         }
         for (int i = 0; i < 20; i++)
@@ -761,6 +814,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_grandchild_that_keeps_the_pipe),
                 cmocka_unit_test(test_a_cancel_at_each_point),
                 cmocka_unit_test(test_all_who_wait_are_told),
+                cmocka_unit_test(test_one_that_ends_by_itself_as_its_waiter_is_canceled),
                 cmocka_unit_test(test_a_thousand_in_sequence_leave_no_descriptor),
                 cmocka_unit_test(test_two_hundred_at_once_in_coroutines),
                 cmocka_unit_test(test_ten_megabytes_both_ways),
