@@ -2,7 +2,6 @@
 /* Datagrams: the same calls in a plain thread, a pool's thread and a coroutine. */
 #include "everywhere.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -176,10 +175,10 @@ static int wrong_descriptors(void *arg)
         char byte;
         int ends[2], closed, stream[2];
         rein_addr to = {0};
-        OK(pipe(ends) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, stream) == 0);
+        OK(pipe2(ends, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) == 0);
         OK(rein_recvfrom(ends[0], &byte, 1, NULL, REIN_NEVER) == -ENOTSOCK);
         OK(rein_sendto(ends[1], "x", 1, NULL, REIN_NEVER) == -ENOTSOCK);
-        closed = dup(ends[0]);
+        closed = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
         close(closed);
         OK(rein_recvfrom(closed, &byte, 1, NULL, REIN_NEVER) == -EBADF);
         OK(rein_sendto(closed, "x", 1, NULL, REIN_NEVER) == -EBADF);
@@ -263,7 +262,7 @@ static int waited(leaving *l)
 /* Two ends of which one takes no more. */
 static void full_pair(int pair[2])
 {
-        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
         while (send(pair[0], "x", 1, MSG_DONTWAIT) == 1)
                 ;
         assert_int_equal(errno, EAGAIN);
