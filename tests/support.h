@@ -30,6 +30,7 @@
 
 #include "core/task.h"
 #include "core/world.h"
+#include "harness.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
