@@ -55,6 +55,16 @@ if(cpp_tests)
         enable_language(CXX)
 endif()
 
+# The harness is part of every test program: whatever one leaves behind fails it (tests/harness.h).
+add_library(test_harness OBJECT tests/harness/harness.c tests/harness/descriptors.c tests/harness/process.c
+        tests/harness/records.c tests/harness/memory.c)
+target_include_directories(test_harness PRIVATE include src tests)
+target_compile_definitions(test_harness PRIVATE _GNU_SOURCE)
+target_link_libraries(test_harness PRIVATE rein_flags)
+foreach(function IN ITEMS close fcntl mmap munmap rn_alloc rn_free rn_host_alloc rn_host_free rn_fault_watch)
+        target_link_options(test_harness INTERFACE -Wl,--wrap=${function})
+endforeach()
+
 foreach(source IN LISTS test_sources)
         string(REGEX REPLACE "_test\\.(c|cpp)$" "" name ${source})
         string(REGEX REPLACE "^src/" "" name ${name})
@@ -84,7 +94,7 @@ foreach(source IN LISTS test_sources)
         if(name MATCHES "^sim/pthread/")
                 target_link_libraries(${target} PRIVATE rein_sim_pthread)
         endif()
-        target_link_libraries(${target} PRIVATE rein_static rein_flags PkgConfig::cmocka m)
+        target_link_libraries(${target} PRIVATE test_harness rein_static rein_flags PkgConfig::cmocka m)
 
         if(label STREQUAL "explore") # with the driver, and the sources in the folder of its name
                 file(GLOB explored CONFIGURE_DEPENDS tests/explore/${program}/*.c)
@@ -124,7 +134,7 @@ if(NOT REIN_UCONTEXT)
         set_target_properties(test_coro_ucontext PROPERTIES OUTPUT_NAME ucontext_test
                 RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/coro COMPILE_DEFINITIONS "${coro_options}")
         target_include_directories(test_coro_ucontext PRIVATE include src)
-        target_link_libraries(test_coro_ucontext PRIVATE rein_static rein_flags PkgConfig::cmocka m)
+        target_link_libraries(test_coro_ucontext PRIVATE test_harness rein_static rein_flags PkgConfig::cmocka m)
         add_test(NAME coro/ucontext COMMAND test_coro_ucontext WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/tests/coro)
         set_tests_properties(coro/ucontext PROPERTIES LABELS coro TIMEOUT 120 ENVIRONMENT "${test_environment}")
 endif()

@@ -9,6 +9,7 @@
 #include "faults.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -180,7 +181,7 @@ static void free_pool(void)
 
 static void make_pipe(void)
 {
-        CHECK(pipe(ends) == 0);
+        CHECK(pipe2(ends, O_CLOEXEC) == 0);
 }
 
 static void free_pipe(void)
@@ -1607,5 +1608,6 @@ int main(void)
         watchdog_start();
         failed += cmocka_run_group_tests_name("walks", tests, NULL, NULL);
         watchdog_stop();
+        signal(SIGPIPE, SIG_DFL);
         return failed;
 }

@@ -2,8 +2,6 @@
 /* `rein run`: what comes out, that it is never mixed, and that no amount of it, or of input, takes memory. */
 #include "command.h"
 
-#include <pty.h>
-
 /* Under a sanitizer memory is no measure. */
 #if defined REIN_ASAN || defined REIN_TSAN
 enum { MEMORY_MATTERS = 0 };
@@ -213,9 +211,9 @@ static void progress_is_a_line_on_standard_error(void **state)
 static void on_a_terminal_the_progress_line_gives_way(void **state)
 {
         (void)state;
-        int terminal, end;
-        assert_int_equal(openpty(&terminal, &end, NULL, NULL, NULL), 0);
-        fcntl(terminal, F_SETFD, FD_CLOEXEC);
+        int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+        assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+        int end = open(ptsname(terminal), O_RDWR | O_NOCTTY | O_CLOEXEC);
         struct command c = start_on(-1, end, end,
                                     ARGV(REIN, "run", "-j1", "--", "sh", "-c",
                                          "until test -e {}; do sleep 0.01; done; echo got {}", ":::", "a"));

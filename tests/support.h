@@ -7,6 +7,7 @@
 #define TESTS_SUPPORT_H
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -29,6 +30,7 @@
 
 #include "core/task.h"
 #include "core/world.h"
+#include "harness.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -278,7 +280,7 @@ static inline int program_run(const char *name, char *said, size_t n)
         pid_t pid;
         posix_spawn_file_actions_t actions;
         char *argv[] = {(char *)"test", (char *)(uintptr_t)name, NULL};
-        if (pipe(ends) != 0)
+        if (pipe2(ends, O_CLOEXEC) != 0)
                 return -1000;
         posix_spawn_file_actions_init(&actions);
         posix_spawn_file_actions_adddup2(&actions, ends[1], 2);

@@ -90,7 +90,7 @@ static void test_a_poll_tells_events_and_is_ended_by_an_unpark(void **state)
         (void)state;
         rn_task *self = rn_self();
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         assert_int_equal(self->backend->poll(self, ends[0], POLLIN, 0), 0);
         assert_int_equal(write(ends[1], "x", 1), 1);
         assert_true(self->backend->poll(self, ends[0], POLLIN, RN_NEVER) & POLLIN);

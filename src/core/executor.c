@@ -319,6 +319,7 @@ void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool 
                 x->unsettled--;
                 x->in_stop -= w->in_stop; /* abandoned while it stops its own executor */
                 w->in_stop = false;
+                rn_stop_over_locked(x);
         }
         if (gone)
                 unlist_locked(x, w);

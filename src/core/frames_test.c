@@ -73,7 +73,7 @@ static bool names_a_frame_of(const char *text, int (*fn)(stay *s))
 static void begin(stay *s)
 {
         *s = (stay){.region = true};
-        assert_int_equal(pipe(s->ends), 0);
+        assert_int_equal(pipe2(s->ends, O_CLOEXEC), 0);
 }
 
 static void end(stay *s)
@@ -185,7 +185,7 @@ static void test_who_waits_in_rein_or_computes_has_none(void **state)
 static int program_frees_what_is_stuck(void)
 {
         static stay s;
-        if (pipe(s.ends) != 0)
+        if (pipe2(s.ends, O_CLOEXEC) != 0)
                 return 1;
         rein_executor *x = rein_pool_new(REIN_POOL(.name = "p", .threads = 1, .grace_ns = 1));
         rein_drop(rein_submit(x, blocks, &s, REIN_JOB(.name = "stuck")));
@@ -208,7 +208,7 @@ static int program_frees_what_loads(void)
         static stay s;
         int ends[2];
         char number[16], c;
-        if (pipe(ends) != 0)
+        if (pipe2(ends, O_CLOEXEC) != 0)
                 return 1;
         snprintf(number, sizeof number, "%d", ends[1]);
         setenv("REIN_TEST_LOADING", number, 1);

@@ -251,7 +251,7 @@ static void test_the_poke_gets_a_system_call_out_and_hits_nothing_else(void **st
         (void)state;
         for (int i = 0; i < 30; i++) {
                 int ends[2];
-                assert_int_equal(pipe(ends), 0);
+                assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
                 reader r = {.fd = ends[0]};
                 pthread_t t = go(read_in_region, &r);
                 if (i % 2)

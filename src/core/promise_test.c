@@ -373,6 +373,7 @@ static int exit_with_lost_ones(void)
         rein_promise_keep(write_ends[6], NULL, NULL);
         rein_promise_drop(write_ends[6]);
         rein_drop(read_ends[6]);
+        harness_leaves(HARNESS_BLOCKS, 6, "five promises that are told at exit, and one whose future nobody drops");
         return 0;
 }
 
@@ -383,6 +384,7 @@ static int exit_with_many_places(void)
                 snprintf(places[i], sizeof places[i], "p.c:%d", i);
                 make_one(places[i]);
         }
+        harness_leaves(HARNESS_BLOCKS, 20, "promises that are told at exit");
         return 0;
 }
 
@@ -406,6 +408,8 @@ static int settle_in_stop(bool older)
         make_one("younger.c:2");
         for (int i = 0; i < made; i++)
                 rein_drop(rein_submit(x, sleep_for_ever, write_ends[i], REIN_JOB(.release = keep_late)));
+        harness_leaves(HARNESS_EXECUTORS, 1, "a pool that is stopped at exit");
+        harness_leaves(HARNESS_BLOCKS, 1 + (size_t)made, "the pool, and futures that nobody drops");
         return 0;
 }
 
@@ -436,6 +440,7 @@ static int exit_of_a_child(void)
         }
         waitpid(pid, &status, 0);
         rein_promise_drop(write_ends[0]);
+        harness_leaves(HARNESS_BLOCKS, 2, "a future that nobody drops and its error, which would be told");
         return status;
 }
 
@@ -450,6 +455,7 @@ static int exit_that_does_not_care(void)
 {
         rein_on_unseen(pass_over_pending, NULL);
         make_one("left.c:1");
+        harness_leaves(HARNESS_BLOCKS, 1, "a promise that would be told at exit");
         return 0;
 }
 

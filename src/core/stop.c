@@ -350,6 +350,12 @@ void rn_stop_init(rein_executor *x)
         x->now_at = x->abandon_at = RN_NEVER;
 }
 
+void rn_stop_over_locked(rein_executor *x)
+{
+        if (x->state == REIN_STOP_NOW && x->unsettled == 0 && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
+                rn_sub32(&x->refs, 1);
+}
+
 /* ---- taking work again; freeing ---- */
 
 static size_t abandoned_locked(const rein_executor *x)
@@ -437,6 +443,9 @@ void rn_executor_let_go(rein_executor *x)
         rn_lock_give(&w->lock);
         if (!first)
                 return;
+        rn_lock_take(&x->lock);
+        rn_stop_over_locked(x);
+        rn_lock_give(&x->lock);
         if (x->kind->freed)
                 x->kind->freed(x);
         rn_executor_unref(x);

@@ -13,6 +13,8 @@
 #include "core/executor.h"
 
 void rn_stop_init(rein_executor *x);
+/* A stop that had its own deadline needs no timer when nothing is left to abandon: the timer holds a reference. Lock held. */
+void rn_stop_over_locked(rein_executor *x);
 void rn_stop_all_at_exit(void); /* everything, side by side, in a second in all */
 
 #endif

@@ -221,6 +221,51 @@ static void test_a_job_abandoned_before_a_restart_is_in_the_next_receipt(void **
         rein_executor_free(s.x);
 }
 
+/* ---- the timer of a stop_begin ---- */
+
+static size_t armed(void)
+{
+        rn_clockwork *c = &rn_world_now()->clock;
+        rn_lock_take(&c->lock);
+        const size_t n = c->timers.count;
+        rn_lock_give(&c->lock);
+        return n;
+}
+
+static void test_a_freed_executor_does_not_stay_until_the_deadline_of_an_older_stop(void **state)
+{
+        (void)state;
+        const size_t before = armed();
+        for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
+                rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+                assert_int_equal(rein_executor_stop_begin(x, (rein_stop)how, far()), 0);
+                assert_int_equal(armed(), before + 1);
+                rein_executor_free(x);
+                assert_int_equal(armed(), before);
+        }
+}
+
+static int free_own(void *arg)
+{
+        rein_executor *x = arg;
+        if (rein_executor_stop_begin(x, REIN_STOP_QUEUED, far()) == 0)
+                rein_executor_free(x);
+        return 7;
+}
+
+/* The job that frees it is the last to settle. */
+static void test_nor_does_one_that_a_job_of_its_own_has_freed(void **state)
+{
+        (void)state;
+        const size_t before = armed();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(x, free_own, x, NULL);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        assert_int_equal(rein_code(f), 7);
+        rein_drop(f);
+        EVENTUALLY(armed() == before);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -231,6 +276,8 @@ int main(void)
                 cmocka_unit_test(test_a_restart_forgets_the_moments_of_the_stops_before_it),
                 cmocka_unit_test(test_a_job_abandoned_before_a_restart_is_in_the_next_receipt),
                 cmocka_unit_test(test_the_clock_of_an_old_stop_does_not_harden_the_next),
+                cmocka_unit_test(test_a_freed_executor_does_not_stay_until_the_deadline_of_an_older_stop),
+                cmocka_unit_test(test_nor_does_one_that_a_job_of_its_own_has_freed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

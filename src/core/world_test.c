@@ -133,7 +133,7 @@ static void use_things_of_ones_own(void)
         rein_executor_free(x);
         int ends[2];
         char c;
-        NEED(pipe(ends) == 0);
+        NEED(pipe2(ends, O_CLOEXEC) == 0);
         NEED(rein_write(ends[1], "x", 1, REIN_NEVER) == 1);
         NEED(rein_read(ends[0], &c, 1, REIN_NEVER) == 1);
         NEED(rein_close(ends[0]) == 0);
@@ -227,7 +227,7 @@ static void *churn(void *arg)
 {
         rein_executor *x = arg;
         int ends[2];
-        NEED(pipe(ends) == 0);
+        NEED(pipe2(ends, O_CLOEXEC) == 0);
         while (!atomic_load(&stop_churning)) {
                 rein_future *f = rein_submit(x, job_seven, NULL, NULL);
                 (void)rein_await(f, NULL, REIN_NEVER);
@@ -355,6 +355,8 @@ static int exit_quiet_program(void)
         rein_future *f = rein_submit(x, job_seven, NULL, NULL);
         NEED(rein_await(f, NULL, REIN_NEVER) == 0);
         rein_drop(f);
+        harness_leaves(HARNESS_EXECUTORS, 1, "a pool that is stopped at exit");
+        harness_leaves(HARNESS_BLOCKS, 1, "the same pool");
         return 0;
 }
 

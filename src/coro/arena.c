@@ -258,10 +258,10 @@ int rn_arena_take(size_t size, char **low, size_t *got, rn_arena **from)
         return 0;
 }
 
-/* Lock held. One that has been without use for longest, if there are too many: it then belongs to the caller. */
-static rn_arena *superfluous(void)
+/* Lock held. One that has been without use for longest, if there are more slots of such: it then belongs to the caller. */
+static rn_arena *superfluous(size_t most)
 {
-        rn_arena *a = all.count.spare > RN_ARENA_SPARE ? all.spare.first : NULL;
+        rn_arena *a = all.count.spare > most ? all.spare.first : NULL;
         if (!a)
                 return NULL;
         link_out(a, &all.spare, SPARE);
@@ -298,7 +298,7 @@ static void put(rn_arena *a, char *low, bool warm)
         rn_lock_take(&all.lock);
         push(a, warm, (uint32_t)((size_t)(low - a->low) / a->stride));
         end_use(a);
-        rn_arena *gone = superfluous();
+        rn_arena *gone = superfluous(RN_ARENA_SPARE);
         rn_lock_give(&all.lock);
         if (gone && !unmap(gone))
                 put_back(gone);
@@ -339,4 +339,18 @@ rn_arena_count rn_arenas_now(void)
         rn_arena_count now = all.count;
         rn_lock_give(&all.lock);
         return now;
+}
+
+void rn_arenas_let_go(void)
+{
+        bool gone = true;
+        set_up();
+        while (gone) {
+                rn_lock_take(&all.lock);
+                rn_arena *a = superfluous(0);
+                rn_lock_give(&all.lock);
+                gone = a && unmap(a);
+                if (a && !gone)
+                        put_back(a);
+        }
 }

@@ -20,6 +20,7 @@ typedef struct rn_arena_count {
         size_t used, warm, spare, arenas;
 } rn_arena_count;
 rn_arena_count rn_arenas_now(void);
+void rn_arenas_let_go(void); /* for tests: arenas in which none is in use are unmapped */
 
 /* Slots of arenas in which none is in use, at most; half of what may be warm above what is in use (arena.c). How much a
  * warm one keeps, from its top. */

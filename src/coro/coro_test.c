@@ -2,6 +2,7 @@
 /* Coroutines and their stacks. The same file tests every switch: it is built once more with ucontext, and for aarch64
  * by scripts/check.sh arm. Assertions are made on the thread's own stack only: they leave by longjmp. */
 #include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <limits.h>
 #include <pthread.h>
@@ -625,7 +626,7 @@ static void test_a_deep_stack_that_is_given_back_keeps_its_top_alone(void **stat
 static bool faults(const char *at)
 {
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         const bool refused = write(ends[1], at, 1) < 0 && errno == EFAULT;
         close(ends[0]);
         close(ends[1]);

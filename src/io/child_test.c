@@ -114,7 +114,7 @@ static int does_not_start(void *arg)
         char *const nobody[] = {(char *)(uintptr_t) "no-such-program", NULL}, *const empty[] = {NULL};
         char *const denied[] = {(char *)(uintptr_t) "/etc/passwd", NULL};
         char *const large[] = {(char *)(uintptr_t) "true", much, NULL};
-        int closed = dup(0), before = descriptors();
+        int closed = fcntl(0, F_DUPFD_CLOEXEC, 0), before = descriptors();
         close(closed);
         memset(much, 'x', (4 << 20) - 1);
         much[(4 << 20) - 1] = 0;
@@ -236,17 +236,17 @@ static void test_it_starts_clean(void **state)
         pthread_sigmask(SIG_SETMASK, &had, NULL);
         signal(SIGUSR2, SIG_DFL);
         close(had_77);
+        harness_leaves(HARNESS_INHERITABLE, 1, "a child that shares descriptors is to have this one");
 }
 
 static void test_descriptors_that_are_in_each_others_way(void **state)
 {
         (void)state;
-        int out[2], err[2], was[2] = {dup(1), dup(2)};
+        int out[2], err[2], was[2] = {fcntl(1, F_DUPFD_CLOEXEC, 0), fcntl(2, F_DUPFD_CLOEXEC, 0)};
         char text[64];
         rein_child *c;
-        assert_int_equal(pipe(out), 0);
-        assert_int_equal(pipe(err), 0);
-        fcntl(out[1], F_SETFD, FD_CLOEXEC);
+        assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(err, O_CLOEXEC), 0);
         dup2(out[1], 1);
         dup2(err[1], 2);
         int rc = rein_child_start(&c, SH("echo out; echo err >&2"), REIN_CHILD(.out = 2, .err = 1));
@@ -272,13 +272,18 @@ static int without_standard(void)
 {
         char text[64] = "";
         rein_child_end e = END;
-        int errors = fcntl(2, F_DUPFD, 50);
-        close(0);
-        close(1);
-        close(2);
+        int had[3];
+        (void)rein_wait_fd(0, 1, REIN_NOWAIT); /* its own descriptor for that gets none of these numbers */
+        for (int i = 0; i < 3; i++) {
+                had[i] = fcntl(i, F_DUPFD_CLOEXEC, 50);
+                close(i);
+        }
         int rc = says("cat; echo fine; echo also >&2", REIN_CHILD(.in = REIN_CHILD_NULL, .err = REIN_CHILD_OUT), text,
                       sizeof text, &e);
-        dup2(errors, 2);
+        for (int i = 0; i < 3; i++) {
+                dup2(had[i], i);
+                close(had[i]);
+        }
         fprintf(stderr, "%s: %s\n", rein_code_name(rc), text);
         return strcmp(text, "fine\nalso\n") == 0 ? 0 : 1;
 }
@@ -693,6 +698,11 @@ static void test_a_forked_child_may_not_touch_it(void **state)
 static int exits(void)
 {
         rein_child *c;
+        const char *why = "a child that nobody has freed: the exit of the process ends it, and waits for nothing";
+        harness_leaves(HARNESS_CHILDREN, 1, why);
+        harness_leaves(HARNESS_WAITS, 1, why);
+        harness_leaves(HARNESS_DESCRIPTORS, 1, why);
+        harness_leaves(HARNESS_BLOCKS, 1, why);
         return rein_child_start(&c, SH("trap '' TERM; sleep 1000 & sleep 1000"), NULL);
 }
 
@@ -707,6 +717,7 @@ static int ignores_sigchld(void)
         rein_child_end e = END;
         signal(SIGCHLD, SIG_IGN); /* the kernel then throws the status away */
         int rc = rein_child_run(SH("exit 3"), NULL, &e);
+        signal(SIGCHLD, SIG_DFL);
         return rc == 0 && e.gone && e.code == -1 && e.signo == 0 ? 0 : 1;
 }
 
@@ -825,5 +836,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_one_that_cannot_be_killed_is_reaped_later),
                 cmocka_unit_test(test_a_simulation_has_none),
         };
-        return cmocka_run_group_tests(tests, open_places, close_places);
+        rc = cmocka_run_group_tests(tests, open_places, close_places);
+        signal(SIGPIPE, SIG_DFL);
+        return rc;
 }

@@ -2,7 +2,6 @@
 /* Descriptors, sockets and signals: what blocks leaves at once on a cancel, a limit or a rein_close (fault 87). */
 #include "support.h"
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -61,13 +60,14 @@ static int call_signal(blocked *b)
 static int call_connect(blocked *b)
 {
         char port[16];
+        int made[64], n = 0, rc = 0;
         snprintf(port, sizeof port, "%d", b->fd);
-        for (int i = 0; i < 64; i++) {
-                int fd = rein_connect("127.0.0.1", port, b->until);
-                if (fd < 0)
-                        return fd;
-        }
-        return 0;
+        while (n < (int)COUNT(made) && rc >= 0)
+                made[n++] = rc = rein_connect("127.0.0.1", port, b->until);
+        while (n-- > 0)
+                if (made[n] >= 0)
+                        close(made[n]); /* it stays in the backlog */
+        return rc < 0 ? rc : 0;
 }
 
 static int port_of(int fd)
@@ -84,9 +84,9 @@ typedef struct fds {
 
 static void open_fds(fds *f)
 {
-        assert_int_equal(pipe(f->pipe_in), 0);
-        assert_int_equal(pipe(f->pipe_out), 0);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, f->pair), 0);
+        assert_int_equal(pipe2(f->pipe_in, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(f->pipe_out, O_CLOEXEC), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, f->pair), 0);
         f->listener = rein_listen("127.0.0.1", "0", 8);
         f->full = rein_listen("127.0.0.1", "0", 1);
         assert_true(f->listener >= 0 && f->full >= 0);
@@ -234,8 +234,8 @@ static void test_close_wakes_every_waiter_and_nobody_elses(void **state)
 {
         (void)state;
         int a[2], c[2];
-        assert_int_equal(pipe(a), 0);
-        assert_int_equal(pipe(c), 0);
+        assert_int_equal(pipe2(a, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(c, O_CLOEXEC), 0);
         blocked b[5];
         pthread_t t[5];
         for (int i = 0; i < 5; i++) {
@@ -263,7 +263,7 @@ static void test_what_is_not_open_is_said_so(void **state)
         (void)state;
         int ends[2];
         char c;
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         close(ends[0]);
         close(ends[1]);
         assert_int_equal(rein_wait_fd(ends[0], POLLIN, REIN_NEVER), -EBADF);
@@ -282,8 +282,8 @@ static void test_87_a_broken_pipe_is_an_error_not_a_signal(void **state)
 {
         (void)state;
         int ends[2], pair[2];
-        assert_int_equal(pipe(ends), 0);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         close(ends[0]);
         close(pair[0]);
         assert_int_equal(rein_write(ends[1], "x", 1, REIN_NEVER), -EPIPE); /* SIGPIPE would have killed us */
@@ -300,7 +300,7 @@ static void test_a_read_gives_what_is_there_and_nothing_at_the_end(void **state)
         (void)state;
         int ends[2];
         char text[16] = "";
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         assert_int_equal(rein_write(ends[1], "hello", 5, REIN_NEVER), 5);
         assert_int_equal(rein_read(ends[0], text, sizeof text, REIN_NEVER), 5);
         assert_string_equal(text, "hello");
@@ -334,8 +334,8 @@ static void test_87_a_write_writes_all_of_it_through_pipe_and_socket(void **stat
         int ends[2], pair[2];
         void *have;
         char *much = calloc(1, MUCH);
-        assert_int_equal(pipe(ends), 0);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         pthread_t t = go(drain, &ends[0]);
         assert_int_equal(rein_write(ends[1], much, MUCH, REIN_NEVER), MUCH);
         close(ends[1]);
@@ -360,7 +360,7 @@ static void test_readers_that_race_for_a_byte_leave_on_a_cancel(void **state)
                 int ends[2], got = 0, left = 0;
                 blocked b[READERS];
                 pthread_t t[READERS];
-                assert_int_equal(pipe(ends), 0);
+                assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
                 for (int i = 0; i < READERS; i++) {
                         b[i] = (blocked){.call = call_read, .fd = ends[0], .until = REIN_NEVER};
                         t[i] = go(block, &b[i]);
@@ -453,7 +453,7 @@ static pthread_t go_until_stopped(stopped *s)
 static void reuse(int number, int other)
 {
         assert_int_equal(fcntl(number, F_GETFD), -1);
-        assert_int_equal(dup2(other, number), number);
+        assert_int_equal(dup3(other, number, O_CLOEXEC), number);
 }
 
 /* Let go, and in a system call again; where the system does not tell, at least let go. */
@@ -477,8 +477,8 @@ static void test_a_read_does_not_touch_the_next_owner_of_its_number(void **state
 {
         (void)state;
         int mine[2], next[2];
-        assert_int_equal(pipe(mine), 0);
-        assert_int_equal(pipe(next), 0);
+        assert_int_equal(pipe2(mine, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(next, O_CLOEXEC), 0);
         assert_int_equal(write(mine[1], "m", 1), 1);
         assert_int_equal(write(next[1], "next", 4), 4);
         stopped s = {.at = {RN_CHOOSE_ALLOC, 1}, .fd = mine[0], .n = 8};
@@ -498,8 +498,8 @@ static void test_a_write_ends_when_it_is_closed_between_two_pieces(void **state)
 {
         (void)state;
         int mine[2], next[2];
-        assert_int_equal(pipe(mine), 0);
-        assert_int_equal(pipe(next), 0);
+        assert_int_equal(pipe2(mine, O_CLOEXEC), 0);
+        assert_int_equal(pipe2(next, O_CLOEXEC), 0);
         stopped s = {.at = {RN_CHOOSE_ALLOC, 2}, .fd = mine[1], .n = 2 * RN_PIPE_ATOMIC, .writes = true};
         pthread_t t = go_until_stopped(&s);
         assert_int_equal(bytes_in(mine[0]), RN_PIPE_ATOMIC);
@@ -520,7 +520,8 @@ static void test_the_last_one_out_of_the_system_call_closes(void **state)
         (void)state;
         for (int socket = 0; socket <= 1; socket++) {
                 int mine[2], byte = 'x';
-                assert_int_equal(socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, mine) : pipe(mine), 0);
+                assert_int_equal(
+                        socket ? socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mine) : pipe2(mine, O_CLOEXEC), 0);
                 assert_int_equal(write(mine[1], &byte, 1), 1);
                 stopped s = {.at = {RN_CHOOSE_INTR, socket ? IN_RECV : IN_READ}, .fd = mine[0], .n = 8};
                 pthread_t t = go_until_stopped(&s);
@@ -620,7 +621,7 @@ static void test_close_gets_a_reader_out_of_the_system_call(void **state)
         (void)state;
         for (int round = 0; round < 20; round++) {
                 int mine[2], byte;
-                assert_int_equal(pipe(mine), 0);
+                assert_int_equal(pipe2(mine, O_CLOEXEC), 0);
                 assert_int_equal(write(mine[1], "x", 1), 1);
                 stopped s = {.at = {RN_CHOOSE_INTR, IN_READ}, .fd = mine[0], .n = 8, .scoped = round % 4 > 1};
                 pthread_t t = go_until_stopped(&s);
@@ -776,7 +777,7 @@ static void test_what_is_there_is_had_without_waiting(void **state)
 {
         (void)state;
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         rein_executor *loop = rein_loop_new(NULL);
         for (int i = 0; i < 2; i++) {
                 assert_int_equal(write(ends[1], "x", 1), 1);
@@ -805,10 +806,10 @@ static void test_sleep_is_over_at_its_time_and_never_is_until_cancelled(void **s
 
 int main(void)
 {
-        sigset_t set;
+        sigset_t set, had;
         sigemptyset(&set);
         sigaddset(&set, SIGUSR1);
-        pthread_sigmask(SIG_BLOCK, &set, NULL);
+        pthread_sigmask(SIG_BLOCK, &set, &had);
         rn_choose_by(choose);
         rein_executor_free(rein_pool_new(NULL)); /* the clock is there: a region's opening allocates its record alone */
         const struct CMUnitTest tests[] = {
@@ -838,5 +839,7 @@ int main(void)
                 cmocka_unit_test(test_a_signal_is_waited_for),
                 cmocka_unit_test(test_sleep_is_over_at_its_time_and_never_is_until_cancelled),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int rc = cmocka_run_group_tests(tests, NULL, NULL);
+        pthread_sigmask(SIG_SETMASK, &had, NULL);
+        return rc;
 }

@@ -2,7 +2,8 @@
 /* Datagrams: the same calls in a plain thread, a pool's thread and a coroutine. */
 #include "everywhere.h"
 
-#include <fcntl.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -157,6 +158,7 @@ static int addresses(void *arg)
         OK(rein_addr_find(v4, "127.0.0.1", "53", NULL, REIN_NEVER) == -EINVAL);
         snprintf(expected, sizeof expected, "%d", port_of(v4));
         OK(rein_udp_bind("127.0.0.1", expected) == -EADDRINUSE);
+        OK(rein_udp_connect("255.255.255.255", expected, REIN_NEVER) == -EACCES); /* broadcasts must be asked for */
         OK(rein_close(v4) == 0 && rein_close(v6) == 0 && rein_close(any) == 0 && rein_close(other) == 0);
         OK(rein_addr_local(v4, &a) == -EBADF);
         a = (rein_addr){0};
@@ -170,16 +172,101 @@ static void test_addresses(void **state)
         passes_everywhere(addresses, NULL);
 }
 
+/* ---- names that are looked up for long ---- */
+
+static stubborn slow;
+
+/* In the place of the C library's: for this name it takes until it is let go. */
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+        int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = NULL;
+        *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+        if (!host || strcmp(host, "slow.example") != 0 || hints->ai_flags & AI_NUMERICHOST)
+                return real(host, service, hints, list);
+        stubborn_stay(&slow);
+        return real("127.0.0.1", service, hints, list);
+}
+
+typedef struct asking {
+        int how;
+        rein_scope scope;
+} asking;
+
+enum { CONNECT, UDP_CONNECT, FIND, ASKS };
+
+static int asks(void *arg)
+{
+        asking *a = arg;
+        rein_addr addr = {.len = 77};
+        int rc = 0;
+        rein_scope_open(&a->scope, REIN_NEVER);
+        if (a->how == CONNECT)
+                rc = rein_connect("slow.example", "53", REIN_NEVER);
+        else if (a->how == UDP_CONNECT)
+                rc = rein_udp_connect("slow.example", "53", REIN_NEVER);
+        else
+                rc = rein_addr_find(-1, "slow.example", "53", &addr, REIN_NEVER);
+        (void)rein_scope_close(&a->scope, 0);
+        return addr.len == 77 ? rc : -EPROTO;
+}
+
+static void *asks_plainly(void *arg)
+{
+        return (void *)(intptr_t)asks(arg);
+}
+
+static int left_in(int place, int how)
+{
+        asking a = {.how = how};
+        pthread_t t = 0;
+        void *rc;
+        rein_future *f = NULL;
+        const int before = atomic_load(&slow.inside);
+        if (place == PLAIN)
+                t = go(asks_plainly, &a);
+        else
+                f = rein_submit(in[place], asks, &a, REIN_JOB(.on_worker = true));
+        EVENTUALLY(slow.inside == before + 1);
+        rein_scope_cancel(&a.scope, NULL);
+        if (f)
+                return ended(f);
+        pthread_join(t, &rc);
+        return (int)(intptr_t)rc;
+}
+
+static bool somebody_looks_up(void)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->fd_lock);
+        const bool yes = w->lookup_threads > 0;
+        rn_lock_give(&w->fd_lock);
+        return yes;
+}
+
+/* What it finds when its caller has left is given back: the harness counts it. */
+static void test_a_lookup_that_takes_long_is_left(void **state)
+{
+        (void)state;
+        stubborn_init(&slow);
+        for (int place = 0; place < PLACES; place++)
+                for (int how = 0; how < ASKS; how++)
+                        assert_int_equal(left_in(place, how), REIN_ECANCELED);
+        assert_int_equal(slow.left, 0);
+        stubborn_let_go(&slow, PLACES * ASKS);
+        EVENTUALLY(!somebody_looks_up());
+        assert_int_equal(slow.left, PLACES * ASKS);
+}
+
 static int wrong_descriptors(void *arg)
 {
         (void)arg;
         char byte;
         int ends[2], closed, stream[2];
         rein_addr to = {0};
-        OK(pipe(ends) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, stream) == 0);
+        OK(pipe2(ends, O_CLOEXEC) == 0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, stream) == 0);
         OK(rein_recvfrom(ends[0], &byte, 1, NULL, REIN_NEVER) == -ENOTSOCK);
         OK(rein_sendto(ends[1], "x", 1, NULL, REIN_NEVER) == -ENOTSOCK);
-        closed = dup(ends[0]);
+        closed = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
         close(closed);
         OK(rein_recvfrom(closed, &byte, 1, NULL, REIN_NEVER) == -EBADF);
         OK(rein_sendto(closed, "x", 1, NULL, REIN_NEVER) == -EBADF);
@@ -263,7 +350,7 @@ static int waited(leaving *l)
 /* Two ends of which one takes no more. */
 static void full_pair(int pair[2])
 {
-        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
         while (send(pair[0], "x", 1, MSG_DONTWAIT) == 1)
                 ;
         assert_int_equal(errno, EAGAIN);
@@ -431,6 +518,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_what_is_too_long_is_said_so),
                 cmocka_unit_test(test_a_peer_that_is_not_there_is_told),
                 cmocka_unit_test(test_addresses),
+                cmocka_unit_test(test_a_lookup_that_takes_long_is_left),
                 cmocka_unit_test(test_what_has_no_datagrams_is_said_so),
                 cmocka_unit_test(test_every_wait_leaves_on_a_cancel),
                 cmocka_unit_test(test_close_wakes_every_waiter),

@@ -3,7 +3,6 @@
  * again the connections that waited are served. */
 #include <rein/loop.h>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -49,7 +48,7 @@ static int visit(shop *s, const char *port)
 {
         int fd[ROOM], n = 0;
         rein_group servers;
-        int spare = open("/dev/null", O_RDONLY);
+        int spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
         NEED(spare >= 0);
         while (n < ROOM && (fd[n] = rein_connect("127.0.0.1", port, REIN_NEVER)) >= 0)
                 n++;
@@ -86,7 +85,7 @@ static int without_descriptors(void *arg)
         shop s = {.listener = rein_listen("127.0.0.1", "0", BACKLOG)};
         NEED(s.listener >= 0 && getsockname(s.listener, (struct sockaddr *)&at, &size) == 0);
         snprintf(port, sizeof port, "%u", ntohs(at.sin_port));
-        int next = dup(s.listener);
+        int next = fcntl(s.listener, F_DUPFD_CLOEXEC, 0);
         close(next);
         NEED(next >= 0 && getrlimit(RLIMIT_NOFILE, &had) == 0);
         few = (struct rlimit){.rlim_cur = (rlim_t)next + ROOM / 2, .rlim_max = had.rlim_max};

@@ -3,7 +3,6 @@
  * memory for one. Every test runs with both pollers. */
 #include <rein/loop.h>
 
-#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -97,7 +96,7 @@ static int count_waits(void *arg)
         (void)arg;
         char c;
         int ends[2];
-        NEED(pipe(ends) == 0);
+        NEED(pipe2(ends, O_CLOEXEC) == 0);
         rein_future *never;
         rein_promise *p = rein_promise_new(&never);
         rein_time soon = rein_after(REIN_MS(1));
@@ -241,7 +240,7 @@ static int several_wait_for_one(void *arg)
 {
         (void)arg;
         int pair[2];
-        NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         shared s = {.fd = pair[0]};
         rein_group g;
         rein_group_open(&g, NULL);
@@ -278,9 +277,9 @@ static int closed_and_used_again(void *arg)
         bool keeps_a_copy = *(bool *)arg;
         for (int round = 0; round < 20; round++) {
                 int old[2], new[2], copy = -1;
-                NEED(pipe(old) == 0);
+                NEED(pipe2(old, O_CLOEXEC) == 0);
                 if (keeps_a_copy)
-                        copy = dup(old[0]);
+                        copy = fcntl(old[0], F_DUPFD_CLOEXEC, 0);
                 shared s = {.fd = old[0]}, t = {.fd = old[0]};
                 rein_group g;
                 rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
@@ -288,7 +287,7 @@ static int closed_and_used_again(void *arg)
                                      rein_spawn_future(&g, NULL, read_some, &s, NULL)};
                 let_others_run();
                 NEED(rein_close(old[0]) == 0); /* both leave, in the next turn */
-                NEED(pipe(new) == 0);
+                NEED(pipe2(new, O_CLOEXEC) == 0);
                 NEED(new[0] == old[0]); /* the number is another's by then */
                 f[2] = rein_spawn_future(&g, NULL, read_some, &t, NULL);
                 let_others_run();
@@ -315,6 +314,7 @@ static void test_a_closed_descriptor_wakes_its_waiters_and_its_number_is_another
         signal(SIGPIPE, SIG_IGN);
         passes(closed_and_used_again, &(bool){false});
         passes(closed_and_used_again, &(bool){true});
+        signal(SIGPIPE, SIG_DFL);
 }
 
 /* The user closes behind our back, and opens anew: whoever waits afterwards hears of the new one. */
@@ -323,11 +323,11 @@ static int closed_behind_our_back(void *arg)
         (void)arg;
         for (int round = 0; round < 20; round++) {
                 int old[2], new[2];
-                NEED(pipe(old) == 0);
-                int copy = dup(old[0]);
+                NEED(pipe2(old, O_CLOEXEC) == 0);
+                int copy = fcntl(old[0], F_DUPFD_CLOEXEC, 0);
                 NEED(rein_wait_fd(old[0], POLLIN, rein_after(1000)) == REIN_ETIMEOUT);
                 close(old[0]);
-                NEED(pipe(new) == 0 && new[0] == old[0]);
+                NEED(pipe2(new, O_CLOEXEC) == 0 && new[0] == old[0]);
                 NEED(write(old[1], "x", 1) == 1);
                 NEED(rein_wait_fd(new[0], POLLIN, rein_after(1000)) == REIN_ETIMEOUT);
                 NEED(write(new[1], "y", 1) == 1);
@@ -388,7 +388,7 @@ static int two_readers_one_byte(void *arg)
 {
         (void)arg;
         int ends[2];
-        NEED(pipe(ends) == 0); /* blocking, as the user's are */
+        NEED(pipe2(ends, O_CLOEXEC) == 0); /* blocking, as the user's are */
         shared s = {.fd = ends[0]};
         rein_group g;
         rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
@@ -463,7 +463,7 @@ static int regular_file(void *arg)
 {
         (void)arg;
         char name[] = "/tmp/rein-fiber-XXXXXX", text[64] = {0};
-        int fd = mkstemp(name);
+        int fd = mkostemp(name, O_CLOEXEC);
         NEED(fd >= 0 && unlink(name) == 0);
         static char much[1 << 20];
         memset(much, 'm', sizeof much);
@@ -503,9 +503,9 @@ static void test_what_is_not_in_memory_is_read_by_a_thread(void **state)
 static int terminal(void *arg)
 {
         (void)arg;
-        int master = posix_openpt(O_RDWR | O_NOCTTY);
+        int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
         NEED(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
-        int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+        int slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
         NEED(slave >= 0);
         shared s = {.fd = slave};
         rein_group g;

@@ -103,7 +103,7 @@ static void test_in_a_program_on_glib(void **state)
         (void)state;
         host h;
         host_init(&h);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, h.pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, h.pair), 0);
         h.visit.fd = h.pair[0];
         GSource *echo = g_unix_fd_source_new(h.pair[1], G_IO_IN);
         g_source_set_callback(echo, (GSourceFunc)(void (*)(void))echoes, NULL, NULL);

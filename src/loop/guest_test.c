@@ -14,7 +14,7 @@ static void test_in_a_poll_loop(void **state)
         (void)state;
         int pair[2];
         visit v = {0};
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         v.fd = pair[0];
         rein_executor *guest = rein_loop_new(REIN_LOOP(.hosted = true));
         struct pollfd set[2] = {{.fd = rein_loop_fd(guest), .events = POLLIN}, {.fd = pair[1], .events = POLLIN}};

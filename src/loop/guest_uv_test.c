@@ -326,5 +326,7 @@ int main(void)
                 cmocka_unit_test(test_what_cannot_be_attached_is_refused),
                 cmocka_unit_test(test_a_host_on_another_thread_is_told_and_goes_on),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int rc = cmocka_run_group_tests(tests, NULL, NULL);
+        uv_library_shutdown();
+        return rc;
 }

@@ -773,6 +773,7 @@ static int leave_one_that_stays(void *arg)
 
 static int program_leftover(void)
 {
+        harness_leaves_all("a coroutine that does not leave keeps its loop, with all that is in there");
         return rein_run(leave_one_that_stays, NULL, REIN_LOOP(.grace_ns = REIN_MS(5))) == 3 ? 0 : 1;
 }
 
@@ -1092,7 +1093,7 @@ static int somebody_is_always_ready(void *arg)
 {
         rein_fn hungry = *(rein_fn *)arg;
         fair f = {0};
-        NEED(pipe(f.ends) == 0);
+        NEED(pipe2(f.ends, O_CLOEXEC) == 0);
         rein_group g;
         rein_group_open(&g, NULL);
         rein_spawn(&g, NULL, read_one, &f, NULL);

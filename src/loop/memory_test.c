@@ -65,7 +65,7 @@ static int parts(void *arg)
         wrong = wrong ? wrong : answer_of(rc);
         *succeeded += rc == 1;
         close(zero);
-        if (pipe(ends) == 0) {
+        if (pipe2(ends, O_CLOEXEC) == 0) {
                 rc = (int)rein_read(ends[0], &c, 1, rein_after(1000));
                 wrong = wrong ? wrong : rc == REIN_ETIMEOUT ? 0 : answer_of(rc);
                 *succeeded += rc == REIN_ETIMEOUT;

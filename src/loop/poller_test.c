@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Both pollers keep one contract (plat/plat.h): a watch is for one report, numbers may be closed and used again, a ring
  * ends a wait, and an alarm makes the descriptor of a guest readable. */
-#include <fcntl.h>
 #include <poll.h>
 
 #include "plat/plat.h"
@@ -18,7 +17,7 @@ static int set_up(void **state)
 {
         bench *b = calloc(1, sizeof *b);
         *state = b;
-        return rn_poller_new(portable, &b->poller) < 0 || pipe(b->ends) < 0;
+        return rn_poller_new(portable, &b->poller) < 0 || pipe2(b->ends, O_CLOEXEC) < 0;
 }
 
 static int tear_down(void **state)
@@ -76,7 +75,7 @@ static void test_an_end_that_hangs_up_is_told_whatever_was_asked(void **state)
         close(b->ends[1]);
         assert_int_equal(look(b, found), 1);
         assert_true(found[0].events & RN_POLLHUP);
-        b->ends[1] = dup(0);
+        b->ends[1] = fcntl(0, F_DUPFD_CLOEXEC, 0);
 }
 
 static void test_a_number_used_again_is_the_new_file(void **state)
@@ -86,7 +85,7 @@ static void test_a_number_used_again_is_the_new_file(void **state)
         int old = b->ends[0], writer = b->ends[1], anew[2];
         assert_int_equal(rn_poller_watch(b->poller, old, RN_POLLIN), 0);
         close(old);
-        assert_int_equal(pipe(anew), 0);
+        assert_int_equal(pipe2(anew, O_CLOEXEC), 0);
         assert_int_equal(anew[0], old);
         assert_int_equal(rn_poller_watch(b->poller, anew[0], RN_POLLIN), 0);
         assert_int_equal(write(anew[1], "x", 1), 1);
@@ -100,7 +99,7 @@ static void test_what_is_forgotten_before_its_close_is_not_told_although_a_copy_
 {
         bench *b = *state;
         rn_ready found[ROOM];
-        int copy = dup(b->ends[0]), fd = b->ends[0];
+        int copy = fcntl(b->ends[0], F_DUPFD_CLOEXEC, 0), fd = b->ends[0];
         assert_int_equal(rn_poller_watch(b->poller, fd, RN_POLLIN), 0);
         rn_poller_forget(b->poller, fd);
         rn_poller_unwatch(b->poller, fd); /* as its waiter does, when it wakes */
@@ -131,7 +130,7 @@ static void test_more_are_ready_than_there_is_room_for(void **state)
         bool told[1024] = {false};
         rn_ready found[ROOM];
         for (int i = 0; i < EACH; i++) {
-                fds[i] = dup(b->ends[1]);
+                fds[i] = fcntl(b->ends[1], F_DUPFD_CLOEXEC, 0);
                 assert_in_range(fds[i], 0, 1023);
                 assert_int_equal(rn_poller_watch(b->poller, fds[i], RN_POLLOUT), 0);
         }

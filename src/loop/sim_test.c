@@ -3,7 +3,6 @@
  * Programs that are right are in tests/sim/loop.c. */
 #include "support.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -337,12 +336,12 @@ static void test_real_descriptors_are_refused_and_regular_files_are_read(void **
 {
         (void)state;
         int fds[2];
-        assert_int_equal(pipe(fds), 0);
+        assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
         FINDS(on_a_loop, &fds[0], REIN_SIM_MISUSE, "waits for the real descriptor");
         close(fds[0]);
         close(fds[1]);
         char name[] = "/tmp/rein-sim-XXXXXX";
-        int fd = mkstemp(name);
+        int fd = mkostemp(name, O_CLOEXEC);
         assert_true(fd >= 0);
         unlink(name);
         assert_int_equal(write(fd, "words", 5), 5);

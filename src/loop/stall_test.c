@@ -46,8 +46,8 @@ static void listen_begin(listener *l)
 {
         fflush(stderr);
         l->text[0] = 0;
-        l->was = dup(STDERR_FILENO);
-        assert_int_equal(pipe(l->said), 0);
+        l->was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        assert_int_equal(pipe2(l->said, O_CLOEXEC), 0);
         dup2(l->said[1], STDERR_FILENO);
 }
 
@@ -117,7 +117,7 @@ static void look(held *h)
 
 static void hold(held *h, const char *name, rein_fn fn, bool frames)
 {
-        assert_int_equal(pipe(h->ends), 0);
+        assert_int_equal(pipe2(h->ends, O_CLOEXEC), 0);
         h->began = 0;
         h->loop = rein_loop_new(REIN_LOOP(.name = "l", .slow_ns = REIN_SEC(10), .slow_frames = frames));
         again(h, name, fn);
@@ -234,7 +234,7 @@ static void test_an_idle_loop_has_no_timer(void **state)
 {
         (void)state;
         held h;
-        assert_int_equal(pipe(h.ends), 0);
+        assert_int_equal(pipe2(h.ends, O_CLOEXEC), 0);
         h.loop = rein_loop_new(REIN_LOOP(.slow_ns = REIN_SEC(0.02)));
         assert_int_equal(rein_on(h.loop, job_seven, NULL, NULL), 7);
         EVENTUALLY(!rn_load32(&rn_loop_of(h.loop)->stall.armed));

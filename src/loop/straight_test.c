@@ -4,7 +4,6 @@
 #include <rein/loop.h>
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -52,7 +51,7 @@ static int moves(void)
 {
         int pair[2], then = rounds;
         char text[8];
-        NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         for (int i = 0; i < 3; i++)
                 NEED(rein_write(pair[0], "word", 4, REIN_NEVER) == 4);
         NEED(rounds == then); /* there was room */
@@ -98,7 +97,7 @@ static int receives(void)
         NEED(waits < MANY / 2); /* it has found out that there are many */
         NEED(rein_close(fd) == 0);
         int pipes[2];
-        NEED(pipe(pipes) == 0);
+        NEED(pipe2(pipes, O_CLOEXEC) == 0);
         NEED(rein_recvfrom(pipes[0], text, 4, NULL, REIN_NEVER) == -ENOTSOCK); /* and it is not waited for */
         close(pipes[0]);
         close(pipes[1]);
@@ -127,7 +126,7 @@ static int there_and_back(void)
 {
         int pair[2], then = rounds;
         char byte = 'x';
-        NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         NEED(rein_write(pair[0], &byte, 1, REIN_NEVER) == 1);
         for (int i = 0; i < OFTEN; i++) {
                 NEED(rein_write(pair[0], &byte, 1, REIN_NEVER) == 1);
@@ -193,7 +192,7 @@ static int canceled_on_the_way(void *arg)
         enum { MUCH = 8 << 20 };
         int pair[2];
         char *much = calloc(1, MUCH);
-        NEED(much && socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
+        NEED(much && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
         rein_scope s;
         rein_scope_open(&s, REIN_NEVER);
         unwanted = &s;
@@ -237,7 +236,8 @@ static int closed_meanwhile(void *arg)
 {
         (void)arg;
         closing c = {.rc = 0};
-        NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, c.pair) == 0 && socketpair(AF_UNIX, SOCK_STREAM, 0, c.next) == 0);
+        NEED(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, c.pair) == 0 &&
+             socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, c.next) == 0);
         rein_group g;
         rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
         rein_spawn(&g, NULL, writes_on_and_on, &c, NULL);
@@ -246,7 +246,7 @@ static int closed_meanwhile(void *arg)
                 NEED(ioctl(c.pair[1], FIONREAD, &there) == 0); /* now it is in a call, and lets us run */
         NEED(rein_close(c.pair[0]) == 0);
         c.closed = true;
-        NEED(dup2(c.next[0], c.pair[0]) == c.pair[0]);
+        NEED(dup3(c.next[0], c.pair[0], O_CLOEXEC) == c.pair[0]);
         NEED(rein_group_close(&g, 0) == 0);
         NEED(c.rc == -EBADF);
         NEED(ioctl(c.next[1], FIONREAD, &left) == 0 && left == 0);

@@ -14,7 +14,7 @@ static void readers_init(readers *r)
 {
         atomic_init(&r->inside, 0);
         atomic_init(&r->left, 0);
-        assert_int_equal(pipe(r->ends), 0);
+        assert_int_equal(pipe2(r->ends, O_CLOEXEC), 0);
 }
 
 static int job_read(void *arg)

@@ -323,7 +323,7 @@ static void test_45_p8_stop_now_reaches_every_job_and_the_receipt_says_how(void 
         stubborn st;
         sem_init(&in_sem.sem, 0, 0);
         stubborn_init(&st);
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         in_read.fd = ends[0];
         rein_future *f[6] = {
                 rein_submit(x, job_sleep, &s, REIN_JOB(.name = "sleeper")),

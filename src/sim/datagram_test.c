@@ -79,7 +79,7 @@ static void a_real_socket_is_refused(void **state)
 {
         (void)state;
         int pair[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, pair), 0);
         assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), real_socket, pair), REIN_EFOUND);
         close(pair[0]);
         close(pair[1]);

@@ -347,3 +347,12 @@ int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn
         bool dfs = opts && opts->size >= sizeof *opts && opts->generator == REIN_SIM_DFS;
         return alone(&k, dfs ? depth_first : random_search, place, opts, fn, arg);
 }
+
+void rn_sim_let_go(void)
+{
+        rn_sim_tasks_free();
+        rn_sim_locals_free();
+        rn_weak_free();
+        rn_host_free(last_trace);
+        last_trace = NULL;
+}

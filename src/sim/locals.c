@@ -58,6 +58,12 @@ void rn_sim_locals_born(const rn_sim_task *t)
         begun[t->id] = false;
 }
 
+void rn_sim_locals_free(void)
+{
+        rn_host_free(saved);
+        saved = NULL;
+}
+
 void rn_sim_locals_end(void)
 {
         if (task_ends)

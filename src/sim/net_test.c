@@ -4,7 +4,6 @@
 
 #include "crew.h"
 
-#include <fcntl.h>
 #include <poll.h>
 
 enum { HARMLESS = REIN_SIM_HARMLESS & ~REIN_SIM_SPURIOUS };
@@ -202,7 +201,7 @@ static void real_descriptors(void **state)
         char here[] = "/proc/self/exe";
         assert_int_equal(rein_sim_explore(REIN_SIM(.schedules = 20), reads_a_file, here), 0);
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         const struct {
                 rein_fn fn;
                 int fd;

@@ -217,6 +217,10 @@ rn_coro *rn_sim_here(void);        /* of the running task: what it runs in now *
 const char *rn_sim_task_name(const rn_sim_task *t);
 void rn_sim_tasks_free(void); /* the cached coroutines */
 
+/* explore.c */
+void rn_sim_let_go(
+        void); /* for tests, between schedules: what is kept for the next one is given back, and the last trace */
+
 /* tell.c */
 const char *rn_sim_op_name(rn_op_kind k);
 void rn_sim_describe(const rn_sim_task *t, char *text, size_t n);
@@ -248,6 +252,7 @@ int rn_sim_locals_begin(void); /* -ENOMEM */
 void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to);
 void rn_sim_locals_born(const rn_sim_task *t);
 void rn_sim_locals_end(void);
+void rn_sim_locals_free(void); /* the room that is kept for them */
 
 /* net.c */
 void rn_sim_net(rn_machine *m);
@@ -306,6 +311,7 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order orde
 void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
 void rn_weak_lock(const volatile void *lock, bool taken);
 int rn_weak_begin(void);
+void rn_weak_free(void);                           /* the memory that is kept for the next schedule */
 void rn_weak_born(const rn_sim_task *t);           /* it knows what the running task knows */
 void rn_weak_unpaused(const volatile void *where); /* who spins sees a store in the end */
 void rn_weak_calm(void);                           /* everybody knows everything */

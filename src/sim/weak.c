@@ -213,6 +213,12 @@ int rn_weak_begin(void)
         return 0;
 }
 
+void rn_weak_free(void)
+{
+        rn_host_free(kept);
+        kept = NULL;
+}
+
 void rn_weak_unpaused(const volatile void *where)
 {
         rn_weak *w = rn_sim->weak;
@@ -253,6 +259,10 @@ void rn_observe_end(void)
 int rn_weak_begin(void)
 {
         return 0;
+}
+
+void rn_weak_free(void)
+{
 }
 
 void rn_weak_born(const rn_sim_task *t)

@@ -61,7 +61,7 @@ static void test_each_kind_ends_the_wait(void **state)
                         int in = 0, out = 8, ends[2];
                         gate g = gate_new();
                         rein_chan *a = rein_chan_new(sizeof(int), 0, NULL), *b = rein_chan_new(sizeof(int), 0, NULL);
-                        assert_int_equal(pipe(ends), 0);
+                        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
                         rein_case cases[] = {REIN_ON_SETTLED(g.open), REIN_ON_RECV(a, &in), REIN_ON_SEND(b, &out),
                                              REIN_ON_FD(ends[0], POLLIN),
                                              REIN_ON_TIME(which == 4 ? rein_after(REIN_MS(20)) : REIN_NEVER)};
@@ -150,7 +150,7 @@ static void test_several_descriptors(void **state)
                         int ends[3][2];
                         rein_case cases[3];
                         for (int i = 0; i < 3; i++) {
-                                assert_int_equal(pipe(ends[i]), 0);
+                                assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
                                 cases[i] = (rein_case)REIN_ON_FD(ends[i][0], POLLIN);
                         }
                         choice c = {cases, 3};
@@ -178,7 +178,7 @@ static void test_descriptors_that_are_none(void **state)
 {
         (void)state;
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         rein_case cases[] = {REIN_ON_FD(ends[0], POLLIN), REIN_ON_FD(-1, POLLIN)};
         assert_int_equal(rein_select(cases, 2, REIN_NEVER), 1);
         assert_int_equal(cases[1].result, -EBADF);

@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <fcntl.h>
 #include <stdexcept>
 #include <string>
 #include <sys/resource.h>
@@ -180,7 +181,7 @@ int program_throws()
 void test_an_exception_that_nobody_catches_names_its_coroutine(void **)
 {
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         fflush(nullptr);
         const pid_t pid = fork();
         if (pid == 0) {

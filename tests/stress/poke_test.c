@@ -155,7 +155,7 @@ static void *driver(void *arg)
 {
         const bool by_function = arg != NULL;
         int ends[2];
-        CHECK(pipe(ends) == 0);
+        CHECK(pipe2(ends, O_CLOEXEC) == 0);
         int bell = eventfd(0, EFD_CLOEXEC);
         while (!effort_done(&todo, counts.in_call)) {
                 uint64_t rest;
@@ -253,7 +253,7 @@ static void a_plain_thread_is_poked_too(void **state)
         int ends[2];
         char byte;
         pthread_t t;
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         assert_int_equal(pthread_create(&t, NULL, cancels_the_scope, NULL), 0);
         counts.stray = 0;
         for (int n = 0; !effort_done(&e, n); n++) {

@@ -8,6 +8,7 @@
  * with nothing unfinished. It found: references taken after a job was forbidden, a mirror that settled before its group
  * knew it, a job counted as settled twice, an elastic pool that stopped looking. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -232,7 +233,7 @@ static void trees_across_pools_conserve_everything(void **state)
         const char *seconds = getenv("REIN_STRESS_SECONDS"), *count = getenv("REIN_STRESS_COUNT");
         const rein_time end = rein_after(REIN_SEC(seconds ? atoi(seconds) : 30));
         int rounds = 0;
-        assert_int_equal(pipe(empty_pipe), 0);
+        assert_int_equal(pipe2(empty_pipe, O_CLOEXEC), 0);
         rein_on_unseen(ignore, NULL);
         do {
                 pthread_t drivers[DRIVERS];
@@ -257,6 +258,8 @@ static void trees_across_pools_conserve_everything(void **state)
         } while (rounds < 4 || (count ? rounds < atoi(count) / 10000 : rein_now().ns < end.ns));
         print_message("%d rounds, %ld jobs, %ld continuations\n", rounds, atomic_load(&submitted),
                       atomic_load(&promised));
+        close(empty_pipe[0]);
+        close(empty_pipe[1]);
 }
 
 int main(void)

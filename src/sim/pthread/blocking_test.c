@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int ends[2], sockets[2], listener, epoll, files[2];
+static int ends[2], sockets[2], listener, client, epoll, files[2];
 static char big[256 * 1024];
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -24,18 +24,19 @@ static int set_up(void **state)
 {
         (void)state;
         char path[] = "/tmp/rein-blocking.XXXXXX";
-        assert_int_equal(pipe(ends), 0);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets), 0);
-        listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets), 0);
+        listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof(sa_family_t)), 0); /* a name of its own */
         socklen_t length = sizeof address;
         assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &length), 0);
         assert_int_equal(listen(listener, 1), 0);
-        epoll = epoll_create1(0);
+        client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        epoll = epoll_create1(EPOLL_CLOEXEC);
         struct epoll_event e = {.events = EPOLLIN};
         assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, ends[0], &e), 0);
-        files[0] = mkstemp(path);
-        files[1] = open(path, O_RDWR);
+        files[0] = mkostemp(path, O_CLOEXEC);
+        files[1] = open(path, O_RDWR | O_CLOEXEC);
         assert_int_equal(unlink(path), 0);
         assert_true(files[1] >= 0);
         return 0;
@@ -43,7 +44,7 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-        const int all[] = {ends[0], ends[1], sockets[0], sockets[1], listener, epoll, files[0], files[1]};
+        const int all[] = {ends[0], ends[1], sockets[0], sockets[1], listener, client, epoll, files[0], files[1]};
         (void)state;
         for (size_t i = 0; i < sizeof all / sizeof *all; i++)
                 assert_int_equal(close(all[i]), 0);
@@ -94,7 +95,7 @@ static ssize_t b_accept4(void)
 
 static ssize_t b_connect(void)
 {
-        return connect(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&address, sizeof address);
+        return connect(client, (struct sockaddr *)&address, sizeof address);
 }
 
 static ssize_t b_poll(void)
@@ -255,9 +256,9 @@ static int does_not_block(void *arg)
         CHECK(flock(files[0], LOCK_UN) == 0 && flock(files[1], LOCK_EX) == 0 && flock(files[1], LOCK_UN) == 0);
         CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD && wait(NULL) == -1 && errno == ECHILD);
         CHECK(waitid(P_ALL, 0, NULL, WEXITED) == -1 && errno == ECHILD);
-        CHECK((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) >= 0);
+        CHECK((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) >= 0);
         CHECK(connect(fd, (struct sockaddr *)&address, sizeof(sa_family_t) + 6) == 0);
-        int other = accept(listener, NULL, NULL);
+        int other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         CHECK(other >= 0 && close(other) == 0 && close(fd) == 0);
         CHECK(read(-1, c, 1) == -1 && errno == EBADF);
         return 0;
