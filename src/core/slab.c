@@ -255,13 +255,13 @@ const char *rn_stock_wrong(const rn_stock *mine)
         return NULL;
 }
 
-static bool is_item(const rn_slab *s, const void *p)
+/* Asked for every free record: it may be in the middle of another one, but not out of line. */
+static bool may_be_item(const rn_slab *s, const void *p)
 {
-        for (const rn_slab_chunk *c = s->chunks; c; c = c->next) {
-                const size_t at = (uintptr_t)p - (uintptr_t)item(s, c, 0);
-                if (at < CHUNK_ITEMS * s->item_size)
-                        return at % s->item_size == 0;
-        }
+        const size_t room = CHUNK_ITEMS * s->item_size;
+        for (const rn_slab_chunk *c = s->chunks; c; c = c->next)
+                if ((uintptr_t)p - (uintptr_t)item(s, c, 0) < room)
+                        return (uintptr_t)p % _Alignof(rn_kept) == 0;
         return false;
 }
 
@@ -269,7 +269,7 @@ static bool is_item(const rn_slab *s, const void *p)
 static const char *spares_wrong(const rn_slab *s, const rn_spare *first, size_t all, size_t *n)
 {
         for (; first; first = first->next) {
-                if (!is_item(s, first))
+                if (!may_be_item(s, first))
                         return "what lies on the shelf is no record of the slab";
                 if (rn_get32(&((const rn_kept *)(const void *)first)->generation) % 2)
                         return "a record on the shelf is taken";

@@ -430,11 +430,14 @@ static void look_for_misuse(const rn_sim_task *t)
 }
 
 #if RN_CHECKING
-/* A question to all records takes as long as several steps. So a search asks after one step of ASK_EVERY, in each schedule
- * after others; a schedule that is replayed or made short asks after each, and fails where it goes wrong. */
-static bool asks_now(const rn_sim_state *s)
+/* A question to all records takes as long as many steps. So a search asks after one in ASK_EVERY of the steps that change
+ * something, in each schedule after others; a schedule that is replayed or made short asks after each, and so fails where
+ * it goes wrong. */
+static bool asks_before(const rn_sim_task *t)
 {
-        return s->plan->ask_each || (s->result->steps + s->machine.generation) % ASK_EVERY == 0;
+        const rn_sim_state *s = rn_sim;
+        return s->plan->ask_each ||
+               (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
 }
 
 void rn_sim_ask(void)
@@ -447,9 +450,9 @@ void rn_sim_ask(void)
         rn_sim_over(REIN_SIM_FAILED, "%s does not add up: %s", where, what);
 }
 #else
-static bool asks_now(const rn_sim_state *s)
+static bool asks_before(const rn_sim_task *t)
 {
-        (void)s;
+        (void)t;
         return true;
 }
 
@@ -483,7 +486,7 @@ static void stepped(rn_sim_task *t, bool preempted)
         if (s->reduction)
                 rn_reduction_stepped(t);
         look_for_misuse(t);
-        if (asks_now(s))
+        if (asks_before(t))
                 rn_sim_ask();
 }
 
