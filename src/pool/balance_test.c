@@ -2,7 +2,7 @@
 /* rn_pool_wrong finds each thing that does not add up, and nothing in a pool that does. The pool is made by hand: two jobs
  * run with the two permits there are, a third has lent its own and wants it back, three are queued, a submitter waits for
  * room, a thread is idle. */
-#include "support.h"
+#include "broken.h"
 
 #include "pool/pool.h"
 
@@ -64,14 +64,9 @@ static void make_sound(void)
 
 /* ---- what breaks it ---- */
 
-static void tear(rn_link *l)
-{
-        l->next->prev = NULL;
-}
-
 static void works_are_torn(void)
 {
-        tear(&m.w[RUNS].all);
+        broken_list(&m.w[RUNS].all);
 }
 
 static void anothers_job_is_listed(void)
@@ -150,7 +145,7 @@ static void exhausted_and_does_not_say_so(void)
 
 static void returners_are_torn(void)
 {
-        tear(&m.back.link);
+        broken_list(&m.back.link);
 }
 
 static void a_free_permit_is_not_given_back(void)
@@ -172,7 +167,7 @@ static void a_returner_has_its_permit(void)
 
 static void the_queue_is_torn(void)
 {
-        tear(&m.w[PLAIN].by_age);
+        broken_list(&m.w[PLAIN].by_age);
 }
 
 static void queued_twice(void)
@@ -223,7 +218,7 @@ static void the_queue_is_miscounted(void)
 
 static void room_is_torn(void)
 {
-        tear(&m.room.link);
+        broken_list(&m.room.link);
 }
 
 static void room_and_nobody_is_told(void)
@@ -233,7 +228,7 @@ static void room_and_nobody_is_told(void)
 
 static void idle_is_torn(void)
 {
-        tear(&m.k[IDLE].idle);
+        broken_list(&m.k[IDLE].idle);
 }
 
 static void idle_and_woken(void)
@@ -258,7 +253,7 @@ static void spins_and_is_busy(void)
 
 static void threads_are_torn(void)
 {
-        tear(&m.k[0].link);
+        broken_list(&m.k[0].link);
 }
 
 static void a_thread_of_another_pool(void)
@@ -314,10 +309,7 @@ static void nobody_looks_for_the_returner(void)
         m.p.watching = false;
 }
 
-static const struct {
-        void (*breaks)(void);
-        const char *text;
-} ways[] = {
+static const broken_way ways[] = {
         {works_are_torn, "its list of jobs is torn"},
         {anothers_job_is_listed, "a job of another executor is listed"},
         {abandoned_with_a_spare, "a spare permit stands in for an abandoned job, whose permit is lost"},
@@ -369,17 +361,15 @@ static const struct {
         {nobody_looks_for_the_returner, "somebody waits for a permit, and nobody looks who blocks"},
 };
 
+static const char *ask(void)
+{
+        return rn_pool_wrong(&m.p.base);
+}
+
 static void test_each_thing_that_does_not_add_up_is_told(void **state)
 {
         (void)state;
-        for (size_t i = 0; i < COUNT(ways); i++) {
-                make_sound();
-                assert_null(rn_pool_wrong(&m.p.base));
-                ways[i].breaks();
-                const char *what = rn_pool_wrong(&m.p.base);
-                if (!what || strcmp(what, ways[i].text) != 0)
-                        fail_msg("way %zu: \"%s\", and not: %s", i, ways[i].text, what ? what : "(nothing)");
-        }
+        broken_each(make_sound, ask, ways, COUNT(ways));
 }
 
 /* What may look odd and is not. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Semaphores. Strictly in the order of arrival: one that wants more than there is holds up those behind it. */
+#ifndef RN_SYNC_SEM_H
+#define RN_SYNC_SEM_H
+
+#include "rein/sync.h"
+#include "sync/line.h"
+
+struct rein_sem {
+        rn_lock lock;
+        uint32_t process;
+        size_t units; /* those free */
+        rn_link line;
+};
+
+/* NULL, or what does not add up. Its lock is held. */
+const char *rn_sem_wrong(const rein_sem *s);
+
+#endif
