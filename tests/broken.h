@@ -25,6 +25,9 @@ static inline void broken_each(void (*make)(void), const char *(*ask)(void), con
         }
 }
 
+/* What is said of a list in which broken_list has been, or into which something came twice. */
+static const char broken_links[] = "two neighbours in a list do not point to each other";
+
 static inline void broken_list(rn_link *l)
 {
         l->next->prev = NULL;

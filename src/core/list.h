@@ -79,18 +79,6 @@ static inline void rn_list_move(rn_link *to, rn_link *from)
         rn_list_init(from);
 }
 
-/* Do the neighbours of each link point back to it? The walk ends also where they do not, or where a link is in two lists. */
-static inline bool rn_list_sound(const rn_link *list)
-{
-        const rn_link *l = list;
-        do {
-                if (!l->next || l->next->prev != l)
-                        return false;
-                l = l->next;
-        } while (l != list);
-        return true;
-}
-
 #define RN_LIST_EACH(l, list) for (rn_link *l = (list)->next; l != (list); l = l->next)
 
 enum { RN_LIST_ASKED = 256 }; /* of a longer list a question (plat/check.h) sees the beginning: it is asked often */

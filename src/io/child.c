@@ -13,11 +13,13 @@
  * starts and frees look whether it has ended. The same list tells the exit of the process whom to kill. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/opts.h"
 #include "core/text.h"
 #include "core/world.h"
+#include "core/wrong.h"
 #include "io/child.h"
 #include "io/fd.h"
 #include "rein/future.h"
@@ -26,6 +28,8 @@
 enum { GRACE_MS = 2000, KILL_WAIT_S = 5 };
 
 /* ---- does it add up? ---- */
+
+#if RN_CHECKING
 
 static const char *ends_wrong(const rein_child *c)
 {
@@ -52,6 +56,30 @@ const char *rn_child_wrong(const rein_child *c)
                 return "a child is there, and has an end";
         return ends_wrong(c);
 }
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        size_t count;
+        const char *what = rn_lock_held(&w->fd_lock) ? NULL : rn_list_wrong(&w->children, &count);
+        snprintf(where, n, "the children");
+        if (what || rn_lock_held(&w->fd_lock))
+                return what;
+        RN_LIST_EACH(l, &w->children) {
+                const rein_child *c = RN_ITEM(l, rein_child, link);
+                what = rn_lock_held(&c->lock) ? NULL : rn_child_wrong(c);
+                if (what)
+                        return what;
+        }
+        return NULL;
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
 
 static void lock(rein_child *c)
 {

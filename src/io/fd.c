@@ -27,9 +27,11 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 
 #include "core/hook.h"
 #include "core/world.h"
+#include "core/wrong.h"
 #include "rein/io.h"
 
 enum {
@@ -39,7 +41,7 @@ enum {
         CONDEMNED = RN_FD_CONDEMNED,
         CLOSED = RN_FD_CLOSED
 };
-enum { STRAIGHT = 8, LOOKED_AT = 64 };
+enum { STRAIGHT = 8 };
 
 /* ---- who is in a call with which ---- */
 
@@ -61,6 +63,8 @@ static rn_link *calls(rn_world *world, int fd)
         return &world->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
 }
 
+#if RN_CHECKING
+
 /* The hook of one that was got out stays until it has taken the lock. */
 static const char *call_wrong(const rn_fd_call *c, int fd, bool *idle_before)
 {
@@ -79,19 +83,47 @@ static const char *call_wrong(const rn_fd_call *c, int fd, bool *idle_before)
 
 const char *rn_fd_calls_wrong(const rn_world *w, int fd)
 {
-        const rn_link *list = &w->fd_calls[(unsigned)fd % RN_FD_BUCKETS], *l = list;
-        const size_t most = rn_virtual() ? SIZE_MAX : LOOKED_AT;
+        const rn_link *list = &w->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
         bool idle_before = false;
-        for (size_t i = 0; i < most; i++) {
-                if (!l->next || l->next->prev != l)
-                        return "a list of calls with descriptors is torn";
-                l = l->next;
-                const char *what = l == list ? NULL : call_wrong(RN_ITEM(l, rn_fd_call, link), fd, &idle_before);
-                if (what || l == list)
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(list, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, list) {
+                what = call_wrong(RN_ITEM(l, rn_fd_call, link), fd, &idle_before);
+                if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }
         return NULL;
 }
+
+static const char *all_wrong(const rn_world *w)
+{
+        size_t open = 0;
+        const char *what = NULL;
+        for (int i = 0; w->fd_calls_open && i < RN_FD_BUCKETS && !what; i++) {
+                if (rn_list_empty(&w->fd_calls[i]))
+                        continue;
+                what = rn_fd_calls_wrong(w, i);
+                RN_LIST_EACH(l, &w->fd_calls[i])
+                        open++;
+        }
+        return what || open == w->fd_calls_open ? what : "the calls with descriptors are not as many as are counted";
+}
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        snprintf(where, n, "the calls with descriptors");
+        return rn_lock_held(&w->fd_lock) ? NULL : all_wrong(w);
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
 
 static rn_world *lock_calls(int fd)
 {
@@ -107,6 +139,25 @@ static void unlock_calls(rn_world *world, int fd)
         RN_SOUND(rn_fd_calls_wrong(world, fd));
         (void)fd;
         rn_lock_give(&world->fd_lock);
+}
+
+static void list_locked(rn_world *world, rn_fd_call *c)
+{
+#if RN_CHECKING
+        world->fd_calls_open++;
+#endif
+        rn_list_push(calls(world, c->fd), &c->link);
+}
+
+static void unlist_locked(rn_world *world, rn_fd_call *c)
+{
+        RN_ASSERT(rn_linked(&c->link), "a call that ends has begun");
+#if RN_CHECKING
+        world->fd_calls_open--;
+#else
+        (void)world;
+#endif
+        rn_list_remove(&c->link);
 }
 
 static bool condemned_locked(rn_world *world, int fd)
@@ -128,7 +179,7 @@ int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
         rn_world *world = lock_calls(fd);
         bool late = condemned_locked(world, fd);
         if (!late)
-                rn_list_push(calls(world, fd), &c->link);
+                list_locked(world, c);
         unlock_calls(world, fd);
         return late ? -EBADF : 0;
 }
@@ -138,8 +189,7 @@ void rn_fd_end(rn_fd_call *c)
         RN_ASSERT(rn_get32(&c->state) == IDLE || rn_get32(&c->state) == CLOSED,
                   "a call that ends is in no system call");
         rn_world *world = lock_calls(c->fd);
-        RN_ASSERT(rn_linked(&c->link), "a call that ends has begun");
-        rn_list_remove(&c->link);
+        unlist_locked(world, c);
         unlock_calls(world, c->fd);
 }
 

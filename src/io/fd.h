@@ -34,8 +34,8 @@ typedef struct rn_fd_call {
 
 struct rn_world;
 
-/* NULL, or what does not add up in the calls with such numbers as fd. fd lock held. A long list is looked at up to a point
- * only, but in a simulation. */
+/* NULL, or what does not add up in the calls with such numbers as fd. fd lock held. Of a long list the
+ * beginning is looked at. */
 const char *rn_fd_calls_wrong(const struct rn_world *w, int fd);
 
 /* Enter a call that may block: 0 with the task, REIN_ECANCELED, -ENOMEM. */

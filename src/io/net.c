@@ -3,10 +3,12 @@
  * cancelled must not wait for it; what it then finds is released. Lookups have threads of their own, some at once and
  * no more, so that no pool that is full delays them; the rest queue up, and those whose caller has left are passed by. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/promise.h"
 #include "core/world.h"
+#include "core/wrong.h"
 #include "io/fd.h"
 #include "io/net.h"
 #include "rein/io.h"
@@ -16,12 +18,16 @@
 
 typedef rn_lookup lookup;
 
+#if RN_CHECKING
+
 const char *rn_lookups_wrong(const rn_world *w)
 {
         if (w->lookup_threads > RN_LOOKUPS_AT_ONCE)
                 return "more threads look up names than may";
-        if (!rn_list_sound(&w->lookups))
-                return "the list of names to look up is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(&w->lookups, &n);
+        if (torn)
+                return torn;
         if (!rn_list_empty(&w->lookups) && !w->lookup_threads)
                 return "a name waits to be looked up, and no thread is there";
         RN_LIST_EACH(l, &w->lookups) {
@@ -31,6 +37,20 @@ const char *rn_lookups_wrong(const rn_world *w)
         }
         return NULL;
 }
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        snprintf(where, n, "the names to look up");
+        return rn_lock_held(&w->fd_lock) ? NULL : rn_lookups_wrong(w);
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
 
 static rn_world *lock_lookups(void)
 {

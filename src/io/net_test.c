@@ -108,7 +108,7 @@ static void test_what_does_not_add_up_is_told(void **state)
         (void)state;
         static const broken_way ways[] = {
                 {too_many_threads, "more threads look up names than may"},
-                {the_list_is_torn, "the list of names to look up is torn"},
+                {the_list_is_torn, broken_links},
                 {no_thread_is_there, "a name waits to be looked up, and no thread is there"},
                 {for_nobody, "a name is to be looked up for nobody"},
                 {for_no_service, "a name is to be looked up for nobody"},

@@ -32,13 +32,14 @@ const char *rn_fiber_wrong(const rn_fiber *f)
 
 static const char *ready_wrong(const rn_loop *l)
 {
-        if (!rn_list_sound(&l->ready))
-                return "its list of those to run is torn";
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(&l->ready, &n);
+        if (what)
+                return what;
         RN_LIST_EACH(i, &l->ready) {
                 const rn_fiber *f = RN_ITEM(i, rn_fiber, ready);
-                const char *what =
-                        f->loop == l && f->work ? rn_fiber_wrong(f) : "one is to run that is another's, or idle";
-                if (what)
+                what = f->loop == l && f->work ? rn_fiber_wrong(f) : "one is to run that is another's, or idle";
+                if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }
         return NULL;
@@ -46,46 +47,62 @@ static const char *ready_wrong(const rn_loop *l)
 
 static const char *idle_wrong(const rn_loop *l)
 {
-        size_t count = 0;
-        if (!rn_list_sound(&l->idle))
-                return "its list of idle coroutines is torn";
+        size_t n;
+        const char *what = rn_list_wrong(&l->idle, &n);
+        if (what)
+                return what;
+        if (n != l->idle_count || n > l->most_idle)
+                return "it keeps more idle coroutines, or fewer, than it counts";
         RN_LIST_EACH(i, &l->idle) {
                 const rn_fiber *f = RN_ITEM(i, rn_fiber, ready);
-                const char *what =
-                        f->loop == l && !f->work ? rn_fiber_wrong(f) : "an idle one is another's, or has a job";
+                what = f->loop == l && !f->work ? rn_fiber_wrong(f) : "an idle one is another's, or has a job";
                 if (what)
                         return what;
                 if (f->larger)
                         return "a stack of a size of its own is kept for others";
-                count++;
         }
-        return count == l->idle_count && count <= l->most_idle
-                       ? NULL
-                       : "it keeps more idle coroutines, or fewer, than it counts";
+        return NULL;
 }
 
-static const char *bucket_wrong(const rn_loop *l, size_t b)
+static const char *bucket_wrong(const rn_loop *l, size_t b, size_t *waiting)
 {
+        size_t n, seen = 0;
         const rn_link *list = &l->waiters[b];
-        if (!rn_list_sound(list))
-                return "its list of those who wait for a descriptor is torn";
+        const char *what = rn_list_wrong(list, &n);
+        *waiting += n;
+        if (what)
+                return what;
         RN_LIST_EACH(i, list) {
                 const rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
-                const char *what = f->loop == l && f->work ? rn_fiber_wrong(f)
-                                                           : "one waits for a descriptor that is another's, or idle";
+                what = f->loop == l && f->work ? rn_fiber_wrong(f)
+                                               : "one waits for a descriptor that is another's, or idle";
                 if (what)
                         return what;
                 if ((unsigned)f->fd % RN_LOOP_BUCKETS != b)
                         return "one waits for a descriptor in the list of others";
+                if (++seen > RN_LIST_ASKED)
+                        break;
         }
         return NULL;
+}
+
+/* There are many lists, and seldom is anything in them. */
+static const char *waiters_wrong(const rn_loop *l)
+{
+        size_t waiting = 0;
+        const char *what = NULL;
+        for (size_t b = 0; l->waiting && b < RN_LOOP_BUCKETS && !what; b++)
+                what = rn_list_empty(&l->waiters[b]) ? NULL : bucket_wrong(l, b, &waiting);
+        if (what || l->waiting > RN_LIST_ASKED)
+                return what;
+        return waiting == l->waiting ? NULL : "those that wait for a descriptor are not as many as it counts";
 }
 
 /* Others may put more in front meanwhile; nobody but the loop's thread takes one out. */
 static const char *mail_wrong(const rn_loop *l)
 {
-        size_t left = rn_peek32(&l->busy) + (size_t)1;
-        for (const rn_fiber *f = rn_peekptr(&l->mail); f; f = rn_peekptr(&f->next)) {
+        size_t left = rn_peek32(&l->busy) + (size_t)1, seen = 0;
+        for (const rn_fiber *f = rn_peekptr(&l->mail); f && seen++ < RN_LIST_ASKED; f = rn_peekptr(&f->next)) {
                 if (!left--)
                         return "a coroutine is twice in the mail";
                 if (f->loop != l || !f->work || rn_linked(&f->ready))
@@ -103,8 +120,8 @@ const char *rn_fibers_wrong(const rn_loop *l)
                 what = idle_wrong(l);
         if (!what)
                 what = mail_wrong(l);
-        for (size_t b = 0; b < RN_LOOP_BUCKETS && !what; b++)
-                what = bucket_wrong(l, b);
+        if (!what)
+                what = waiters_wrong(l);
         if (!what && l->current && (l->current->loop != l || !l->current->coro.stack.low))
                 what = "the coroutine that runs is another's, or has no stack";
         return what;
@@ -114,9 +131,11 @@ const char *rn_fibers_wrong(const rn_loop *l)
 
 const char *rn_inbox_wrong(const rn_loop *l, size_t *jobs)
 {
+        size_t n;
+        const char *what = rn_list_wrong(&l->inbox, &n);
         *jobs = 0;
-        if (!rn_list_sound(&l->inbox))
-                return "its inbox is torn";
+        if (what)
+                return what;
         RN_LIST_EACH(i, &l->inbox) {
                 const rein_work *w = RN_ITEM(i, rein_work, by_age);
                 const uint32_t state = rn_get32(&w->state);
@@ -135,7 +154,7 @@ const char *rn_inbox_wrong(const rn_loop *l, size_t *jobs)
 /* Each coroutine that has a job runs, is to run, or sleeps; or another thread has woken it and has not posted it yet. */
 static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
 {
-        size_t busy = 0, timed = 0;
+        size_t busy = 0, timed = 0, waiting = 0;
         for (const rn_fiber *f = NULL; (f = rn_slab_next(fibers, f));) {
                 if (f->loop != l || !f->work)
                         continue;
@@ -146,9 +165,12 @@ static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
                         return "a coroutine does not run, is in no list, and nobody will wake it";
                 busy++;
                 timed += rn_wheel_in(&f->timer);
+                waiting += rn_linked(&f->by_fd);
         }
         if (timed != l->timers.count)
                 return "its timers are not as many as its coroutines that have one";
+        if (waiting != l->waiting)
+                return "those that wait for a descriptor are not as many as it counts";
         const size_t counted = rn_peek32(&l->busy); /* the one that has just ended is counted a moment longer */
         return counted == busy || counted == busy + 1 ? NULL : "it counts more coroutines, or fewer, than have a job";
 }

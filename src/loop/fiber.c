@@ -290,6 +290,20 @@ void rn_fibers_fire(rn_loop *l, int64_t now)
 
 /* ---- descriptors ---- */
 
+static void begin_wait(rn_loop *l, rn_fiber *f)
+{
+        RN_ASSERT(!rn_linked(&f->by_fd), "a coroutine waits for one descriptor at a time");
+        rn_list_push(bucket(l, f->fd), &f->by_fd);
+        l->waiting++;
+}
+
+static void end_wait(rn_loop *l, rn_fiber *f)
+{
+        RN_ASSERT(l->waiting > 0, "a coroutine whose wait for a descriptor ends is counted");
+        rn_list_remove(&f->by_fd);
+        l->waiting--;
+}
+
 /* What those who wait for fd want together. */
 static int wanted(rn_loop *l, int fd)
 {
@@ -323,7 +337,7 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
                 const int got = events & (f->events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
                 if (got) {
                         f->got = got;
-                        rn_list_remove(&f->by_fd);
+                        end_wait(l, f);
                         wake_here(l, f);
                 } else {
                         left = true;
@@ -337,21 +351,20 @@ static int poll_fd(rn_task *self, int fd, int events, int64_t until)
 {
         rn_fiber *f = fiber(self);
         rn_loop *l = f->loop;
-        RN_ASSERT(!rn_linked(&f->by_fd), "a coroutine waits for one descriptor at a time");
         f->fd = fd;
         f->events = events;
         f->got = 0;
         if (fd >= 0) {
-                rn_list_push(bucket(l, fd), &f->by_fd);
+                begin_wait(l, f);
                 int rc = rewatch(l, fd);
                 if (rc < 0) {
-                        rn_list_remove(&f->by_fd);
+                        end_wait(l, f);
                         return rc == -EPERM ? events : rc; /* a regular file is always ready */
                 }
         }
         park(self, until);
         if (rn_linked(&f->by_fd)) {
-                rn_list_remove(&f->by_fd);
+                end_wait(l, f);
                 rewatch(l, fd);
         }
         if (fd >= 0 && !f->got && until != RN_NEVER && until <= rn_clock())

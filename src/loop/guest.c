@@ -62,7 +62,7 @@ int rein_loop_turn(rein_executor *x)
         rn_loop_look(l, 0);
         rn_loop_run_ready(l);
         rn_loop_rest(l);
-        RN_SOUND(rn_loop_due(l) ? rn_fibers_wrong(l) : NULL);
+        RN_SOUND(rn_fibers_wrong(l));
         uint32_t alive = rn_load32(&l->busy) + rn_load32(&l->jobs);
         rn_executor_unref(x);
         return alive > INT32_MAX ? INT32_MAX : (int)alive;

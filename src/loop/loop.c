@@ -79,12 +79,12 @@ bool rn_loop_ring(rn_loop *l)
 static void lock(rn_loop *l)
 {
         rn_lock_take(&l->base.lock);
-        RN_SOUND(rn_check_due(l->base.unfinished) ? rn_loop_wrong(&l->base) : NULL);
+        RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
 }
 
 static void unlock(rn_loop *l)
 {
-        RN_SOUND(rn_check_due(l->base.unfinished) ? rn_loop_wrong(&l->base) : NULL);
+        RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
         rn_lock_give(&l->base.lock);
 }
 
@@ -296,11 +296,6 @@ static bool done(const rn_loop *l)
         return rn_load32((rn_a32 *)&l->busy) == 0 && rn_load32((rn_a32 *)&l->jobs) == 0;
 }
 
-bool rn_loop_due(const rn_loop *l)
-{
-        return rn_check_due(RN_LOOP_BUCKETS + rn_peek32(&l->busy));
-}
-
 void rn_loop_wakes(rn_loop *l)
 {
         l->sure = RN_LOOP_AWAKE;
@@ -329,9 +324,9 @@ void rn_loop_turn(rn_loop *l, int64_t until)
 {
         RN_ASSERT(rn_loop_owned(l) && !l->current, "a loop is turned by its thread, and not by one of its coroutines");
         l->sure = RN_LOOP_AWAKE;
-        RN_SOUND(rn_loop_due(l) ? rn_fibers_wrong(l) : NULL);
+        RN_SOUND(rn_fibers_wrong(l));
         turn(l, until);
-        RN_SOUND(rn_loop_due(l) ? rn_fibers_wrong(l) : NULL);
+        RN_SOUND(rn_fibers_wrong(l));
 }
 
 /* ---- its own thread ---- */

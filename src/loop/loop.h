@@ -110,6 +110,7 @@ struct rn_loop {
         size_t idle_count, most_idle;
         rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
+        size_t waiting;                   /* all of them */
         rn_fiber *current;
         uint32_t taken; /* jobs taken from the inbox and not begun */
         int sure; /* that nothing was there when it went to sleep, or to rest between two turns: the look is over */
@@ -122,7 +123,6 @@ struct rn_loop {
 
 /* loop.c: [owner] */
 void rn_loop_wakes(rn_loop *l);               /* nobody needs to ring any more */
-bool rn_loop_due(const rn_loop *l);           /* is it time to ask whether its coroutines add up? */
 void rn_loop_turn(rn_loop *l, int64_t until); /* run who is ready; when nobody is, sleep until something comes */
 void rn_loop_look(rn_loop *l, int64_t until); /* take from the poller what there is; sleep for it until then */
 bool rn_loop_run_ready(rn_loop *l);           /* did anybody run? */

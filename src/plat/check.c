@@ -6,18 +6,6 @@
 
 #include "plat/plat.h"
 
-enum { FEW = 64 };
-
-bool rn_check_due(size_t n)
-{
-        static rn_a32 asked;
-        if (n <= FEW)
-                return true;
-        const uint32_t now = rn_get32(&asked) + 1; /* two threads may count as one: nothing depends on it */
-        rn_set32(&asked, now);
-        return now % (n / FEW) == 0;
-}
-
 void rn_check_failed(const char *file, int line, const char *asked, const char *what)
 {
         char text[512];

@@ -13,7 +13,6 @@
 #ifndef RN_PLAT_CHECK_H
 #define RN_PLAT_CHECK_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #if defined RN_DEBUG && RN_DEBUG
@@ -31,10 +30,6 @@
                 if (wrong_)                                                                                            \
                         rn_check_failed(__FILE__, __LINE__, #asked, wrong_);                                           \
         } while (0)
-
-/* Is a look at n records worth its time now? Always while they are few; then one time in n / 64, so that what a call costs
- * does not grow with what is there. */
-bool rn_check_due(size_t n);
 
 /* Tells of it, and ends the schedule of the simulation, or the process. Returns only while a simulation ends anyway. */
 __attribute__((cold)) void rn_check_failed(const char *file, int line, const char *asked, const char *what);

@@ -18,8 +18,10 @@ static const char *permit_wrong(const rein_work *w)
 
 static const char *works_wrong(const pool *p, size_t *has, size_t *lost, size_t *spares)
 {
-        if (!rn_list_sound(&p->base.works))
-                return "its list of jobs is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(&p->base.works, &n);
+        if (torn)
+                return torn;
         RN_LIST_EACH(l, &p->base.works) {
                 const rein_work *w = RN_ITEM(l, rein_work, all);
                 const char *what = w->executor == &p->base ? permit_wrong(w) : "a job of another executor is listed";
@@ -58,8 +60,10 @@ static const char *permits_wrong(const pool *p)
 
 static const char *returners_wrong(const pool *p)
 {
-        if (!rn_list_sound(&p->returners))
-                return "its list of those who want their permit back is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(&p->returners, &n);
+        if (torn)
+                return torn;
         if (p->permits && !rn_list_empty(&p->returners))
                 return "a job waits to have its permit back, and one is free";
         RN_LIST_EACH(l, &p->returners) {
@@ -81,8 +85,10 @@ static bool may_be_queued(const rein_work *w)
 static const char *queued_wrong(const pool *p, const rn_link *list, bool plain, size_t *queued)
 {
         const rein_work *before = NULL;
-        if (!rn_list_sound(list))
-                return "its queue is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(list, &n);
+        if (torn)
+                return torn;
         RN_LIST_EACH(l, list) {
                 const rein_work *w = RN_ITEM(l, rein_work, by_age);
                 if (w->executor != &p->base || !may_be_queued(w))
@@ -115,8 +121,10 @@ static const char *queue_wrong(const pool *p)
 
 static const char *room_wrong(const pool *p)
 {
-        if (!rn_list_sound(&p->room))
-                return "its list of submitters that wait for room is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(&p->room, &n);
+        if (torn)
+                return torn;
         RN_LIST_EACH(l, &p->room)
                 if (!RN_ITEM(l, entrant, link)->told && rn_pool_room_is_told(p))
                         return "a submitter was not told that there is room, or never will be";
@@ -128,8 +136,10 @@ static const char *room_wrong(const pool *p)
 static const char *idle_wrong(const pool *p, size_t *idle)
 {
         bool spins = p->spins == NULL;
-        if (!rn_list_sound(&p->idle))
-                return "its list of idle threads is torn";
+        size_t n;
+        const char *torn = rn_list_wrong(&p->idle, &n);
+        if (torn)
+                return torn;
         RN_LIST_EACH(l, &p->idle) {
                 const worker *k = RN_ITEM(l, worker, idle);
                 if (k->job || k->woken || !rn_linked(&k->link))
@@ -155,8 +165,10 @@ static const char *worker_wrong(const pool *p, const worker *k)
 
 static const char *threads_wrong(const pool *p)
 {
-        size_t idle = 0, busy = 0, there = 0;
-        const char *what = rn_list_sound(&p->workers) ? idle_wrong(p, &idle) : "its list of threads is torn";
+        size_t idle = 0, busy = 0, there = 0, n;
+        const char *what = rn_list_wrong(&p->workers, &n);
+        if (!what)
+                what = idle_wrong(p, &idle);
         if (what)
                 return what;
         RN_LIST_EACH(l, &p->workers) {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#if RN_CHECKING
+
 const char *rn_barrier_wrong(const rein_barrier *b)
 {
         rn_line_look look;
@@ -15,6 +17,13 @@ const char *rn_barrier_wrong(const rein_barrier *b)
                 return "somebody waits at a barrier that is broken";
         return look.whole && look.waiting != b->here ? "a barrier counts others than those that wait at it" : NULL;
 }
+
+static const char *ask(const rn_object *o)
+{
+        return rn_barrier_wrong(RN_ITEM(o, rein_barrier, object));
+}
+
+#endif
 
 static void barrier_enter(rein_barrier *b)
 {
@@ -43,6 +52,7 @@ rein_barrier *rein_barrier_new(size_t parties)
         b->process = rn_generation();
         b->parties = parties;
         rn_list_init(&b->line);
+        RN_OBJECT_MADE(b, "a barrier", &b->lock, ask);
         return b;
 }
 
@@ -52,6 +62,7 @@ void rein_barrier_free(rein_barrier *b)
         if (!b || b->process != rn_generation())
                 return;
         RN_SOUND(rn_barrier_wrong(b));
+        RN_OBJECT_GONE(b);
         rn_free(b);
 }
 

@@ -173,7 +173,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
         static const broken_way ways[] = {
-                {the_line_is_torn, "a line is torn"},
+                {the_line_is_torn, broken_links},
                 {all_have_come, "all have come to a barrier, and it has let nobody go"},
                 {broken_and_waited_at, "somebody waits at a barrier that is broken"},
                 {broken_and_counted, "somebody waits at a barrier that is broken"},

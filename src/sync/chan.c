@@ -4,40 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-static rn_a64 chans_made; /* also over a fork */
-
-static int64_t next_age(void)
-{
-        int64_t age = rn_load64(&chans_made);
-        while (!rn_cas64(&chans_made, &age, age + 1))
-                ;
-        return age;
-}
-
-rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item))
-{
-        RN_CALL();
-        if (item_size == 0) {
-                rn_fail(-EINVAL, "rein_chan_new", "items have a size; to count, take a semaphore");
-                return NULL;
-        }
-        const bool fits = capacity <= (SIZE_MAX - sizeof(rein_chan)) / item_size;
-        rein_chan *c = fits ? rn_alloc(sizeof *c + capacity * item_size) : NULL;
-        if (!c) {
-                rn_fail(-ENOMEM, "rein_chan_new", "no memory for %zu items of %zu bytes", capacity, item_size);
-                return NULL;
-        }
-        c->process = rn_generation();
-        c->age = next_age();
-        c->item_size = item_size;
-        c->capacity = capacity;
-        c->release = release;
-        rn_list_init(&c->senders);
-        rn_list_init(&c->receivers);
-        return c;
-}
-
 /* ---- does it add up? ---- */
+
+#if RN_CHECKING
 
 static const char *items_wrong(const rein_chan *c)
 {
@@ -98,6 +67,49 @@ const char *rn_chan_wrong(const rein_chan *c)
         return what ? what : places_wrong(c);
 }
 
+static const char *ask(const rn_object *o)
+{
+        return rn_chan_wrong(RN_ITEM(o, rein_chan, object));
+}
+
+#endif
+
+/* ---- making ---- */
+
+static rn_a64 chans_made; /* also over a fork */
+
+static int64_t next_age(void)
+{
+        int64_t age = rn_load64(&chans_made);
+        while (!rn_cas64(&chans_made, &age, age + 1))
+                ;
+        return age;
+}
+
+rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item))
+{
+        RN_CALL();
+        if (item_size == 0) {
+                rn_fail(-EINVAL, "rein_chan_new", "items have a size; to count, take a semaphore");
+                return NULL;
+        }
+        const bool fits = capacity <= (SIZE_MAX - sizeof(rein_chan)) / item_size;
+        rein_chan *c = fits ? rn_alloc(sizeof *c + capacity * item_size) : NULL;
+        if (!c) {
+                rn_fail(-ENOMEM, "rein_chan_new", "no memory for %zu items of %zu bytes", capacity, item_size);
+                return NULL;
+        }
+        c->process = rn_generation();
+        c->age = next_age();
+        c->item_size = item_size;
+        c->capacity = capacity;
+        c->release = release;
+        rn_list_init(&c->senders);
+        rn_list_init(&c->receivers);
+        RN_OBJECT_MADE(c, "a channel", &c->lock, ask);
+        return c;
+}
+
 /* ---- the buffer ---- */
 
 static void *slot(rein_chan *c, size_t i)
@@ -129,6 +141,7 @@ void rein_chan_free(rein_chan *c)
         RN_SOUND(rn_chan_wrong(c));
         for (size_t i = 0; c->release && i < c->count; i++)
                 c->release(slot(c, i));
+        RN_OBJECT_GONE(c);
         rn_free(c);
 }
 

@@ -11,10 +11,14 @@
 
 #include "rein/sync.h"
 #include "sync/line.h"
+#include "sync/object.h"
 
 enum { RN_CHAN_MUST_WAIT = 2 };
 
 struct rein_chan {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rn_lock lock;
         uint32_t process;
         int64_t age; /* several channels are locked in the order of their making */

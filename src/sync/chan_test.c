@@ -311,7 +311,7 @@ static void the_senders_are_torn(void)
 
 static void the_receivers_are_torn(void)
 {
-        made->receivers.prev = NULL;
+        made->receivers.next->prev = NULL;
 }
 
 static void closed_and_waited_for(void)
@@ -366,8 +366,8 @@ static void test_what_does_not_add_up_is_told(void **state)
                 {too_many_items, "a channel has more items than it has room for"},
                 {the_first_is_outside, "the first item of a channel is outside of its buffer"},
                 {a_first_without_a_buffer, "the first item of a channel is outside of its buffer"},
-                {the_senders_are_torn, "a line is torn"},
-                {the_receivers_are_torn, "a line is torn"},
+                {the_senders_are_torn, broken_links},
+                {the_receivers_are_torn, broken_links},
                 {closed_and_waited_for, "somebody waits for a channel that is closed"},
                 {room_and_a_sender_waits, "a sender waits, and there is room"},
                 {an_item_and_a_receiver_waits, "a receiver waits, and there is an item"},

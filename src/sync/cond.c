@@ -7,6 +7,8 @@
 #include "core/deadlock.h"
 #include "sync/cond.h"
 
+#if RN_CHECKING
+
 const char *rn_cond_wrong(const rein_cond *c)
 {
         rn_line_look look;
@@ -26,6 +28,13 @@ const char *rn_cond_wrong(const rein_cond *c)
         }
         return NULL;
 }
+
+static const char *ask(const rn_object *o)
+{
+        return rn_cond_wrong(RN_ITEM(o, rein_cond, object));
+}
+
+#endif
 
 static void cond_enter(rein_cond *c)
 {
@@ -52,14 +61,17 @@ rein_cond *rein_cond_new(rein_mutex *m)
         c->mutex = m;
         c->process = m->process;
         rn_list_init(&c->line);
+        RN_OBJECT_MADE(c, "a condition", &m->lock, ask);
         return c;
 }
 
 void rein_cond_free(rein_cond *c)
 {
         RN_CALL();
-        if (c && c->process == rn_generation())
-                rn_free(c);
+        if (!c || c->process != rn_generation())
+                return;
+        RN_OBJECT_GONE(c);
+        rn_free(c);
 }
 
 enum { LONG_NS = 10000000 };

@@ -5,6 +5,9 @@
 #include "sync/mutex.h"
 
 struct rein_cond {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rein_mutex *mutex;
         uint32_t process;
         rn_link line; /* of those that were not signalled; under the mutex's lock */

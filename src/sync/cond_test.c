@@ -375,7 +375,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
         static const broken_way ways[] = {
-                {the_line_is_torn, "a line is torn"},
+                {the_line_is_torn, broken_links},
                 {without_a_mutex, "a condition has no mutex, or one from before a fork"},
                 {from_before_a_fork, "a condition has no mutex, or one from before a fork"},
                 {signalled_and_still_there, "one that was signalled still stands in the line of its condition"},

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#if RN_CHECKING
+
 const char *rn_event_wrong(const rein_event *e)
 {
         rn_line_look look;
@@ -11,6 +13,13 @@ const char *rn_event_wrong(const rein_event *e)
                 return what;
         return e->is_set && look.waiting ? "somebody waits for an event that has come" : NULL;
 }
+
+static const char *ask(const rn_object *o)
+{
+        return rn_event_wrong(RN_ITEM(o, rein_event, object));
+}
+
+#endif
 
 static void event_enter(rein_event *e)
 {
@@ -34,6 +43,7 @@ rein_event *rein_event_new(void)
         }
         e->process = rn_generation();
         rn_list_init(&e->line);
+        RN_OBJECT_MADE(e, "an event", &e->lock, ask);
         return e;
 }
 
@@ -43,6 +53,7 @@ void rein_event_free(rein_event *e)
         if (!e || e->process != rn_generation())
                 return;
         RN_SOUND(rn_event_wrong(e));
+        RN_OBJECT_GONE(e);
         rn_free(e);
 }
 

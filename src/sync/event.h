@@ -4,8 +4,12 @@
 
 #include "rein/sync.h"
 #include "sync/line.h"
+#include "sync/object.h"
 
 struct rein_event {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rn_lock lock;
         uint32_t process;
         bool is_set; /* then nobody waits */

@@ -130,7 +130,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
         static const broken_way ways[] = {
-                {the_line_is_torn, "a line is torn"},
+                {the_line_is_torn, broken_links},
                 {set_and_waited_for, "somebody waits for an event that has come"},
         };
         broken_each(make, ask, ways, COUNT(ways));

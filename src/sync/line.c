@@ -3,7 +3,7 @@
 
 /* ---- does it add up? ---- */
 
-enum { LOOKED_AT = 64 };
+#if RN_CHECKING
 
 static const char *stand_wrong(const rn_stand *s)
 {
@@ -16,24 +16,22 @@ static const char *stand_wrong(const rn_stand *s)
 
 const char *rn_line_wrong(const rn_link *line, rn_line_look *look)
 {
-        const size_t most = rn_virtual() ? SIZE_MAX : LOOKED_AT;
-        const rn_link *l = line;
-        *look = (rn_line_look){0};
-        for (size_t i = 0; i < most; i++) {
-                if (!l->next || l->next->prev != l)
-                        return "a line is torn";
-                l = l->next;
-                look->whole = l == line;
-                if (look->whole)
-                        return NULL;
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(line, &n);
+        *look = (rn_line_look){.whole = n <= RN_LIST_ASKED};
+        if (what)
+                return what;
+        RN_LIST_EACH(l, line) {
                 const rn_stand *s = RN_ITEM(l, rn_stand, link);
-                const char *what = stand_wrong(s);
-                if (what)
+                what = stand_wrong(s);
+                if (what || ++seen > RN_LIST_ASKED)
                         return what;
                 look->waiting += rn_get32(&s->turn->chosen) == 0;
         }
         return NULL;
 }
+
+#endif
 
 /* ---- choosing ---- */
 

@@ -77,8 +77,8 @@ static inline int rn_sync_enter(rn_task **self, bool given, uint32_t process, co
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
-/* What a line looks like: how many still wait in it, of those looked at; and was that all? A long line is looked at up to a
- * point only, but in a simulation. */
+/* What a line looks like: how many still wait in it, of those looked at; and was that all? Of a long line the
+ * beginning is looked at. */
 typedef struct rn_line_look {
         size_t waiting;
         bool whole;

@@ -332,8 +332,8 @@ static void test_what_does_not_add_up_in_a_line_is_told(void **state)
 {
         (void)state;
         static const broken_way torn[] = {
-                {the_line_is_torn, "a line is torn"},
-                {one_stands_there_twice, "a line is torn"},
+                {the_line_is_torn, broken_links},
+                {one_stands_there_twice, broken_links},
                 {one_has_no_turn, "somebody stands in a line and has no turn"},
                 {one_has_no_task, "somebody stands in a line and has no turn"},
                 {one_was_chosen, "one that was chosen still stands in its line"},
@@ -351,7 +351,7 @@ static void test_what_does_not_add_up_in_a_line_is_told(void **state)
 static void test_a_long_line_is_looked_at_up_to_a_point(void **state)
 {
         (void)state;
-        enum { N = 100 };
+        enum { N = RN_LIST_ASKED + 100 };
         static rn_turn turn;
         static rn_stand stand[N];
         rn_line_look look;

@@ -7,6 +7,8 @@
 
 /* ---- does it add up? ---- */
 
+#if RN_CHECKING
+
 /* Who has it says so in a list of its own, which no other thread may look at; in a simulation there is none. */
 static bool may_look_at_held(const rn_task *owner)
 {
@@ -32,6 +34,13 @@ const char *rn_mutex_wrong(const rein_mutex *m)
                                 return "the owner of a mutex waits for it";
         return NULL;
 }
+
+static const char *ask(const rn_object *o)
+{
+        return rn_mutex_wrong(RN_ITEM(o, rein_mutex, object));
+}
+
+#endif
 
 /* ---- its owner ---- */
 
@@ -72,6 +81,7 @@ rein_mutex *rein_mutex_new(void)
         m->process = rn_generation();
         m->held.give = give;
         rn_list_init(&m->line);
+        RN_OBJECT_MADE(m, "a mutex", &m->lock, ask);
         return m;
 }
 
@@ -84,6 +94,7 @@ void rein_mutex_free(rein_mutex *m)
         RN_SOUND(rn_mutex_wrong(m));
         if (owner && owner == rn_self_if())
                 rn_unhold(&m->held);
+        RN_OBJECTS_WITHOUT(&m->lock);
         rn_free(m);
 }
 

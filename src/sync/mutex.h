@@ -6,8 +6,12 @@
 
 #include "rein/sync.h"
 #include "sync/line.h"
+#include "sync/object.h"
 
 struct rein_mutex {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rn_lock lock;
         uint32_t process;
         rn_aptr owner; /* rn_task; changes under the lock only */

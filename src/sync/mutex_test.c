@@ -442,7 +442,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
         static const broken_way ways[] = {
-                {the_line_is_torn, "a line is torn"},
+                {the_line_is_torn, broken_links},
                 {handed_to_nobody, "a mutex was handed over, and nobody has it"},
                 {free_and_waited_for, "somebody waits for a mutex that is free"},
                 {owned_and_not_held, "a mutex is in the hands of a task that does not know"},

@@ -26,6 +26,8 @@ static bool is_of_chan(const rein_case *c)
 
 /* ---- does it add up? ---- */
 
+#if RN_CHECKING
+
 static const char *stands_wrong(const rn_selection *s)
 {
         const uint32_t chosen = rn_get32(&s->turn.chosen);
@@ -55,6 +57,8 @@ const char *rn_selection_wrong(const rn_selection *s)
                         return "the channels of a selection are not locked in the order of their age";
         return s->stands ? stands_wrong(s) : NULL;
 }
+
+#endif
 
 /* ---- what is asked for ---- */
 

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#if RN_CHECKING
+
 const char *rn_sem_wrong(const rein_sem *s)
 {
         rn_line_look look;
@@ -18,6 +20,13 @@ const char *rn_sem_wrong(const rein_sem *s)
                                 return "somebody waits for no units at all";
         return NULL;
 }
+
+static const char *ask(const rn_object *o)
+{
+        return rn_sem_wrong(RN_ITEM(o, rein_sem, object));
+}
+
+#endif
 
 static void sem_enter(rein_sem *s)
 {
@@ -42,6 +51,7 @@ rein_sem *rein_sem_new(size_t units)
         s->process = rn_generation();
         s->units = units;
         rn_list_init(&s->line);
+        RN_OBJECT_MADE(s, "a semaphore", &s->lock, ask);
         return s;
 }
 
@@ -51,6 +61,7 @@ void rein_sem_free(rein_sem *s)
         if (!s || s->process != rn_generation())
                 return;
         RN_SOUND(rn_sem_wrong(s));
+        RN_OBJECT_GONE(s);
         rn_free(s);
 }
 

@@ -5,8 +5,12 @@
 
 #include "rein/sync.h"
 #include "sync/line.h"
+#include "sync/object.h"
 
 struct rein_sem {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rn_lock lock;
         uint32_t process;
         size_t units; /* those free */

@@ -184,7 +184,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
         static const broken_way ways[] = {
-                {the_line_is_torn, "a line is torn"},
+                {the_line_is_torn, broken_links},
                 {enough_for_the_first, "the first in the line of a semaphore waits, and there are units enough"},
                 {the_first_has_left_and_the_next_is_not_served,
                  "the first in the line of a semaphore waits, and there are units enough"},
