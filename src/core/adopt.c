@@ -172,13 +172,13 @@ static int begin(const char *place, rn_task *self, rein_ticket *t, rn_adoption *
                 rn_free(a);
                 return -ENOMEM;
         }
+        a->ticket = rein_ticket_ref(t);
+        a->scope = s;
+        a->place = place;
         rn_scope_lock(s); /* if it is over by now, s was born cancelled */
         s->task = self;
         s->adoption = a;
         rn_scope_unlock(s);
-        a->ticket = rein_ticket_ref(t);
-        a->scope = s;
-        a->place = place;
         take_place(self, a);
         *out = a;
         return 0;
@@ -245,3 +245,32 @@ int rein_return(rein_adopted *adopted, int rc)
                 rn_error_set(&self->now->trail, trail);
         return rc;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+const char *rn_lent_wrong(const rn_scope *s)
+{
+        const rein_ticket *t = s->ticket;
+        if (t && (t->scope != s || s->task))
+                return "what was lent is not what its ticket stands for";
+        if (t && !s->parent && !t->over)
+                return "what was lent is cut off, and its ticket is not over";
+        const rn_adoption *a = s->adoption;
+        if (a && (a->scope != s || !s->task))
+                return "the scope of an adoption has another one, or no task";
+        return a && s->parent && s->parent->ticket != a->ticket ? "an adoption is not below what it adopted" : NULL;
+}
+
+size_t rn_lent_inside(const rn_scope *s)
+{
+        size_t n = 0;
+        if (!s->ticket || !s->ticket->of_group)
+                return 0;
+        RN_LIST_EACH(l, &s->children)
+                n += RN_ITEM(l, rn_scope, sibling)->adoption != NULL;
+        return n;
+}
+
+#endif

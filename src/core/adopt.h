@@ -33,4 +33,8 @@ void rn_lent_end_locked(struct rn_scope *s, struct rn_fired *fired);
 const char *rn_adoption_place(const rn_adoption *a);
 void rn_adoption_end(rn_task *t, rn_adoption *a); /* t has it, innermost */
 
+/* Family lock held, or alone. Of what stands for a ticket, or is an adoption's. */
+const char *rn_lent_wrong(const struct rn_scope *s);
+size_t rn_lent_inside(const struct rn_scope *s); /* how many a group counts that have adopted what s stands for */
+
 #endif

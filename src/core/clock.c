@@ -161,3 +161,34 @@ bool rn_hand(rn_errand *e, uint32_t tag)
                 rn_unpark(hand);
         return !was;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+const char *rn_timers_wrong(const rn_clockwork *c)
+{
+        const char *what = rn_heap_wrong(&c->timers);
+        const rn_timer *first = c->timers.root ? RN_ITEM(c->timers.root, rn_timer, node) : NULL;
+        if (what || !first)
+                return what;
+        if (!first->fire)
+                return "a timer is armed that has nothing to do";
+        if (first->at < c->sleeps_until)
+                return "the clock sleeps longer than until the first timer";
+        return NULL;
+}
+
+const char *rn_errands_wrong(const rn_clockwork *c)
+{
+        size_t n;
+        const char *what = rn_list_wrong(&c->errands, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, &c->errands)
+                if (!RN_ITEM(l, rn_errand, link)->run)
+                        return "an errand waits for the hand that has nothing to do";
+        return NULL;
+}
+
+#endif

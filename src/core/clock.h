@@ -51,4 +51,7 @@ bool rn_timer_disarm(rn_timer *t);
 /* true: it was not waiting before. */
 bool rn_hand(rn_errand *e, uint32_t tag);
 
+const char *rn_timers_wrong(const rn_clockwork *c);  /* its lock held, or alone */
+const char *rn_errands_wrong(const rn_clockwork *c); /* its hand_lock held, or alone */
+
 #endif

@@ -486,3 +486,37 @@ bool rn_claim_here(rn_task *self, rein_work *w)
         rn_work_run_claimed(w);
         return true;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *said_wrong(const rn_task *t)
+{
+        const rn_waits *w = &t->waits;
+        if (rn_peek32(&t->kept.generation) % 2 == 0)
+                return "a task that was given back still says what it waits for";
+        if (!w->count && !w->group && !w->executor && !w->held_by)
+                return "a task in the list of those that wait does not say for what";
+        if (w->stays && !w->held_by && !w->permit_of)
+                return "a task that cannot leave its wait waits for what it never had";
+        return w->permit_of && w->permit_of->executor != w->executor
+                       ? "a task wants the permit of a job back from an executor that is not the job's"
+                       : NULL;
+}
+
+const char *rn_waits_wrong(const rn_world *world)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(&world->waiting, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, &world->waiting) {
+                what = said_wrong(RN_ITEM(l, rn_task, waiting));
+                if (what || ++seen > RN_LIST_ASKED)
+                        return what;
+        }
+        return NULL;
+}
+
+#endif

@@ -30,6 +30,7 @@
 
 #include "core/executor.h"
 #include "core/group.h"
+#include "core/world.h"
 
 typedef struct rn_waiting {
         rein_work *mine; /* the job of the running task whose permit is lent */
@@ -47,6 +48,9 @@ int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiti
 void rn_wait_stay(rn_task *self, const rn_waits *what, rn_waiting *waiting);
 void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting);
 void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */
+
+/* The tasks that say what they wait for; the lock of the graph held, or alone. */
+const char *rn_waits_wrong(const rn_world *world);
 
 /* Run w, which nobody has started, right here in place of waiting for it. false: that may not be. */
 bool rn_claim_here(rn_task *self, rein_work *w);

@@ -311,10 +311,24 @@ static void unlist_locked(rein_executor *x, rein_work *w)
         x->unfinished--;
 }
 
+/* For the sums: a job that was abandoned may be out of the list before whoever abandoned it has counted it out. */
+static void note_leaving(rein_executor *x, rein_work *w, bool settled, bool gone)
+{
+#if RN_CHECKING
+        const bool first = gone && !settled && !w->counted_out, last = settled && !rn_linked(&w->all);
+        x->gone_first += (size_t)first - last;
+        x->gone_in_stop += (first ? (size_t)w->in_stop : 0) - (last ? (size_t)w->in_stop : 0);
+        w->counted_out |= settled;
+#else
+        (void)x, (void)w, (void)settled, (void)gone;
+#endif
+}
+
 void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool gone)
 {
         if (w->unlisted)
                 return;
+        note_leaving(x, w, settled, gone);
         if (settled) {
                 x->unsettled--;
                 x->in_stop -= w->in_stop; /* abandoned while it stops its own executor */
@@ -382,3 +396,81 @@ rein_error *rn_executor_broken_by(rein_executor *x)
         rn_lock_give(&x->lock);
         return e;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *works_wrong(const rein_executor *x, size_t *listed)
+{
+        size_t unsettled = 0, in_stop = 0, seen = 0;
+        const char *what = rn_list_wrong(&x->works, listed);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, &x->works) {
+                const rein_work *w = RN_ITEM(l, rein_work, all);
+                what = w->executor != x ? "a job in its list is another executor's" : rn_work_wrong(w);
+                if (what)
+                        return what;
+                unsettled += !w->counted_out;
+                in_stop += w->in_stop;
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        if (!rn_list_has(*listed, x->unfinished))
+                return "its list of jobs is not as long as it counts";
+        if (seen > RN_LIST_ASKED)
+                return NULL;
+        if (x->unsettled != unsettled + x->gone_first)
+                return "its unsettled jobs are not as many as it counts";
+        return x->in_stop != in_stop + x->gone_in_stop
+                       ? "its jobs that are in a stop of it are not as many as it counts"
+                       : NULL;
+}
+
+static const char *stops_wrong(const rein_executor *x)
+{
+        size_t sleeping;
+        const char *what = rn_list_wrong(&x->sleepers, &sleeping);
+        if (what)
+                return what;
+        if (x->state < RN_OPEN || x->state > (int)REIN_STOP_NOW)
+                return "its state is none of its states";
+        if (sleeping > x->stops)
+                return "more threads wait for its stop than have called for one";
+        if (x->state == RN_OPEN && (x->now_at != RN_NEVER || x->abandon_at != RN_NEVER))
+                return "it is open, and the clock of a stop runs";
+        return x->receipt ? rn_receipt_wrong(x->receipt) : NULL;
+}
+
+static const char *shares_wrong(const rein_executor *x)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(&x->shares, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, &x->shares) {
+                const rein_work *run = RN_ITEM(l, rein_work, in_flight);
+                what = run->executor != x ? "a shared run in its list is another executor's" : rn_share_wrong(run);
+                if (what || ++seen > RN_LIST_ASKED)
+                        return what;
+        }
+        return NULL;
+}
+
+const char *rn_executor_wrong(const rein_executor *x)
+{
+        size_t listed = 0;
+        if (!rn_peek32(&x->refs) || rn_peek32(&x->refs) > INT32_MAX)
+                return "nobody holds it, and it was not freed";
+        const char *what = works_wrong(x, &listed);
+        if (!what)
+                what = stops_wrong(x);
+        if (!what)
+                what = shares_wrong(x);
+        if (!what && x->kind->wrong && listed <= RN_LIST_ASKED)
+                what = x->kind->wrong(x);
+        return what;
+}
+
+#endif

@@ -70,6 +70,9 @@ struct rein_executor {
         rein_error *broken_by; /* of the init that failed; constant while broken */
         rn_link works;
         size_t unfinished, unsettled, in_stop, stops;
+#if RN_CHECKING
+        size_t gone_first, gone_in_stop; /* out of the list, and still to be counted out of the two */
+#endif
         rn_link sleepers;      /* stops */
         rn_link shares;        /* runs in flight */
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
@@ -112,6 +115,9 @@ void rn_executor_refuse(rein_work *w, int code, const char *text);
 /* A job for x as the running task would submit it: a work, or a future that has failed (then *failed). */
 rein_work *rn_executor_job(const rn_task *self, const char *place, const char *call, rein_executor *x, rein_fn fn,
                            void *arg, const rein_job *job, rn_scope *parent, rein_future **failed);
+
+/* Its lock held, or alone: what every executor counts, and what its kind does. */
+const char *rn_executor_wrong(const rein_executor *x);
 
 /* The innermost job of x in the running task's ambients, or NULL. */
 rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t);

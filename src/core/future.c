@@ -310,3 +310,74 @@ rein_future *rn_future_failed(const char *place, int code, const char *call, con
         rn_future_settle_gone(f, &(rn_outcome){.code = code, .text = line, .where = where});
         return f;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *waiters_wrong(const rein_future *f, uint32_t ends)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(&f->waiters, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, &f->waiters) {
+                const rn_waiter *w = RN_ITEM(l, rn_waiter, link);
+                if (w->f != f || !w->set)
+                        return "what waits in its list waits for another future";
+                if (w->end & ends)
+                        return "somebody waits for an end that has come";
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        return NULL;
+}
+
+static const char *nexts_wrong(const rein_future *f, const rn_link *nexts)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(nexts, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, nexts) {
+                const rein_next *next = RN_ITEM(l, rein_next, link);
+                if (next->of != f || !rn_peek32(&next->work.future.refs))
+                        return "a continuation in its list is another future's, or was given back";
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        return NULL;
+}
+
+static const char *outcome_wrong(const rein_future *f, uint32_t ends)
+{
+        const rn_outcome *o = &f->outcome;
+        if (!(ends & RN_SETTLED) && (o->code || o->value || o->error || f->taken))
+                return "it has an outcome before it has settled";
+        if (o->code >= 0 && o->error)
+                return "it has an error, and its code is none";
+        if (o->text || o->where || o->cause)
+                return "it keeps what only its settler has";
+        return f->taken && o->value ? "its value was taken, and is still there" : NULL;
+}
+
+const char *rn_future_wrong(const rein_future *f)
+{
+        const uint32_t ends = rn_peek32(&f->ends), refs = rn_peek32(&f->refs);
+        if (!refs || refs > INT32_MAX)
+                return "nobody holds it, and it was not freed";
+        if (rn_peek32(&f->holders) > INT32_MAX)
+                return "its users have dropped it more often than they held it";
+        if (ends != 0 && ends != RN_SETTLED && ends != (RN_SETTLED | RN_GONE))
+                return "it is gone, and has not settled";
+        if (!(ends & RN_SETTLED) ? !rn_list_empty(&f->spent) : !rn_list_empty(&f->nexts))
+                return "a continuation waits for what was, or was posted before it was";
+        const char *what = outcome_wrong(f, ends);
+        if (!what)
+                what = waiters_wrong(f, ends);
+        if (!what)
+                what = nexts_wrong(f, &f->nexts);
+        return what ? what : nexts_wrong(f, &f->spent);
+}
+
+#endif

@@ -96,6 +96,9 @@ void rn_future_unwatch(rn_waiter *w);
 /* Into the fired ones of its set. Its owner may be gone right afterwards; it is the caller who wakes it. */
 void rn_waiter_fire(rn_waiter *w);
 
+/* Its lock held, or alone. */
+const char *rn_future_wrong(const rein_future *f);
+
 /* A future that has failed, held once. Never NULL: without memory it is one that says -ENOMEM. */
 rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text);
 /* One for all, for ever, in every process, that nobody counts: -ENOMEM, or -EPERM. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/adopt.h"
 #include "core/deadlock.h"
 #include "core/executor.h"
 #include "core/hook.h"
@@ -539,3 +540,56 @@ void rn_group_force_close(rn_task *t, rn_group *g)
         rn_error_unref(chain);
         release(g, t);
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *failures_wrong(const rn_group *g)
+{
+        for (size_t i = g->failed; i < RN_GROUP_FAILURES; i++)
+                if (g->failures[i])
+                        return "it keeps a failure that it has not counted";
+        if (g->failed + g->canceled > g->ended)
+                return "more of its children failed or were cancelled than have ended";
+        return NULL;
+}
+
+/* Children that are in the tree have not parted. */
+static const char *children_wrong(const rn_group *g)
+{
+        size_t seen = 0, here = 0, foreground = 0, inside = 0;
+        RN_LIST_EACH(l, &g->scope->children) {
+                const rn_scope *s = RN_ITEM(l, rn_scope, sibling);
+                here += s->work && s->work->group == g;
+                foreground += s->work && s->work->group == g && !s->work->background;
+                inside += rn_lent_inside(s);
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        if (g->foreground > g->unfinished)
+                return "more of its children are in the foreground than there are";
+        if (here > g->unfinished || foreground > g->foreground)
+                return "more children are in its tree than it counts";
+        return inside > g->adopted ? "more threads have adopted it than it counts" : NULL;
+}
+
+const char *rn_group_wrong(const rn_group *g)
+{
+        size_t waiting, kept;
+        const char *what = rn_list_wrong(&g->spawners, &waiting);
+        if (!what)
+                what = rn_list_wrong(&g->kept_futures, &kept);
+        if (what)
+                return what;
+        if (rn_peek32(&g->kept.generation) % 2 == 0)
+                return "it was given back";
+        if (g->width < 0 || !g->owner)
+                return "it has no owner, or its width is negative";
+        if (rn_peek32(&g->closing) && (g->unfinished || g->adopted || waiting))
+                return "it was closed while somebody was inside";
+        what = failures_wrong(g);
+        return what ? what : children_wrong(g);
+}
+
+#endif

@@ -41,4 +41,7 @@ rn_scope *rn_group_hold(rein_group *group);
 void rn_group_let_go(rn_scope *s);
 void rn_group_force_close(rn_task *t, rn_group *g); /* a job left it open */
 
+/* Family lock held, or alone. */
+const char *rn_group_wrong(const rn_group *g);
+
 #endif

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/heap.h"
 
+#include "plat/check.h"
+
 static rn_heap_node *meld(const rn_heap *h, rn_heap_node *a, rn_heap_node *b)
 {
         if (!a || !b)
@@ -76,3 +78,54 @@ rn_heap_node *rn_heap_pop(rn_heap *h)
                 rn_heap_remove(h, n);
         return n;
 }
+
+#if RN_CHECKING
+
+enum { MOST_ASKED = 256 };
+
+static const char *node_wrong(const rn_heap *h, const rn_heap_node *n)
+{
+        if (!n->in)
+                return "a node in a heap does not know that it is in one";
+        const rn_heap_node *before = n;
+        for (const rn_heap_node *c = n->child; c; before = c, c = c->next) {
+                if (c->prev != before)
+                        return "two neighbours in a heap do not point to each other";
+                if (h->before(c, n))
+                        return "a node in a heap comes before its parent";
+        }
+        return NULL;
+}
+
+/* The parent of n; NULL: n is the root. */
+static const rn_heap_node *parent_of(const rn_heap_node *n)
+{
+        while (n->prev && n->prev->child != n)
+                n = n->prev;
+        return n->prev;
+}
+
+/* The next node, parents first; NULL: n was the last. */
+static const rn_heap_node *node_after(const rn_heap_node *n)
+{
+        if (n->child)
+                return n->child;
+        while (n && !n->next)
+                n = parent_of(n);
+        return n ? n->next : NULL;
+}
+
+const char *rn_heap_wrong(const rn_heap *h)
+{
+        size_t seen = 0;
+        if (h->root && (h->root->prev || h->root->next))
+                return "the root of a heap has neighbours";
+        for (const rn_heap_node *n = h->root; n && seen < MOST_ASKED; n = node_after(n), seen++) {
+                const char *what = seen == h->count ? "a heap has more nodes than it counts" : node_wrong(h, n);
+                if (what)
+                        return what;
+        }
+        return seen < MOST_ASKED && seen != h->count ? "a heap has fewer nodes than it counts" : NULL;
+}
+
+#endif

@@ -22,4 +22,7 @@ void rn_heap_push(rn_heap *h, rn_heap_node *n);
 void rn_heap_remove(rn_heap *h, rn_heap_node *n); /* n is in h */
 rn_heap_node *rn_heap_pop(rn_heap *h);            /* the first, or NULL */
 
+/* Asks the first nodes of a large heap only. */
+const char *rn_heap_wrong(const rn_heap *h);
+
 #endif

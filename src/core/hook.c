@@ -324,3 +324,37 @@ int rein_hook_close(rein_hook *hook, int rc)
         h->magic = 0;
         return rn_hook_finish(self, record) ? REIN_ECANCELED : rc;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *free_hook_wrong(const rn_hook *h)
+{
+        if (rn_linked(&h->link))
+                return "a region that was given back is still in the list of a scope";
+        return h->timer.node.in ? "the timer of a region that was given back is armed" : NULL;
+}
+
+const char *rn_hook_wrong(const rn_hook *h)
+{
+        const uint32_t generation = rn_peek32(&h->kept.generation);
+        const int64_t state = rn_peek64(&h->state);
+        const bool linked = rn_linked(&h->link);
+        if (generation % 2 == 0)
+                return free_hook_wrong(h);
+        if (state >> 3 != (int64_t)generation)
+                return linked ? "a region in the list of a scope has the state of another generation" : NULL;
+        if ((state & 7) < WORKING || (state & 7) > FINISHED)
+                return "a region's state is none of its states";
+        if (linked && !rn_peekptr(&h->scope))
+                return "a region that was opened in no scope is in the list of one";
+        if (!linked && rn_peekptr(&h->scope) && (state & 7) != FINISHED)
+                return "an open region is not in the list of its scope";
+        if (h->timer.node.in && h->timer.tag != generation)
+                return "the timer of a region is armed for another generation";
+        return h->delay < first_delay || h->delay > last_delay ? "the delay to a region's next resend is out of range"
+                                                               : NULL;
+}
+
+#endif

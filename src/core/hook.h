@@ -76,4 +76,7 @@ void rn_hooks_hit(rn_hook *struck);
  * inside a stop, which may be the very one. */
 void rn_hooks_wait_struck(const struct rn_task *t);
 
+/* The lock of its scope's family held, or alone. */
+const char *rn_hook_wrong(const rn_hook *h);
+
 #endif

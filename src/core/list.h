@@ -81,4 +81,27 @@ static inline void rn_list_move(rn_link *to, rn_link *from)
 
 #define RN_LIST_EACH(l, list) for (rn_link *l = (list)->next; l != (list); l = l->next)
 
+enum { RN_LIST_ASKED = 256 }; /* of a longer list a question (plat/check.h) sees the beginning: it is asked often */
+
+/* NULL, or what is wrong with the links. *n: how many items the list has; a number above RN_LIST_ASKED: a long list. */
+static inline const char *rn_list_wrong(const rn_link *list, size_t *n)
+{
+        const rn_link *l = list;
+        *n = 0;
+        do {
+                if (!l->next)
+                        return "a list ends in nothing";
+                if (l->next->prev != l)
+                        return "two neighbours in a list do not point to each other";
+                l = l->next;
+        } while (l != list && ++*n <= RN_LIST_ASKED);
+        return NULL;
+}
+
+/* Is this the length of a list that rn_list_wrong has counted? A long one may be of any greater length. */
+static inline bool rn_list_has(size_t n, size_t length)
+{
+        return n == length || (n > RN_LIST_ASKED && length > RN_LIST_ASKED);
+}
+
 #endif

@@ -191,3 +191,26 @@ void rein_receipt_free(rein_receipt *r)
         let_go(r->pruned);
         rn_free(r);
 }
+
+#if RN_CHECKING
+
+enum { MOST_ASKED = 256 };
+
+const char *rn_receipt_wrong(const rein_receipt *r)
+{
+        size_t n = 0;
+        const rein_work *last = NULL;
+        if (r->olds > r->olds_held || r->olds_held > r->olds_room)
+                return "a receipt has more old jobs than it has room for";
+        for (const rein_work *w = r->first; w && n <= MOST_ASKED; w = w->receipt_next, n++) {
+                last = w;
+                if (!w->in_receipt || !rn_peek32(&w->future.refs))
+                        return "a job in a receipt does not know it, or was given back";
+        }
+        if (n > MOST_ASKED)
+                return NULL;
+        return n != r->count || last != r->last ? "a receipt has not so many jobs as it counts, or another last one"
+                                                : NULL;
+}
+
+#endif

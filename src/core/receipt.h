@@ -13,6 +13,7 @@ rein_receipt *rn_receipt_empty(void);                         /* one that cannot
 void rn_receipt_add(rein_receipt *r, rein_work *w);           /* r NULL: nothing but the reference given back */
 void rn_receipt_prune(rein_receipt *r);                       /* those that ended by themselves after all leave it */
 bool rn_receipt_stuck(const rein_receipt *r);                 /* is one of them not gone? */
+const char *rn_receipt_wrong(const rein_receipt *r);          /* the executor's lock held, or one's own */
 void rn_receipt_print_stuck(FILE *to, const rein_receipt *r); /* waits for no lock of the loader's */
 
 #endif

@@ -57,11 +57,11 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
         s->until = until;
         s->canceled_at = RN_NEVER;
         s->grace = grace;
-        rn_init32(&s->closed, 0);
         s->place = place;
         s->why[0] = 0;
         rn_initptr(&s->family, parent ? rn_scope_head(parent) : s);
         rn_init64(&s->cancel_at, until);
+        rn_init32(&s->closed, 0); /* last: now it is whole */
         return s;
 }
 
@@ -472,3 +472,116 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
         }
         return count;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+bool rn_scope_is_open(const rn_scope *s)
+{
+        return rn_peek32(&s->kept.generation) % 2 && !rn_peek32(&s->closed) && rn_peekptr(&s->family) &&
+               s->children.next;
+}
+
+/* What comes down to s: as inherited(), without a point of the exploring build. */
+static int64_t comes_down(const rn_scope *s)
+{
+        const int64_t at = s->parent ? rn_peek64(&s->parent->cancel_at) : RN_NEVER;
+        return s->grace >= 0 ? later(at, s->grace) : at;
+}
+
+static const char *time_wrong(const rn_scope *s)
+{
+        const int64_t at = rn_peek64(&s->cancel_at), own = earliest(s->until, s->canceled_at);
+        if (at > own)
+                return "it is cancelled later than by its own deadline or cancel";
+        if (at > comes_down(s))
+                return "it is cancelled later than what is above it";
+        if (s->parent && at < own && at < comes_down(s))
+                return "it is cancelled, and nothing that could be the reason says so";
+        return NULL;
+}
+
+static const char *place_wrong(const rn_scope *s, const rn_scope *head)
+{
+        const rn_scope *p = s->parent;
+        if (!p)
+                return "a scope without a parent is among somebody's children";
+        if (rn_peek32(&p->closed))
+                return "a scope was left before what is inside of it";
+        if (rn_peekptr(&p->family) != head)
+                return "its parent is of another family";
+        if (s->sibling.prev->next != &s->sibling || s->sibling.next->prev != &s->sibling)
+                return "it and its siblings do not point to each other";
+        return time_wrong(s);
+}
+
+static const char *inside_wrong(const rn_scope *s)
+{
+        size_t n;
+        const char *what = rn_list_wrong(&s->children, &n);
+        if (!what)
+                what = rn_list_wrong(&s->hooks, &n);
+        if (what)
+                return what;
+        size_t seen = 0;
+        bool inner = !s->inner;
+        RN_LIST_EACH(l, &s->children) {
+                const rn_scope *c = RN_ITEM(l, rn_scope, sibling);
+                inner |= c == s->inner;
+                if (c->parent != s)
+                        return "a child of it has another parent";
+                if (++seen > RN_LIST_ASKED)
+                        return NULL;
+        }
+        if (!inner)
+                return "what its task opened inside of it is none of its children";
+        return s->inner && s->inner->task != s->task ? "what was opened inside of it is another task's" : NULL;
+}
+
+static const char *hooks_wrong(const rn_scope *s)
+{
+        size_t seen = 0;
+        RN_LIST_EACH(l, &s->hooks) {
+                const rn_hook *h = RN_ITEM(l, rn_hook, link);
+                const char *what = rn_peekptr(&h->scope) != s ? "a region in its list was opened in another scope"
+                                                              : rn_hook_wrong(h);
+                if (what || ++seen > RN_LIST_ASKED)
+                        return what;
+        }
+        return NULL;
+}
+
+const char *rn_scope_wrong(const rn_scope *s)
+{
+        const rn_scope *head = rn_peekptr(&s->family);
+        if (!rn_peek32(&s->refs))
+                return "nobody holds it, and it was not given back";
+        if (rn_peek32(&head->kept.generation) % 2 == 0 || rn_peekptr(&head->family) != head)
+                return "the head of its family is none";
+        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : NULL;
+        if (!what)
+                what = inside_wrong(s);
+        if (!what)
+                what = hooks_wrong(s);
+        if (!what && s->group && s->group->scope != s)
+                what = "its group has another scope";
+        if (!what && s->group)
+                what = rn_group_wrong(s->group);
+        return what ? what : rn_lent_wrong(s);
+}
+
+const char *rn_tree_wrong(const rn_scope *top)
+{
+        size_t members = 0;
+        const char *what = NULL;
+        const rn_scope *head = rn_peekptr(&top->family);
+        rn_scope *from = (rn_scope *)(uintptr_t)top;
+        for (rn_scope *s = from; s && !what && members <= RN_LIST_ASKED; s = walk(from, s, false), members++)
+                what = rn_scope_wrong(s);
+        if (!what && members > rn_peek32(&head->refs))
+                what = "its family has more members than hold its head";
+        return what;
+}
+
+#endif

@@ -117,4 +117,11 @@ int rn_scope_unwind(struct rn_task *t, rn_scope *base, char *text, size_t n);
 /* Is s, or one above it, `above`? Family lock held: an abandon may cut the chain. */
 bool rn_scope_within(const rn_scope *s, const rn_scope *above);
 
+/* Is this record a scope that is open? Not: it is free, left, or being made. */
+bool rn_scope_is_open(const rn_scope *s);
+/* Family lock held, or alone. Of an open one, and with what stands in its lists. */
+const char *rn_scope_wrong(const rn_scope *s);
+/* The same of it and all that is below: of a family's head, or of what was cut off. */
+const char *rn_tree_wrong(const rn_scope *top);
+
 #endif

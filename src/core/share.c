@@ -107,3 +107,29 @@ void rn_share_finish(rein_work *run)
                                                          .error = rn_error_ref(o->error)});
         }
 }
+
+#if RN_CHECKING
+
+const char *rn_share_wrong(const rein_work *run)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(&run->mirrors, &n);
+        if (what)
+                return what;
+        if (!run->share)
+                return "a job that nobody may share is in flight for others";
+        if (!n)
+                return "nobody waits for a shared run that is in flight";
+        RN_LIST_EACH(l, &run->mirrors) {
+                const rein_work *m = RN_ITEM(l, rein_work, mirror);
+                if (m->shared != run || m->executor != run->executor)
+                        return "a job waits for a shared run that is not its own";
+                if (!rn_peek32(&m->future.refs))
+                        return "a job that was given back waits for a shared run";
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        return NULL;
+}
+
+#endif

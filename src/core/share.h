@@ -17,4 +17,6 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w);
 void rn_share_detach(rein_work *mirror); /* NEVER by now; gives its run's reference back */
 void rn_share_finish(rein_work *run);    /* settled; any work may be given */
 
+const char *rn_share_wrong(const rein_work *run); /* in flight; its executor's lock held, or alone */
+
 #endif

@@ -218,3 +218,83 @@ size_t rn_slab_count(rn_slab *s)
         rn_lock_give(&s->shelf.lock);
         return n;
 }
+
+#if RN_CHECKING
+
+enum { MOST_BUNDLES = 64 }; /* that a question looks into */
+
+/* How many are in the list that begins with `first`, up to `most`. */
+static size_t length(const rn_spare *first, size_t most)
+{
+        size_t n = 0;
+        for (; first && n < most; first = first->next)
+                n++;
+        return n;
+}
+
+const char *rn_shelf_wrong(const rn_shelf *s)
+{
+        size_t n = 0;
+        const rn_spare *first = s->bundles;
+        for (; first && n < MOST_BUNDLES; first = first->bundle, n++)
+                if (length(first, RN_BUNDLE + 1) != RN_BUNDLE)
+                        return "a bundle on the shelf has not the number of records that a bundle has";
+        if (first ? s->bundle_count < n : s->bundle_count != n)
+                return "the shelf has not so many bundles as it counts";
+        return NULL;
+}
+
+const char *rn_stock_wrong(const rn_stock *mine)
+{
+        if (mine->count > RN_BUNDLE)
+                return "the open bundle of a stock has more records than a bundle";
+        if (length(mine->open, RN_BUNDLE + 1) != mine->count)
+                return "the open bundle of a stock has not so many records as it counts";
+        if (mine->full && length(mine->full, RN_BUNDLE + 1) != RN_BUNDLE)
+                return "the full bundle of a stock is not full";
+        return NULL;
+}
+
+/* Asked for every free record: it may be in the middle of another one, but not out of line. */
+static bool may_be_item(const rn_slab *s, const void *p)
+{
+        const size_t room = CHUNK_ITEMS * s->item_size;
+        for (const rn_slab_chunk *c = s->chunks; c; c = c->next)
+                if ((uintptr_t)p - (uintptr_t)item(s, c, 0) < room)
+                        return (uintptr_t)p % _Alignof(rn_kept) == 0;
+        return false;
+}
+
+/* The free ones of a list; *n is counted up. No list has more than all records together. */
+static const char *spares_wrong(const rn_slab *s, const rn_spare *first, size_t all, size_t *n)
+{
+        for (; first; first = first->next) {
+                if (!may_be_item(s, first))
+                        return "what lies on the shelf is no record of the slab";
+                if (rn_get32(&((const rn_kept *)(const void *)first)->generation) % 2)
+                        return "a record on the shelf is taken";
+                if (++*n > all)
+                        return "a record lies on the shelf twice";
+        }
+        return NULL;
+}
+
+const char *rn_slab_wrong(const rn_slab *s, bool exact)
+{
+        size_t all = 0, taken = 0, spare = 0;
+        const char *what = rn_shelf_wrong(&s->shelf);
+        for (const rn_slab_chunk *c = s->chunks; c; c = c->next, all += CHUNK_ITEMS)
+                for (size_t i = 0; i < CHUNK_ITEMS; i++)
+                        taken += rn_get32(&item(s, c, i)->generation) % 2;
+        if (all > MOST_BUNDLES * RN_BUNDLE)
+                return what;
+        if (!what)
+                what = spares_wrong(s, s->shelf.loose, all - taken, &spare);
+        for (const rn_spare *first = s->shelf.bundles; first && !what; first = first->bundle)
+                what = spares_wrong(s, first, all - taken, &spare);
+        if (!what && exact && taken + spare != all)
+                what = "a record is lost: those taken and those on the shelf are fewer than there are";
+        return what;
+}
+
+#endif

@@ -69,6 +69,12 @@ void rn_slab_give_by(rn_stock *mine, void *item);
 void *rn_slab_next(const rn_slab *s, const void *item);
 size_t rn_slab_count(rn_slab *s); /* the taken ones */
 
+/* Shelf and slab: under the shelf's lock, or alone. The stock's owner asks it. exact: no thread keeps free records, nor is
+ * about to take or to give one. */
+const char *rn_shelf_wrong(const rn_shelf *s);
+const char *rn_stock_wrong(const rn_stock *mine);
+const char *rn_slab_wrong(const rn_slab *s, bool exact);
+
 static inline uint32_t rn_kept_generation(rn_kept *k)
 {
         return rn_load32(&k->generation);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/context.h"
+#include "core/hook.h"
 #include "core/scope.h"
 #include "core/work.h"
 #include "core/world.h"
@@ -234,3 +235,49 @@ int rn_wait_turn(rn_task *self, int64_t until)
         rn_park(self, at < until ? at : until);
         return 0;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *held_wrong(const rn_ambient *a)
+{
+        rn_held *const *back = &a->held;
+        for (const rn_held *h = a->held; h; back = &h->next, h = h->next)
+                if (h->back != back)
+                        return "the mutexes that it holds do not point to each other";
+        return NULL;
+}
+
+static const char *regions_wrong(const rn_task *t, const rn_ambient *a)
+{
+        for (const rn_hook *h = a->hook; h; h = h->outer) {
+                if (rn_peek32(&h->kept.generation) % 2 == 0)
+                        return "a region that it is in was given back";
+                if (h->task != t)
+                        return "a region that it is in is another task's";
+        }
+        return NULL;
+}
+
+const char *rn_task_wrong(const rn_task *t)
+{
+        unsigned depth = 0;
+        const char *what = NULL;
+        if (!t->backend || rn_peek32(&t->kept.generation) % 2 == 0)
+                return "it was given back, or never made";
+        for (const rn_ambient *a = t->now; a != &t->base && !what; a = a->outer, depth++) {
+                if (!a)
+                        return "the jobs that it runs do not lead back to its own ambient";
+                if (!a->work || a != &a->work->ambient || depth == t->inline_depth)
+                        return "it is in more jobs than it counts, or in one whose ambient is another";
+                what = held_wrong(a);
+                if (!what)
+                        what = regions_wrong(t, a);
+        }
+        if (!what)
+                what = held_wrong(&t->base);
+        return what ? what : regions_wrong(t, &t->base);
+}
+
+#endif

@@ -174,6 +174,9 @@ rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what); /* the same, where `
  * NULL. */
 const char *rn_text_for_ever(const char *text);
 
+/* The running task asks of itself; or alone, of any that was made. */
+const char *rn_task_wrong(const rn_task *t);
+
 /* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
 int64_t rn_cancel_at(const rn_task *t);
 bool rn_canceled(const rn_task *t);

@@ -84,6 +84,9 @@ struct rein_work {
         bool unlisted;  /* in no executor's list: a continuation on the hand, a mirror of a shared run */
         bool has_spare; /* it blocks, and a spare thread stands in for it */
         bool in_receipt;
+#if RN_CHECKING
+        bool counted_out; /* its executor does not count it as unsettled any more, and it is still in the list */
+#endif
         rn_a32 taken; /* custom.c: does the user's executor have it? */
         rn_a32 armed; /* its timer and errand are made */
         rn_a32 rung;
@@ -160,6 +163,9 @@ static inline const char *rn_work_stuck_in(const rein_work *w)
 {
         return rn_load32(&w->stuck) == 2 ? w->stuck_in : "";
 }
+
+/* A work in the list of its executor; that one's lock held, or alone. */
+const char *rn_work_wrong(const rein_work *w);
 
 void rn_value_is_shared(void *value); /* the release of a shared run's value in its mirrors: does nothing */
 

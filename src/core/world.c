@@ -28,6 +28,11 @@ static void set_up(rn_world *w)
         rn_list_init(&w->children);
         rn_list_init(&w->lookups);
         w->lookup_threads = 0;
+#if RN_CHECKING
+        rn_store32(&w->objects_lock.word, 0);
+        rn_list_init(&w->objects);
+        w->fd_calls_open = 0;
+#endif
         rn_on_thread_exit(rn_task_thread_ends);
 }
 

@@ -39,6 +39,11 @@ typedef struct rn_world {
         rn_link lookups;         /* of names, that wait for a thread */
         uint32_t lookup_threads;
         uint32_t pools_made;
+#if RN_CHECKING
+        rn_lock objects_lock;
+        size_t fd_calls_open; /* how many are in fd_calls; fd lock */
+        rn_link objects;      /* mutexes, channels and others: src/sync/object.h */
+#endif
         void (*unseen)(const rein_error *e, void *arg);
         void *unseen_arg;
 } rn_world;

@@ -13,37 +13,91 @@
  * starts and frees look whether it has ended. The same list tells the exit of the process whom to kill. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/opts.h"
 #include "core/text.h"
 #include "core/world.h"
+#include "core/wrong.h"
+#include "io/child.h"
 #include "io/fd.h"
-#include "rein/child.h"
 #include "rein/future.h"
 #include "rein/io.h"
 
-struct rein_child {
-        rn_link link; /* in world->children, until it is gone; fd lock */
-        rn_lock lock; /* inside of the fd lock */
-        uint32_t process;
-        int pid, pidfd;
-        int pipes[3]; /* our ends; -1 */
-        bool group;
-        bool freed; /* waits in the list for its end */
-        int64_t grace;
-        bool gone, stuck;
-        int stopped_by;
-        rn_sys_child_end end;
-        char name[32];
-};
-
 enum { GRACE_MS = 2000, KILL_WAIT_S = 5 };
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *ends_wrong(const rein_child *c)
+{
+        for (int i = 0; i < 3; i++) {
+                if (c->pipes[i] < 0)
+                        continue;
+                if (c->freed)
+                        return "a child was given back, and an end of a pipe is still there";
+                if (c->pipes[i] == c->pidfd || c->pipes[i] == c->pipes[(i + 1) % 3])
+                        return "a descriptor of a child is there twice";
+        }
+        return NULL;
+}
+
+const char *rn_child_wrong(const rein_child *c)
+{
+        if (c->pid <= 1 || c->pidfd < 0)
+                return "a child has no process";
+        if (c->stopped_by && c->stopped_by != SIGTERM && c->stopped_by != SIGKILL)
+                return "a child was stopped by none of the rungs";
+        if (c->stuck && c->stopped_by != SIGKILL)
+                return "a child could not be killed, and nobody tried";
+        if (!c->gone && (c->end.signo || c->end.code > 0 || c->end.core_dumped))
+                return "a child is there, and has an end";
+        return ends_wrong(c);
+}
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        size_t count;
+        const char *what = rn_lock_held(&w->fd_lock) ? NULL : rn_list_wrong(&w->children, &count);
+        snprintf(where, n, "the children");
+        if (what || rn_lock_held(&w->fd_lock))
+                return what;
+        RN_LIST_EACH(l, &w->children) {
+                const rein_child *c = RN_ITEM(l, rein_child, link);
+                what = rn_lock_held(&c->lock) ? NULL : rn_child_wrong(c);
+                if (what)
+                        return what;
+        }
+        return NULL;
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
+
+static void lock(rein_child *c)
+{
+        rn_lock_take(&c->lock);
+        RN_SOUND(rn_child_wrong(c));
+}
+
+static void unlock(rein_child *c)
+{
+        RN_SOUND(rn_child_wrong(c));
+        rn_lock_give(&c->lock);
+}
 
 /* ---- the end ---- */
 
 static bool look_locked(rein_child *c)
 {
+        RN_ASSERT(rn_lock_held(&c->lock), "a child is looked at under its lock");
         if (c->gone)
                 return true;
         if (c->stopped_by && c->group) {
@@ -57,9 +111,9 @@ static bool look_locked(rein_child *c)
 
 static bool is_gone(rein_child *c)
 {
-        rn_lock_take(&c->lock);
+        lock(c);
         bool gone = look_locked(c);
-        rn_lock_give(&c->lock);
+        unlock(c);
         return gone;
 }
 
@@ -67,7 +121,7 @@ static int tell(rein_child *c, rein_child_end *end)
 {
         if (!end)
                 return 0;
-        rn_lock_take(&c->lock);
+        lock(c);
         rein_child_end all = {.gone = c->gone,
                               .core_dumped = c->end.core_dumped,
                               .code = c->end.code,
@@ -76,7 +130,7 @@ static int tell(rein_child *c, rein_child_end *end)
                               .user_ns = c->end.user_ns,
                               .system_ns = c->end.system_ns,
                               .memory_max = c->end.memory_max};
-        rn_lock_give(&c->lock);
+        unlock(c);
         all.size = end->size;
         memcpy(end, &all, end->size < sizeof all ? end->size : sizeof all);
         return 0;
@@ -86,7 +140,8 @@ static int tell(rein_child *c, rein_child_end *end)
 
 static void discard(rein_child *c)
 {
-        rn_sys_close(c->pidfd);
+        RN_ASSERT(c->gone && !rn_linked(&c->link), "a handle goes after its process, and is in no list");
+        rn_sys_close_own(c->pidfd);
         rn_free(c);
 }
 
@@ -115,10 +170,10 @@ static void kill_at_exit(void)
         rn_lock_take(&world->fd_lock);
         RN_LIST_EACH(l, &world->children) {
                 rein_child *c = RN_ITEM(l, rein_child, link);
-                rn_lock_take(&c->lock);
+                lock(c);
                 if (!look_locked(c))
                         rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGKILL);
-                rn_lock_give(&c->lock);
+                unlock(c);
         }
         rn_lock_give(&world->fd_lock);
 }
@@ -127,6 +182,7 @@ static void enlist(rein_child *c)
 {
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
+        RN_ASSERT(!rn_linked(&c->link) && !c->gone, "a child is listed once, when it has just begun");
         rn_list_push(&world->children, &c->link);
         rn_lock_give(&world->fd_lock);
 }
@@ -163,9 +219,9 @@ static void close_those(const int fds[3], const int wish[3], int null)
 {
         for (int i = 0; i < 3; i++)
                 if (wish[i] == REIN_CHILD_PIPE && fds[i] >= 0)
-                        rn_sys_close(fds[i]);
+                        rn_sys_close_own(fds[i]);
         if (null >= 0)
-                rn_sys_close(null);
+                rn_sys_close_own(null);
 }
 
 static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
@@ -208,7 +264,7 @@ static void close_pipes(rein_child *c)
 {
         for (int i = 0; i < 3; i++) {
                 if (c->pipes[i] >= 0)
-                        rn_sys_close(c->pipes[i]);
+                        rn_sys_close_own(c->pipes[i]);
                 c->pipes[i] = -1;
         }
 }
@@ -293,10 +349,10 @@ int rein_child_pipe(rein_child *c, int which)
                 return rn_misused("rein_child_pipe", "this child was started before the fork");
         if (which < 0 || which > 2)
                 return -EBADF;
-        rn_lock_take(&c->lock);
+        lock(c);
         int fd = c->pipes[which];
         c->pipes[which] = -1;
-        rn_lock_give(&c->lock);
+        unlock(c);
         return fd < 0 ? -EBADF : fd;
 }
 
@@ -317,24 +373,25 @@ int rein_child_signal(rein_child *c, int signo)
         RN_CALL();
         if (c->process != rn_generation())
                 return rn_misused("rein_child_signal", "this child was started before the fork");
-        rn_lock_take(&c->lock);
+        lock(c);
         int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
-        rn_lock_give(&c->lock);
+        unlock(c);
         return rc;
 }
 
 /* false: it is gone. */
 static bool step_on(rein_child *c, int rung)
 {
-        rn_lock_take(&c->lock);
+        lock(c);
         bool there = !look_locked(c);
+        RN_ASSERT(rung == SIGTERM || c->stopped_by, "a child is asked before it is killed");
         if (there) {
                 c->stopped_by = c->stopped_by == SIGKILL ? SIGKILL : rung;
                 rn_sys_child_signal(c->pid, c->pidfd, c->group, rung);
                 if (rung == SIGTERM) /* else one that is stopped never gets to see it */
                         rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGCONT);
         }
-        rn_lock_give(&c->lock);
+        unlock(c);
         return there;
 }
 
@@ -363,9 +420,9 @@ static bool gone_by(rn_task *self, rein_child *c, int64_t until)
 /* It was waited for after SIGKILL, in vain: nobody waits so long again. */
 static bool is_stuck(rein_child *c, bool now)
 {
-        rn_lock_take(&c->lock);
+        lock(c);
         bool stuck = c->stuck |= now;
-        rn_lock_give(&c->lock);
+        unlock(c);
         return stuck;
 }
 
@@ -410,12 +467,12 @@ static int wait_for(rn_task *self, rein_child *c, int64_t until)
 
 static int stopped(rein_child *c)
 {
-        rn_lock_take(&c->lock);
+        lock(c);
         const char *rung = !c->stopped_by             ? "was cancelled as it ended"
                            : c->stopped_by == SIGTERM ? "left at SIGTERM"
                            : c->gone                  ? "was killed after its grace"
                                                       : "could not be killed";
-        rn_lock_give(&c->lock);
+        unlock(c);
         return rn_fail(REIN_ECANCELED, "rein_child_wait", "'%s' (process %d) %s", c->name, c->pid, rung);
 }
 
@@ -462,6 +519,7 @@ void rein_child_free(rein_child *c)
         close_pipes(c);
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
+        RN_ASSERT(!c->freed && rn_linked(&c->link), "a child is given back once");
         if (gone)
                 rn_list_remove(&c->link);
         c->freed = true;

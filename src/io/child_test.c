@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Child processes: in a plain thread, a pool's thread and a coroutine. Nothing is left of any of them: no zombie, no
  * descriptor. */
+#include "broken.h"
 #include "everywhere.h"
+
+#include "io/child.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -805,6 +808,85 @@ static const program programs[] = {
         {"cannot_be_killed", cannot_be_killed},
 };
 
+/* ---- does it add up? ---- */
+
+static rein_child made;
+
+static void make(void)
+{
+        made = (rein_child){.pid = 1000, .pidfd = 10, .pipes = {11, -1, 13}};
+}
+
+static const char *ask(void)
+{
+        return rn_child_wrong(&made);
+}
+
+static void without_a_process(void)
+{
+        made.pid = 0;
+}
+
+static void without_its_descriptor(void)
+{
+        made.pidfd = -1;
+}
+
+static void on_no_rung(void)
+{
+        made.stopped_by = SIGINT;
+}
+
+static void stuck_and_only_asked(void)
+{
+        made.stopped_by = SIGTERM;
+        made.stuck = true;
+}
+
+static void there_with_a_signal(void)
+{
+        made.end.signo = SIGKILL;
+}
+
+static void there_with_a_code(void)
+{
+        made.end.code = 3;
+}
+
+static void back_with_a_pipe(void)
+{
+        made.freed = true;
+}
+
+static void two_ends_are_one(void)
+{
+        made.pipes[2] = made.pipes[0];
+}
+
+static void an_end_is_the_process(void)
+{
+        made.pipes[1] = made.pidfd;
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {without_a_process, "a child has no process"},
+                {without_its_descriptor, "a child has no process"},
+                {on_no_rung, "a child was stopped by none of the rungs"},
+                {stuck_and_only_asked, "a child could not be killed, and nobody tried"},
+                {there_with_a_signal, "a child is there, and has an end"},
+                {there_with_a_code, "a child is there, and has an end"},
+                {back_with_a_pipe, "a child was given back, and an end of a pipe is still there"},
+                {two_ends_are_one, "a descriptor of a child is there twice"},
+                {an_end_is_the_process, "a descriptor of a child is there twice"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+        made = (rein_child){.pid = 1000, .pidfd = 10, .pipes = {-1, -1, -1}, .freed = true, .end.code = -1};
+        assert_null(rn_child_wrong(&made)); /* given back, and cannot be killed */
+}
+
 int main(int argc, char **argv)
 {
         int rc = program_main(programs, COUNT(programs), argc, argv);
@@ -835,6 +917,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_where_there_are_no_pidfds),
                 cmocka_unit_test(test_one_that_cannot_be_killed_is_reaped_later),
                 cmocka_unit_test(test_a_simulation_has_none),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         rc = cmocka_run_group_tests(tests, open_places, close_places);
         signal(SIGPIPE, SIG_DFL);

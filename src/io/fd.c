@@ -27,12 +27,20 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 
 #include "core/hook.h"
 #include "core/world.h"
+#include "core/wrong.h"
 #include "rein/io.h"
 
-enum { IDLE, INSIDE, NUDGED, CONDEMNED, CLOSED };
+enum {
+        IDLE = RN_FD_IDLE,
+        INSIDE = RN_FD_INSIDE,
+        NUDGED = RN_FD_NUDGED,
+        CONDEMNED = RN_FD_CONDEMNED,
+        CLOSED = RN_FD_CLOSED
+};
 enum { STRAIGHT = 8 };
 
 /* ---- who is in a call with which ---- */
@@ -55,8 +63,106 @@ static rn_link *calls(rn_world *world, int fd)
         return &world->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
 }
 
+#if RN_CHECKING
+
+/* The hook of one that was got out stays until it has taken the lock. */
+static const char *call_wrong(const rn_fd_call *c, int fd, bool *idle_before)
+{
+        const uint32_t state = rn_get32(&c->state);
+        if (state > CLOSED)
+                return "a call with a descriptor is in no state that it has";
+        if (!c->task || !c->doing || (unsigned)c->fd % RN_FD_BUCKETS != (unsigned)fd % RN_FD_BUCKETS)
+                return "a call is in the list of other descriptors, or nobody's";
+        if (state == CONDEMNED && *idle_before)
+                return "a call that keeps its number open is not in front of the others";
+        if ((state == CONDEMNED || state == NUDGED) && c->hook && c->hook->task != c->task)
+                return "a call is to be got out of a region of another task";
+        *idle_before |= state != CONDEMNED;
+        return NULL;
+}
+
+const char *rn_fd_calls_wrong(const rn_world *w, int fd)
+{
+        const rn_link *list = &w->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
+        bool idle_before = false;
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(list, &n);
+        if (what)
+                return what;
+        RN_LIST_EACH(l, list) {
+                what = call_wrong(RN_ITEM(l, rn_fd_call, link), fd, &idle_before);
+                if (what || ++seen > RN_LIST_ASKED)
+                        return what;
+        }
+        return NULL;
+}
+
+static const char *all_wrong(const rn_world *w)
+{
+        size_t open = 0;
+        const char *what = NULL;
+        for (int i = 0; w->fd_calls_open && i < RN_FD_BUCKETS && !what; i++) {
+                if (rn_list_empty(&w->fd_calls[i]))
+                        continue;
+                what = rn_fd_calls_wrong(w, i);
+                RN_LIST_EACH(l, &w->fd_calls[i])
+                        open++;
+        }
+        return what || open == w->fd_calls_open ? what : "the calls with descriptors are not as many as are counted";
+}
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        snprintf(where, n, "the calls with descriptors");
+        return rn_lock_held(&w->fd_lock) ? NULL : all_wrong(w);
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
+
+static rn_world *lock_calls(int fd)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        RN_SOUND(rn_fd_calls_wrong(world, fd));
+        (void)fd;
+        return world;
+}
+
+static void unlock_calls(rn_world *world, int fd)
+{
+        RN_SOUND(rn_fd_calls_wrong(world, fd));
+        (void)fd;
+        rn_lock_give(&world->fd_lock);
+}
+
+static void list_locked(rn_world *world, rn_fd_call *c)
+{
+#if RN_CHECKING
+        world->fd_calls_open++;
+#endif
+        rn_list_push(calls(world, c->fd), &c->link);
+}
+
+static void unlist_locked(rn_world *world, rn_fd_call *c)
+{
+        RN_ASSERT(rn_linked(&c->link), "a call that ends has begun");
+#if RN_CHECKING
+        world->fd_calls_open--;
+#else
+        (void)world;
+#endif
+        rn_list_remove(&c->link);
+}
+
 static bool condemned_locked(rn_world *world, int fd)
 {
+        RN_ASSERT(rn_lock_held(&world->fd_lock), "calls with descriptors are looked at under their lock");
         RN_LIST_EACH(l, calls(world, fd)) {
                 if (rn_load32(&call_of(l)->state) != CONDEMNED)
                         break;
@@ -69,21 +175,22 @@ static bool condemned_locked(rn_world *world, int fd)
 int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
 {
         *c = (rn_fd_call){.task = self, .fd = fd, .doing = doing};
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
+        RN_ASSERT(self == rn_self_if() && doing, "a call with a descriptor is the running task's, and has a name");
+        rn_world *world = lock_calls(fd);
         bool late = condemned_locked(world, fd);
         if (!late)
-                rn_list_push(calls(world, fd), &c->link);
-        rn_lock_give(&world->fd_lock);
+                list_locked(world, c);
+        unlock_calls(world, fd);
         return late ? -EBADF : 0;
 }
 
 void rn_fd_end(rn_fd_call *c)
 {
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
-        rn_list_remove(&c->link);
-        rn_lock_give(&world->fd_lock);
+        RN_ASSERT(rn_get32(&c->state) == IDLE || rn_get32(&c->state) == CLOSED,
+                  "a call that ends is in no system call");
+        rn_world *world = lock_calls(c->fd);
+        unlist_locked(world, c);
+        unlock_calls(world, c->fd);
 }
 
 bool rn_fd_shut(const rn_fd_call *c)
@@ -94,6 +201,8 @@ bool rn_fd_shut(const rn_fd_call *c)
 int rn_fd_turn(rn_fd_call *c, int events, int64_t until)
 {
         rn_task *self = c->task;
+        RN_ASSERT(!c->hook && (rn_get32(&c->state) == IDLE || rn_get32(&c->state) == CLOSED),
+                  "a call waits for its descriptor before or after its system call");
         int64_t at = rn_cancel_at(self);
         if (rn_fd_shut(c))
                 return -EBADF;
@@ -131,11 +240,13 @@ int rn_fd_enter(rn_fd_call *c, bool blocks)
         if (rc < 0)
                 return rc;
         uint32_t idle = IDLE;
+        RN_ASSERT(!c->hook && rn_linked(&c->link), "a call that has begun makes one system call at a time");
         c->hook = h;
         if (rn_cas32(&c->state, &idle, INSIDE))
                 return 0;
         if (h)
                 rn_hook_finish(c->task, h);
+        c->hook = NULL;
         return -EBADF;
 }
 
@@ -143,9 +254,8 @@ int rn_fd_enter(rn_fd_call *c, bool blocks)
 static int close_now(int fd)
 {
         rn_hook *struck = NULL;
-        rn_world *world = rn_world_now();
         const int rc = rn_sys_close(fd);
-        rn_lock_take(&world->fd_lock);
+        rn_world *world = lock_calls(fd);
         RN_LIST_EACH(l, calls(world, fd)) {
                 rn_fd_call *c = call_of(l);
                 uint32_t inside = INSIDE;
@@ -156,7 +266,7 @@ static int close_now(int fd)
                 else if (c->hook)
                         rn_hook_strike(c->hook, &struck);
         }
-        rn_lock_give(&world->fd_lock);
+        unlock_calls(world, fd);
         rn_hooks_hit(struck);
         return rc;
 }
@@ -166,14 +276,15 @@ void rn_fd_leave(rn_fd_call *c)
         uint32_t inside = INSIDE;
         bool last = false;
         if (!rn_cas32(&c->state, &inside, IDLE)) {
-                rn_world *world = rn_world_now();
-                rn_lock_take(&world->fd_lock);
+                rn_world *world = lock_calls(c->fd);
+                RN_ASSERT(rn_get32(&c->state) == CONDEMNED || rn_get32(&c->state) == NUDGED,
+                          "a call that leaves a system call was inside");
                 const bool condemned = rn_load32(&c->state) == CONDEMNED;
                 rn_list_remove(&c->link);
                 rn_list_push(calls(world, c->fd), &c->link);
                 rn_store32(&c->state, condemned ? CLOSED : IDLE);
                 last = condemned && !condemned_locked(world, c->fd);
-                rn_lock_give(&world->fd_lock);
+                unlock_calls(world, c->fd);
         }
         if (c->hook)
                 rn_hook_finish(c->task, c->hook);
@@ -198,8 +309,7 @@ int rein_close(int fd)
         if (fd < 0)
                 return -EBADF;
         rn_hook *struck = NULL;
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
+        rn_world *world = lock_calls(fd);
         bool late = condemned_locked(world, fd), held = false;
         rn_link *next;
         rn_link *all = calls(world, fd);
@@ -225,7 +335,7 @@ int rein_close(int fd)
                         break;
                 }
         }
-        rn_lock_give(&world->fd_lock);
+        unlock_calls(world, fd);
         rn_hooks_hit(struck);
         if (late)
                 return -EBADF;
@@ -313,6 +423,7 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
                 const bool guessed = t->socket;
                 int64_t done = once(t, to, from, n);
                 rn_fd_leave(&t->call);
+                RN_ASSERT(done <= (int64_t)n, "a transfer moves no more than it was asked to");
                 if (done == -ENOTSOCK && guessed) {
                         wait = t->stream && !waited;
                         continue;

@@ -21,6 +21,8 @@
 #include "core/list.h"
 #include "core/task.h"
 
+enum { RN_FD_IDLE, RN_FD_INSIDE, RN_FD_NUDGED, RN_FD_CONDEMNED, RN_FD_CLOSED };
+
 typedef struct rn_fd_call {
         rn_link link; /* in world->fd_calls, by number; those CONDEMNED are first */
         rn_task *task;
@@ -29,6 +31,12 @@ typedef struct rn_fd_call {
         int fd;
         rn_a32 state;
 } rn_fd_call;
+
+struct rn_world;
+
+/* NULL, or what does not add up in the calls with such numbers as fd. fd lock held. Of a long list the
+ * beginning is looked at. */
+const char *rn_fd_calls_wrong(const struct rn_world *w, int fd);
 
 /* Enter a call that may block: 0 with the task, REIN_ECANCELED, -ENOMEM. */
 int rn_io_enter(rn_task **self);

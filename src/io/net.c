@@ -3,10 +3,12 @@
  * cancelled must not wait for it; what it then finds is released. Lookups have threads of their own, some at once and
  * no more, so that no pool that is full delays them; the rest queue up, and those whose caller has left are passed by. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/promise.h"
 #include "core/world.h"
+#include "core/wrong.h"
 #include "io/fd.h"
 #include "io/net.h"
 #include "rein/io.h"
@@ -14,15 +16,55 @@
 
 /* ---- looking up ---- */
 
-enum { LOOKUPS_AT_ONCE = 16 };
+typedef rn_lookup lookup;
 
-typedef struct lookup {
-        rn_link link; /* in world->lookups; fd lock */
-        rein_promise *promise;
-        bool passive, datagrams;
-        char *service; /* behind host, in the same block */
-        char host[];
-} lookup;
+#if RN_CHECKING
+
+const char *rn_lookups_wrong(const rn_world *w)
+{
+        if (w->lookup_threads > RN_LOOKUPS_AT_ONCE)
+                return "more threads look up names than may";
+        size_t n;
+        const char *torn = rn_list_wrong(&w->lookups, &n);
+        if (torn)
+                return torn;
+        if (!rn_list_empty(&w->lookups) && !w->lookup_threads)
+                return "a name waits to be looked up, and no thread is there";
+        RN_LIST_EACH(l, &w->lookups) {
+                const lookup *waits = RN_ITEM(l, lookup, link);
+                if (!waits->promise || !waits->service)
+                        return "a name is to be looked up for nobody";
+        }
+        return NULL;
+}
+
+static const char *ask(const rn_world *w, char *where, size_t n)
+{
+        snprintf(where, n, "the names to look up");
+        return rn_lock_held(&w->fd_lock) ? NULL : rn_lookups_wrong(w);
+}
+
+__attribute__((constructor)) static void ask_also(void)
+{
+        static rn_asker asker = {.world = ask};
+        rn_ask_also(&asker);
+}
+
+#endif
+
+static rn_world *lock_lookups(void)
+{
+        rn_world *world = rn_world_now();
+        rn_lock_take(&world->fd_lock);
+        RN_SOUND(rn_lookups_wrong(world));
+        return world;
+}
+
+static void unlock_lookups(rn_world *world)
+{
+        RN_SOUND(rn_lookups_wrong(world));
+        rn_lock_give(&world->fd_lock);
+}
 
 static void free_list(void *list)
 {
@@ -45,38 +87,56 @@ static void look_up_one(lookup *l)
 
 static void look_up(void *arg)
 {
-        rn_world *world = rn_world_now();
         for (lookup *l = arg; l;) {
                 look_up_one(l);
-                rn_lock_take(&world->fd_lock);
+                rn_world *world = lock_lookups();
+                RN_ASSERT(world->lookup_threads > 0, "a thread that looks up names is counted");
                 rn_link *next = rn_list_pop(&world->lookups);
                 l = next ? RN_ITEM(next, lookup, link) : NULL;
                 world->lookup_threads -= l == NULL;
-                rn_lock_give(&world->fd_lock);
+                unlock_lookups(world);
         }
+}
+
+static void give_up(lookup *l, int rc)
+{
+        rein_promise_break(l->promise, rc, "%s, service %s: no thread could be started to look it up", l->host,
+                           l->service);
+        rein_promise_drop(l->promise);
+        rn_free(l);
+}
+
+/* No thread can be had for l. Those there are take it along; when there is none, nobody will look up the others either that
+ * relied on this one. */
+static int without(lookup *l, int rc)
+{
+        rn_link others;
+        rn_list_init(&others);
+        rn_world *world = lock_lookups();
+        const bool somebody = --world->lookup_threads > 0;
+        if (somebody)
+                rn_list_push(&world->lookups, &l->link);
+        else
+                rn_list_move(&others, &world->lookups);
+        unlock_lookups(world);
+        for (rn_link *other; (other = rn_list_pop(&others));)
+                give_up(RN_ITEM(other, lookup, link), rc);
+        return somebody ? 0 : rc;
 }
 
 /* By a thread of its own, or, when there are enough or none can be had, by one of those there are. */
 static int start(lookup *l)
 {
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
-        bool more = world->lookup_threads < LOOKUPS_AT_ONCE;
+        rn_world *world = lock_lookups();
+        RN_ASSERT(!rn_linked(&l->link), "a name is looked up once");
+        bool more = world->lookup_threads < RN_LOOKUPS_AT_ONCE;
         if (more)
                 world->lookup_threads++;
         else
                 rn_list_push(&world->lookups, &l->link);
-        rn_lock_give(&world->fd_lock);
+        unlock_lookups(world);
         int rc = more ? rn_thread_start(look_up, l, "rein-lookup", 0) : 0;
-        if (rc == 0)
-                return 0;
-        rn_lock_take(&world->fd_lock);
-        world->lookup_threads--;
-        bool others = world->lookup_threads > 0;
-        if (others)
-                rn_list_push(&world->lookups, &l->link);
-        rn_lock_give(&world->fd_lock);
-        return others ? 0 : rc;
+        return rc == 0 ? 0 : without(l, rc);
 }
 
 int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_t until, rn_sys_addr **list)
@@ -198,6 +258,7 @@ int rein_accept(int fd, rein_time until)
 static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)
 {
         rn_fd_call c;
+        RN_ASSERT(a->len <= RN_ADDRESS, "an address is no longer than there is room for");
         int fd = rn_sys_connect(a);
         if (fd < 0)
                 return fd;
@@ -210,7 +271,7 @@ static int connect_one(rn_task *self, const rn_sys_addr *a, int64_t until)
                 rc = rn_sys_connected(fd);
         if (rc == 0)
                 return fd;
-        rn_sys_close(fd);
+        rn_sys_close_own(fd);
         return rc;
 }
 

@@ -2,7 +2,25 @@
 #ifndef RN_IO_NET_H
 #define RN_IO_NET_H
 
+#include "core/list.h"
 #include "plat/plat.h"
+#include "rein/promise.h"
+
+enum { RN_LOOKUPS_AT_ONCE = 16 };
+
+/* A name to be looked up. */
+typedef struct rn_lookup {
+        rn_link link; /* in world->lookups, while it waits for a thread; fd lock */
+        rein_promise *promise;
+        bool passive, datagrams;
+        char *service; /* behind host, in the same block */
+        char host[];
+} rn_lookup;
+
+struct rn_world;
+
+/* NULL, or what does not add up in those that wait and the threads for them. fd lock held. */
+const char *rn_lookups_wrong(const struct rn_world *w);
 
 typedef enum rn_net_use { RN_NET_LISTEN, RN_NET_CONNECT, RN_NET_BIND, RN_NET_SEND } rn_net_use;
 

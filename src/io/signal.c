@@ -26,6 +26,8 @@ static bool leave(listener *me)
         rn_world *world = rn_world_now();
         listener *heir = NULL;
         rn_lock_take(&world->fd_lock);
+        RN_ASSERT(rn_linked(&me->link) && me->thread_id == rn_thread_id(),
+                  "who waits for a signal leaves in its own thread");
         rn_list_remove(&me->link);
         RN_LIST_EACH(l, &world->signal_waiters) {
                 listener *other = RN_ITEM(l, listener, link);

@@ -62,6 +62,7 @@ int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out
         while (a && fd >= 0 && !rn_sys_address_fits(fd, a))
                 a = a->next;
         if (a) {
+                RN_ASSERT(a->len <= sizeof out->bytes, "an address is no longer than there is room for");
                 *out = (rein_addr){.len = a->len};
                 memcpy(out->bytes, a->bytes, a->len);
         }
@@ -140,6 +141,7 @@ static int64_t move(datagram *d, int64_t until)
                         return rc;
                 int64_t done = once(d);
                 rn_fd_leave(&d->call);
+                RN_ASSERT(done <= (int64_t)d->n && d->addr.len <= RN_ADDRESS, "a datagram fits where it goes");
                 if (!wait && !d->out)
                         learn(d, done);
                 if (done != -EAGAIN && done != -EINTR)

@@ -7,7 +7,7 @@
 #include "core/world.h"
 #include "loop/loop.h"
 
-enum { EMPTY, PERMIT, ASLEEP };
+enum { EMPTY = RN_FIBER_EMPTY, PERMIT = RN_FIBER_PERMIT, ASLEEP = RN_FIBER_ASLEEP };
 enum { MOST_IDLE = 64, IDLE_BYTES = 4 << 20 };
 
 static const rn_backend fiber_backend;
@@ -33,6 +33,8 @@ static rn_link *bucket(rn_loop *l, int fd)
 /* Back to who resumed it. */
 static void leave(rn_fiber *f)
 {
+        RN_ASSERT(f->loop->current == f && rn_self_word() == &f->task,
+                  "only the coroutine that runs goes back to its loop");
         rn_coro_switch(&f->coro, f->loop->host, 0);
 }
 
@@ -62,6 +64,7 @@ static void fiber_main(void *arg)
         f->task.reserves = &reserve;
         f->task.reserve_count = 1;
         for (;;) {
+                RN_ASSERT(f->work, "a coroutine that is resumed has a job");
                 if (f->loop->depths)
                         run_measured(f);
                 else
@@ -119,6 +122,8 @@ static rn_fiber *make(rn_loop *l, size_t stack)
 
 static void discard(rn_fiber *f)
 {
+        RN_ASSERT(!f->work && !rn_linked(&f->ready) && !rn_linked(&f->by_fd) && !rn_wheel_in(&f->timer),
+                  "a coroutine that is given back has no job and waits for nothing");
         f->task.coro = NULL;   /* it does not run in it */
         f->task.stocks = NULL; /* nor, if the loop is being freed, on its thread */
         void *word = rn_self_word();
@@ -132,11 +137,14 @@ static void discard(rn_fiber *f)
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 {
         rein_work *w = f->work;
+        RN_ASSERT(!l->current && rn_loop_owned(l), "a loop runs one coroutine at a time, in its own thread");
+        RN_ASSERT(f->loop == l && w && !rn_linked(&f->ready),
+                  "a coroutine that is resumed is not queued to be resumed again");
+        l->current = f;
         if (l->slow) {
                 rn_future_ref(&w->future); /* it may end */
                 rn_stall_begins(l, f);
         }
-        l->current = f;
         l->stretches++;
         rn_self_word_switch(&f->task);
         rn_coro_switch(l->host, &f->coro, 0);
@@ -149,6 +157,8 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         }
         if (f->work)
                 return;
+        RN_ASSERT(!rn_linked(&f->ready) && !rn_linked(&f->by_fd) && !rn_wheel_in(&f->timer),
+                  "a coroutine whose job has ended waits for nothing");
         if (!f->larger && l->idle_count < l->most_idle) {
                 rn_list_push_front(&l->idle, &f->ready);
                 l->idle_count++;
@@ -164,12 +174,14 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
 
 bool rn_fiber_run(rn_loop *l, rein_work *w)
 {
+        RN_ASSERT(w->executor == &l->base, "a loop runs its own jobs");
         const bool larger = w->stack_size > l->stack_size;
         rn_link *idle = larger ? NULL : rn_list_pop(&l->idle);
         rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l, larger ? w->stack_size : l->stack_size);
         if (!f)
                 return false;
         l->idle_count -= idle != NULL;
+        RN_ASSERT(!f->work, "a coroutine has one job at a time");
         f->work = w;
         rn_tell32(&l->busy, rn_peek32(&l->busy) + 1);
         rn_fiber_resume(l, f);
@@ -196,6 +208,7 @@ void rn_fibers_free_idle(rn_loop *l)
 static void wake_here(rn_loop *l, rn_fiber *f)
 {
         uint32_t was = ASLEEP;
+        RN_ASSERT(f->loop == l && f != l->current, "a loop wakes its own coroutines, between their stretches");
         if (rn_cas32(&f->task.door.word, &was, PERMIT))
                 rn_list_push(&l->ready, &f->ready);
 }
@@ -205,6 +218,8 @@ static void park(rn_task *self, int64_t until)
         rn_fiber *f = fiber(self);
         rn_loop *l = f->loop;
         uint32_t was = EMPTY;
+        RN_ASSERT(l->current == f, "a coroutine parks while it runs");
+        RN_ASSERT(!rn_wheel_in(&f->timer), "a coroutine has no timer from an earlier wait");
         if (rn_cas32(&self->door.word, &was, ASLEEP)) {
                 if (until != RN_NEVER)
                         rn_wheel_push(&l->timers, &f->timer, until);
@@ -227,6 +242,7 @@ static void expects(rn_task *self, bool warm)
 static void yield(rn_task *self)
 {
         rn_fiber *f = fiber(self);
+        RN_ASSERT(!rn_linked(&f->ready), "a coroutine that runs is not among those to run");
         rn_list_push(&f->loop->ready, &f->ready);
         leave(f);
 }
@@ -257,8 +273,10 @@ void rn_fibers_collect(rn_loop *l)
         rn_fiber *newest = rn_swapptr(&l->mail, NULL);
         rn_link mail;
         rn_list_init(&mail);
-        for (rn_fiber *f = newest; f; f = rn_loadptr(&f->next))
+        for (rn_fiber *f = newest; f; f = rn_loadptr(&f->next)) {
+                RN_ASSERT(f->loop == l && !rn_linked(&f->ready), "a coroutine is in the mail of its own loop, once");
                 rn_list_push_front(&mail, &f->ready); /* the first posted is the first to run */
+        }
         rn_list_move(&l->ready, &mail);
 }
 
@@ -271,6 +289,20 @@ void rn_fibers_fire(rn_loop *l, int64_t now)
 }
 
 /* ---- descriptors ---- */
+
+static void begin_wait(rn_loop *l, rn_fiber *f)
+{
+        RN_ASSERT(!rn_linked(&f->by_fd), "a coroutine waits for one descriptor at a time");
+        rn_list_push(bucket(l, f->fd), &f->by_fd);
+        l->waiting++;
+}
+
+static void end_wait(rn_loop *l, rn_fiber *f)
+{
+        RN_ASSERT(l->waiting > 0, "a coroutine whose wait for a descriptor ends is counted");
+        rn_list_remove(&f->by_fd);
+        l->waiting--;
+}
 
 /* What those who wait for fd want together. */
 static int wanted(rn_loop *l, int fd)
@@ -295,6 +327,7 @@ static int rewatch(rn_loop *l, int fd)
 void rn_fibers_told(rn_loop *l, int fd, int events)
 {
         bool left = false;
+        RN_ASSERT(rn_loop_owned(l), "what the poller tells is told in the thread of its loop");
         rn_link *next, *all = bucket(l, fd);
         for (rn_link *i = all->next; i != all; i = next) {
                 rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
@@ -304,7 +337,7 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
                 const int got = events & (f->events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
                 if (got) {
                         f->got = got;
-                        rn_list_remove(&f->by_fd);
+                        end_wait(l, f);
                         wake_here(l, f);
                 } else {
                         left = true;
@@ -322,16 +355,16 @@ static int poll_fd(rn_task *self, int fd, int events, int64_t until)
         f->events = events;
         f->got = 0;
         if (fd >= 0) {
-                rn_list_push(bucket(l, fd), &f->by_fd);
+                begin_wait(l, f);
                 int rc = rewatch(l, fd);
                 if (rc < 0) {
-                        rn_list_remove(&f->by_fd);
+                        end_wait(l, f);
                         return rc == -EPERM ? events : rc; /* a regular file is always ready */
                 }
         }
         park(self, until);
         if (rn_linked(&f->by_fd)) {
-                rn_list_remove(&f->by_fd);
+                end_wait(l, f);
                 rewatch(l, fd);
         }
         if (fd >= 0 && !f->got && until != RN_NEVER && until <= rn_clock())

@@ -24,11 +24,13 @@ static rn_loop *guest(rein_executor *x, const char *call, int *rc)
 
 void rn_loop_rest(rn_loop *l)
 {
+        RN_ASSERT(l->hosted && rn_loop_owned(l), "a loop rests between two turns of its host");
         rn_swap32(&l->asleep, 1);
         if (!rn_list_empty(&l->ready) || rn_loop_has_mail(l)) {
                 rn_swap32(&l->asleep, 0);
                 rn_poller_ring(l->poller); /* the descriptor says so */
         }
+        l->sure = RN_LOOP_RESTS;
         rn_poller_alarm(l->poller, rn_wheel_next(&l->timers));
 }
 
@@ -56,10 +58,11 @@ int rein_loop_turn(rein_executor *x)
         if (!l)
                 return rc;
         rn_executor_ref(x); /* one of its jobs may free it */
-        rn_swap32(&l->asleep, 0);
+        rn_loop_wakes(l);
         rn_loop_look(l, 0);
         rn_loop_run_ready(l);
         rn_loop_rest(l);
+        RN_SOUND(rn_fibers_wrong(l));
         uint32_t alive = rn_load32(&l->busy) + rn_load32(&l->jobs);
         rn_executor_unref(x);
         return alive > INT32_MAX ? INT32_MAX : (int)alive;

@@ -60,6 +60,7 @@ static void hosted_here(rn_loop *l)
 
 static void turned_by_now(rn_loop *l, rn_task *t)
 {
+        RN_ASSERT(!l->current && rn_list_empty(&l->ready), "a loop changes its thread while nobody is to run");
         l->thread = t;
         l->thread_generation = rn_kept_generation(&t->kept);
 }
@@ -75,6 +76,18 @@ bool rn_loop_ring(rn_loop *l)
         return true;
 }
 
+static void lock(rn_loop *l)
+{
+        rn_lock_take(&l->base.lock);
+        RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
+}
+
+static void unlock(rn_loop *l)
+{
+        RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
+        rn_lock_give(&l->base.lock);
+}
+
 static void loop_main(void *arg);
 
 /* The loop with a thread of its own starts it with the first job. */
@@ -85,6 +98,7 @@ static int start_thread(rn_loop *l)
                 return -ENOMEM;
         turned_by_now(l, t);
         rn_executor_ref(&l->base);
+        RN_ASSERT(rn_lock_held(&l->base.lock) && !l->running && !l->hosted, "a loop has one thread, or a host");
         int rc = rn_thread_start(loop_main, l, l->base.name, 0);
         if (rc < 0) {
                 rn_task_free(t);
@@ -98,6 +112,8 @@ static bool put(rein_executor *x, rein_work *w, rn_task **wake)
 {
         (void)wake;
         rn_loop *l = of(x);
+        RN_ASSERT(rn_lock_held(&x->lock), "a job comes into an inbox under the executor's lock");
+        RN_ASSERT(!rn_linked(&w->by_age) && w->executor == x, "a job is in the inbox of its own loop, once");
         if (!l->hosted && !l->running)
                 return false;
         rn_list_push(&l->inbox, &w->by_age);
@@ -110,7 +126,7 @@ static bool put(rein_executor *x, rein_work *w, rn_task **wake)
 static int enter(rn_loop *l, rein_work *w)
 {
         rein_executor *x = &l->base;
-        rn_lock_take(&x->lock);
+        lock(l);
         int rc = rn_load32(&w->state) == RN_WORK_QUEUED ? 0 : REIN_EREJECTED;
         bool start = rc == 0 && !l->hosted && !l->running;
         if (start)
@@ -118,7 +134,7 @@ static int enter(rn_loop *l, rein_work *w)
         l->running |= start && rc == 0;
         if (rc == 0)
                 put(x, w, NULL);
-        rn_lock_give(&x->lock);
+        unlock(l);
         return rc;
 }
 
@@ -139,14 +155,14 @@ static void post(rein_executor *x, rein_work *w)
 
 static void dequeue(rein_executor *x, rein_work *w)
 {
-        rn_lock_take(&x->lock);
+        lock(of(x));
         bool here = rn_linked(&w->by_age);
         if (here) {
                 rn_list_remove(&w->by_age);
                 rn_sub32(&of(x)->jobs, 1);
                 rn_loop_ring(of(x)); /* it may have been the last that kept the loop from its end */
         }
-        rn_lock_give(&x->lock);
+        unlock(of(x));
         if (here)
                 rn_future_unref(&w->future);
 }
@@ -154,11 +170,11 @@ static void dequeue(rein_executor *x, rein_work *w)
 static void stopping(rein_executor *x, rein_stop how)
 {
         (void)how;
-        rn_lock_take(&x->lock);
+        lock(of(x));
         if (x->state != RN_OPEN) /* else it was restarted meanwhile */
                 rn_store32(&of(x)->closing, 1);
         rn_loop_ring(of(x));
-        rn_lock_give(&x->lock);
+        unlock(of(x));
 }
 
 /* Something that a stop or rein_run waits for. What happens in the loop's own thread, it looks at by itself. */
@@ -175,7 +191,10 @@ static void changed(rein_executor *x)
 
 static void start_job(rn_loop *l, rein_work *w)
 {
+        RN_ASSERT(l->taken > 0 && rn_get32(&l->jobs) >= l->taken, "a job that begins was taken from the inbox");
+        RN_ASSERT(!rn_linked(&w->by_age), "a job that begins is in the inbox no more");
         rn_sub32(&l->jobs, 1);
+        l->taken--;
         if (rn_fiber_run(l, w))
                 return;
         if (w->posted) {
@@ -190,10 +209,11 @@ static void start_job(rn_loop *l, rein_work *w)
 static uint32_t take_jobs(rn_loop *l, rein_work *taken[], uint32_t most)
 {
         uint32_t n = 0;
-        rn_lock_take(&l->base.lock);
+        lock(l);
         for (rn_link *first; n < most && (first = rn_list_pop(&l->inbox)); n++)
                 taken[n] = RN_ITEM(first, rein_work, by_age);
-        rn_lock_give(&l->base.lock);
+        l->taken += n;
+        unlock(l);
         return n;
 }
 
@@ -215,12 +235,15 @@ static bool start_jobs(rn_loop *l)
 void rn_loop_look(rn_loop *l, int64_t until)
 {
         rn_ready found[READY_AT_ONCE];
+        RN_ASSERT(rn_loop_owned(l) && !l->current,
+                  "a loop looks at its descriptors in its thread, between two coroutines");
         int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
         l->stretches = 0;
         if (n == -EBADF || n == -EINVAL) { /* to go on would be to spin */
                 fprintf(stderr, "rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);
                 rn_abort();
         }
+        RN_ASSERT(n <= READY_AT_ONCE, "a poller tells of no more than there is room for");
         for (int i = 0; i < n; i++)
                 rn_fibers_told(l, found[i].fd, found[i].events);
 }
@@ -273,7 +296,13 @@ static bool done(const rn_loop *l)
         return rn_load32((rn_a32 *)&l->busy) == 0 && rn_load32((rn_a32 *)&l->jobs) == 0;
 }
 
-void rn_loop_turn(rn_loop *l, int64_t until)
+void rn_loop_wakes(rn_loop *l)
+{
+        l->sure = RN_LOOP_AWAKE;
+        rn_swap32(&l->asleep, 0);
+}
+
+static void turn(rn_loop *l, int64_t until)
 {
         if (rn_loop_run_ready(l)) {
                 if (l->stretches >= LOOK_EVERY)
@@ -286,8 +315,18 @@ void rn_loop_turn(rn_loop *l, int64_t until)
         l->sleeps++;
         rn_swap32(&l->asleep, 1);
         bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (!l->hosted && rn_load32(&l->closing) && done(l));
+        l->sure = stay ? RN_LOOP_AWAKE : RN_LOOP_SLEEPS;
         rn_loop_look(l, stay ? 0 : timer < until ? timer : until);
-        rn_swap32(&l->asleep, 0);
+        rn_loop_wakes(l);
+}
+
+void rn_loop_turn(rn_loop *l, int64_t until)
+{
+        RN_ASSERT(rn_loop_owned(l) && !l->current, "a loop is turned by its thread, and not by one of its coroutines");
+        l->sure = RN_LOOP_AWAKE;
+        RN_SOUND(rn_fibers_wrong(l));
+        turn(l, until);
+        RN_SOUND(rn_fibers_wrong(l));
 }
 
 /* ---- its own thread ---- */
@@ -295,9 +334,9 @@ void rn_loop_turn(rn_loop *l, int64_t until)
 static bool may_end(rn_loop *l)
 {
         rein_executor *x = &l->base;
-        rn_lock_take(&x->lock);
+        lock(l);
         bool ends = x->state != RN_OPEN && done(l);
-        rn_lock_give(&x->lock);
+        unlock(l);
         return ends;
 }
 
@@ -305,13 +344,15 @@ static bool may_end(rn_loop *l)
 static bool leave(rn_loop *l)
 {
         rein_executor *x = &l->base;
-        rn_lock_take(&x->lock);
+        lock(l);
         bool ends = x->state != RN_OPEN && done(l);
         if (ends) {
+                RN_ASSERT(rn_list_empty(&l->inbox) && rn_list_empty(&l->ready) && !l->timers.count && !l->idle_count,
+                          "a thread leaves a loop in which there is nothing left to do, and no stack of its own");
                 l->running = false;
                 rn_executor_changed_locked(x);
         }
-        rn_lock_give(&x->lock);
+        unlock(l);
         return ends;
 }
 
@@ -356,9 +397,9 @@ static int restart(rein_executor *x)
 
 static size_t threads(rein_executor *x)
 {
-        rn_lock_take(&x->lock);
+        lock(of(x));
         size_t n = of(x)->running;
-        rn_lock_give(&x->lock);
+        unlock(of(x));
         return n;
 }
 
@@ -367,6 +408,9 @@ static void destroy(rein_executor *x)
         rn_loop *l = of(x);
         for (unsigned round = 0; rn_load32(&l->posters); round++)
                 rn_pause(round);
+        RN_ASSERT(!rn_get32(&l->jobs) && !rn_get32(&l->busy) && !l->running && rn_list_empty(&l->inbox),
+                  "a loop that goes has no job, no coroutine and no thread");
+        RN_ASSERT(!rn_get32(&l->stall.armed), "a loop that goes has no timer");
         rn_fibers_free_idle(l);
         rn_loop_tell_depths(l); /* it was freed by one of its own jobs */
         rn_poller_free(l->poller);
@@ -419,6 +463,7 @@ static const rn_executor_kind loop_kind = {
         .changed = changed,
         .may_free = may_free,
         .freed = freed,
+        .wrong = rn_loop_wrong,
 };
 
 static void undo(rn_loop *l)
@@ -478,6 +523,7 @@ int rn_loop_host(rn_loop *l, const char **what)
         turned_by_now(l, self);
         hosted_here(l);
         rn_store32(&l->asleep, 1); /* whoever is first rings */
+        l->sure = RN_LOOP_RESTS;
         return rn_loop_watch_faults(l);
 }
 

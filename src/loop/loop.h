@@ -51,7 +51,9 @@ typedef struct rn_fiber {
         bool larger; /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
+enum { RN_FIBER_EMPTY, RN_FIBER_PERMIT, RN_FIBER_ASLEEP }; /* its door word */
 enum { RN_LOOP_BUCKETS = 256 };
+enum { RN_LOOP_AWAKE, RN_LOOP_RESTS, RN_LOOP_SLEEPS };
 
 typedef struct rn_depths rn_depths;
 
@@ -108,7 +110,10 @@ struct rn_loop {
         size_t idle_count, most_idle;
         rn_wheel timers;
         rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
+        size_t waiting;                   /* all of them */
         rn_fiber *current;
+        uint32_t taken; /* jobs taken from the inbox and not begun */
+        int sure; /* that nothing was there when it went to sleep, or to rest between two turns: the look is over */
         bool expects, expects_soon; /* somebody has begun to wait for a job elsewhere; that runs by now */
         rn_spin spin;
         unsigned stretches; /* since it looked at the descriptors last */
@@ -117,6 +122,7 @@ struct rn_loop {
 };
 
 /* loop.c: [owner] */
+void rn_loop_wakes(rn_loop *l);               /* nobody needs to ring any more */
 void rn_loop_turn(rn_loop *l, int64_t until); /* run who is ready; when nobody is, sleep until something comes */
 void rn_loop_look(rn_loop *l, int64_t until); /* take from the poller what there is; sleep for it until then */
 bool rn_loop_run_ready(rn_loop *l);           /* did anybody run? */
@@ -126,6 +132,18 @@ int rn_loop_host(rn_loop *l, const char **what); /* the thread that calls turns 
 bool rn_loop_mine(const rn_loop *l);             /* is this the thread that turns it, outside of its coroutines? */
 bool rn_loop_here(const rn_loop *l);             /* or inside */
 bool rn_loop_ring(rn_loop *l);                   /* any thread, after a post; true: it slept */
+
+/* balance.c: NULL, or what does not add up. */
+const char *rn_fiber_wrong(const rn_fiber *f);              /* [owner] */
+const char *rn_fibers_wrong(const rn_loop *l);              /* [owner] */
+const char *rn_inbox_wrong(const rn_loop *l, size_t *jobs); /* base.lock held; how many there are */
+const char *rn_loop_wrong(const rein_executor *x); /* the same; in a simulation, where everybody rests, all of it */
+
+/* Is it turned by the running thread, outside of its coroutines? For assertions: no scheduling point. */
+static inline bool rn_loop_owned(const rn_loop *l)
+{
+        return l->thread && rn_self_word() == l->thread;
+}
 
 /* guest.c: [owner] from here on others turn it: the descriptor tells when. */
 void rn_loop_rest(rn_loop *l);

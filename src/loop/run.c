@@ -141,6 +141,7 @@ static rein_executor *offload_of(rn_loop *l)
                 char name[RN_NAME_TEXT];
                 snprintf(name, sizeof name, "%.30s offload", l->base.name);
                 l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true, .grace_ns = l->base.grace));
+                RN_ASSERT(!l->offload_is_mine, "a loop makes one pool of its own");
                 l->offload_is_mine = l->offload != NULL;
         }
         return l->offload;

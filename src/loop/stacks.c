@@ -46,6 +46,7 @@ void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s)
         if (rn_load64(&w->started) == 0)
                 return;
         const size_t deepest = rn_stack_deepest(s);
+        RN_ASSERT(deepest <= s->size, "what was written to a stack is inside of it");
         depth *d = depth_of(l->depths, w->fn);
         d->runs++;
         if (deepest <= d->deepest)

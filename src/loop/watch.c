@@ -16,6 +16,7 @@ static rn_loop *of(rn_stall *s)
 /* Taken down by who is about to tell; the lock is held. */
 static bool may_tell_locked(rn_stall *s, int64_t since, int64_t now)
 {
+        RN_ASSERT(rn_lock_held(&s->lock), "what was told is noted under its lock");
         if (s->this_one == since)
                 return false;
         s->this_one = since;
@@ -49,6 +50,7 @@ void rn_stall_begins(rn_loop *l, const rn_fiber *f)
 {
         rn_stall *s = &l->stall;
         const int64_t now = rn_clock();
+        RN_ASSERT(l->slow > 0 && !rn_peek64(&s->since), "one stretch of a coroutine is timed at once");
         s->work = f->work;
         s->thread_id = rn_load32(&f->task.thread_id);
         s->stack_end = f->coro.stack.low + f->coro.stack.size;
@@ -61,6 +63,7 @@ void rn_stall_ends(rn_loop *l)
 {
         rn_stall *s = &l->stall;
         const int64_t was = rn_swap64(&s->since, 0);
+        RN_ASSERT(was > 1, "a stretch that ends has begun");
         for (unsigned round = 0; (was & 1) && rn_load32(&s->looking); round++)
                 rn_pause(round);
         const int64_t now = rn_clock(), span = now - was / 2;
@@ -85,6 +88,7 @@ static void look(rn_timer *t, uint32_t tag)
         rn_loop *l = of(s);
         const int64_t now = rn_clock(), since = rn_load64(&s->since) / 2;
         (void)tag;
+        RN_ASSERT(rn_get32(&s->armed), "a timer that fires was armed");
         if (since && now - since < l->slow) {
                 rn_timer_arm(t, since + l->slow, 0);
         } else if (since) {

@@ -248,6 +248,7 @@ int rn_poller_fd(rn_poller *p); /* readable when wait would find something, or a
 void rn_poller_alarm(rn_poller *p, int64_t at);
 
 int rn_sys_close(int fd);
+void rn_sys_close_own(int fd); /* a descriptor of the library's own: it is open, and nobody else closes it */
 bool rn_sys_is_stream(int fd); /* poll tells the truth about it: pipe, socket, terminal; not a regular file */
 bool rn_sys_is_socket(int fd);
 int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket);        /* a socket: never blocks; -EAGAIN, -ENOTSOCK */

@@ -22,6 +22,8 @@ static bool blocks(rein_work *w)
         if (!t || !rn_thread_probe(rn_load32((rn_a32 *)(uintptr_t)&t->thread_id), &cpu, &call, &digest))
                 return false;
         bool same = call >= 0 && call == w->seen_call && digest == w->seen_digest && cpu - w->seen_cpu < hardly_any_cpu;
+        RN_ASSERT(!same || digest == w->seen_digest,
+                  "a job that blocks is in one call, with the same arguments, at both looks");
         w->seen_cpu = cpu;
         w->seen_call = call;
         w->seen_digest = digest;
@@ -32,7 +34,8 @@ static void look(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         pool *p = RN_ITEM(e, pool, watch_errand);
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
+        RN_ASSERT(p->watching, "one look at a time is under way");
         p->watching = false;
         RN_LIST_EACH(l, &p->base.works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
@@ -40,12 +43,13 @@ static void look(rn_errand *e, uint32_t tag)
                         break;
                 if (rn_load32(&w->permit) != RN_HAS_PERMIT || w->has_spare || !blocks(w))
                         continue;
+                RN_ASSERT(rn_get32(&w->state) != RN_WORK_QUEUED, "a spare permit stands in for a job that runs");
                 w->has_spare = true;
                 p->spares++;
                 rn_permit_put_locked(p);
         }
         size_t start = rn_workers_wanted_locked(p);
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
         rn_workers_start(p, start);
         rn_executor_unref(&p->base);
 }
@@ -61,8 +65,16 @@ void rn_elastic_init(pool *p)
         p->watch_errand.run = look;
 }
 
+const char *rn_elastic_wrong(const pool *p)
+{
+        return p->opts.elastic && permits_wanted(p) && !p->watching
+                       ? "somebody waits for a permit, and nobody looks who blocks"
+                       : NULL;
+}
+
 void rn_elastic_watch_locked(pool *p)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "whether somebody looks is decided under the pool's lock");
         if (!p->opts.elastic || !permits_wanted(p) || p->watching)
                 return;
         p->watching = true;

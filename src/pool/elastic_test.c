@@ -27,6 +27,11 @@ static int job_read(void *arg)
         return n == 1 ? 0 : -EIO;
 }
 
+static int job_read_at(void *arg)
+{
+        return job_read(*(readers **)arg);
+}
+
 static void readers_let_go(readers *r, int n)
 {
         while (n--)
@@ -197,6 +202,58 @@ static void test_the_spare_is_for_the_job_that_blocks_and_the_receipt_names_it(v
         readers_free(&r);
 }
 
+static bool is_exhausted(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        bool yes = rn_pool_of(x)->exhausted;
+        rn_lock_give(&x->lock);
+        return yes;
+}
+
+/* No more may be replaced than replace_abandoned says: none. The job that ran by the spare holds the only permit then. */
+static void test_the_spare_of_an_abandoned_job_goes_when_that_job_comes_back(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        rein_executor *x =
+                rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 2, .grace_ns = REIN_MS(1)));
+        readers r[2], *at;
+        rein_future *f[2];
+        for (int i = 0; i < 2; i++) {
+                readers_init(at = &r[i]);
+                f[i] = rein_submit(x, job_read_at, REIN_COPY(at, .on_worker = true, .unheeded = REIN_ABANDON_IT));
+                EVENTUALLY(r[i].inside == 1);
+        }
+        assert_true(has_spare(x, f[0]));
+        for (int i = 0; i < 2; i++) {
+                rein_cancel(f[i], NULL);
+                assert_int_equal(rein_await(f[i], NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+                assert_int_equal(rein_code(f[i]), REIN_EABANDONED);
+        }
+        EVENTUALLY(is_exhausted(x));
+        readers_let_go(&r[0], 1);
+        EVENTUALLY(rein_gone(f[0]));
+        rein_future *late = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_code(late), REIN_EREJECTED);
+        rein_drop(late);
+        readers_let_go(&r[1], 1);
+        EVENTUALLY(rein_gone(f[1]));
+        late = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(late, NULL, rein_after(REIN_SEC(60))), 0);
+        rein_drop(late);
+        EVENTUALLY(u.count == 2);
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+        assert_int_equal(look_at(x).permits, 1);
+        drop_all(f, 2);
+        rein_executor_free(x);
+        for (int i = 0; i < 2; i++)
+                readers_free(&r[i]);
+        rein_on_unseen(NULL, NULL);
+}
+
 static void test_a_pool_that_is_not_elastic_gets_none(void **state)
 {
         (void)state;
@@ -279,6 +336,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_blocked_jobs_get_spares_up_to_the_cap_and_not_beyond),
                 cmocka_unit_test(test_the_spare_is_for_the_job_that_blocks_and_the_receipt_names_it),
+                cmocka_unit_test(test_the_spare_of_an_abandoned_job_goes_when_that_job_comes_back),
                 cmocka_unit_test(test_a_pool_that_is_not_elastic_gets_none),
                 cmocka_unit_test(test_who_lent_its_place_gets_it_back_from_a_spare),
         };

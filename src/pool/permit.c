@@ -5,6 +5,9 @@
 
 void rn_permit_take_locked(pool *p, rein_work *w)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "permits go from hand to hand under the pool's lock");
+        RN_ASSERT(p->permits > 0, "a permit that is taken is free");
+        RN_ASSERT(rn_get32(&w->permit) == RN_NO_PERMIT, "a job has one permit at most");
         p->permits--;
         rn_tell32(&w->permit, RN_HAS_PERMIT);
         rn_elastic_watch_locked(p); /* it may have been the last */
@@ -13,6 +16,9 @@ void rn_permit_take_locked(pool *p, rein_work *w)
 /* A permit is free: for the first of those who want theirs back, else for the queue. */
 void rn_permit_put_locked(pool *p)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "permits go from hand to hand under the pool's lock");
+        RN_ASSERT(p->permits < p->opts.threads + p->spares + p->replaced,
+                  "a permit that comes free was not free before");
         rn_link *l = rn_list_pop(&p->returners);
         if (l) {
                 returner *r = RN_ITEM(l, returner, link);
@@ -25,8 +31,28 @@ void rn_permit_put_locked(pool *p)
         }
 }
 
+static bool is_exhausted(const pool *p)
+{
+        return p->lost - p->replaced >= p->opts.threads;
+}
+
+/* An abandoned job comes back, and its lost permit with it. Is there still need of the one that replaced it? Then that one
+ * goes on to stand in for another that is lost, and this one is free. */
+static void lost_permit_comes_back(pool *p)
+{
+        p->lost--;
+        if (p->replaced > p->lost || p->replaced > p->opts.replace_abandoned)
+                p->replaced--;
+        else
+                rn_permit_put_locked(p);
+        p->exhausted = is_exhausted(p);
+}
+
 void rn_permit_job_ends_locked(pool *p, rein_work *w)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "permits go from hand to hand under the pool's lock");
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
+                  "a job whose permit comes free runs no more");
         switch (rn_load32(&w->permit)) {
         case RN_NO_PERMIT:
                 return;
@@ -37,12 +63,7 @@ void rn_permit_job_ends_locked(pool *p, rein_work *w)
                         rn_permit_put_locked(p);
                 break;
         case RN_LOST_PERMIT:
-                p->lost--;
-                if (p->replaced)
-                        p->replaced--;
-                else
-                        rn_permit_put_locked(p);
-                p->exhausted = false;
+                lost_permit_comes_back(p);
                 break;
         }
         rn_tell32(&w->permit, RN_NO_PERMIT);
@@ -54,7 +75,8 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
         pool *p = rn_pool_of(x);
         size_t start = 0;
         bool exhausted = false;
-        rn_lock_take(&x->lock);
+        RN_ASSERT(rn_future_is(&w->future, RN_SETTLED), "a job that is abandoned has settled");
+        rn_pool_lock(p);
         if (rn_load32(&w->permit) == RN_HAS_PERMIT) { /* else it has come back in this very moment, or lent it */
                 rn_tell32(&w->permit, RN_LOST_PERMIT);
                 p->lost++;
@@ -67,12 +89,11 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
                         rn_permit_put_locked(p);
                         start = rn_workers_wanted_locked(p);
                 }
-                exhausted = p->exhausted = p->lost - p->replaced >= p->opts.threads;
+                exhausted = p->exhausted = is_exhausted(p);
                 if (exhausted)
-                        RN_LIST_EACH(l, &p->room)
-                                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+                        rn_pool_tell_room(p);
         }
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         rn_workers_start(p, start);
         if (exhausted)
                 rn_executor_reject_queued(x, REIN_EREJECTED,
@@ -87,14 +108,14 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
         bool inside = false;
         for (const rn_ambient *a = self->now; a; a = a->outer)
                 inside |= a->work && a->work->executor == x && rn_load32(&a->work->permit) == RN_HAS_PERMIT;
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         bool may = rn_queue_has(w) && (inside || p->permits > 0) && rn_work_claim(w);
         if (may) {
                 rn_queue_remove(p, w);
                 if (!inside)
                         rn_permit_take_locked(p, w);
         }
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         return may;
 }
 
@@ -114,23 +135,22 @@ static bool nobody_can_run(const pool *p)
 int rn_pool_lend(rein_executor *x, rein_work *mine)
 {
         pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
+        RN_ASSERT(mine->executor == x, "a job lends the permit of its own pool");
+        rn_pool_lock(p);
         if (rn_load32(&mine->permit) != RN_HAS_PERMIT) { /* it was abandoned, and lost it */
-                rn_lock_give(&x->lock);
+                rn_pool_unlock(p);
                 return 0;
         }
         rn_tell32(&mine->permit, RN_NO_PERMIT);
         rn_permit_put_locked(p);
         size_t start = rn_workers_wanted_locked(p);
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         rn_workers_start(p, start);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         bool stuck = nobody_can_run(p) && p->permits > 0;
-        if (stuck) {
-                p->permits--;
-                rn_tell32(&mine->permit, RN_HAS_PERMIT);
-        }
-        rn_lock_give(&x->lock);
+        if (stuck)
+                rn_permit_take_locked(p, mine);
+        rn_pool_unlock(p);
         return stuck ? REIN_EDEADLOCK : 1;
 }
 
@@ -138,7 +158,8 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
 {
         pool *p = rn_pool_of(x);
         returner me = {.task = self, .mine = mine};
-        rn_lock_take(&x->lock);
+        RN_ASSERT(rn_get32(&mine->permit) == RN_NO_PERMIT, "a job that wants its permit back has lent it");
+        rn_pool_lock(p);
         bool free = p->permits > 0;
         if (free) {
                 rn_permit_take_locked(p, mine);
@@ -146,16 +167,16 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
                 rn_list_push(&p->returners, &me.link);
                 rn_elastic_watch_locked(p);
         }
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         if (free)
                 return;
         rn_waiting waiting;
         rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
         rn_wait_stay(self, &(rn_waits){.executor = x, .permit_of = mine}, &waiting);
         for (bool granted = false;;) {
-                rn_lock_take(&x->lock);
+                rn_pool_lock(p);
                 granted = me.granted;
-                rn_lock_give(&x->lock);
+                rn_pool_unlock(p);
                 if (granted)
                         break;
                 rn_wait_turn_staying(self, &waiting); /* in a knot it is for the others to give way */
@@ -164,25 +185,16 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
         rn_task_doing(self, was);
 }
 
-bool rn_pool_has_room(rein_executor *x)
-{
-        pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
-        bool room = p->queued < p->opts.queue_max || p->exhausted || x->broken || x->state >= (int)REIN_STOP_RUNNING;
-        rn_lock_give(&x->lock);
-        return room;
-}
-
 bool rn_pool_could_run(rein_executor *x, bool (*can_go)(const rn_task *t))
 {
         pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         bool could = p->permits > 0 || p->searching > 0 || p->lost > 0 ||
                      (p->opts.elastic && p->opts.threads + p->spares < p->opts.threads_max);
         RN_LIST_EACH(l, &x->works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
                 could |= rn_load32(&w->permit) == RN_HAS_PERMIT && can_go(rn_loadptr(&w->runner));
         }
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         return could;
 }

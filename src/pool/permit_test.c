@@ -26,6 +26,14 @@ static int permits(rein_executor *x)
         return n;
 }
 
+static int lost(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        int n = rn_pool_of(x)->lost;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
 /* ---- a pool that waits for itself (47) ---- */
 
 typedef struct depth {
@@ -451,6 +459,40 @@ static void test_46_replaced_threads_keep_the_pool_going_up_to_their_number(void
         rein_on_unseen(NULL, NULL);
 }
 
+/* Of two abandoned jobs one is replaced. When the other comes back, the one that is still away is the one replaced. */
+static void test_46_who_comes_back_leaves_the_replacement_to_who_stays_away(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1), .replace_abandoned = 1));
+        stubborn st[2];
+        rein_future *f[2];
+        for (int i = 0; i < 2; i++) {
+                stubborn *p = &st[i];
+                stubborn_init(p);
+                f[i] = rein_submit(x, nothing_held, REIN_COPY(p, .unheeded = REIN_ABANDON_IT));
+                EVENTUALLY(st[i].inside == 1);
+                rein_cancel(f[i], NULL);
+                assert_int_equal(rein_await(f[i], NULL, generous()), REIN_EFAILED);
+                assert_int_equal(rein_code(f[i]), REIN_EABANDONED);
+        }
+        EVENTUALLY(lost(x) == 2);
+        stubborn_let_go(&st[0], 1);
+        EVENTUALLY(rein_gone(f[0]));
+        rein_future *late = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(late, NULL, generous()), 0);
+        rein_drop(late);
+        EVENTUALLY(permits(x) == 1);
+        stubborn_let_go(&st[1], 1);
+        EVENTUALLY(u.count == 2);
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+        assert_int_equal(permits(x), 1);
+        drop_all(f, 2);
+        rein_executor_free(x);
+        rein_on_unseen(NULL, NULL);
+}
+
 typedef struct lender {
         rein_executor *x;
         gate *gate;
@@ -608,6 +650,7 @@ int main(void)
                 cmocka_unit_test(test_46_who_must_be_waited_for_is_not_abandoned_by_his_limit),
                 cmocka_unit_test(test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so),
                 cmocka_unit_test(test_46_replaced_threads_keep_the_pool_going_up_to_their_number),
+                cmocka_unit_test(test_46_who_comes_back_leaves_the_replacement_to_who_stays_away),
                 cmocka_unit_test(test_46_a_job_abandoned_while_its_permit_is_lent_loses_none),
                 cmocka_unit_test(test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit),
                 cmocka_unit_test(test_27_who_wants_its_permit_back_is_in_the_knot),

@@ -14,13 +14,13 @@ static int take(rein_executor *x, rein_work *w, const char **what)
 static void post(rein_executor *x, rein_work *w)
 {
         pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         bool mine = rn_load32(&w->state) == RN_WORK_QUEUED; /* else a stop gave it to the hand meanwhile */
         bool rescue = mine && p->exhausted;
         if (mine && !rescue)
                 rn_queue_push(p, w);
         size_t start = rn_workers_wanted_locked(p);
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         if (rescue)
                 rn_executor_rescue(x, w);
         else if (!mine)
@@ -30,42 +30,43 @@ static void post(rein_executor *x, rein_work *w)
 
 static void dequeue(rein_executor *x, rein_work *w)
 {
-        rn_lock_take(&x->lock);
+        pool *p = rn_pool_of(x);
+        rn_pool_lock(p);
         bool here = rn_queue_has(w);
         if (here)
-                rn_queue_remove(rn_pool_of(x), w);
-        rn_lock_give(&x->lock);
-        rn_task *submitter = rn_loadptr(&w->arriving);
+                rn_queue_remove(p, w);
+        rn_pool_unlock(p);
+        rn_task *arriving = rn_loadptr(&w->arriving);
         if (here)
                 rn_future_unref(&w->future);
-        else if (submitter && submitter != rn_self_if())
-                rn_unpark(submitter); /* it may wait for room, for a job that will never run */
+        else if (arriving && arriving != rn_self_if())
+                rn_unpark(arriving); /* it may wait for room, for a job that will never run */
 }
 
 static void stopping(rein_executor *x, rein_stop how)
 {
         (void)how;
         pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         rn_workers_wake_all_locked(p);
-        RN_LIST_EACH(l, &p->room)
-                rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
-        rn_lock_give(&x->lock);
+        rn_pool_tell_room(p);
+        rn_pool_unlock(p);
 }
 
 /* Its code has ended, and it is about to settle: the permit is free, and its thread counts as searching from now on. */
 static void ending(rein_executor *x, rein_work *w, rn_task *self)
 {
         pool *p = rn_pool_of(x);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         rn_permit_job_ends_locked(p, w);
         if (self && self->worker && self->worker->job == w) {
+                RN_ASSERT(!self->worker->ended, "what a thread ran before has left by the time its next job ends");
                 self->worker->job = NULL;
                 self->worker->ended = w;
                 p->searching++;
         }
         size_t start = rn_workers_wanted_locked(p);
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         rn_workers_start(p, start);
 }
 
@@ -77,9 +78,10 @@ static int restart(rein_executor *x)
 
 static size_t threads(rein_executor *x)
 {
-        rn_lock_take(&x->lock);
-        size_t n = rn_pool_of(x)->threads;
-        rn_lock_give(&x->lock);
+        pool *p = rn_pool_of(x);
+        rn_pool_lock(p);
+        size_t n = p->threads;
+        rn_pool_unlock(p);
         return n;
 }
 
@@ -89,6 +91,10 @@ static void destroy(rein_executor *x)
         const pool *p = rn_pool_of(x);
         if (m && (p->permits != p->opts.threads || p->queued || p->threads))
                 m->wrong(x->name, "it goes, and a permit, a thread or a job in its queue is missing or left");
+        RN_ASSERT(p->permits == p->opts.threads && !p->queued && !p->threads,
+                  "a pool that goes has all of its permits, no thread and no job");
+        RN_ASSERT(rn_list_empty(&p->room) && rn_list_empty(&p->returners) && !p->watching,
+                  "nobody waits for a pool that goes");
         rn_free(x);
 }
 

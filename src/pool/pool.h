@@ -40,6 +40,12 @@ typedef struct returner { /* waits to have its permit back */
         bool granted;
 } returner;
 
+typedef struct entrant { /* waits for room in the queue */
+        rn_link link;
+        rn_task *task;
+        bool told; /* woken since there is room, or never will be: it looks before it sleeps again */
+} entrant;
+
 typedef struct pool {
         rein_executor base;
         rein_pool_opts opts;
@@ -51,11 +57,12 @@ typedef struct pool {
         rn_link workers, idle;
         worker *spins; /* the idle one that still spins, before it sleeps; spin.h */
         size_t threads, searching;
-        int permits; /* free ones */
+        size_t unstarted; /* threads that could not be started: searching may be so many fewer than the rule says */
+        int permits;      /* free ones */
         int lost, replaced, spares;
         bool exhausted;
         rn_link returners;
-        rn_link room; /* rn_sleeper: submitters that wait for room in the queue */
+        rn_link room; /* submitters that wait for room in the queue */
         rn_timer watch_timer;
         rn_errand watch_errand;
         bool watching;
@@ -66,6 +73,23 @@ static inline pool *rn_pool_of(rein_executor *x)
         return (pool *)(void *)x;
 }
 
+/* balance.c. Lock held. */
+const char *rn_pool_wrong(const rein_executor *x);
+
+/* In builds with checks these two ask whether the pool adds up: when its lock is taken, and before it is given back. One
+ * with many jobs is asked in simulations only. */
+static inline void rn_pool_lock(pool *p)
+{
+        rn_lock_take(&p->base.lock);
+        RN_SOUND(p->base.unfinished <= RN_LIST_ASKED ? rn_pool_wrong(&p->base) : NULL);
+}
+
+static inline void rn_pool_unlock(pool *p)
+{
+        RN_SOUND(p->base.unfinished <= RN_LIST_ASKED ? rn_pool_wrong(&p->base) : NULL);
+        rn_lock_give(&p->base.lock);
+}
+
 /* queue.c. Lock held. */
 void rn_queue_init(pool *p);
 void rn_queue_push(pool *p, rein_work *w);
@@ -73,6 +97,8 @@ void rn_queue_remove(pool *p, rein_work *w);
 bool rn_queue_has(const rein_work *w);
 rein_work *rn_queue_pop(pool *p); /* NULL: empty */
 rein_work *rn_queue_oldest(pool *p);
+bool rn_pool_room_is_told(const pool *p);                     /* is there what whoever waits for room has been told? */
+void rn_pool_tell_room(pool *p);                              /* that there is room, or never will be */
 int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the policy; gives the lock back; 0, 1: it ran
                                                                  here, or why not */
 bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake); /* the same, when there is nothing to it */
@@ -98,11 +124,9 @@ void rn_workers_start(pool *p, size_t n);
 void rn_workers_wake_all_locked(pool *p);
 bool rn_workers_left(rein_executor *x);
 
-/* balance.c. */
-const char *rn_pool_wrong(const rein_executor *x);
-
 /* elastic.c. */
 void rn_elastic_init(pool *p);
-void rn_elastic_watch_locked(pool *p); /* if jobs wait and no permit is free: see who blocks */
+void rn_elastic_watch_locked(pool *p);       /* if jobs wait and no permit is free: see who blocks */
+const char *rn_elastic_wrong(const pool *p); /* lock held */
 
 #endif

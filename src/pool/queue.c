@@ -22,6 +22,9 @@ void rn_queue_init(pool *p)
 
 void rn_queue_push(pool *p, rein_work *w)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "the queue changes under the pool's lock");
+        RN_ASSERT(!rn_queue_has(w), "a job is queued once");
+        RN_ASSERT(w->executor == &p->base, "a pool queues its own jobs");
         w->sequence = p->sequence++;
         p->queued++;
         if (w->priority)
@@ -36,13 +39,14 @@ bool rn_queue_has(const rein_work *w)
 
 void rn_queue_remove(pool *p, rein_work *w)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "the queue changes under the pool's lock");
+        RN_ASSERT(rn_queue_has(w) && p->queued > 0, "only a job that is queued leaves the queue");
         if (w->priority)
                 rn_heap_remove(&p->ranked, &w->by_priority);
         rn_list_remove(&w->by_age);
         p->queued--;
-        if (p->queued < p->opts.queue_max)
-                RN_LIST_EACH(l, &p->room)
-                        rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
+        if (rn_pool_room_is_told(p))
+                rn_pool_tell_room(p);
 }
 
 rein_work *rn_queue_pop(pool *p)
@@ -80,22 +84,64 @@ static bool full(const pool *p)
         return p->queued >= p->opts.queue_max;
 }
 
+/* ---- room ---- */
+
+bool rn_pool_room_is_told(const pool *p)
+{
+        return !full(p) || p->exhausted;
+}
+
+void rn_pool_tell_room(pool *p)
+{
+        RN_ASSERT(rn_lock_held(&p->base.lock), "those who wait for room are told under the pool's lock");
+        RN_LIST_EACH(l, &p->room) {
+                entrant *e = RN_ITEM(l, entrant, link);
+                e->told = true;
+                rn_unpark(e->task);
+        }
+}
+
+static bool has_room_locked(const pool *p)
+{
+        return rn_pool_room_is_told(p) || p->base.broken || p->base.state >= (int)REIN_STOP_RUNNING;
+}
+
+bool rn_pool_has_room(rein_executor *x)
+{
+        pool *p = rn_pool_of(x);
+        rn_pool_lock(p);
+        const bool room = has_room_locked(p);
+        rn_pool_unlock(p);
+        return room;
+}
+
+/* Whoever makes room after this look finds it untold, and wakes it. */
+static bool sees_room(pool *p, entrant *me)
+{
+        rn_pool_lock(p);
+        const bool room = me->told = has_room_locked(p);
+        rn_pool_unlock(p);
+        return room;
+}
+
 /* Lock held on entry and on return. 0: there is room, or w is finished already. */
 static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what)
 {
         rein_executor *x = &p->base;
-        rn_sleeper me = {.task = self};
+        entrant me = {.task = self};
         rn_waiting waiting;
+        RN_ASSERT(rn_lock_held(&x->lock), "a submitter joins those who wait for room under the pool's lock");
+        RN_ASSERT(!rn_pool_room_is_told(p), "a submitter waits for room only while there is none");
         rn_list_push(&p->room, &me.link);
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", x->name});
         bool for_ever = rn_cancel_at(self) == RN_NEVER;
         int rc = rn_wait_begin(self, &(rn_waits){.executor = x}, for_ever, &waiting);
-        while (rc == 0 && !rn_pool_has_room(x) && rn_load32(&w->state) == RN_WORK_QUEUED)
+        while (rc == 0 && !sees_room(p, &me) && rn_load32(&w->state) == RN_WORK_QUEUED)
                 rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
         rn_wait_end(self, &waiting);
         rn_task_doing(self, was);
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         rn_list_remove(&me.link);
         if (rc == REIN_EDEADLOCK)
                 *what = "is full, and the wait for room can never end: its jobs wait for the submitter";
@@ -144,7 +190,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         rein_work *victim = NULL;
         const bool own = rn_executor_inside(x, self);
         size_t start = 0;
-        rn_lock_take(&x->lock);
+        rn_pool_lock(p);
         int rc = self ? refuses(p, w, what) : -ENOMEM;
         while (rc == 0 && p->opts.full == REIN_FULL_WAIT && full(p) && !own) {
                 rc = wait_for_room(p, w, self, what);
@@ -153,7 +199,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         }
         if (rc == 0 && full(p) && !own) {
                 if (p->opts.full == REIN_FULL_CALLER) {
-                        rn_lock_give(&x->lock);
+                        rn_pool_unlock(p);
                         rein_work_run(w);
                         return 1;
                 }
@@ -168,7 +214,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
                 rn_queue_push(p, w);
                 start = rn_workers_wanted_locked(p);
         }
-        rn_lock_give(&x->lock);
+        rn_pool_unlock(p);
         drop(victim);
         rn_workers_start(p, start);
         return rc;
@@ -177,6 +223,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
 bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
 {
         pool *p = rn_pool_of(x);
+        RN_ASSERT(rn_lock_held(&x->lock), "a job is put into the queue under the pool's lock");
         const bool enough = p->searching > p->queued || p->searching >= (size_t)p->permits;
         if (p->exhausted || full(p) || (!enough && rn_list_empty(&p->idle)))
                 return false;

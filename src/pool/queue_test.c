@@ -194,11 +194,14 @@ static void test_50_drop_the_oldest(void **state)
 }
 
 /* From the moment the last permit is lost until what is queued has been rejected. */
-static void set_exhausted(rein_executor *x, bool yes)
+static void set_exhausted(busy *b, bool yes)
 {
-        rn_lock_take(&x->lock);
-        rn_pool_of(x)->exhausted = yes;
-        rn_lock_give(&x->lock);
+        rn_lock_take(&b->x->lock);
+        pool *p = rn_pool_of(b->x);
+        rn_tell32(&rn_work_of(b->blocker)->permit, yes ? RN_LOST_PERMIT : RN_HAS_PERMIT);
+        p->lost = yes;
+        p->exhausted = yes;
+        rn_lock_give(&b->x->lock);
 }
 
 static void test_50_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
@@ -209,12 +212,12 @@ static void test_50_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
                 atomic_int runs = 0, never = 0;
                 busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 1, .full = (rein_full)full));
                 rein_future *queued = rein_submit(b.x, job_count, &runs, NULL);
-                set_exhausted(b.x, true);
+                set_exhausted(&b, true);
                 rein_future *refused = rein_submit(b.x, job_count, &never, NULL);
                 assert_int_equal(rein_code(refused), REIN_EREJECTED);
                 assert_non_null(strstr(rein_error_text(rein_error_of(refused)), "exhausted"));
                 assert_int_equal(rein_code(queued), REIN_EPENDING);
-                set_exhausted(b.x, false);
+                set_exhausted(&b, false);
                 gate_open(&b.gate);
                 assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
                 assert_int_equal(runs, 1);

@@ -13,11 +13,13 @@ enum { LINGER_NS = 500 };
  * idle. */
 worker *rn_worker_take_idle_locked(pool *p)
 {
+        RN_ASSERT(rn_lock_held(&p->base.lock), "an idle thread is chosen under the pool's lock");
         rn_link *l = p->spins ? &p->spins->idle : rn_list_first(&p->idle);
         if (!l)
                 return NULL;
         rn_list_remove(l);
         worker *k = RN_ITEM(l, worker, idle);
+        RN_ASSERT(!k->job && !k->woken, "a thread that is idle is woken once");
         p->spins = NULL;
         k->woken = true;
         p->searching++;
@@ -27,6 +29,8 @@ worker *rn_worker_take_idle_locked(pool *p)
 size_t rn_workers_wanted_locked(pool *p)
 {
         size_t start = 0;
+        RN_ASSERT(rn_lock_held(&p->base.lock), "threads are counted under the pool's lock");
+        p->unstarted = 0;
         while (p->searching < p->queued && p->searching < (size_t)p->permits) {
                 worker *k = rn_worker_take_idle_locked(p);
                 if (k) {
@@ -64,13 +68,20 @@ bool rn_workers_left(rein_executor *x)
 
 static void worker_main(void *arg);
 
-static void uncount(pool *p)
+/* When not even one thread can be had, nobody would ever look at the queue: what is in it fails with that error, and its
+ * continuations go to the hand. */
+static void without(pool *p, int failed)
 {
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
+        RN_ASSERT(p->searching > 0 && p->threads > 0, "a thread was counted before it was started");
         p->searching--;
         p->threads--;
+        p->unstarted++;
+        bool stranded = p->threads == 0 && p->queued;
         rn_executor_changed_locked(&p->base);
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
+        if (stranded)
+                rn_executor_reject_queued(&p->base, failed, "no thread could be started for it");
 }
 
 static int start_one(pool *p)
@@ -90,25 +101,13 @@ static int start_one(pool *p)
         return rc;
 }
 
-/* When not even one thread can be had, nobody would ever look at the queue: what is in it fails with that error, and its
- * continuations go to the hand. */
 void rn_workers_start(pool *p, size_t n)
 {
-        int failed = 0;
         while (n--) {
                 int rc = start_one(p);
-                if (rc < 0) {
-                        uncount(p);
-                        failed = rc;
-                }
+                if (rc < 0)
+                        without(p, rc);
         }
-        if (!failed)
-                return;
-        rn_lock_take(&p->base.lock);
-        bool stranded = p->threads == 0 && p->queued;
-        rn_lock_give(&p->base.lock);
-        if (stranded)
-                rn_executor_reject_queued(&p->base, failed, "no thread could be started for it");
 }
 
 /* What it ran last leaves the executor's list when the thread takes the lock for its next: one lock for both. */
@@ -117,6 +116,7 @@ bool rn_worker_departs(rn_task *self, rein_work *w, bool settled)
         worker *k = self->worker;
         if (!k || k->ended != w)
                 return false;
+        RN_ASSERT(!k->job, "a thread whose job departs has no other one yet");
         k->settled = settled;
         self->woke_somebody = w->future.woke;
         return true;
@@ -126,6 +126,8 @@ bool rn_worker_departs(rn_task *self, rein_work *w, bool settled)
 static rein_work *take_ended_locked(worker *k)
 {
         rein_work *w = k->ended;
+        RN_ASSERT(rn_lock_held(&k->pool->base.lock), "a job leaves the list of its pool under the pool's lock");
+        RN_ASSERT(!w || rn_future_is(&w->future, RN_GONE), "a job that leaves the list of its pool is gone");
         k->ended = NULL;
         if (w)
                 rn_executor_left_locked(&k->pool->base, w, k->settled, true);
@@ -137,14 +139,14 @@ static void ended_by_job(void *arg)
 {
         worker *k = arg;
         pool *p = k->pool;
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
         rein_work *ended = take_ended_locked(k);
         rn_list_remove(&k->link);
         p->searching--; /* it was counted when its job ended */
         p->threads--;
         size_t start = rn_workers_wanted_locked(p);
         rn_executor_changed_locked(&p->base);
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
         if (ended)
                 rn_future_unref(&ended->future);
         rn_workers_start(p, start);
@@ -161,9 +163,9 @@ static void break_pool(pool *p, rn_task *self, int rc)
                 by = rn_error_make(NULL, rc, where, NULL, NULL, "init returned %d", rc);
         snprintf(text, sizeof text, "'%s' is broken: its init failed in one of its threads", p->base.name);
         rn_executor_break(&p->base, by, text);
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
         rn_workers_wake_all_locked(p); /* nothing will come for them */
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
 }
 
 /* The next job, claimed and with its permit; NULL: none, or no permit. Lock held. */
@@ -202,25 +204,27 @@ static bool idle(pool *p, worker *k)
 {
         const int64_t now = rn_clock(), until = p->opts.idle_ns > RN_NEVER - now ? RN_NEVER : now + p->opts.idle_ns;
         bool left = false;
+        RN_ASSERT(!p->queued || p->permits <= 0, "a thread goes idle when there is nothing for it to do");
+        RN_ASSERT(!k->job && !k->ended, "a thread that goes idle has let go of its job");
         p->searching--;
         k->woken = false;
         rn_tell32(&k->lingers, 0);
         rn_list_push_front(&p->idle, &k->idle);
         if (!p->spins && !k->task->woke_somebody && rn_spin_possible()) {
                 p->spins = k;
-                rn_lock_give(&p->base.lock);
+                rn_pool_unlock(p);
                 if (rn_spin_until(&k->task->idle_spin, true, is_unparked, k->task)) {
                         rn_park(k->task, until); /* at once: the permit is there */
                         left = leave_it_to_the_waiter(k);
                 }
-                rn_lock_take(&p->base.lock);
+                rn_pool_lock(p);
                 if (p->spins == k)
                         p->spins = NULL;
         }
         while (!k->woken && rn_clock() < until) {
-                rn_lock_give(&p->base.lock);
+                rn_pool_unlock(p);
                 rn_park(k->task, until);
-                rn_lock_take(&p->base.lock);
+                rn_pool_lock(p);
         }
         if (left) {
                 const bool taken = p->queued == 0; /* and to spin for it was in vain */
@@ -240,7 +244,7 @@ static void worker_main(void *arg)
         pool *p = k->pool;
         rn_task *self = k->task;
         if (!rn_task_adopt(self)) {
-                uncount(p);
+                without(p, -ENOMEM);
                 rn_executor_unref(&p->base);
                 rn_free(k);
                 return;
@@ -256,7 +260,7 @@ static void worker_main(void *arg)
         if (rc < 0)
                 break_pool(p, self, rc);
 
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
         rn_list_push(&p->workers, &k->link);
         while (rc >= 0) {
                 rein_work *ended = take_ended_locked(k), *w = next_job(p);
@@ -265,29 +269,30 @@ static void worker_main(void *arg)
                         k->job = w;
                 }
                 if (w || ended)
-                        rn_lock_give(&p->base.lock);
+                        rn_pool_unlock(p);
                 if (ended)
                         rn_future_unref(&ended->future);
                 if (w)
                         rn_work_run_claimed(w);
                 if (w || ended) {
-                        rn_lock_take(&p->base.lock);
+                        rn_pool_lock(p);
                 } else if (p->base.state != RN_OPEN || p->base.broken || !idle(p, k)) {
                         break;
                 }
         }
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
         if (rc >= 0 && p->opts.fini)
                 p->opts.fini(p->opts.init_arg);
         self->thread_ended = NULL;
         self->worker = NULL;
-        rn_lock_take(&p->base.lock);
+        rn_pool_lock(p);
+        RN_ASSERT(!k->job && !k->ended && !rn_linked(&k->idle), "a thread that ends has no job and is not idle");
         rn_list_remove(&k->link);
         p->searching--;
         p->threads--;
         size_t start = p->base.broken ? 0 : rn_workers_wanted_locked(p); /* a job may have come while fini ran */
         rn_executor_changed_locked(&p->base);
-        rn_lock_give(&p->base.lock);
+        rn_pool_unlock(p);
         rn_workers_start(p, start);
         rn_free(k);
         rn_executor_unref(&p->base);

@@ -202,16 +202,19 @@ static int once(search *k)
         return 0;
 }
 
-/* The same schedule again: a difference is a failure of its own. */
+/* The same schedule again: a difference is a failure of its own. Not so what only the second run asked. */
 static int again(search *k)
 {
         rn_sim_plan plan = k->plan;
         rn_sim_result r;
         plan.generator = RN_SIM_REPLAY;
         plan.bound = -1;
+        plan.ask_each = true;
         size_t count = k->path.count;
         int rc = rn_sim_once(&plan, &k->program, &k->path, &r);
-        if (rc == 0 && (r.hash != k->result.hash || k->path.count != count)) {
+        if (rc == 0 && r.wrong)
+                k->result = r;
+        else if (rc == 0 && (r.hash != k->result.hash || k->path.count != count)) {
                 k->result = r;
                 k->result.ended = REIN_SIM_UNSTABLE;
                 snprintf(
@@ -230,6 +233,7 @@ static int replay(search *k, const char *trace, const char *place)
         if (rc < 0)
                 return rein_fail_at(place, rc, "'%s' is not a trace of this version", trace);
         k->plan.generator = RN_SIM_REPLAY;
+        k->plan.ask_each = true;
         k->plan.faults = faults;
         k->plan.tell = !k->opts.quiet;
         rc = once(k);

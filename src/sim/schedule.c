@@ -16,10 +16,11 @@
 #include "core/task.h"
 #include "core/work.h"
 #include "core/world.h"
+#include "core/wrong.h"
 
 rn_sim_state *rn_sim;
 
-enum { MOST_IDLE_JUMPS = 10000, MOST_LAST_JUMPS = 256 };
+enum { MOST_IDLE_JUMPS = 10000, MOST_LAST_JUMPS = 256, ASK_EVERY = 8 };
 
 /* ---- tasks ---- */
 
@@ -428,8 +429,35 @@ static void look_for_misuse(const rn_sim_task *t)
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, rn_sim_op_name(t->op.kind));
 }
 
+#if RN_CHECKING
+/* A question to all records takes as long as many steps. So a search asks after one in ASK_EVERY of the steps that change
+ * something, in each schedule after others; a schedule that is replayed or made short asks after each, and so fails where
+ * it goes wrong. */
+static bool asks_before(const rn_sim_task *t)
+{
+        const rn_sim_state *s = rn_sim;
+        return s->plan->ask_each ||
+               (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
+}
+
+void rn_sim_ask(void)
+{
+        char where[96];
+        const char *what = rn_world_wrong(rn_sim->machine.world, where, sizeof where);
+        if (!what)
+                return;
+        rn_sim->result->wrong = true;
+        rn_sim_over(REIN_SIM_FAILED, "%s does not add up: %s", where, what);
+}
+#else
+static bool asks_before(const rn_sim_task *t)
+{
+        (void)t;
+        return true;
+}
+
 /* Whatever an executor counts must add up whenever its lock is free. */
-static void look_at_executors(void)
+void rn_sim_ask(void)
 {
         const rn_world *w = rn_sim->machine.world;
         if (!w->executors.next)
@@ -441,6 +469,7 @@ static void look_at_executors(void)
                         rn_sim_over(REIN_SIM_FAILED, "'%s' does not add up: %s", x->name, what);
         }
 }
+#endif
 
 static void stepped(rn_sim_task *t, bool preempted)
 {
@@ -457,7 +486,8 @@ static void stepped(rn_sim_task *t, bool preempted)
         if (s->reduction)
                 rn_reduction_stepped(t);
         look_for_misuse(t);
-        look_at_executors();
+        if (asks_before(t))
+                rn_sim_ask();
 }
 
 /* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */

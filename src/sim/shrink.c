@@ -161,6 +161,7 @@ void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, 
         k.plan.generator = RN_SIM_REPLAY;
         k.plan.bound = -1;
         k.plan.tell = false;
+        k.plan.ask_each = true;
         for (unsigned fault = RN_SIM_FAULTS; fault-- > 0;)
                 leave_fault_out(&k, fault);
         while (k.tries < MOST_TRIES) {

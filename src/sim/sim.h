@@ -144,6 +144,7 @@ typedef struct rn_sim_plan {
         size_t stack_size;
         uint64_t length;         /* PCT: decisions of the longest schedule so far */
         bool tell;               /* narrate on stderr */
+        bool ask_each;           /* after each step: do the library's records add up? */
         bool observe;            /* exploring build: atomics are points */
         bool word_locks;         /* exploring build: an rn_lock is the steps of its words, not one op */
         bool slabs;              /* exploring build: which record of a slab a task gets is explored too */
@@ -160,6 +161,7 @@ typedef struct rn_sim_result {
         int code;  /* what the program returned */
         uint64_t steps, preemptions, decisions, hash;
         bool redundant; /* DPOR: cut short, nothing new in it */
+        bool wrong;     /* it failed, since a record of the library did not add up */
         char text[RN_SIM_TEXT];
 } rn_sim_result;
 
@@ -212,6 +214,7 @@ void rn_sim_go(void);                                                /* from the
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
 _Noreturn void rn_sim_stop(void); /* the running task: back to the host, for ever */
 bool rn_sim_ready(rn_sim_task *t);
+void rn_sim_ask(void);             /* do the library's records add up? */
 void rn_sim_calm(bool quiet_then); /* exploring build: the running task waits until nobody else can go on */
 rn_coro *rn_sim_here(void);        /* of the running task: what it runs in now */
 const char *rn_sim_task_name(const rn_sim_task *t);

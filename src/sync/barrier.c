@@ -1,18 +1,41 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Barriers. Those in the line are the ones that came; the last one to come chooses them all. Who comes and has to leave
- * without the others breaks it: they would wait for one that is not there. */
+#include "sync/barrier.h"
+
 #include <errno.h>
 
-#include "rein/sync.h"
-#include "sync/line.h"
+#if RN_CHECKING
 
-struct rein_barrier {
-        rn_lock lock;
-        uint32_t process;
-        size_t parties, here; /* here < parties */
-        bool broken;          /* then nobody is here */
-        rn_link line;
-};
+const char *rn_barrier_wrong(const rein_barrier *b)
+{
+        rn_line_look look;
+        const char *what = rn_line_wrong(&b->line, &look);
+        if (what)
+                return what;
+        if (b->here >= b->parties)
+                return "all have come to a barrier, and it has let nobody go";
+        if (b->broken && (b->here || look.waiting))
+                return "somebody waits at a barrier that is broken";
+        return look.whole && look.waiting != b->here ? "a barrier counts others than those that wait at it" : NULL;
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_barrier_wrong(RN_ITEM(o, rein_barrier, object));
+}
+
+#endif
+
+static void barrier_enter(rein_barrier *b)
+{
+        rn_lock_take(&b->lock);
+        RN_SOUND(rn_barrier_wrong(b));
+}
+
+static void barrier_leave(rein_barrier *b)
+{
+        RN_SOUND(rn_barrier_wrong(b));
+        rn_lock_give(&b->lock);
+}
 
 rein_barrier *rein_barrier_new(size_t parties)
 {
@@ -29,18 +52,23 @@ rein_barrier *rein_barrier_new(size_t parties)
         b->process = rn_generation();
         b->parties = parties;
         rn_list_init(&b->line);
+        RN_OBJECT_MADE(b, "a barrier", &b->lock, ask);
         return b;
 }
 
 void rein_barrier_free(rein_barrier *b)
 {
         RN_CALL();
-        if (b && b->process == rn_generation())
-                rn_free(b);
+        if (!b || b->process != rn_generation())
+                return;
+        RN_SOUND(rn_barrier_wrong(b));
+        RN_OBJECT_GONE(b);
+        rn_free(b);
 }
 
 static void let_go(rein_barrier *b, int result, rn_wakes *wakes)
 {
+        RN_ASSERT(rn_lock_held(&b->lock), "a barrier lets go under its lock");
         b->here = 0;
         rn_line_choose_all(&b->line, result, wakes);
 }
@@ -61,6 +89,7 @@ static int arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes
                 let_go(b, 0, wakes);
                 return 1;
         }
+        RN_ASSERT(b->here + 1 < b->parties, "the last one to come does not wait");
         b->here++;
         int rc = rn_line_wait(&b->lock, &b->line, &me, until, (rn_doing){"rein_barrier_arrive", NULL});
         if (rc == 0)
@@ -77,12 +106,12 @@ int rein_barrier_arrive(rein_barrier *b, rein_time until)
         if (rc == -EINVAL || rc == -EPERM)
                 return rc;
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&b->lock);
+        barrier_enter(b);
         if (rc < 0)
                 break_it(b, &wakes);
         else
                 rc = arrive(b, self, until.ns, &wakes);
-        rn_lock_give(&b->lock);
+        barrier_leave(b);
         rn_wakes_ring(&wakes);
         if (rc == REIN_EBROKEN)
                 rn_fail(rc, "rein_barrier_arrive", "a party left before all had come, or the barrier was reset");
@@ -96,10 +125,10 @@ int rein_barrier_reset(rein_barrier *b)
         if (rc < 0)
                 return rc;
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&b->lock);
+        barrier_enter(b);
         b->broken = false;
         let_go(b, REIN_EBROKEN, &wakes);
-        rn_lock_give(&b->lock);
+        barrier_leave(b);
         rn_wakes_ring(&wakes);
         return 0;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Barriers: all or nobody; one is the last; a party that leaves breaks it for the others. */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/barrier.h"
 
 enum { PARTIES = 5 };
 
@@ -115,6 +118,71 @@ static void test_without_memory_there_is_none(void **state)
         support_poor = false;
 }
 
+/* ---- does it add up? ---- */
+
+static rein_barrier made;
+static rn_turn made_turn;
+static rn_stand made_stand;
+
+static void make(void)
+{
+        made = (rein_barrier){.parties = 2, .here = 1};
+        made_turn = (rn_turn){.task = rn_self()};
+        made_stand = (rn_stand){.turn = &made_turn};
+        rn_list_init(&made.line);
+        rn_list_push(&made.line, &made_stand.link);
+}
+
+static const char *ask(void)
+{
+        return rn_barrier_wrong(&made);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand.link);
+}
+
+static void all_have_come(void)
+{
+        made.here = 2;
+}
+
+static void broken_and_waited_at(void)
+{
+        made.broken = true;
+}
+
+static void broken_and_counted(void)
+{
+        rn_list_remove(&made_stand.link);
+        made.broken = true;
+}
+
+static void one_has_left_and_is_counted(void)
+{
+        rn_list_remove(&made_stand.link);
+}
+
+static void one_waits_and_is_not_counted(void)
+{
+        made.here = 0;
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {the_line_is_torn, broken_links},
+                {all_have_come, "all have come to a barrier, and it has let nobody go"},
+                {broken_and_waited_at, "somebody waits at a barrier that is broken"},
+                {broken_and_counted, "somebody waits at a barrier that is broken"},
+                {one_has_left_and_is_counted, "a barrier counts others than those that wait at it"},
+                {one_waits_and_is_not_counted, "a barrier counts others than those that wait at it"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -122,6 +190,7 @@ int main(void)
                 cmocka_unit_test(test_who_leaves_breaks_it_until_a_reset),
                 cmocka_unit_test(test_out_of_time_cancelled_before_reset_meanwhile),
                 cmocka_unit_test(test_without_memory_there_is_none),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -4,6 +4,78 @@
 #include <errno.h>
 #include <string.h>
 
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *items_wrong(const rein_chan *c)
+{
+        if (c->count > c->capacity)
+                return "a channel has more items than it has room for";
+        if (c->capacity ? c->first >= c->capacity : c->first != 0)
+                return "the first item of a channel is outside of its buffer";
+        return NULL;
+}
+
+/* A stand at each end whose turn is still open: only one rein_select may have both. */
+static const char *meet(const rein_chan *c)
+{
+        const rn_turn *turn = NULL;
+        const rn_link *const lines[] = {&c->senders, &c->receivers};
+        for (size_t i = 0; i < 2; i++)
+                RN_LIST_EACH(l, lines[i]) {
+                        const rn_turn *other = RN_ITEM(l, rn_stand, link)->turn;
+                        if (rn_get32(&other->chosen))
+                                continue;
+                        if (turn && turn != other)
+                                return "a sender and a receiver wait for each other";
+                        turn = other;
+                }
+        return NULL;
+}
+
+static const char *places_wrong(const rein_chan *c)
+{
+        RN_LIST_EACH(l, &c->senders)
+                if (!RN_ITEM(l, rn_stand, link)->from)
+                        return "a sender has nothing to send";
+        RN_LIST_EACH(l, &c->receivers)
+                if (!RN_ITEM(l, rn_stand, link)->to)
+                        return "a receiver has nowhere to put an item";
+        return NULL;
+}
+
+const char *rn_chan_wrong(const rein_chan *c)
+{
+        rn_line_look senders, receivers;
+        const char *what = items_wrong(c);
+        if (!what)
+                what = rn_line_wrong(&c->senders, &senders);
+        if (!what)
+                what = rn_line_wrong(&c->receivers, &receivers);
+        if (what)
+                return what;
+        if (c->closed && (senders.waiting || receivers.waiting))
+                return "somebody waits for a channel that is closed";
+        if (senders.waiting && c->count < c->capacity)
+                return "a sender waits, and there is room";
+        if (receivers.waiting && c->count)
+                return "a receiver waits, and there is an item";
+        if (!senders.whole || !receivers.whole)
+                return NULL;
+        what = senders.waiting && receivers.waiting ? meet(c) : NULL;
+        return what ? what : places_wrong(c);
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_chan_wrong(RN_ITEM(o, rein_chan, object));
+}
+
+#endif
+
+/* ---- making ---- */
+
 static rn_a64 chans_made; /* also over a fork */
 
 static int64_t next_age(void)
@@ -34,6 +106,7 @@ rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void
         c->release = release;
         rn_list_init(&c->senders);
         rn_list_init(&c->receivers);
+        RN_OBJECT_MADE(c, "a channel", &c->lock, ask);
         return c;
 }
 
@@ -47,12 +120,14 @@ static void *slot(rein_chan *c, size_t i)
 
 static void into_buffer(rein_chan *c, const void *item)
 {
+        RN_ASSERT(c->count < c->capacity, "an item goes into a buffer that has room");
         memcpy(slot(c, c->count), item, c->item_size);
         c->count++;
 }
 
 static void out_of_buffer(rein_chan *c, void *item)
 {
+        RN_ASSERT(c->count > 0, "an item comes out of a buffer that has one");
         memcpy(item, slot(c, 0), c->item_size);
         c->first = c->first + 1 == c->capacity ? 0 : c->first + 1;
         c->count--;
@@ -63,8 +138,10 @@ void rein_chan_free(rein_chan *c)
         RN_CALL();
         if (!c || c->process != rn_generation())
                 return;
+        RN_SOUND(rn_chan_wrong(c));
         for (size_t i = 0; c->release && i < c->count; i++)
                 c->release(slot(c, i));
+        RN_OBJECT_GONE(c);
         rn_free(c);
 }
 
@@ -72,10 +149,12 @@ void rein_chan_free(rein_chan *c)
 
 int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes)
 {
+        RN_ASSERT(rn_lock_held(&c->lock), "items are passed under the channel's lock");
         if (c->closed)
                 return -EPIPE;
         rn_stand *receiver = rn_line_choose(&c->receivers, wakes);
         if (receiver) {
+                RN_ASSERT(c->count == 0, "a receiver that waits has found no item");
                 memcpy(receiver->to, item, c->item_size);
                 receiver->result = 1;
                 return 0;
@@ -88,11 +167,13 @@ int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes)
 
 int rn_chan_take(rein_chan *c, void *item, rn_wakes *wakes)
 {
+        RN_ASSERT(rn_lock_held(&c->lock), "items are passed under the channel's lock");
         const bool buffered = c->count > 0;
         if (buffered)
                 out_of_buffer(c, item);
         rn_stand *sender = rn_line_choose(&c->senders, wakes);
         if (sender) {
+                RN_ASSERT(!c->closed, "nobody waits to send to a channel that is closed");
                 sender->result = 0;
                 if (buffered)
                         into_buffer(c, sender->from);
@@ -114,13 +195,13 @@ int rein_chan_send(rein_chan *c, const void *item, rein_time until)
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn, .from = item};
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&c->lock);
+        rn_chan_lock(c);
         rc = rn_chan_put(c, item, &wakes);
         if (rc == RN_CHAN_MUST_WAIT) {
                 rc = rn_line_wait(&c->lock, &c->senders, &me, until.ns, (rn_doing){"rein_chan_send", NULL});
                 rc = rc < 0 ? rc : me.result;
         }
-        rn_lock_give(&c->lock);
+        rn_chan_unlock(c);
         rn_wakes_ring(&wakes);
         return rc;
 }
@@ -135,13 +216,13 @@ int rein_chan_recv(rein_chan *c, void *item, rein_time until)
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn, .to = item};
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&c->lock);
+        rn_chan_lock(c);
         rc = rn_chan_take(c, item, &wakes);
         if (rc == RN_CHAN_MUST_WAIT) {
                 rc = rn_line_wait(&c->lock, &c->receivers, &me, until.ns, (rn_doing){"rein_chan_recv", NULL});
                 rc = rc < 0 ? rc : me.result;
         }
-        rn_lock_give(&c->lock);
+        rn_chan_unlock(c);
         rn_wakes_ring(&wakes);
         return rc;
 }
@@ -152,10 +233,10 @@ void rein_chan_close(rein_chan *c)
         if (!c || c->process != rn_generation())
                 return;
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&c->lock);
+        rn_chan_lock(c);
         c->closed = true;
         rn_line_choose_all(&c->senders, -EPIPE, &wakes);
         rn_line_choose_all(&c->receivers, 0, &wakes);
-        rn_lock_give(&c->lock);
+        rn_chan_unlock(c);
         rn_wakes_ring(&wakes);
 }

@@ -11,10 +11,14 @@
 
 #include "rein/sync.h"
 #include "sync/line.h"
+#include "sync/object.h"
 
 enum { RN_CHAN_MUST_WAIT = 2 };
 
 struct rein_chan {
+#if RN_CHECKING
+        rn_object object;
+#endif
         rn_lock lock;
         uint32_t process;
         int64_t age; /* several channels are locked in the order of their making */
@@ -24,6 +28,22 @@ struct rein_chan {
         rn_link senders, receivers;
         _Alignas(max_align_t) unsigned char items[];
 };
+
+/* NULL, or what of the above does not hold. Its lock is held. */
+const char *rn_chan_wrong(const rein_chan *c);
+
+/* In builds with checks these two ask that. */
+static inline void rn_chan_lock(rein_chan *c)
+{
+        rn_lock_take(&c->lock);
+        RN_SOUND(rn_chan_wrong(c));
+}
+
+static inline void rn_chan_unlock(rein_chan *c)
+{
+        RN_SOUND(rn_chan_wrong(c));
+        rn_lock_give(&c->lock);
+}
 
 /* What can be done at once, under the lock. put: 0; -EPIPE; MUST_WAIT. take: 1; 0: closed and empty; MUST_WAIT. */
 int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes);

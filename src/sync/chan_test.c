@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Channels: order, room, rendezvous, closing, what is left over, and that no item is lost or doubled. */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/chan.h"
 
 static int recv_int(member *m) /* the item becomes the place */
 {
@@ -258,6 +261,133 @@ static void test_every_item_arrives_once(void **state)
         }
 }
 
+/* ---- does it add up? ---- */
+
+static struct {
+        _Alignas(max_align_t) unsigned char bytes[sizeof(rein_chan) + 2 * sizeof(int)];
+} made_memory;
+static rein_chan *const made = (rein_chan *)(void *)&made_memory;
+static rn_turn made_turn[2];
+static rn_stand made_stand[2];
+static int made_item;
+
+/* A full buffer, and two who wait to send. */
+static void make(void)
+{
+        *made = (rein_chan){.item_size = sizeof(int), .capacity = 2, .first = 1, .count = 2};
+        rn_list_init(&made->senders);
+        rn_list_init(&made->receivers);
+        for (int i = 0; i < 2; i++) {
+                made_turn[i] = (rn_turn){.task = rn_self()};
+                made_stand[i] = (rn_stand){.turn = &made_turn[i], .from = &made_item};
+                rn_list_push(&made->senders, &made_stand[i].link);
+        }
+}
+
+static const char *ask(void)
+{
+        return rn_chan_wrong(made);
+}
+
+static void too_many_items(void)
+{
+        made->count = 3;
+}
+
+static void the_first_is_outside(void)
+{
+        made->first = 2;
+}
+
+static void a_first_without_a_buffer(void)
+{
+        made->capacity = made->count = 0;
+}
+
+static void the_senders_are_torn(void)
+{
+        broken_list(&made_stand[0].link);
+}
+
+static void the_receivers_are_torn(void)
+{
+        made->receivers.next->prev = NULL;
+}
+
+static void closed_and_waited_for(void)
+{
+        made->closed = true;
+}
+
+static void room_and_a_sender_waits(void)
+{
+        made->count = 1;
+}
+
+static void become_receivers(void)
+{
+        for (int i = 0; i < 2; i++) {
+                rn_list_remove(&made_stand[i].link);
+                made_stand[i].from = NULL;
+                made_stand[i].to = &made_item;
+                rn_list_push(&made->receivers, &made_stand[i].link);
+        }
+}
+
+static void an_item_and_a_receiver_waits(void)
+{
+        become_receivers();
+}
+
+static void nowhere_to_put_it(void)
+{
+        become_receivers();
+        made->count = 0;
+        made_stand[1].to = NULL;
+}
+
+static void nothing_to_send(void)
+{
+        made_stand[1].from = NULL;
+}
+
+static void no_buffer(void)
+{
+        made->capacity = made->count = made->first = 0;
+        rn_list_remove(&made_stand[1].link);
+        made_stand[1].to = &made_item;
+        rn_list_push(&made->receivers, &made_stand[1].link);
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {too_many_items, "a channel has more items than it has room for"},
+                {the_first_is_outside, "the first item of a channel is outside of its buffer"},
+                {a_first_without_a_buffer, "the first item of a channel is outside of its buffer"},
+                {the_senders_are_torn, broken_links},
+                {the_receivers_are_torn, broken_links},
+                {closed_and_waited_for, "somebody waits for a channel that is closed"},
+                {room_and_a_sender_waits, "a sender waits, and there is room"},
+                {an_item_and_a_receiver_waits, "a receiver waits, and there is an item"},
+                {no_buffer, "a sender and a receiver wait for each other"},
+                {nothing_to_send, "a sender has nothing to send"},
+                {nowhere_to_put_it, "a receiver has nowhere to put an item"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+        make();
+        no_buffer();
+        made_stand[1].turn = &made_turn[0]; /* both of one rein_select, which does not meet itself */
+        assert_null(rn_chan_wrong(made));
+        make();
+        rn_store32(&made_turn[0].chosen, 2); /* by another channel: they will leave */
+        rn_store32(&made_turn[1].chosen, 2);
+        room_and_a_sender_waits();
+        closed_and_waited_for();
+        assert_null(rn_chan_wrong(made));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -269,6 +399,7 @@ int main(void)
                 cmocka_unit_test(test_a_close_lets_everybody_go),
                 cmocka_unit_test(test_what_is_left_over_is_released_in_order),
                 cmocka_unit_test(test_every_item_arrives_once),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -5,13 +5,48 @@
 #include <errno.h>
 
 #include "core/deadlock.h"
-#include "sync/mutex.h"
+#include "sync/cond.h"
 
-struct rein_cond {
-        rein_mutex *mutex;
-        uint32_t process;
-        rn_link line;
-};
+#if RN_CHECKING
+
+const char *rn_cond_wrong(const rein_cond *c)
+{
+        rn_line_look look;
+        const char *what = rn_line_wrong(&c->line, &look);
+        if (what)
+                return what;
+        if (!c->mutex || c->mutex->process != c->process)
+                return "a condition has no mutex, or one from before a fork";
+        if (!look.whole)
+                return NULL;
+        RN_LIST_EACH(l, &c->line) {
+                const rn_stand *s = RN_ITEM(l, rn_stand, link);
+                if (rn_get32(&s->moved))
+                        return "one that was signalled still stands in the line of its condition";
+                if (s->turn->task == rn_peekptr(&c->mutex->owner))
+                        return "one that waits for a signal has the mutex";
+        }
+        return NULL;
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_cond_wrong(RN_ITEM(o, rein_cond, object));
+}
+
+#endif
+
+static void cond_enter(rein_cond *c)
+{
+        rn_mutex_enter(c->mutex);
+        RN_SOUND(rn_cond_wrong(c));
+}
+
+static void cond_leave(rein_cond *c)
+{
+        RN_SOUND(rn_cond_wrong(c));
+        rn_mutex_leave(c->mutex);
+}
 
 rein_cond *rein_cond_new(rein_mutex *m)
 {
@@ -26,14 +61,17 @@ rein_cond *rein_cond_new(rein_mutex *m)
         c->mutex = m;
         c->process = m->process;
         rn_list_init(&c->line);
+        RN_OBJECT_MADE(c, "a condition", &m->lock, ask);
         return c;
 }
 
 void rein_cond_free(rein_cond *c)
 {
         RN_CALL();
-        if (c && c->process == rn_generation())
-                rn_free(c);
+        if (!c || c->process != rn_generation())
+                return;
+        RN_OBJECT_GONE(c);
+        rn_free(c);
 }
 
 enum { LONG_NS = 10000000 };
@@ -45,14 +83,14 @@ static int wait_long(rein_mutex *m, rn_stand *me, int64_t until, rn_doing doing)
         rn_task *self = me->turn->task;
         rn_waiting waiting;
         int rc = 0;
-        rn_lock_give(&m->lock);
+        rn_mutex_leave(m);
         const rn_doing was = rn_task_doing_for_ever(self, doing);
         rn_wait_stay(self, &(rn_waits){.held_by = &m->owner, .once = &me->moved}, &waiting);
         while (rc == 0 && !rn_load32(&me->moved))
                 rc = rn_wait_turn(self, until);
         rn_wait_end(self, &waiting);
         rn_task_doing_for_ever(self, was);
-        rn_lock_take(&m->lock);
+        rn_mutex_enter(m);
         return rc;
 }
 
@@ -61,22 +99,24 @@ static void wait_for_mutex(rein_mutex *m, rn_stand *me, rn_doing doing)
 {
         rn_task *self = me->turn->task;
         rn_waiting waiting;
-        rn_lock_give(&m->lock);
+        rn_mutex_leave(m);
         const rn_doing was = rn_task_doing_for_ever(self, doing);
         rn_wait_stay(self, &(rn_waits){.held_by = &m->owner}, &waiting);
         while (!rn_load32(&me->turn->chosen))
                 rn_wait_turn_staying(self, &waiting);
         rn_wait_end(self, &waiting);
         rn_task_doing_for_ever(self, was);
-        rn_lock_take(&m->lock);
+        rn_mutex_enter(m);
 }
 
 /* Who is not chosen but signalled, out of time or cancelled. The mutex's lock is held. */
 static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
 {
+        RN_ASSERT(rn_lock_held(&m->lock), "a wait for a signal ends under the lock of its mutex");
         if (rn_load32(&me->moved)) {
                 rc = 0; /* only the mutex is still missing */
         } else {
+                RN_ASSERT(rn_linked(&me->link), "a task that was not signalled stands in the line of its condition");
                 rn_list_remove(&me->link);
                 if (!rn_loadptr(&m->owner)) {
                         rn_storeptr(&m->owner, me->turn->task);
@@ -101,9 +141,9 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn};
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&m->lock);
+        cond_enter(c);
         if (rn_loadptr(&m->owner) != self) {
-                rn_lock_give(&m->lock);
+                cond_leave(c);
                 return rn_misused("rein_cond_wait", "lock the condition's mutex first");
         }
         const char *place = m->held.place;
@@ -116,9 +156,8 @@ int rein_cond_wait(rein_cond *c, rein_time until)
                 rc = wait_long(m, &me, until.ns, doing);
         if (!rn_load32(&turn.chosen))
                 rc = come_back(m, &me, doing, rc);
-        m->held.place = place;
-        rn_hold(self, &m->held);
-        rn_lock_give(&m->lock);
+        rn_mutex_have(m, self, place);
+        rn_mutex_leave(m); /* c may be gone: nobody stands in its line any more */
         return rc;
 }
 
@@ -131,9 +170,10 @@ static int tell(rein_cond *c, size_t most, const char *call)
         rn_wakes wakes = {.n = 0};
         int told = 0;
         rn_task *first = NULL;
-        rn_lock_take(&m->lock);
+        cond_enter(c);
         for (rn_link *l; most-- && (l = rn_list_pop(&c->line)); told++) {
                 rn_stand *s = RN_ITEM(l, rn_stand, link);
+                RN_ASSERT(!rn_get32(&s->moved), "a stand is signalled once");
                 if (!first)
                         first = s->turn->task;
                 rn_store32(&s->moved, 1);
@@ -144,7 +184,7 @@ static int tell(rein_cond *c, size_t most, const char *call)
                 rn_mutex_pass(m, &wakes);
         else if (told && rn_load32(&owner->holder_waits))
                 rn_wakes_add(&wakes, first); /* it looks whether that can end, also for the others */
-        rn_lock_give(&m->lock);
+        cond_leave(c);
         rn_wakes_ring(&wakes);
         return told;
 }

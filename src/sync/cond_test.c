@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Conditions: who is signalled and in which order; that the mutex is held afterwards, whatever ended the wait. */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/cond.h"
 
 typedef struct room {
         rein_mutex *mutex;
@@ -319,6 +322,68 @@ static void test_27_who_stands_behind_a_circle_is_not_told(void **state)
         }
 }
 
+/* ---- does it add up? ---- */
+
+static rein_mutex made_mutex;
+static rein_cond made;
+static rn_turn made_turn;
+static rn_stand made_stand;
+static rn_task made_waiter;
+
+static void make(void)
+{
+        made_mutex = (rein_mutex){.process = rn_generation()};
+        made = (rein_cond){.mutex = &made_mutex, .process = rn_generation()};
+        made_turn = (rn_turn){.task = &made_waiter};
+        made_stand = (rn_stand){.turn = &made_turn};
+        rn_list_init(&made_mutex.line);
+        rn_list_init(&made.line);
+        rn_list_push(&made.line, &made_stand.link);
+}
+
+static const char *ask(void)
+{
+        return rn_cond_wrong(&made);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand.link);
+}
+
+static void without_a_mutex(void)
+{
+        made.mutex = NULL;
+}
+
+static void from_before_a_fork(void)
+{
+        made_mutex.process++;
+}
+
+static void signalled_and_still_there(void)
+{
+        rn_store32(&made_stand.moved, 1);
+}
+
+static void waits_with_the_mutex(void)
+{
+        rn_storeptr(&made_mutex.owner, &made_waiter);
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {the_line_is_torn, broken_links},
+                {without_a_mutex, "a condition has no mutex, or one from before a fork"},
+                {from_before_a_fork, "a condition has no mutex, or one from before a fork"},
+                {signalled_and_still_there, "one that was signalled still stands in the line of its condition"},
+                {waits_with_the_mutex, "one that waits for a signal has the mutex"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -331,6 +396,7 @@ int main(void)
                 cmocka_unit_test(test_27_who_waits_for_his_mutex_again_is_in_the_circle),
                 cmocka_unit_test(test_27_who_gave_up_his_wait_is_in_the_circle),
                 cmocka_unit_test(test_27_who_stands_behind_a_circle_is_not_told),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

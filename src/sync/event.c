@@ -1,15 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sync/event.h"
+
 #include <errno.h>
 
-#include "rein/sync.h"
-#include "sync/line.h"
+#if RN_CHECKING
 
-struct rein_event {
-        rn_lock lock;
-        uint32_t process;
-        bool is_set;
-        rn_link line;
-};
+const char *rn_event_wrong(const rein_event *e)
+{
+        rn_line_look look;
+        const char *what = rn_line_wrong(&e->line, &look);
+        if (what)
+                return what;
+        return e->is_set && look.waiting ? "somebody waits for an event that has come" : NULL;
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_event_wrong(RN_ITEM(o, rein_event, object));
+}
+
+#endif
+
+static void event_enter(rein_event *e)
+{
+        rn_lock_take(&e->lock);
+        RN_SOUND(rn_event_wrong(e));
+}
+
+static void event_leave(rein_event *e)
+{
+        RN_SOUND(rn_event_wrong(e));
+        rn_lock_give(&e->lock);
+}
 
 rein_event *rein_event_new(void)
 {
@@ -21,14 +43,18 @@ rein_event *rein_event_new(void)
         }
         e->process = rn_generation();
         rn_list_init(&e->line);
+        RN_OBJECT_MADE(e, "an event", &e->lock, ask);
         return e;
 }
 
 void rein_event_free(rein_event *e)
 {
         RN_CALL();
-        if (e && e->process == rn_generation())
-                rn_free(e);
+        if (!e || e->process != rn_generation())
+                return;
+        RN_SOUND(rn_event_wrong(e));
+        RN_OBJECT_GONE(e);
+        rn_free(e);
 }
 
 static int put(rein_event *e, bool set, const char *call)
@@ -37,11 +63,11 @@ static int put(rein_event *e, bool set, const char *call)
         if (rc < 0)
                 return rc;
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&e->lock);
+        event_enter(e);
         e->is_set = set;
         if (set)
                 rn_line_choose_all(&e->line, 0, &wakes);
-        rn_lock_give(&e->lock);
+        event_leave(e);
         rn_wakes_ring(&wakes);
         return 0;
 }
@@ -67,9 +93,9 @@ int rein_event_wait(rein_event *e, rein_time until)
                 return rc;
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn};
-        rn_lock_take(&e->lock);
+        event_enter(e);
         if (!e->is_set)
                 rc = rn_line_wait(&e->lock, &e->line, &me, until.ns, (rn_doing){"rein_event_wait", NULL});
-        rn_lock_give(&e->lock);
+        event_leave(e);
         return rc;
 }

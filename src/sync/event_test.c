@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/event.h"
 
 static int wait_for(member *m)
 {
@@ -93,6 +96,46 @@ static void test_without_memory_there_is_none(void **state)
         support_poor = false;
 }
 
+/* ---- does it add up? ---- */
+
+static rein_event made;
+static rn_turn made_turn;
+static rn_stand made_stand;
+
+static void make(void)
+{
+        made = (rein_event){0};
+        made_turn = (rn_turn){.task = rn_self()};
+        made_stand = (rn_stand){.turn = &made_turn};
+        rn_list_init(&made.line);
+        rn_list_push(&made.line, &made_stand.link);
+}
+
+static const char *ask(void)
+{
+        return rn_event_wrong(&made);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand.link);
+}
+
+static void set_and_waited_for(void)
+{
+        made.is_set = true;
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {the_line_is_torn, broken_links},
+                {set_and_waited_for, "somebody waits for an event that has come"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -101,6 +144,7 @@ int main(void)
                 cmocka_unit_test(test_a_cancelled_one_leaves),
                 cmocka_unit_test(test_who_was_let_through_may_free_it),
                 cmocka_unit_test(test_without_memory_there_is_none),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -1,6 +1,38 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/line.h"
 
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *stand_wrong(const rn_stand *s)
+{
+        if (!s->turn || !s->turn->task)
+                return "somebody stands in a line and has no turn";
+        if (rn_get32(&s->turn->chosen) == s->index + 1)
+                return "one that was chosen still stands in its line";
+        return NULL;
+}
+
+const char *rn_line_wrong(const rn_link *line, rn_line_look *look)
+{
+        size_t n, seen = 0;
+        const char *what = rn_list_wrong(line, &n);
+        *look = (rn_line_look){.whole = n <= RN_LIST_ASKED};
+        if (what)
+                return what;
+        RN_LIST_EACH(l, line) {
+                const rn_stand *s = RN_ITEM(l, rn_stand, link);
+                what = stand_wrong(s);
+                if (what || ++seen > RN_LIST_ASKED)
+                        return what;
+                look->waiting += rn_get32(&s->turn->chosen) == 0;
+        }
+        return NULL;
+}
+
+#endif
+
 /* ---- choosing ---- */
 
 void rn_wakes_add(rn_wakes *w, rn_task *t)
@@ -22,6 +54,7 @@ rn_stand *rn_line_choose(rn_link *line, rn_wakes *wakes)
 {
         for (rn_link *l; (l = rn_list_pop(line));) {
                 rn_stand *s = RN_ITEM(l, rn_stand, link);
+                RN_ASSERT(rn_get32(&s->turn->chosen) != s->index + 1, "a stand is chosen once");
                 uint32_t waiting = 0;
                 if (rn_cas32(&s->turn->chosen, &waiting, s->index + 1)) {
                         rn_wakes_add(wakes, s->turn->task);
@@ -42,6 +75,9 @@ void rn_line_choose_all(rn_link *line, int result, rn_wakes *wakes)
 int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, rn_wakes *wakes)
 {
         rn_task *self = me->turn->task;
+        RN_ASSERT(rn_lock_held(lock), "a task goes to sleep in a line with the lock of its object");
+        RN_ASSERT(rn_linked(&me->link), "a task that sleeps in a line stands there");
+        RN_ASSERT(self == rn_self_if(), "a task stands in a line for itself");
         rn_lock_give(lock);
         if (wakes)
                 rn_wakes_ring(wakes);
@@ -51,6 +87,9 @@ int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, r
                 rc = rn_wait_turn(self, until);
         rn_task_doing_for_ever(self, was);
         rn_lock_take(lock);
+        RN_ASSERT(rn_get32(&me->turn->chosen) <= 1, "in one line there is one stand to choose");
+        RN_ASSERT(!rn_get32(&me->turn->chosen) == rn_linked(&me->link),
+                  "who is chosen is out of its line, and nobody else");
         return rn_load32(&me->turn->chosen) ? 0 : rc;
 }
 

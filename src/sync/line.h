@@ -77,6 +77,16 @@ static inline int rn_sync_enter(rn_task **self, bool given, uint32_t process, co
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
+/* What a line looks like: how many still wait in it, of those looked at; and was that all? Of a long line the
+ * beginning is looked at. */
+typedef struct rn_line_look {
+        size_t waiting;
+        bool whole;
+} rn_line_look;
+
+/* NULL, or what does not add up. The object's lock is held. */
+const char *rn_line_wrong(const rn_link *line, rn_line_look *look);
+
 /* Choose the first that still waits, and take it out of the line; NULL: nobody. The object's lock is held, and what is
  * handed over is written before it is given back. */
 rn_stand *rn_line_choose(rn_link *line, rn_wakes *wakes);

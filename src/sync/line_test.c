@@ -4,7 +4,10 @@
  * The other orders of the same moment are the simulator's: sim_test.c. */
 #include <sys/wait.h>
 
+#include "broken.h"
 #include "members.h"
+
+#include "sync/line.h"
 
 typedef struct all {
         rein_mutex *mutex;
@@ -278,6 +281,91 @@ static void test_objects_from_before_a_fork_are_refused(void **state)
         all_free(&a);
 }
 
+/* ---- does it add up? ---- */
+
+static rn_link made_line;
+static rn_turn made_turn[3];
+static rn_stand made_stand[3];
+
+static void make_line(void)
+{
+        rn_list_init(&made_line);
+        for (int i = 0; i < 3; i++) {
+                made_turn[i] = (rn_turn){.task = rn_self()};
+                made_stand[i] = (rn_stand){.turn = &made_turn[i]};
+                rn_list_push(&made_line, &made_stand[i].link);
+        }
+}
+
+static const char *ask_line(void)
+{
+        rn_line_look look;
+        return rn_line_wrong(&made_line, &look);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand[1].link);
+}
+
+static void one_stands_there_twice(void)
+{
+        rn_list_push(&made_line, &made_stand[1].link);
+}
+
+static void one_has_no_turn(void)
+{
+        made_stand[2].turn = NULL;
+}
+
+static void one_has_no_task(void)
+{
+        made_turn[2].task = NULL;
+}
+
+static void one_was_chosen(void)
+{
+        rn_store32(&made_turn[1].chosen, 1);
+}
+
+static void test_what_does_not_add_up_in_a_line_is_told(void **state)
+{
+        (void)state;
+        static const broken_way torn[] = {
+                {the_line_is_torn, broken_links},
+                {one_stands_there_twice, broken_links},
+                {one_has_no_turn, "somebody stands in a line and has no turn"},
+                {one_has_no_task, "somebody stands in a line and has no turn"},
+                {one_was_chosen, "one that was chosen still stands in its line"},
+        };
+        broken_each(make_line, ask_line, torn, COUNT(torn));
+        make_line();
+        made_stand[1].index = 1;
+        rn_store32(&made_turn[1].chosen, 1); /* by another line, which its rein_select stands in as well */
+        rn_line_look look;
+        assert_null(rn_line_wrong(&made_line, &look));
+        assert_int_equal(look.waiting, 2);
+        assert_true(look.whole);
+}
+
+static void test_a_long_line_is_looked_at_up_to_a_point(void **state)
+{
+        (void)state;
+        enum { N = RN_LIST_ASKED + 100 };
+        static rn_turn turn;
+        static rn_stand stand[N];
+        rn_line_look look;
+        make_line();
+        turn.task = rn_self();
+        for (int i = 0; i < N; i++) {
+                stand[i].turn = &turn;
+                rn_list_push(&made_line, &stand[i].link);
+        }
+        assert_null(rn_line_wrong(&made_line, &look));
+        assert_false(look.whole);
+        assert_true(look.waiting > 3 && look.waiting < N);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -286,6 +374,8 @@ int main(void)
                 cmocka_unit_test(test_a_cancelled_caller_is_told_at_entry),
                 cmocka_unit_test(test_the_deadline_of_a_scope_ends_each),
                 cmocka_unit_test(test_objects_from_before_a_fork_are_refused),
+                cmocka_unit_test(test_what_does_not_add_up_in_a_line_is_told),
+                cmocka_unit_test(test_a_long_line_is_looked_at_up_to_a_point),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

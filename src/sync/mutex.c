@@ -5,17 +5,68 @@
 
 #include "core/deadlock.h"
 
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+/* Who has it says so in a list of its own, which no other thread may look at; in a simulation there is none. */
+static bool may_look_at_held(const rn_task *owner)
+{
+        return rn_virtual() || (owner && owner == rn_self_if());
+}
+
+const char *rn_mutex_wrong(const rein_mutex *m)
+{
+        rn_line_look look;
+        const rn_task *owner = rn_peekptr(&m->owner);
+        const char *what = rn_line_wrong(&m->line, &look);
+        if (what)
+                return what;
+        if (!owner && m->handed)
+                return "a mutex was handed over, and nobody has it";
+        if (!owner && look.waiting)
+                return "somebody waits for a mutex that is free";
+        if (may_look_at_held(owner) && (m->held.back != NULL) != (owner && !m->handed))
+                return "a mutex is in the hands of a task that does not know";
+        if (look.whole)
+                RN_LIST_EACH(l, &m->line)
+                        if (RN_ITEM(l, rn_stand, link)->turn->task == owner)
+                                return "the owner of a mutex waits for it";
+        return NULL;
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_mutex_wrong(RN_ITEM(o, rein_mutex, object));
+}
+
+#endif
+
+/* ---- its owner ---- */
+
+void rn_mutex_have(rein_mutex *m, rn_task *self, const char *place)
+{
+        RN_ASSERT(rn_lock_held(&m->lock), "a mutex changes hands under its lock");
+        RN_ASSERT(rn_peekptr(&m->owner) == self, "a task has the mutex that it was given");
+        RN_ASSERT(!m->held.back, "a mutex is in the hands of one task");
+        m->handed = false;
+        m->held.place = place;
+        rn_hold(self, &m->held);
+}
+
 /* Its owner has ended. In a forked child the lock may be held by a thread that is not there. */
 static void give(rn_held *h)
 {
         rein_mutex *m = RN_ITEM(h, rein_mutex, held);
         rn_wakes wakes = {.n = 0};
-        rn_unhold(h);
-        if (m->process != rn_generation())
+        if (m->process != rn_generation()) {
+                rn_unhold(h);
                 return;
-        rn_lock_take(&m->lock);
+        }
+        rn_mutex_enter(m);
+        rn_unhold(h);
         rn_mutex_pass(m, &wakes);
-        rn_lock_give(&m->lock);
+        rn_mutex_leave(m);
         rn_wakes_ring(&wakes);
 }
 
@@ -30,6 +81,7 @@ rein_mutex *rein_mutex_new(void)
         m->process = rn_generation();
         m->held.give = give;
         rn_list_init(&m->line);
+        RN_OBJECT_MADE(m, "a mutex", &m->lock, ask);
         return m;
 }
 
@@ -39,8 +91,10 @@ void rein_mutex_free(rein_mutex *m)
         if (!m || m->process != rn_generation())
                 return;
         const rn_task *owner = rn_loadptr(&m->owner);
+        RN_SOUND(rn_mutex_wrong(m));
         if (owner && owner == rn_self_if())
                 rn_unhold(&m->held);
+        RN_OBJECTS_WITHOUT(&m->lock);
         rn_free(m);
 }
 
@@ -65,8 +119,10 @@ static int wait_for_ever(rein_mutex *m, rn_stand *me, rn_doing doing)
                 if (rn_load32(&me->turn->chosen))
                         rc = 0;
         }
-        if (rc < 0)
+        if (rc < 0) {
+                RN_ASSERT(rn_linked(&me->link), "a task that gives up a mutex was not chosen");
                 rn_list_remove(&me->link);
+        }
         return rc;
 }
 
@@ -80,7 +136,7 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn};
         const char *held = NULL;
-        rn_lock_take(&m->lock);
+        rn_mutex_enter(m);
         const rn_task *owner = rn_loadptr(&m->owner);
         if (!owner) {
                 rn_storeptr(&m->owner, self);
@@ -92,11 +148,11 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
         } else {
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }
-        if (rc == 0) {
-                m->held.place = place;
-                rn_hold(self, &m->held);
-        }
-        rn_lock_give(&m->lock);
+        RN_ASSERT(rc == 0 || held || rn_peekptr(&m->owner) != self,
+                  "a call that fails to lock does not have the mutex");
+        if (rc == 0)
+                rn_mutex_have(m, self, place);
+        rn_mutex_leave(m);
         if (held)
                 rn_fail(rc, "rein_mutex_lock", "you hold it already: locked at %s", held);
         return rc;
@@ -104,8 +160,11 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
 
 void rn_mutex_pass(rein_mutex *m, rn_wakes *wakes)
 {
+        RN_ASSERT(rn_lock_held(&m->lock), "a mutex changes hands under its lock");
+        RN_ASSERT(!m->held.back, "who passes a mutex on has let go of it");
         const rn_stand *next = rn_line_choose(&m->line, wakes);
         rn_storeptr(&m->owner, next ? next->turn->task : NULL);
+        m->handed = next != NULL;
 }
 
 int rein_mutex_unlock(rein_mutex *m)
@@ -117,7 +176,7 @@ int rein_mutex_unlock(rein_mutex *m)
         const rn_task *self = rn_self_if();
         rn_wakes wakes = {.n = 0};
         const char *held = NULL;
-        rn_lock_take(&m->lock);
+        rn_mutex_enter(m);
         const rn_task *owner = rn_loadptr(&m->owner);
         const bool mine = owner && owner == self;
         if (mine) {
@@ -126,7 +185,7 @@ int rein_mutex_unlock(rein_mutex *m)
         } else if (owner) {
                 held = m->held.place;
         }
-        rn_lock_give(&m->lock);
+        rn_mutex_leave(m);
         rn_wakes_ring(&wakes);
         if (mine)
                 return 0;

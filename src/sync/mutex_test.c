@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mutexes: exclusion and hand-over between threads, coroutines and both; wrong callers; cancels; circles. */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/mutex.h"
 
 static int lock_note_unlock(member *m)
 {
@@ -375,6 +378,90 @@ static void test_without_memory_there_is_none(void **state)
         rein_mutex_free(mutex);
 }
 
+/* ---- does it add up? ---- */
+
+static rein_mutex made;
+static rn_turn made_turn;
+static rn_stand made_stand;
+static rn_task *made_waiter;
+
+/* Mine, and another waits for it. */
+static void make(void)
+{
+        if (made.held.back)
+                rn_unhold(&made.held);
+        made = (rein_mutex){.process = rn_generation()};
+        made_turn = (rn_turn){.task = made_waiter};
+        made_stand = (rn_stand){.turn = &made_turn};
+        rn_list_init(&made.line);
+        rn_lock_take(&made.lock);
+        rn_storeptr(&made.owner, rn_self());
+        rn_mutex_have(&made, rn_self(), "here");
+        rn_list_push(&made.line, &made_stand.link);
+}
+
+static const char *ask(void)
+{
+        return rn_mutex_wrong(&made);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand.link);
+}
+
+static void handed_to_nobody(void)
+{
+        rn_unhold(&made.held);
+        rn_storeptr(&made.owner, NULL);
+        made.handed = true;
+}
+
+static void free_and_waited_for(void)
+{
+        rn_unhold(&made.held);
+        rn_storeptr(&made.owner, NULL);
+}
+
+static void owned_and_not_held(void)
+{
+        rn_unhold(&made.held);
+}
+
+static void handed_and_held(void)
+{
+        made.handed = true;
+}
+
+static void the_owner_waits(void)
+{
+        made_turn.task = rn_self();
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {the_line_is_torn, broken_links},
+                {handed_to_nobody, "a mutex was handed over, and nobody has it"},
+                {free_and_waited_for, "somebody waits for a mutex that is free"},
+                {owned_and_not_held, "a mutex is in the hands of a task that does not know"},
+                {handed_and_held, "a mutex is in the hands of a task that does not know"},
+                {the_owner_waits, "the owner of a mutex waits for it"},
+        };
+        rn_task waiter = {0};
+        made_waiter = &waiter;
+        broken_each(make, ask, ways, COUNT(ways));
+        make();
+        rn_unhold(&made.held);
+        rn_wakes wakes = {.n = 0};
+        rn_mutex_pass(&made, &wakes); /* handed over: its new owner has not woken yet */
+        assert_null(rn_mutex_wrong(&made));
+        assert_ptr_equal(rn_loadptr(&made.owner), &waiter);
+        assert_true(made.handed);
+        assert_int_equal(wakes.n, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -388,6 +475,7 @@ int main(void)
                 cmocka_unit_test(test_a_job_that_ends_with_a_mutex_fails_and_the_next_has_it),
                 cmocka_unit_test(test_a_thread_that_ends_gives_its_mutex_on),
                 cmocka_unit_test(test_without_memory_there_is_none),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -7,45 +7,67 @@
  * is what happened.
  *
  * One descriptor is waited for by the door itself; several by a poller whose own descriptor the door waits for. */
+#include "sync/select.h"
+
 #include <errno.h>
 #include <limits.h>
 
 #include "core/deadlock.h"
-#include "io/fd.h"
-#include "sync/chan.h"
 
-enum { ON_STACK = 8, NONE = -1 };
+enum { ON_STACK = 8, NONE = RN_SELECT_NONE };
 
-/* What one case needs while it is waited for. */
-typedef union place {
-        rn_stand stand;
-        rn_waiter waiter;
-        rn_fd_call call;
-} place;
+typedef union rn_select_place place;
+typedef struct rn_selection selection;
 
-typedef struct selection {
-        rein_case *cases;
-        size_t n;
-        rn_task *self;
-        int64_t limit; /* until, or the first of the times */
-        int happened;  /* the index; NONE */
-        rn_turn turn;
-        rn_waitset set;
-        place *places;
-        rein_chan **chans; /* each once, by age */
-        rein_future **futures;
-        size_t chan_count, future_count, fd_count;
-        size_t fds_begun, watched; /* of all cases: those before have begun, if they are such */
-        rn_poller *poller;
-} selection;
+static bool is_of_chan(const rein_case *c)
+{
+        return c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND;
+}
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *stands_wrong(const rn_selection *s)
+{
+        const uint32_t chosen = rn_get32(&s->turn.chosen);
+        if (chosen > s->n || (chosen && !is_of_chan(&s->cases[chosen - 1])))
+                return "a case was chosen that stands in no line";
+        for (size_t i = 0; i < s->n; i++) {
+                if (!is_of_chan(&s->cases[i]))
+                        continue;
+                const rn_stand *me = &s->places[i].stand;
+                if (me->turn != &s->turn || me->index != i)
+                        return "a stand is not of the selection that it stands for";
+                /* One whose turn has gone to another may have been taken out, by a giver that met it. */
+                if (chosen ? chosen == i + 1 && rn_linked(&me->link) : !rn_linked(&me->link))
+                        return "a selection is not in the lines of its channels, or still in that of the case that was chosen";
+        }
+        return NULL;
+}
+
+const char *rn_selection_wrong(const rn_selection *s)
+{
+        if (s->happened < NONE || (s->happened != NONE && (size_t)s->happened >= s->n))
+                return "a selection ended by a case that it does not have";
+        if (s->chan_count + s->future_count + s->fd_count > s->n || s->watched > s->n || s->fds_begun > s->n)
+                return "a selection counts more than its cases";
+        for (size_t i = 1; i < s->chan_count; i++)
+                if (s->chans[i - 1]->age >= s->chans[i]->age)
+                        return "the channels of a selection are not locked in the order of their age";
+        return s->stands ? stands_wrong(s) : NULL;
+}
+
+#endif
+
+/* ---- what is asked for ---- */
 
 static void happens(selection *s, size_t i, int result)
 {
+        RN_ASSERT(s->happened == NONE, "one case happens, and no other");
         s->happened = (int)i;
         s->cases[i].result = result;
 }
-
-/* ---- what is asked for ---- */
 
 static int check_case(const rein_case *c, size_t i)
 {
@@ -91,7 +113,7 @@ static void sort_out(selection *s)
 {
         for (size_t i = 0; i < s->n; i++) {
                 rein_case *c = &s->cases[i];
-                if (c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND)
+                if (is_of_chan(c))
                         add_chan(s, c->chan);
                 else if (c->kind == REIN_CASE_SETTLED)
                         s->futures[s->future_count++] = c->future;
@@ -107,13 +129,15 @@ static void sort_out(selection *s)
 static void lock_chans(selection *s)
 {
         for (size_t i = 0; i < s->chan_count; i++)
-                rn_lock_take(&s->chans[i]->lock);
+                rn_chan_lock(s->chans[i]);
+        RN_SOUND(rn_selection_wrong(s));
 }
 
 static void unlock_chans(selection *s)
 {
+        RN_SOUND(rn_selection_wrong(s));
         for (size_t i = s->chan_count; i-- > 0;)
-                rn_lock_give(&s->chans[i]->lock);
+                rn_chan_unlock(s->chans[i]);
 }
 
 /* Try it: its result, or RN_CHAN_MUST_WAIT. The channels are locked. */
@@ -149,6 +173,7 @@ static void look(selection *s, rn_wakes *wakes)
 
 static void stand(selection *s)
 {
+        RN_ASSERT(!s->stands && !rn_get32(&s->turn.chosen), "a selection stands in its lines once");
         for (size_t i = 0; i < s->n; i++) {
                 const rein_case *c = &s->cases[i];
                 const bool sends = c->kind == REIN_CASE_SEND;
@@ -158,6 +183,7 @@ static void stand(selection *s)
                 *me = (rn_stand){.turn = &s->turn, .index = (uint32_t)i, .to = c->to, .from = c->item};
                 rn_list_push(sends ? &c->chan->senders : &c->chan->receivers, &me->link);
         }
+        s->stands = true;
 }
 
 /* Do what can be done; else, and if to_wait, stand in the lines. */
@@ -175,14 +201,15 @@ static void attempt(selection *s, bool to_wait)
 static void leave_lines(selection *s)
 {
         lock_chans(s);
-        for (size_t i = 0; i < s->n; i++) {
-                const rein_case *c = &s->cases[i];
-                if ((c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND) && rn_linked(&s->places[i].stand.link))
+        for (size_t i = 0; i < s->n; i++)
+                if (is_of_chan(&s->cases[i]) && rn_linked(&s->places[i].stand.link))
                         rn_list_remove(&s->places[i].stand.link);
-        }
+        s->stands = false;
         const uint32_t chosen = rn_load32(&s->turn.chosen);
-        if (chosen)
+        if (chosen) {
+                s->happened = NONE; /* what else has come stays there */
                 happens(s, chosen - 1, s->places[chosen - 1].stand.result);
+        }
         unlock_chans(s);
 }
 

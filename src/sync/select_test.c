@@ -2,7 +2,10 @@
 /* Select: each kind of case, and that exactly one of them happens. */
 #include <poll.h>
 
+#include "broken.h"
 #include "members.h"
+
+#include "sync/select.h"
 
 typedef struct choice {
         rein_case *cases;
@@ -304,6 +307,144 @@ static void test_every_send_of_one_is_a_receive_of_another(void **state)
         }
 }
 
+/* ---- does it add up? ---- */
+
+static rein_chan *made_chan[2];
+static rein_case made_case[3];
+static rn_select_place made_place[3];
+static rein_chan *made_chans[3];
+static rn_selection made;
+
+/* In the lines of two channels, and for a time. */
+static void make(void)
+{
+        int i;
+        for (i = 0; i < 2; i++) {
+                rein_chan_free(made_chan[i]);
+                made_chan[i] = rein_chan_new(sizeof(int), 0, NULL);
+        }
+        made_case[0] = (rein_case){.kind = REIN_CASE_RECV, .chan = made_chan[0]};
+        made_case[1] = (rein_case){.kind = REIN_CASE_TIME};
+        made_case[2] = (rein_case){.kind = REIN_CASE_RECV, .chan = made_chan[1]};
+        made = (rn_selection){.cases = made_case,
+                              .n = 3,
+                              .self = rn_self(),
+                              .happened = RN_SELECT_NONE,
+                              .turn.task = rn_self(),
+                              .places = made_place,
+                              .stands = true,
+                              .chans = made_chans,
+                              .chan_count = 2};
+        for (i = 0; i < 2; i++) {
+                rn_stand *s = &made_place[2 * i].stand;
+                made_chans[i] = made_chan[i];
+                *s = (rn_stand){.turn = &made.turn, .index = 2u * (uint32_t)i};
+                s->link = (rn_link){&s->link, &s->link}; /* somewhere */
+        }
+}
+
+static const char *ask(void)
+{
+        return rn_selection_wrong(&made);
+}
+
+static void ended_beyond_its_cases(void)
+{
+        made.happened = 3;
+}
+
+static void ended_before_its_cases(void)
+{
+        made.happened = -2;
+}
+
+static void counts_too_many(void)
+{
+        made.fd_count = 2;
+}
+
+static void watches_too_many(void)
+{
+        made.watched = 4;
+}
+
+static void begins_too_many(void)
+{
+        made.fds_begun = 4;
+}
+
+static void out_of_order(void)
+{
+        made_chans[0] = made_chan[1];
+        made_chans[1] = made_chan[0];
+}
+
+static void one_channel_twice(void)
+{
+        made_chans[1] = made_chan[0];
+}
+
+static void chosen_beyond_its_cases(void)
+{
+        rn_store32(&made.turn.chosen, 4);
+}
+
+static void a_time_was_chosen(void)
+{
+        rn_store32(&made.turn.chosen, 2);
+}
+
+static void a_stand_of_another(void)
+{
+        made_place[0].stand.turn = NULL;
+}
+
+static void a_stand_for_another_case(void)
+{
+        made_place[2].stand.index = 0;
+}
+
+static void out_of_a_line_and_not_chosen(void)
+{
+        made_place[2].stand.link = (rn_link){0};
+}
+
+static void chosen_and_still_in_line(void)
+{
+        rn_store32(&made.turn.chosen, 3);
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const char in_lines[] =
+                "a selection is not in the lines of its channels, or still in that of the case that was chosen";
+        static const broken_way ways[] = {
+                {ended_beyond_its_cases, "a selection ended by a case that it does not have"},
+                {ended_before_its_cases, "a selection ended by a case that it does not have"},
+                {counts_too_many, "a selection counts more than its cases"},
+                {watches_too_many, "a selection counts more than its cases"},
+                {begins_too_many, "a selection counts more than its cases"},
+                {out_of_order, "the channels of a selection are not locked in the order of their age"},
+                {one_channel_twice, "the channels of a selection are not locked in the order of their age"},
+                {chosen_beyond_its_cases, "a case was chosen that stands in no line"},
+                {a_time_was_chosen, "a case was chosen that stands in no line"},
+                {a_stand_of_another, "a stand is not of the selection that it stands for"},
+                {a_stand_for_another_case, "a stand is not of the selection that it stands for"},
+                {out_of_a_line_and_not_chosen, in_lines},
+                {chosen_and_still_in_line, in_lines},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+        make();
+        rn_store32(&made.turn.chosen, 1);
+        made_place[0].stand.link = (rn_link){0};
+        assert_null(rn_selection_wrong(&made));
+        made_place[2].stand.link = (rn_link){0}; /* a giver has met it since, and taken it out */
+        assert_null(rn_selection_wrong(&made));
+        for (int i = 0; i < 2; i++)
+                rein_chan_free(made_chan[i]);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -316,6 +457,7 @@ int main(void)
                 cmocka_unit_test(test_wrong_cases_are_told_and_nothing_happens),
                 cmocka_unit_test(test_a_job_lends_its_place),
                 cmocka_unit_test(test_every_send_of_one_is_a_receive_of_another),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -1,16 +1,44 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Semaphores. Strictly in the order of arrival: one that wants more than there is holds up those behind it. */
+#include "sync/sem.h"
+
 #include <errno.h>
 
-#include "rein/sync.h"
-#include "sync/line.h"
+#if RN_CHECKING
 
-struct rein_sem {
-        rn_lock lock;
-        uint32_t process;
-        size_t units; /* those free */
-        rn_link line;
-};
+const char *rn_sem_wrong(const rein_sem *s)
+{
+        rn_line_look look;
+        const char *what = rn_line_wrong(&s->line, &look);
+        if (what)
+                return what;
+        const rn_link *first = rn_list_first(&s->line);
+        if (first && RN_ITEM(first, rn_stand, link)->wants <= s->units)
+                return "the first in the line of a semaphore waits, and there are units enough";
+        if (look.whole)
+                RN_LIST_EACH(l, &s->line)
+                        if (RN_ITEM(l, rn_stand, link)->wants == 0)
+                                return "somebody waits for no units at all";
+        return NULL;
+}
+
+static const char *ask(const rn_object *o)
+{
+        return rn_sem_wrong(RN_ITEM(o, rein_sem, object));
+}
+
+#endif
+
+static void sem_enter(rein_sem *s)
+{
+        rn_lock_take(&s->lock);
+        RN_SOUND(rn_sem_wrong(s));
+}
+
+static void sem_leave(rein_sem *s)
+{
+        RN_SOUND(rn_sem_wrong(s));
+        rn_lock_give(&s->lock);
+}
 
 rein_sem *rein_sem_new(size_t units)
 {
@@ -23,19 +51,24 @@ rein_sem *rein_sem_new(size_t units)
         s->process = rn_generation();
         s->units = units;
         rn_list_init(&s->line);
+        RN_OBJECT_MADE(s, "a semaphore", &s->lock, ask);
         return s;
 }
 
 void rein_sem_free(rein_sem *s)
 {
         RN_CALL();
-        if (s && s->process == rn_generation())
-                rn_free(s);
+        if (!s || s->process != rn_generation())
+                return;
+        RN_SOUND(rn_sem_wrong(s));
+        RN_OBJECT_GONE(s);
+        rn_free(s);
 }
 
 /* To those at the front, as far as it goes. */
 static void grant(rein_sem *s, rn_wakes *wakes)
 {
+        RN_ASSERT(rn_lock_held(&s->lock), "units are given under the semaphore's lock");
         for (rn_link *l; (l = rn_list_first(&s->line)) && RN_ITEM(l, rn_stand, link)->wants <= s->units;)
                 s->units -= rn_line_choose(&s->line, wakes)->wants;
 }
@@ -52,7 +85,7 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn, .wants = k};
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&s->lock);
+        sem_enter(s);
         if (rn_list_empty(&s->line) && s->units >= k) {
                 s->units -= k;
         } else {
@@ -60,7 +93,7 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
                 if (rc < 0)
                         grant(s, &wakes); /* it may have been the one that held up the others */
         }
-        rn_lock_give(&s->lock);
+        sem_leave(s);
         rn_wakes_ring(&wakes);
         return rc;
 }
@@ -72,13 +105,13 @@ int rein_sem_release(rein_sem *s, size_t k)
         if (rc < 0)
                 return rc;
         rn_wakes wakes = {.n = 0};
-        rn_lock_take(&s->lock);
+        sem_enter(s);
         const bool fits = k <= SIZE_MAX - s->units;
         if (fits) {
                 s->units += k;
                 grant(s, &wakes);
         }
-        rn_lock_give(&s->lock);
+        sem_leave(s);
         rn_wakes_ring(&wakes);
         return fits ? 0 : rn_fail(-EOVERFLOW, "rein_sem_release", "it cannot count so many");
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Semaphores: the order also when some want many; the limit; leaving a line that one held up. */
+#include "broken.h"
 #include "members.h"
+
+#include "sync/sem.h"
 
 static int acquire(member *m) /* number: how many */
 {
@@ -134,6 +137,62 @@ static void test_without_memory_there_is_none(void **state)
         support_poor = false;
 }
 
+/* ---- does it add up? ---- */
+
+static rein_sem made;
+static rn_turn made_turn[2];
+static rn_stand made_stand[2];
+
+/* One waits for three units, and one behind it for one. Two are free. */
+static void make(void)
+{
+        made = (rein_sem){.units = 2};
+        rn_list_init(&made.line);
+        for (int i = 0; i < 2; i++) {
+                made_turn[i] = (rn_turn){.task = rn_self()};
+                made_stand[i] = (rn_stand){.turn = &made_turn[i], .wants = i ? 1 : 3};
+                rn_list_push(&made.line, &made_stand[i].link);
+        }
+}
+
+static const char *ask(void)
+{
+        return rn_sem_wrong(&made);
+}
+
+static void the_line_is_torn(void)
+{
+        broken_list(&made_stand[0].link);
+}
+
+static void enough_for_the_first(void)
+{
+        made.units++;
+}
+
+static void the_first_has_left_and_the_next_is_not_served(void)
+{
+        rn_list_remove(&made_stand[0].link);
+}
+
+static void waits_for_nothing(void)
+{
+        made_stand[1].wants = 0;
+}
+
+static void test_what_does_not_add_up_is_told(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {the_line_is_torn, broken_links},
+                {enough_for_the_first, "the first in the line of a semaphore waits, and there are units enough"},
+                {the_first_has_left_and_the_next_is_not_served,
+                 "the first in the line of a semaphore waits, and there are units enough"},
+                {waits_for_nothing, "somebody waits for no units at all"},
+        };
+        broken_each(make, ask, ways, COUNT(ways));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -143,6 +202,7 @@ int main(void)
                 cmocka_unit_test(test_73_when_the_one_that_held_them_up_leaves_the_others_go_on),
                 cmocka_unit_test(test_never_more_than_the_limit),
                 cmocka_unit_test(test_without_memory_there_is_none),
+                cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -90,6 +90,13 @@ int rn_sys_close(int fd)
         return close(fd) == 0 || errno == EINTR ? 0 : -errno; /* after EINTR Linux has closed it */
 }
 
+void rn_sys_close_own(int fd)
+{
+        const int rc = rn_sys_close(fd);
+        RN_ASSERT(rc != -EBADF, "a descriptor of the library's own is closed once");
+        (void)rc;
+}
+
 static mode_t kind_of(int fd)
 {
         struct stat st;

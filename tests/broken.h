@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* For the tests of the functions that say what does not add up (rn_NOUN_wrong): a record is made, must be sound, is broken
+ * by hand in one way, and must be told of by that way's text. */
+#ifndef TESTS_BROKEN_H
+#define TESTS_BROKEN_H
+
+#include "support.h"
+
+typedef struct broken_way {
+        void (*breaks)(void);
+        const char *text;
+} broken_way;
+
+static inline void broken_each(void (*make)(void), const char *(*ask)(void), const broken_way *ways, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                make();
+                const char *sound = ask();
+                if (sound)
+                        fail_msg("before way %zu: %s", i, sound);
+                ways[i].breaks();
+                const char *what = ask();
+                if (!what || strcmp(what, ways[i].text) != 0)
+                        fail_msg("way %zu: \"%s\", and not: %s", i, ways[i].text, what ? what : "(nothing)");
+        }
+}
+
+/* What is said of a list in which broken_list has been, or into which something came twice. */
+static const char broken_links[] = "two neighbours in a list do not point to each other";
+
+static inline void broken_list(rn_link *l)
+{
+        l->next->prev = NULL;
+}
+
+#endif
