@@ -64,6 +64,12 @@ target_link_libraries(test_harness PRIVATE rein_flags)
 foreach(function IN ITEMS close fcntl mmap munmap rn_alloc rn_free rn_host_alloc rn_host_free rn_fault_watch)
         target_link_options(test_harness INTERFACE -Wl,--wrap=${function})
 endforeach()
+# The calls of the operating system that tests/world/wrap.c can make fail, as options of the linker.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tests/world/wrap.c)
+file(READ tests/world/wrap.c wrap_source)
+string(REGEX MATCHALL "(WRAP[A-Z_]*\\(|__wrap_)[a-z][a-z0-9_]*" wrapped "${wrap_source}")
+list(TRANSFORM wrapped REPLACE "^(WRAP[A-Z_]*\\(|__wrap_)" "LINKER:--wrap=" OUTPUT_VARIABLE test_wraps)
+list(REMOVE_DUPLICATES test_wraps)
 
 foreach(source IN LISTS test_sources)
         string(REGEX REPLACE "_test\\.(c|cpp)$" "" name ${source})
@@ -95,6 +101,11 @@ foreach(source IN LISTS test_sources)
                 target_link_libraries(${target} PRIVATE rein_sim_pthread)
         endif()
         target_link_libraries(${target} PRIVATE test_harness rein_static rein_flags PkgConfig::cmocka m)
+
+        if(name STREQUAL "world/errors") # each function that wrap.c has a __wrap_ for
+                target_sources(${target} PRIVATE tests/world/wrap.c)
+                target_link_options(${target} PRIVATE ${test_wraps})
+        endif()
 
         if(label STREQUAL "explore") # with the driver, and the sources in the folder of its name
                 file(GLOB explored CONFIGURE_DEPENDS tests/explore/${program}/*.c)

@@ -183,8 +183,8 @@ typedef struct rein_case {
 /* Wait until one of the cases can happen, and do that one: exactly one, or none when a negative code is returned. The
  * same channel or descriptor may stand in several. In each channel's line the caller stands like everybody else. When
  * several can happen at entry it is the lowest index, but descriptors are asked last: put what matters most first.
- * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases; for two descriptors and more also a
- * descriptor.
+ * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases; for two descriptors and more also
+ * three descriptors.
  * Returns: the index of the case; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL, -EPERM: a case, none happened; -E2BIG: reserved is
  * not 0; -ENOMEM, -EMFILE. Since 0.1. */
 REIN_API int rein_select(rein_case cases[], size_t n, rein_time until);

@@ -79,8 +79,8 @@ static void begin_thread(void *arg)
 {
         begin b = *(begin *)arg;
         rn_free(arg);
-        if (rn_task_adopt(b.task))
-                b.main(b.clock);
+        rn_task_adopt_surely(b.task);
+        b.main(b.clock);
 }
 
 static int start_one(rn_clockwork *c, void (*main)(void *), const char *name)

@@ -110,6 +110,13 @@ bool rn_task_adopt(rn_task *t)
         return false;
 }
 
+void rn_task_adopt_surely(rn_task *t)
+{
+        rn_store32(&t->thread_id, rn_thread_id());
+        for (unsigned round = 0; rn_self_word_set(t) < 0; round++)
+                rn_pause(round);
+}
+
 rn_task *rn_self(void)
 {
         rn_task *t = rn_self_if();

@@ -154,6 +154,8 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
 void rn_task_ends(rn_task *t);  /* what it holds is given back, but not the record; it is the running one */
 rn_task *rn_task_new(void);     /* for a thread about to be started */
 bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */
+/* The same for a thread of the library's own, which others rely on already: it waits for the memory that this needs. */
+void rn_task_adopt_surely(rn_task *t);
 void rn_task_free(rn_task *t);
 void rn_task_thread_ends(void *word);
 

@@ -324,6 +324,22 @@ static int rewatch(rn_loop *l, int fd)
         return 0;
 }
 
+/* For those who still wait for fd. When it cannot be watched any more they are told why, or nobody would ever. */
+static void rewatch_for_others(rn_loop *l, int fd)
+{
+        const int rc = rewatch(l, fd);
+        rn_link *next, *all = bucket(l, fd);
+        for (rn_link *i = all->next; rc < 0 && i != all; i = next) {
+                rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
+                next = i->next;
+                if (f->fd != fd)
+                        continue;
+                f->got = rc == -EPERM ? f->events : rc; /* a regular file is always ready */
+                rn_list_remove(&f->by_fd);
+                wake_here(l, f);
+        }
+}
+
 void rn_fibers_told(rn_loop *l, int fd, int events)
 {
         bool left = false;
@@ -344,7 +360,7 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
                 }
         }
         if (left)
-                rewatch(l, fd);
+                rewatch_for_others(l, fd);
 }
 
 static int poll_fd(rn_task *self, int fd, int events, int64_t until)
@@ -359,13 +375,14 @@ static int poll_fd(rn_task *self, int fd, int events, int64_t until)
                 int rc = rewatch(l, fd);
                 if (rc < 0) {
                         end_wait(l, f);
+                        rewatch_for_others(l, fd);
                         return rc == -EPERM ? events : rc; /* a regular file is always ready */
                 }
         }
         park(self, until);
         if (rn_linked(&f->by_fd)) {
                 end_wait(l, f);
-                rewatch(l, fd);
+                rewatch_for_others(l, fd);
         }
         if (fd >= 0 && !f->got && until != RN_NEVER && until <= rn_clock())
                 return rn_sys_poll(fd, events, -1, INT64_MIN); /* the timer came first; what is there counts */

@@ -359,10 +359,7 @@ static bool leave(rn_loop *l)
 static void loop_main(void *arg)
 {
         rn_loop *l = arg;
-        if (!rn_task_adopt(l->thread)) {
-                fprintf(stderr, "rein: the loop '%s' has no memory for its thread\n", l->base.name);
-                rn_abort();
-        }
+        rn_task_adopt_surely(l->thread);
         hosted_here(l);
         rn_loop_watch_faults(l); /* without memory or a signal they are not told */
         void *fault_stack = l->fault_stack;

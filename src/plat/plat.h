@@ -277,7 +277,7 @@ int rn_sys_lookup(const char *host, const char *service, bool passive, bool data
                   rn_sys_addr **list);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);
-int rn_sys_accept(int fd);                /* -EAGAIN when non-blocking and nothing there */
+int rn_sys_accept(int fd);                /* -EAGAIN: non-blocking and nothing there; -ECONNABORTED: one that is gone */
 int rn_sys_connect(const rn_sys_addr *a); /* a descriptor whose connection is under way or made */
 int rn_sys_connected(int fd);             /* 0 or -errno, once fd is writable */
 

@@ -243,12 +243,7 @@ static void worker_main(void *arg)
         worker *k = arg;
         pool *p = k->pool;
         rn_task *self = k->task;
-        if (!rn_task_adopt(self)) {
-                without(p, -ENOMEM);
-                rn_executor_unref(&p->base);
-                rn_free(k);
-                return;
-        }
+        rn_task_adopt_surely(self);
         self->worker = k;
         self->thread_ended = ended_by_job;
         self->thread_ended_arg = k;

@@ -219,6 +219,9 @@ static int fds_begin(selection *s)
 {
         const bool several = s->fd_count > 1;
         int rc = several ? rn_poller_new(false, &s->poller) : 0;
+        if (rc == 0 && several)
+                rc = s->poller_fd = rn_poller_fd(s->poller);
+        rc = rc < 0 ? rc : 0;
         for (; rc == 0 && s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
                 const rein_case *c = &s->cases[s->fds_begun];
                 if (c->kind != REIN_CASE_FD)
@@ -277,7 +280,7 @@ static int several_turn(selection *s)
         if (s->happened != NONE)
                 return 0;
         rn_task *self = s->self;
-        int rc = self->backend->poll(self, rn_poller_fd(s->poller), RN_POLLIN, at < s->limit ? at : s->limit);
+        int rc = self->backend->poll(self, s->poller_fd, RN_POLLIN, at < s->limit ? at : s->limit);
         fds_shut(s);
         rn_ready found;
         while (rc >= 0 && s->happened == NONE && rn_poller_wait(s->poller, &found, 1, 0) > 0)

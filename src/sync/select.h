@@ -31,7 +31,8 @@ typedef struct rn_selection {
         rein_future **futures;
         size_t chan_count, future_count, fd_count;
         size_t fds_begun, watched; /* of all cases: those before have begun, if they are such */
-        rn_poller *poller;
+        rn_poller *poller;         /* for several descriptors; NULL */
+        int poller_fd;
 } rn_selection;
 
 /* NULL, or what does not add up. Its channels are locked. */

@@ -45,7 +45,7 @@
 /* The stack it runs on is not the one the sanitizers know. */
 #define UNWATCHED __attribute__((no_sanitize("address", "thread", "undefined")))
 
-enum { STACK = 16 << 10, SIGNALS = 65 };
+enum { STACK = 16 << 10, SIGNALS = 65, MOST_NUMBERS = 1 << 20 };
 
 /* ---- descriptors ---- */
 
@@ -79,9 +79,13 @@ int rn_sys_pipe(int fds[2])
 
 int rn_sys_null(void)
 {
+        int fd;
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
-        int fd = above_standard(open("/dev/null", O_RDWR | O_CLOEXEC));
+        do
+                fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        while (fd < 0 && errno == EINTR);
+        fd = above_standard(fd);
         return fd < 0 ? -errno : fd;
 }
 
@@ -110,23 +114,72 @@ typedef struct image {
         failure failure;
 } image;
 
+/* An entry of a folder, as getdents64(2) writes it. */
+typedef struct entry {
+        uint64_t inode;
+        int64_t next;
+        unsigned short size;
+        unsigned char type;
+        char name[];
+} entry;
+
+UNWATCHED static void close_number_on_exec(const char *name)
+{
+        int fd = 0;
+        for (; *name >= '0' && *name <= '9'; name++)
+                fd = 10 * fd + (*name - '0');
+        if (!*name && fd > 2)
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* All from 3 on. A kernel before Linux 5.11 does not do that at once: there they are taken one by one, as /proc lists
+ * them, and without a /proc each number that the limit allows. readdir(3) would allocate. */
+UNWATCHED static void close_others_on_exec(void)
+{
+        _Alignas(entry) char entries[1024];
+        if (syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC_) == 0)
+                return;
+        int list = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (long n; list >= 0 && (n = syscall(SYS_getdents64, list, entries, sizeof entries)) > 0;)
+                for (long at = 0; at < n; at += ((const entry *)(const void *)(entries + at))->size)
+                        close_number_on_exec(((const entry *)(const void *)(entries + at))->name);
+        if (list >= 0) {
+                close(list);
+                return;
+        }
+        struct rlimit most = {MOST_NUMBERS, MOST_NUMBERS};
+        getrlimit(RLIMIT_NOFILE, &most);
+        for (int fd = 3; fd < MOST_NUMBERS && (rlim_t)fd < most.rlim_cur; fd++)
+                fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* dup2(2) names both as no more than bad luck. */
+UNWATCHED static bool becomes(int from, int to)
+{
+        int rc;
+        do
+                rc = dup2(from, to);
+        while (rc < 0 && (errno == EINTR || errno == EBUSY));
+        return rc >= 0;
+}
+
 /* Those that are in the way of others first move out of it. */
 UNWATCHED static bool take_descriptors(const rn_sys_child *c)
 {
         int from[3];
         for (int i = 0; i < 3; i++) {
                 from[i] = c->fds[i];
-                if (from[i] != i && from[i] >= 0 && from[i] < 3)
-                        from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
+                if (from[i] != i && from[i] >= 0 && from[i] < 3 && (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0)
+                        return false;
         }
         for (int i = 0; i < 3; i++) {
                 if (from[i] == i)
                         fcntl(i, F_SETFD, 0); /* perhaps not open, then it has none either */
-                else if (dup2(from[i], i) < 0)
+                else if (!becomes(from[i], i))
                         return false;
         }
         if (!c->share_fds)
-                syscall(SYS_close_range, 3u, ~0u, CLOSE_ON_EXEC_); /* older kernels: those with close-on-exec alone */
+                close_others_on_exec();
         return true;
 }
 
@@ -226,9 +279,24 @@ int rn_sys_child_reap(int pidfd, rn_sys_child_end *end)
         return 1;
 }
 
+/* The child alone: by its pidfd, and by its number where that call is missing (EPERM: a filter that does not know it).
+ * The caller's lock keeps us from reaping it meanwhile, and whether somebody else has done so is asked first. */
+static long signal_one(int pid, int pidfd, int signo)
+{
+        siginfo_t info;
+        long rc = syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+        if (rc == 0 || (errno != ENOSYS && errno != EPERM))
+                return rc;
+        if (wait_for(pidfd, WNOHANG | WNOWAIT, &info, NULL) == -ECHILD) {
+                errno = ESRCH;
+                return -1;
+        }
+        return kill(pid, signo);
+}
+
 int rn_sys_child_signal(int pid, int pidfd, bool group, int signo)
 {
-        long rc = group ? kill(-pid, signo) : syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
+        long rc = group ? kill(-pid, signo) : signal_one(pid, pidfd, signo);
         return rc < 0 ? -errno : 0;
 }
 
@@ -294,7 +362,8 @@ int rn_sys_child_start(rn_sys_child *c)
         if (ends[1] >= 0)
                 close(ends[1]);
         if (rc == 0 && !shared) {
-                hear(&i, ends[0]);
+                if (!i.shared)
+                        hear(&i, ends[0]); /* else what failed is here already */
                 rn_store32(&sharing, i.shared);
         }
         if (ends[0] >= 0)

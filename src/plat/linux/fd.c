@@ -63,8 +63,8 @@ void rn_sys_wakefd_ring(int wake)
         }
         int saved = errno;
         uint64_t one = 1;
-        ssize_t n = write(wake, &one, sizeof one);
-        (void)n; /* it can only fail full, and then it is readable */
+        while (write(wake, &one, sizeof one) < 0 && errno == EINTR)
+                ; /* it can only fail full, and then it is readable */
         errno = saved;
 }
 

@@ -252,8 +252,8 @@ void rn_poller_ring(rn_poller *p)
         }
         int saved = errno;
         uint64_t one = 1;
-        ssize_t n = write(p->bell, &one, sizeof one);
-        (void)n; /* full: it rings already */
+        while (write(p->bell, &one, sizeof one) < 0 && errno == EINTR)
+                ; /* full: it rings already */
         errno = saved;
 }
 
@@ -270,10 +270,12 @@ int rn_poller_fd(rn_poller *p)
                 int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
                 if (made < 0)
                         return -errno;
-                p->alarm = made;
                 int rc = add_own(p, made);
-                if (rc < 0)
+                if (rc < 0) {
+                        close(made);
                         return rc;
+                }
+                p->alarm = made;
         }
         return p->epoll;
 }
@@ -293,6 +295,6 @@ void rn_poller_alarm(rn_poller *p, int64_t at)
                 when.it_value.tv_sec = (time_t)(due / 1000000000);
                 when.it_value.tv_nsec = (long)(due % 1000000000);
         }
-        timerfd_settime(p->alarm, TFD_TIMER_ABSTIME, &when, NULL);
-        p->alarm_at = at;
+        if (timerfd_settime(p->alarm, TFD_TIMER_ABSTIME, &when, NULL) == 0)
+                p->alarm_at = at;
 }

@@ -38,7 +38,10 @@ int rn_sys_lookup(const char *host, const char *service, bool passive, bool data
         struct addrinfo hints = {.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM}, *found = NULL;
         hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0);
         *list = NULL;
-        int rc = getaddrinfo(host, service, &hints, &found);
+        int rc;
+        do
+                rc = getaddrinfo(host, service, &hints, &found);
+        while (rc == EAI_SYSTEM && errno == EINTR);
         if (rc != 0)
                 return lookup_error(rc);
         rn_sys_addr **end = list;
@@ -97,6 +100,26 @@ int rn_sys_listen(const rn_sys_addr *a, int backlog)
         return -err;
 }
 
+/* For the connection that was to be accepted accept(2) also answers what had come over the network for it, and says to
+ * take that as if there had been none. EOPNOTSUPP is among it, but it is as well what a socket answers that takes no
+ * connections at all. */
+static bool gone_before(int err)
+{
+        switch (err) {
+        case ECONNABORTED:
+        case ENETDOWN:
+        case EPROTO:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+                return true;
+        default:
+                return false;
+        }
+}
+
 int rn_sys_accept(int fd)
 {
         const rn_machine *sim = rn_virtual();
@@ -107,7 +130,7 @@ int rn_sys_accept(int fd)
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return got < 0 ? -errno : got;
+        return got >= 0 ? got : gone_before(errno) ? -ECONNABORTED : -errno;
 }
 
 int rn_sys_connect(const rn_sys_addr *a)

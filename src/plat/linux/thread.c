@@ -52,22 +52,27 @@ void rn_thread_word_ends(void *word)
         thread_ends(word);
 }
 
+static int make_key(void)
+{
+        if (rn_load32(&key_made))
+                return 0;
+        rn_lock_take(&setup_lock);
+        int rc = rn_load32(&key_made) ? 0 : pthread_key_create(&exit_key, thread_ends);
+        if (rc == 0)
+                rn_store32(&key_made, 1);
+        rn_lock_give(&setup_lock);
+        return rc;
+}
+
 __attribute__((noinline)) int rn_self_word_set(void *word)
 {
         if (rn_virtual()) {
                 rn_self_word_switch(word);
                 return 0;
         }
-        if (!rn_load32(&key_made)) {
-                rn_lock_take(&setup_lock);
-                int rc = rn_load32(&key_made) ? 0 : pthread_key_create(&exit_key, thread_ends);
-                if (rc == 0)
-                        rn_store32(&key_made, 1);
-                rn_lock_give(&setup_lock);
-                if (rc != 0)
-                        return -rc;
-        }
-        int rc = pthread_setspecific(exit_key, word);
+        int rc = make_key();
+        if (rc == 0)
+                rc = pthread_setspecific(exit_key, word);
         if (rc != 0)
                 return -rc;
         self_word = word;
@@ -192,6 +197,9 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
         if (m)
                 return m->thread_start(main, arg, name);
         rn_poke_setup();
+        int rc = make_key(); /* the thread itself could tell nobody that there is none */
+        if (rc != 0)
+                return -rc;
         start *s = rn_alloc(sizeof *s);
         if (!s)
                 return -ENOMEM;
@@ -200,7 +208,7 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
         snprintf(s->name, sizeof s->name, "%.15s", name ? name : "");
 
         pthread_attr_t attr;
-        int rc = pthread_attr_init(&attr);
+        rc = pthread_attr_init(&attr);
         if (rc == 0) {
                 pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
                 const size_t least = (size_t)PTHREAD_STACK_MIN;
@@ -249,14 +257,21 @@ size_t rn_stack_left(const void *base, size_t size)
 rn_aptr rn_simulating;
 rn_a32 rn_forks;
 static bool simulated; /* setup_lock */
-static rn_a32 forks;   /* 0: the fork handler is not installed yet, and nothing of ours can be older than a fork */
+static rn_a32 forks;   /* 0: nobody has asked yet, and nothing of ours can be older than a fork */
+static rn_a32 watched; /* the fork handler is installed */
+
+/* What everybody may take for the generation without a question. setup_lock */
+static void publish_forks(void)
+{
+        rn_set32(&rn_forks, simulated || !rn_get32(&watched) ? 0 : rn_get32(&forks));
+}
 
 /* The child's only thread is the one that forked, and it was not in here: a held setup_lock has lost its holder. */
 static void in_child(void)
 {
         rn_set32(&setup_lock.word, 0);
         rn_set32(&forks, rn_get32(&forks) + 1);
-        rn_set32(&rn_forks, simulated ? 0 : rn_get32(&forks));
+        publish_forks();
 }
 
 uint32_t rn_generation_of(void)
@@ -265,15 +280,18 @@ uint32_t rn_generation_of(void)
         return m ? m->generation : rn_generation_really();
 }
 
+/* While there is no memory for the handler, each question tries again. */
 uint32_t rn_generation_really(void)
 {
-        if (rn_get32(&forks))
+        if (rn_get32(&watched))
                 return rn_get32(&forks);
         rn_lock_take(&setup_lock);
-        if (!rn_get32(&forks)) {
-                pthread_atfork(NULL, NULL, in_child);
-                rn_set32(&forks, 1);
-                rn_set32(&rn_forks, simulated ? 0 : 1);
+        if (!rn_get32(&watched)) {
+                if (!rn_get32(&forks))
+                        rn_set32(&forks, 1);
+                if (pthread_atfork(NULL, NULL, in_child) == 0)
+                        rn_set32(&watched, 1);
+                publish_forks();
         }
         rn_lock_give(&setup_lock);
         return rn_get32(&forks);
@@ -304,8 +322,8 @@ int rn_machine_set(const rn_machine *m)
                 return -EBUSY;
         rn_storeptr(&rn_simulating, NULL);
         rn_lock_take(&setup_lock);
-        rn_set32(&rn_forks, m ? 0 : rn_get32(&forks));
         simulated = m != NULL;
+        publish_forks();
         rn_lock_give(&setup_lock);
         rn_choose_simulated(m != NULL);
         if (m)
