@@ -178,11 +178,13 @@ endif()
 
 # The explorer's own test: planted bugs it must find. See docs/exploring.md.
 if(REIN_EXPLORE)
-        file(GLOB planted_sources CONFIGURE_DEPENDS tests/explore/planted/*.c)
-        add_executable(explore tests/explore/selftest.c tests/explore/explore.c ${planted_sources})
-        target_include_directories(explore PRIVATE include src tests/explore)
+        file(GLOB planted_sources CONFIGURE_DEPENDS tests/explore/planted/*.c tests/explore/scenarios/*.c)
+        add_executable(explore tests/explore/selftest.c tests/explore/woven.c tests/explore/explore.c ${planted_sources}
+                ${rein_woven_table})
+        target_include_directories(explore PRIVATE include src tests tests/explore)
+        target_compile_definitions(explore PRIVATE _GNU_SOURCE)
         target_link_libraries(explore PRIVATE rein_static rein_flags)
         set_target_properties(explore PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/explore)
         add_test(NAME explore/selftest COMMAND explore --selftest)
-        set_tests_properties(explore/selftest PROPERTIES LABELS explore TIMEOUT 120)
+        set_tests_properties(explore/selftest PROPERTIES LABELS explore TIMEOUT 300)
 endif()

@@ -18,9 +18,9 @@ cd "$(dirname "$0")/.."
 
 lane_scripts() {
         local check
-        local -A only=([scripts/mutants.sh]=--check)
+        local -A only=([scripts/mutants.sh]=--check [scripts/weave.py]=--check)
         for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py scripts/check_docs.py \
-                scripts/mutants.sh; do
+                scripts/mutants.sh scripts/weave.py; do
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest

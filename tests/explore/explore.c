@@ -52,22 +52,17 @@ void explore_check(bool ok, const char *what, const char *file, int line)
                 rn_sim_stop();
 }
 
-const char *explore_how_name(const explore_plan *p, char text[32])
+const char *explore_how_name(const explore_plan *p, char text[64])
 {
-        switch (p->how) {
-        case EXPLORE_ALL:
-                return "dpor";
-        case EXPLORE_FULL:
-                return p->weak ? "weak full" : "full";
-        case EXPLORE_RANDOM:
-                return p->weak ? "weak random" : "random";
-        case EXPLORE_BOUNDED:
-        case EXPLORE_PCT:
-                snprintf(text, 32, "%s%s%u", p->weak ? "weak " : "", p->how == EXPLORE_PCT ? "pct" : "bound ",
-                         p->bound);
-                return text;
-        }
-        return "?";
+        static const char *const names[] = {"dpor", "bound ", "full", "random", "pct"};
+        char bound[16] = "";
+        if (p->how == EXPLORE_BOUNDED || p->how == EXPLORE_PCT)
+                snprintf(bound, sizeof bound, "%u", p->bound);
+        snprintf(text, 64, "%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
+                 p->faults & REIN_SIM_EARLY ? " +early" : "", p->faults & REIN_SIM_ALLOC ? " +memory" : "",
+                 p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "", p->faults & REIN_SIM_THREAD ? " +threads" : "",
+                 p->word_locks ? " +locks" : "");
+        return text;
 }
 
 /* ---- final states ---- */

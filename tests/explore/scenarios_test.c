@@ -13,70 +13,6 @@
 
 enum { FEWEST = 136, COMPARED_BY_DAY = 20000, COMPARED_BY_NIGHT = 1000000 };
 
-int mark[MARKS];
-
-void begin(void)
-{
-        memset(mark, 0, sizeof mark);
-        explore_quiet();
-}
-
-static uint64_t marks(void)
-{
-        uint64_t h = 14695981039346656037u;
-        for (size_t i = 0; i < MARKS; i++)
-                h = (h ^ (uint32_t)mark[i]) * 1099511628211u;
-        return h;
-}
-
-static int nothing(void *arg)
-{
-        (void)arg;
-        return 0;
-}
-
-rein_executor *warm_pool(int threads, const rein_pool_opts *opts)
-{
-        rein_executor *x = rein_pool_new(opts);
-        EXPLORE_CHECK(x != NULL);
-        rein_future *f[4];
-        EXPLORE_CHECK(threads <= 4);
-        for (int i = 0; i < threads; i++)
-                f[i] = rein_submit(x, nothing, NULL, REIN_JOB(.on_worker = true));
-        for (int i = 0; i < threads; i++) {
-                EXPLORE_CHECK(rein_await(f[i], NULL, REIN_NEVER) == 0);
-                rein_drop(f[i]);
-        }
-        return x;
-}
-
-static int take(void *self, rein_work *w)
-{
-        (void)self;
-        rein_work_run(w);
-        return 0;
-}
-
-static void post(void *self, rein_work *w)
-{
-        take(self, w);
-}
-
-rein_executor *inline_executor(void)
-{
-        rein_executor *x = rein_executor_new(
-                &(rein_executor_ops){.size = sizeof(rein_executor_ops), .accept = take, .post = post}, NULL);
-        EXPLORE_CHECK(x != NULL);
-        return x;
-}
-
-int ends_with(rein_future *f)
-{
-        for (int i = 0; i < 5 && rein_code(f) == REIN_EPENDING; i++)
-                (void)rein_await(f, NULL, rein_after(REIN_SEC(1)));
-        return rein_code(f);
-}
-
 /* ---- the searches ---- */
 
 static unsigned ran, failed;
@@ -88,22 +24,13 @@ static void fail(const char *name, const char *why)
         failed++;
 }
 
-static void name_of(const explore_plan *p, char text[64])
-{
-        char how[32];
-        const char *name = explore_how_name(p, how);
-        snprintf(text, 64, "%s%s%s%s%s%s", name, p->faults & REIN_SIM_EARLY ? " +early" : "",
-                 p->faults & REIN_SIM_ALLOC ? " +memory" : "", p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "",
-                 p->faults & REIN_SIM_THREAD ? " +threads" : "", p->word_locks ? " +locks" : "");
-}
-
 static explored look(const scenario *s, const explore_plan *p, bool must_end)
 {
         char how[64];
         int64_t began = rn_clock();
         explored e = explore_by(s, p, narrate);
-        name_of(p, how);
-        printf("%-28s %-20s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name, how,
+        printf("%-28s %-20s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name,
+               explore_how_name(p, how),
                e.ended      ? "FOUND"
                : e.complete ? "complete"
                : p->budget  ? "not complete"
@@ -152,7 +79,7 @@ static void compare(const scenario *s, const explored *reduced)
 
 static void run(const entry *en)
 {
-        scenario s = {.name = en->name, .body = en->body, .state = marks};
+        scenario s = {.name = en->name, .body = en->body, .state = marks_seen};
         for (size_t i = 0; i < MOST_SEARCHES; i++) {
                 const search *how = &en->searches[i];
                 if (how->when == NEVER_RUN || (how->when == NIGHTLY && !nightly))
@@ -172,28 +99,25 @@ static bool wanted(const char *name, int argc, char **argv)
         return argc < 2;
 }
 
-static int list_all(const entries *const *files, size_t n)
+static int list_all(void)
 {
-        for (size_t i = 0; i < n; i++)
-                for (size_t k = 0; k < files[i]->count; k++)
-                        puts(files[i]->list[k].name);
+        for (size_t i = 0; i < ALL_SCENARIOS; i++)
+                for (size_t k = 0; k < all_scenarios[i]->count; k++)
+                        puts(all_scenarios[i]->list[k].name);
         return 0;
 }
 
 int main(int argc, char **argv)
 {
-        const entries *const files[] = {&future_scenarios, &door_scenarios,  &work_scenarios,  &pool_scenarios,
-                                        &group_scenarios,  &hook_scenarios,  &share_scenarios, &clock_scenarios,
-                                        &sync_scenarios,   &adopt_scenarios, &loop_scenarios};
         if (argc == 2 && strcmp(argv[1], "--list") == 0)
-                return list_all(files, sizeof files / sizeof files[0]);
+                return list_all();
         narrate = argc > 1;
         nightly = getenv("REIN_NIGHTLY") != NULL;
         printf("%-28s %-20s %-12s %8s %8s %6s %5s\n", "scenario", "search", "", "runs", "cut", "states", "steps");
-        for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-                for (size_t k = 0; k < files[i]->count; k++)
-                        if (wanted(files[i]->list[k].name, argc, argv))
-                                run(&files[i]->list[k]);
+        for (size_t i = 0; i < ALL_SCENARIOS; i++)
+                for (size_t k = 0; k < all_scenarios[i]->count; k++)
+                        if (wanted(all_scenarios[i]->list[k].name, argc, argv))
+                                run(&all_scenarios[i]->list[k]);
         printf("%u scenarios, %u failures\n", ran, failed);
         if (argc < 2 && ran < FEWEST)
                 fail("all", "scenarios are missing");

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The program `explore`: does the explorer find what it is there to find? Usage:
  *      explore --selftest      every planted bug is found within its budget, by the generator that is named, and is gone
- *                              in its twin, by a complete search; the reduction reaches what the full search reaches
+ *                              without the fault; the reduction reaches what the full search reaches
  *      explore --list          the planted bugs
  *      explore --only NAME     one of them, by every generator
  *      explore --tell NAME     one of them: the failing schedule, step by step
- * A planted bug that is not found is a defect of the explorer. Exit status: 0 when all is as it should be. */
+ * A planted bug is a fault of the real code (woven.c), or a small model with one (planted/). One that is not found is a
+ * defect of the explorer or of its scenario. Exit status: 0 when all is as it should be. */
 #include <stdio.h>
 
 #include "planted/planted.h"
+#include "woven.h"
 
 bool planted_broken;
 uint64_t planted_saw[8];
@@ -43,7 +45,7 @@ static explored search(const planted *p, bool broken, explore_plan plan, bool te
         return explore_by(&s, &plan, tell);
 }
 
-static const char *ended_name(int ended)
+const char *ended_name(int ended)
 {
         static const char *const names[] = {"passed", "failed check",   "deadlock",         "livelock", "left running",
                                             "leak",   "unseen failure", "misuse of memory", "unstable"};
@@ -52,23 +54,17 @@ static const char *ended_name(int ended)
 
 /* ---- one bug ---- */
 
-static const char *how(const explore_plan *p, char text[32])
-{
-        char name[32];
-        snprintf(text, 32, "%s%s", explore_how_name(p, name), p->faults ? " + faults" : "");
-        return text;
-}
-
 /* false: not found, or its twin is not clean. */
 static bool try(const planted *p)
 {
-        char by[32], cleaned[32];
+        char by[64], cleaned[64];
         const explored bug = search(p, true, p->found_by, false);
         const explored twin = search(p, false, p->clean_by, false);
         const bool found = bug.ended == p->ends, clean = twin.ended == REIN_SIM_PASSED && twin.complete;
-        printf("%-26s %-17s %6llu of %6llu %4llu  %-17s %-11s %8llu%s%s\n", p->name, how(&p->found_by, by),
+        printf("%-26s %-17s %6llu of %6llu %4llu  %-17s %-11s %8llu%s%s\n", p->name, explore_how_name(&p->found_by, by),
                (ull)bug.schedules, (ull)p->found_by.budget, (ull)bug.preemptions, ended_name(bug.ended),
-               how(&p->clean_by, cleaned), (ull)twin.schedules, found ? "" : "  NOT FOUND", clean ? "" : "  NOT CLEAN");
+               explore_how_name(&p->clean_by, cleaned), (ull)twin.schedules, found ? "" : "  NOT FOUND",
+               clean ? "" : "  NOT CLEAN");
         if (!found && bug.ended)
                 printf("    %s, and it should be: %s\n", bug.text, ended_name(p->ends));
         if (twin.ended)
@@ -79,12 +75,12 @@ static bool try(const planted *p)
 static int try_all(int *count)
 {
         int wrong = 0;
-        printf("%-26s %-17s %16s %4s  %-17s %-11s %8s\n", "planted bug", "found by", "schedules", "pre.", "as",
-               "clean by", "schedules");
+        printf("%-26s %-17s %16s %4s  %-17s %-11s %8s\n", "model", "found by", "schedules", "pre.", "as", "clean by",
+               "schedules");
         for (int f = 0; f < FAMILIES; f++)
                 for (const planted *p = families[f]; p->name; p++, ++*count)
                         wrong += !try(p);
-        printf("%d planted bugs, %d wrong\n", *count, wrong);
+        printf("%d models, %d wrong\n", *count, wrong);
         return wrong;
 }
 
@@ -135,34 +131,41 @@ static const planted *named(const char *name)
 
 static int list(void)
 {
-        char by[32];
+        char by[64];
         for (int f = 0; f < FAMILIES; f++)
                 for (const planted *p = families[f]; p->name; p++)
-                        printf("%-26s %s\n", p->name, how(&p->found_by, by));
+                        printf("%-26s %-16s a model\n", p->name, explore_how_name(&p->found_by, by));
+        woven_list();
         return 0;
 }
 
 static int only(const char *name)
 {
+        const int rc = woven_only(name);
+        if (rc >= 0)
+                return rc;
         const planted *p = named(name);
         if (!p)
                 return 2;
         bool ok = try(p);
         for (int k = EXPLORE_ALL; k <= EXPLORE_PCT; k++) {
                 explore_plan plan = {(explore_how)k, k == EXPLORE_PCT ? 3 : 2, .budget = 200000};
-                char by[32];
+                char by[64];
                 plan.faults = k == EXPLORE_ALL ? 0 : p->found_by.faults;
                 plan.weak = k != EXPLORE_ALL && p->found_by.weak;
                 plan.order = p->found_by.order;
                 const explored e = search(p, true, plan, false);
-                printf("    by %-14s %8llu schedules, %llu preemptions: %s %s\n", how(&plan, by), (ull)e.schedules,
-                       (ull)e.preemptions, ended_name(e.ended), e.text);
+                printf("    by %-14s %8llu schedules, %llu preemptions: %s %s\n", explore_how_name(&plan, by),
+                       (ull)e.schedules, (ull)e.preemptions, ended_name(e.ended), e.text);
         }
         return !ok;
 }
 
 static int tell(const char *name)
 {
+        const int rc = woven_tell(name);
+        if (rc >= 0)
+                return rc;
         const planted *p = named(name);
         if (!p)
                 return 2;
@@ -173,12 +176,14 @@ static int tell(const char *name)
 
 static int selftest(void)
 {
-        int count = 0, wrong = try_all(&count);
+        int count = 0, models = 0, wrong = woven_try_all(&count);
+        printf("\n");
+        wrong += try_all(&models);
         printf("\n");
         wrong += compare_all();
         wrong += planted_programs();
         wrong += planted_generators();
-        printf("\nselftest: %d planted bugs ran, %d things wrong\n", count, wrong);
+        printf("\nselftest: %d planted bugs ran, %d things wrong\n", count + models, wrong);
         return wrong > 0;
 }
 

@@ -48,8 +48,13 @@ typedef struct entries {
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios, sync_scenarios, adopt_scenarios, loop_scenarios;
 
+enum { ALL_SCENARIOS = 11 };
+extern const entries *const all_scenarios[ALL_SCENARIOS];
+const entry *scenario_named(const char *name); /* NULL: there is none */
+
 enum { MARKS = 24 };
 extern int mark[MARKS];
+uint64_t marks_seen(void); /* a digest of them: the final state */
 
 void begin(void);
 

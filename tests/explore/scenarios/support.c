@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the scenarios share, and the list of them all. */
+#include <string.h>
+
+#include "scenarios/scenarios.h"
+
+int mark[MARKS];
+
+void begin(void)
+{
+        memset(mark, 0, sizeof mark);
+        explore_quiet();
+}
+
+uint64_t marks_seen(void)
+{
+        uint64_t h = 14695981039346656037u;
+        for (size_t i = 0; i < MARKS; i++)
+                h = (h ^ (uint32_t)mark[i]) * 1099511628211u;
+        return h;
+}
+
+static int nothing(void *arg)
+{
+        (void)arg;
+        return 0;
+}
+
+rein_executor *warm_pool(int threads, const rein_pool_opts *opts)
+{
+        rein_executor *x = rein_pool_new(opts);
+        EXPLORE_CHECK(x != NULL);
+        rein_future *f[4];
+        EXPLORE_CHECK(threads <= 4);
+        for (int i = 0; i < threads; i++)
+                f[i] = rein_submit(x, nothing, NULL, REIN_JOB(.on_worker = true));
+        for (int i = 0; i < threads; i++) {
+                EXPLORE_CHECK(rein_await(f[i], NULL, REIN_NEVER) == 0);
+                rein_drop(f[i]);
+        }
+        return x;
+}
+
+static int take(void *self, rein_work *w)
+{
+        (void)self;
+        rein_work_run(w);
+        return 0;
+}
+
+static void post(void *self, rein_work *w)
+{
+        take(self, w);
+}
+
+rein_executor *inline_executor(void)
+{
+        rein_executor *x = rein_executor_new(
+                &(rein_executor_ops){.size = sizeof(rein_executor_ops), .accept = take, .post = post}, NULL);
+        EXPLORE_CHECK(x != NULL);
+        return x;
+}
+
+int ends_with(rein_future *f)
+{
+        for (int i = 0; i < 5 && rein_code(f) == REIN_EPENDING; i++)
+                (void)rein_await(f, NULL, rein_after(REIN_SEC(1)));
+        return rein_code(f);
+}
+
+/* ---- all of them ---- */
+
+const entries *const all_scenarios[ALL_SCENARIOS] = {
+        &future_scenarios, &door_scenarios,  &work_scenarios, &pool_scenarios,  &group_scenarios, &hook_scenarios,
+        &share_scenarios,  &clock_scenarios, &sync_scenarios, &adopt_scenarios, &loop_scenarios};
+
+const entry *scenario_named(const char *name)
+{
+        for (size_t i = 0; i < ALL_SCENARIOS; i++)
+                for (size_t k = 0; k < all_scenarios[i]->count; k++)
+                        if (strcmp(all_scenarios[i]->list[k].name, name) == 0)
+                                return &all_scenarios[i]->list[k];
+        return NULL;
+}
