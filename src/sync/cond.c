@@ -91,7 +91,7 @@ static int wait_long(rein_mutex *m, rn_stand *me, int64_t until, rn_doing doing)
         rn_wait_end(self, &waiting);
         rn_task_doing_for_ever(self, was);
         rn_mutex_enter(m);
-        return rc;
+        return rn_load32(&me->moved) ? 0 : rc; /* it may have been signalled, and have the mutex, since it gave up */
 }
 
 /* In the mutex's line, for as long as it takes. The mutex's lock is held. */

@@ -125,10 +125,44 @@ static void test_the_wait_of_a_signalled_one_is_not_cancelled(void **state)
         }
 }
 
+typedef struct placed {
+        room room;
+        char text[200];
+} placed;
+
+static int wait_at_a_place(member *m)
+{
+        placed *p = m->object;
+        int rc = rein_mutex_lock_at("waiter.c:1", p->room.mutex, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        rc = rein_cond_wait(p->room.changed, REIN_NEVER);
+        if (rein_mutex_lock(p->room.mutex, REIN_NOWAIT) == REIN_EDEADLOCK) /* it has it already */
+                snprintf(p->text, sizeof p->text, "%s", rein_error_text(rein_trail()));
+        (void)rein_mutex_unlock(p->room.mutex);
+        return rc;
+}
+
+static void test_the_mutex_is_held_again_where_it_was_locked(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                placed p = {.room = room_new()};
+                member m = {.call = wait_at_a_place, .object = &p};
+                member_in_line(&m, crew_of(form, 0), "rein_cond_wait");
+                assert_int_equal(rein_mutex_lock_at("signaller.c:2", p.room.mutex, rein_after(REIN_SEC(20))), 0);
+                assert_int_equal(rein_cond_signal(p.room.changed), 1);
+                unlock(&p.room);
+                assert_int_equal(member_end(&m), 0);
+                assert_non_null(strstr(p.text, "waiter.c:1"));
+                room_free(&p.room);
+        }
+}
+
 static int wait_without(member *m)
 {
         room *r = m->object;
-        return rein_cond_wait(r->changed, REIN_NEVER);
+        return rein_cond_wait(r->changed, m->until);
 }
 
 /* The mutex is held, but by somebody else: nothing has changed when that one looks. */
@@ -138,7 +172,7 @@ static void test_74_who_does_not_hold_the_mutex_may_not_wait(void **state)
         for (int form = 0; form < MIXED; form++) {
                 room r = room_new();
                 lock(&r);
-                member m = {.call = wait_without, .object = &r};
+                member m = {.call = wait_without, .object = &r, .until = REIN_NOWAIT};
                 member_start(&m, crew_of(form, 0));
                 assert_int_equal(member_end(&m), -EPERM);
                 assert_int_equal(rein_cond_signal(r.changed), 0);                        /* it stands in no line */
@@ -390,6 +424,7 @@ int main(void)
                 cmocka_unit_test(test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order),
                 cmocka_unit_test(test_who_leaves_without_a_signal_holds_the_mutex_and_takes_none),
                 cmocka_unit_test(test_the_wait_of_a_signalled_one_is_not_cancelled),
+                cmocka_unit_test(test_the_mutex_is_held_again_where_it_was_locked),
                 cmocka_unit_test(test_74_who_does_not_hold_the_mutex_may_not_wait),
                 cmocka_unit_test(test_wrong_callers_are_told),
                 cmocka_unit_test(test_a_bounded_buffer_loses_nothing),

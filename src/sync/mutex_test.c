@@ -100,6 +100,36 @@ static void test_the_unlocker_does_not_overtake_who_waits(void **state)
         }
 }
 
+static int lock_at_a_place(member *m)
+{
+        kept *k = m->object;
+        int rc = rein_mutex_lock_at("waited.c:2", k->mutex, m->until);
+        if (rc == 0)
+                rc = gate_pass(&k->until);
+        return rc < 0 ? rc : rein_mutex_unlock(k->mutex);
+}
+
+static void test_the_text_names_the_place_of_the_holder_also_when_it_had_to_wait(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                kept k = {rein_mutex_new(), gate_new()};
+                member m = {.call = lock_at_a_place, .object = &k};
+                assert_int_equal(rein_mutex_lock_at("first.c:1", k.mutex, REIN_NEVER), 0);
+                member_in_line(&m, crew_of(form, 0), "rein_mutex_lock");
+                assert_int_equal(rein_mutex_lock(k.mutex, REIN_NOWAIT), REIN_EDEADLOCK);
+                assert_non_null(strstr(rein_error_text(rein_trail()), "first.c:1"));
+                assert_int_equal(rein_mutex_unlock(k.mutex), 0);
+                EVENTUALLY(sits_in(&m.seat, "rein_await")); /* it has the mutex, and keeps it */
+                assert_int_equal(rein_mutex_unlock(k.mutex), -EPERM);
+                assert_non_null(strstr(rein_error_text(rein_trail()), "waited.c:2"));
+                gate_open(&k.until);
+                assert_int_equal(member_end(&m), 0);
+                rein_mutex_free(k.mutex);
+                gate_free(&k.until);
+        }
+}
+
 static void test_who_is_cancelled_or_late_leaves_the_line(void **state)
 {
         (void)state;
@@ -468,6 +498,7 @@ int main(void)
                 cmocka_unit_test(test_lock_try_unlock),
                 cmocka_unit_test(test_73_those_in_line_get_it_in_the_order_they_came),
                 cmocka_unit_test(test_the_unlocker_does_not_overtake_who_waits),
+                cmocka_unit_test(test_the_text_names_the_place_of_the_holder_also_when_it_had_to_wait),
                 cmocka_unit_test(test_who_is_cancelled_or_late_leaves_the_line),
                 cmocka_unit_test(test_one_at_a_time),
                 cmocka_unit_test(test_holders_that_wait_for_each_other_are_told),

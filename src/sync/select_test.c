@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Select: each kind of case, and that exactly one of them happens. */
+#include <dirent.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "broken.h"
+#include "core/future.h"
 #include "members.h"
-
+#include "sync/chan.h"
 #include "sync/select.h"
 
 typedef struct choice {
@@ -207,6 +210,97 @@ static void test_descriptors_that_are_none(void **state)
         cases[0].result = 0;
         assert_int_equal(rein_select(cases, 2, REIN_NEVER), 0);
         assert_int_equal(cases[0].result, -EBADF);
+}
+
+static bool nobody_is_in_a_call_with(int fd)
+{
+        rn_world *w = rn_world_now();
+        rn_lock_take(&w->fd_lock);
+        const bool nobody = rn_list_empty(&w->fd_calls[(unsigned)fd % RN_FD_BUCKETS]);
+        rn_lock_give(&w->fd_lock);
+        return nobody;
+}
+
+/* Open descriptors, that of the folder included. */
+static int descriptors(void)
+{
+        int n = 0;
+        DIR *all = opendir("/proc/self/fd");
+        assert_non_null(all);
+        while (readdir(all))
+                n++;
+        closedir(all);
+        return n;
+}
+
+/* However it ends, nothing that lies on its stack is left where others look. */
+static void test_it_leaves_nothing_behind(void **state)
+{
+        (void)state;
+        int in = 0, ends[2];
+        gate g[2] = {gate_new(), gate_new()};
+        rein_chan *c = rein_chan_new(sizeof in, 0, NULL);
+        assert_int_equal(pipe(ends), 0);
+        const int before = descriptors();
+        rein_case cases[] = {REIN_ON_FD(ends[0], POLLIN), REIN_ON_SETTLED(g[0].open), REIN_ON_RECV(c, &in),
+                             REIN_ON_SEND(c, &in),        REIN_ON_SETTLED(g[1].open), REIN_ON_FD(ends[0], POLLIN)};
+        for (int which = 0; which < 4; which++) {
+                if (which == 1)
+                        cases[0].kind = REIN_CASE_NONE; /* one descriptor only */
+                else if (which == 2)
+                        cases[5].fd = -1;
+                else if (which == 3)
+                        cases[0] = (rein_case)REIN_ON_FD(ends[0], POLLIN), cases[5].fd = -1;
+                assert_int_equal(rein_select(cases, COUNT(cases), REIN_NOWAIT), which < 2 ? REIN_ETIMEOUT : 5);
+                for (int i = 0; i < 2; i++)
+                        assert_true(rn_list_empty(&g[i].open->waiters));
+                assert_true(nobody_is_in_a_call_with(ends[0]));
+                assert_true(rn_list_empty(&c->senders) && rn_list_empty(&c->receivers));
+                assert_int_equal(descriptors(), before);
+        }
+        close(ends[0]);
+        close(ends[1]);
+        rein_chan_free(c);
+        for (int i = 0; i < 2; i++)
+                gate_free(&g[i]);
+}
+
+static void test_two_wishes_for_one_descriptor(void **state)
+{
+        (void)state;
+        int ends[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        rein_case cases[] = {REIN_ON_FD(ends[0], POLLOUT), REIN_ON_FD(ends[0], POLLIN)};
+        assert_int_equal(rein_select(cases, 2, REIN_NOWAIT), 0); /* there is room, and nothing to read */
+        assert_int_equal(cases[0].result, POLLOUT);
+        close(ends[0]);
+        close(ends[1]);
+}
+
+/* Up to eight cases need no memory; more of them are as good. */
+static void test_many_cases(void **state)
+{
+        (void)state;
+        enum { MOST = 20 };
+        rein_chan *c[MOST];
+        for (int i = 0; i < MOST; i++)
+                c[i] = rein_chan_new(sizeof(int), 0, NULL);
+        for (int n = 7; n <= MOST; n++) {
+                rein_case cases[MOST];
+                int in = 0;
+                for (int i = 0; i < n; i++)
+                        cases[i] = (rein_case)REIN_ON_RECV(c[i], &in);
+                choice all = {cases, (size_t)n};
+                member m = {.call = select_them, .object = &all};
+                member_in_line(&m, crew_of(n % MIXED, 0), "rein_select");
+                assert_int_equal(rein_chan_send(c[n - 1], &n, REIN_NOWAIT), 0);
+                assert_int_equal(member_end(&m), n - 1);
+                assert_int_equal(in, n);
+                for (int i = 0; i < n; i++)
+                        assert_true(rn_list_empty(&c[i]->receivers));
+        }
+        for (int i = 0; i < MOST; i++)
+                rein_chan_free(c[i]);
 }
 
 static void test_wrong_cases_are_told_and_nothing_happens(void **state)
@@ -454,6 +548,9 @@ int main(void)
                 cmocka_unit_test(test_it_does_not_meet_itself),
                 cmocka_unit_test(test_several_descriptors),
                 cmocka_unit_test(test_descriptors_that_are_none),
+                cmocka_unit_test(test_it_leaves_nothing_behind),
+                cmocka_unit_test(test_two_wishes_for_one_descriptor),
+                cmocka_unit_test(test_many_cases),
                 cmocka_unit_test(test_wrong_cases_are_told_and_nothing_happens),
                 cmocka_unit_test(test_a_job_lends_its_place),
                 cmocka_unit_test(test_every_send_of_one_is_a_receive_of_another),

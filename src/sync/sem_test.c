@@ -28,6 +28,18 @@ static void test_acquire_release(void **state)
         rein_sem_free(NULL);
 }
 
+static void test_it_counts_as_far_as_a_size_goes(void **state)
+{
+        (void)state;
+        rein_sem *sem = rein_sem_new(1);
+        assert_int_equal(rein_sem_release(sem, SIZE_MAX), -EOVERFLOW);
+        assert_int_equal(rein_sem_release(sem, SIZE_MAX - 1), 0);
+        assert_int_equal(rein_sem_release(sem, 1), -EOVERFLOW);
+        assert_int_equal(rein_sem_acquire(sem, SIZE_MAX, REIN_NOWAIT), 0);
+        assert_int_equal(rein_sem_acquire(sem, 1, REIN_NOWAIT), REIN_ETIMEOUT);
+        rein_sem_free(sem);
+}
+
 static void test_73_units_go_to_the_first_in_line(void **state)
 {
         (void)state;
@@ -197,6 +209,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_acquire_release),
+                cmocka_unit_test(test_it_counts_as_far_as_a_size_goes),
                 cmocka_unit_test(test_73_units_go_to_the_first_in_line),
                 cmocka_unit_test(test_one_that_wants_many_is_not_overtaken),
                 cmocka_unit_test(test_73_when_the_one_that_held_them_up_leaves_the_others_go_on),

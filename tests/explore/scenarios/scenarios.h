@@ -46,7 +46,7 @@ typedef struct entries {
 /* clang-format on */
 
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
-        share_scenarios, clock_scenarios, sync_scenarios, adopt_scenarios, loop_scenarios;
+        share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, adopt_scenarios, loop_scenarios;
 
 enum { ALL_SCENARIOS = 11 };
 extern const entries *const all_scenarios[ALL_SCENARIOS];
