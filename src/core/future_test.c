@@ -3,6 +3,8 @@
  * is claimed by its executor, and the contract of rein_work_run is "exactly once". */
 #include "support.h"
 
+#include "core/future.h"
+
 /* ---- settling ---- */
 
 enum { RACERS = 8, ROUNDS = 500 };
@@ -663,8 +665,30 @@ static void test_null_is_answered(void **state)
         rein_receipt_free(NULL);
 }
 
+/* The error stands in the future's reserve, and what it was because of is let go with the future. */
+static void test_1_a_failure_without_memory_lets_its_cause_go(void **state)
+{
+        (void)state;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        rein_error *cause = rn_error_make(NULL, -ENOSPC, "", NULL, NULL, "the disk is full");
+        support_poor = true;
+        const rn_outcome o = {.code = -EIO, .text = "no page", .where = "here", .cause = rn_error_ref(cause)};
+        const int rc = rn_future_settle_gone(f, &o);
+        support_poor = false;
+        assert_int_equal(rc, 0);
+        assert_ptr_equal(rein_error_of(f), &f->reserve.error);
+        assert_int_equal(rein_error_code(rein_error_cause(rein_error_of(f))), -ENOSPC);
+        assert_int_equal(rn_load32(&cause->refs), 2);
+        rein_promise_drop(p);
+        rein_drop(f);
+        assert_int_equal(rn_load32(&cause->refs), 1);
+        rn_error_unref(cause);
+}
+
 int main(void)
 {
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(p1_settled_exactly_once_and_the_loser_is_told),
                 cmocka_unit_test(test_01_n_threads_keep_and_break_at_once_one_wins),
@@ -688,6 +712,7 @@ int main(void)
                 cmocka_unit_test(test_21_a_copy_comes_with_its_size),
                 cmocka_unit_test(test_a_future_nobody_holds_goes_on_to_its_end),
                 cmocka_unit_test(test_futures_stay_readable_when_their_pool_is_freed),
+                cmocka_unit_test(test_1_a_failure_without_memory_lets_its_cause_go),
                 cmocka_unit_test(test_null_is_answered),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,10 @@
  * never outside of it. */
 #include "support.h"
 
+#include <rein/sim.h>
+
+#include "core/hook.h"
+
 typedef struct region {
         sem_t sem;         /* the foreign call blocks on it */
         atomic_int stops;  /* how often the stop was called */
@@ -268,6 +272,144 @@ static void test_the_poke_gets_a_system_call_out_and_hits_nothing_else(void **st
         }
 }
 
+static int signals_blocked(void)
+{
+        sigset_t now;
+        int n = 0;
+        pthread_sigmask(SIG_BLOCK, NULL, &now);
+        for (int signo = 1; signo <= SIGRTMAX; signo++)
+                n += sigismember(&now, signo) == 1;
+        return n;
+}
+
+typedef struct masks {
+        int before, inside, after;
+} masks;
+
+static void *poke_where_all_is_blocked(void *arg)
+{
+        masks *m = arg;
+        sigset_t all;
+        rein_hook h;
+        rein_scope s;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        m->before = signals_blocked();
+        rein_scope_open(&s, REIN_NEVER);
+        if (rein_hook_open(&h, REIN_POKE, NULL) == 0) {
+                m->inside = signals_blocked();
+                (void)rein_hook_close(&h, 0);
+        }
+        (void)rein_scope_close(&s, 0);
+        m->after = signals_blocked();
+        return NULL;
+}
+
+static void test_a_thread_that_had_the_poke_blocked_has_it_blocked_again(void **state)
+{
+        (void)state;
+        masks m = {0};
+        join(go(poke_where_all_is_blocked, &m));
+        assert_int_equal(m.inside, m.before - 1);
+        assert_int_equal(m.after, m.before);
+}
+
+/* ---- who stops, and when ---- */
+
+typedef struct visitor {
+        _Atomic(rn_task *) task;
+        sem_t sem;
+} visitor;
+
+static void note_visitor(void *arg)
+{
+        visitor *v = arg;
+        atomic_store(&v->task, rn_self());
+        sem_post(&v->sem);
+}
+
+/* A stop may block, and the deadlines of everybody else go on. */
+static void test_a_stop_that_is_due_by_time_runs_on_the_hand_thread(void **state)
+{
+        (void)state;
+        visitor v = {NULL};
+        rein_scope s;
+        rein_hook h;
+        sem_init(&v.sem, 0, 0);
+        rein_scope_open(&s, rein_after(REIN_MS(1)));
+        assert_int_equal(rein_hook_open(&h, note_visitor, &v), 0);
+        while (sem_wait(&v.sem) != 0)
+                ;
+        assert_int_equal(rein_hook_close(&h, 0), REIN_ECANCELED);
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+        assert_ptr_equal(v.task, rn_world_now()->clock.hand_task);
+}
+
+enum { RESENDS = 12 };
+
+typedef struct deaf {
+        int64_t at[RESENDS];
+        int stops;
+} deaf;
+
+static void note_time(void *arg)
+{
+        deaf *d = arg;
+        if (d->stops < RESENDS)
+                d->at[d->stops] = rn_clock();
+        if (++d->stops == RESENDS)
+                (void)rein_sim_wake(d, 1);
+}
+
+static int blocks_for_long(void *arg)
+{
+        deaf *d = arg;
+        rein_scope s;
+        rein_hook h;
+        rein_scope_open(&s, rein_after(REIN_MS(1)));
+        int rc = rein_hook_open(&h, note_time, d);
+        while (rc == 0 && d->stops < RESENDS)
+                (void)rein_sim_sleep_on(d, "foreign code", REIN_NEVER);
+        (void)rein_hook_close(&h, 0);
+        return rein_scope_close(&s, 0) < 0 ? -EPROTO : rc;
+}
+
+/* In virtual time, which is exact. */
+static void test_the_resends_come_soon_at_first_and_then_every_ten_milliseconds(void **state)
+{
+        (void)state;
+        deaf d = {.stops = 0};
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), blocks_for_long, &d), 0);
+        for (int i = 1; i < RESENDS; i++) {
+                int64_t delay = INT64_C(50000) << (i - 1);
+                assert_int_equal(d.at[i] - d.at[i - 1], delay < REIN_MS(10) ? delay : REIN_MS(10));
+        }
+}
+
+static void test_a_region_does_not_know_that_the_one_before_it_was_struck_by_force(void **state)
+{
+        (void)state;
+        region r = {.deaf = 0};
+        rn_task *self = rn_self();
+        rn_hook *h, *again, *struck = NULL;
+        rein_scope s, shield;
+        sem_init(&r.sem, 0, 0);
+        assert_int_equal(rn_hook_begin(self, "a read", stop, &r, &h), 0);
+        rn_hook_strike(h, &struck);
+        rn_hooks_hit(struck);
+        assert_true(rn_hook_finish(self, h));
+        const int stops = r.stops;
+        rein_scope_open(&s, REIN_NEVER);
+        assert_int_equal(rn_hook_begin(self, "the next", stop, &r, &again), 0);
+        assert_ptr_equal(again, h); /* the same record */
+        rein_shield_open(&shield, REIN_SEC(3600));
+        rein_scope_cancel(&s, NULL);
+        assert_int_equal(r.stops, stops); /* the shield holds it back */
+        assert_int_equal(rein_scope_close(&shield, 0), 0);
+        (void)rn_hook_finish(self, again);
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+}
+
 static void test_1_without_memory_nothing_is_opened(void **state)
 {
         (void)state;
@@ -294,6 +436,10 @@ int main(void)
                 cmocka_unit_test(test_a_shield_inside_a_region_holds_its_stop_back),
                 cmocka_unit_test(test_a_stop_never_runs_outside_its_region),
                 cmocka_unit_test(test_the_poke_gets_a_system_call_out_and_hits_nothing_else),
+                cmocka_unit_test(test_a_thread_that_had_the_poke_blocked_has_it_blocked_again),
+                cmocka_unit_test(test_a_stop_that_is_due_by_time_runs_on_the_hand_thread),
+                cmocka_unit_test(test_the_resends_come_soon_at_first_and_then_every_ten_milliseconds),
+                cmocka_unit_test(test_a_region_does_not_know_that_the_one_before_it_was_struck_by_force),
                 cmocka_unit_test(test_1_without_memory_nothing_is_opened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

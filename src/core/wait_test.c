@@ -87,15 +87,16 @@ static void test_19_first_passes_over_failures_and_cancels_the_others(void **sta
 {
         (void)state;
         promised s;
-        promise(&s, 4);
+        promise(&s, 5);
         rein_promise_break(s.p[2], -EIO, "bad");
-        assert_int_equal(rein_wait_first(s.f, 4, REIN_NOWAIT), REIN_ETIMEOUT);
+        assert_int_equal(rein_wait_first(s.f, 5, REIN_NOWAIT), REIN_ETIMEOUT);
         assert_int_equal(rein_code(s.f[0]), REIN_EPENDING); /* who leaves cancels nothing */
         rein_promise_keep(s.p[3], NULL, NULL);
-        assert_int_equal(rein_wait_first(s.f, 4, REIN_NEVER), 3);
+        assert_int_equal(rein_wait_first(s.f, 5, REIN_NEVER), 3);
         assert_int_equal(rein_code(s.f[0]), REIN_ECANCELED);
         assert_int_equal(rein_code(s.f[1]), REIN_ECANCELED);
         assert_int_equal(rein_code(s.f[2]), -EIO);
+        assert_int_equal(rein_code(s.f[4]), REIN_ECANCELED);
         forget(&s);
 }
 
@@ -235,6 +236,7 @@ static void test_1_more_than_16_futures_need_memory_and_a_failure_changes_nothin
         promise(&s, 20);
         support_poor = true;
         assert_int_equal(rein_wait_all(s.f, 20, REIN_NOWAIT), -ENOMEM);
+        assert_int_equal(rein_wait_all(s.f, 17, REIN_NOWAIT), -ENOMEM);
         assert_int_equal(rein_wait_all(s.f, 16, REIN_NOWAIT), REIN_ETIMEOUT);
         rein_done it;
         rein_done_open(&it, s.f, 20);

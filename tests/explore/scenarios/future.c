@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "core/future.h"
 #include "scenarios/scenarios.h"
 
 static rein_promise *promise;
@@ -252,6 +253,7 @@ static void wait_a_while(void *arg)
         (void)arg;
         mark[WAITED] = rein_await(future, NULL, rein_after(REIN_MS(1)));
         EXPLORE_CHECK(mark[WAITED] == 0 || mark[WAITED] == REIN_ETIMEOUT);
+        EXPLORE_CHECK(rn_list_empty(&future->waiters)); /* it stood there alone, and has left */
         rein_drop(future);
 }
 
@@ -346,6 +348,84 @@ static void as_completed(void)
         finish(1);
 }
 
+/* Only one of them comes. */
+static void wait_any_one(void)
+{
+        make(1);
+        other_promise = rein_promise_new(&other);
+        explore_go();
+        explore_start("keep other", keep_other, NULL);
+        explore_start("wait", wait_for_any, NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[WAITED] == 1);
+        keep(NULL);
+        rein_drop(other);
+        finish(1);
+}
+
+/* It is kept, and the waiter is cancelled afterwards: what was there first wins, whatever woke the waiter in between. */
+static rein_scope scope;
+static rn_task *waiting;
+
+static void ring(void *arg)
+{
+        (void)arg;
+        rn_unpark(waiting);
+}
+
+static void keep_then_cancel(void *arg)
+{
+        keep(arg);
+        rein_scope_cancel(&scope, "no more");
+}
+
+static void wait_in_scope(void *arg)
+{
+        void *v = NULL;
+        (void)arg;
+        waiting = rn_self();
+        rein_scope_open(&scope, REIN_NEVER);
+        EXPLORE_CHECK(rein_await(future, &v, REIN_NEVER) == 0 && v == &value);
+        mark[WAITED]++;
+        EXPLORE_CHECK(rein_scope_close(&scope, 0) == 0);
+}
+
+static void next_in_scope(void *arg)
+{
+        rein_done it;
+        (void)arg;
+        waiting = rn_self();
+        rein_done_open(&it, &future, 1);
+        rein_scope_open(&scope, REIN_NEVER);
+        EXPLORE_CHECK(rein_done_next(&it, REIN_NEVER) == 0);
+        mark[WAITED]++;
+        EXPLORE_CHECK(rein_scope_close(&scope, 0) == 0);
+        rein_done_close(&it);
+}
+
+static void then_cancel(void (*wait)(void *))
+{
+        make(1);
+        explore_start("wait", wait, NULL);
+        explore_calm(); /* it waits */
+        explore_go();
+        explore_start("keep, cancel", keep_then_cancel, NULL);
+        explore_start("ring", ring, NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[WAITED] == 1);
+        finish(1);
+}
+
+static void settle_then_cancel(void)
+{
+        then_cancel(wait_in_scope);
+}
+
+static void settle_then_cancel_next(void)
+{
+        then_cancel(next_in_scope);
+}
+
 /* ---- taking ---- */
 
 static void take_it(void *arg)
@@ -437,6 +517,59 @@ static void cancel_hook_remove(void)
         finish(mark[CODE] == 0);
 }
 
+/* Two cancel at once: the hook is told once, and the answer stays its writer's. */
+static void hook_does_nothing(void *arg)
+{
+        (void)arg;
+        mark[HOOKED]++;
+}
+
+static void cancel_cancel_hook(void)
+{
+        make(1);
+        rein_promise_on_cancel(promise, hook_does_nothing, NULL);
+        explore_go();
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_start("cancel too", cancel, &mark[ANSWER_TOO]);
+        explore_calm();
+        EXPLORE_CHECK(mark[HOOKED] == 1);
+        EXPLORE_CHECK(mark[ANSWER] == 1 + (int)REIN_ASKED && mark[ANSWER_TOO] == 1 + (int)REIN_ASKED);
+        keep(NULL);
+        EXPLORE_CHECK(mark[KEPT] == 0);
+        finish(1);
+}
+
+/* Two remove it while it runs: both wait for its end, and both go on. */
+static void hook_with_a_point(void *arg)
+{
+        mark[HOOKED]++;
+        rein_sim_point("in the hook");
+        EXPLORE_CHECK(!mark[REMOVED]);
+        (void)arg;
+}
+
+static void remove_hook(void *arg)
+{
+        (void)arg;
+        rein_promise_on_cancel(promise, NULL, NULL);
+        mark[REMOVED]++;
+}
+
+static void cancel_hook_remove_remove(void)
+{
+        make(1);
+        rein_promise_on_cancel(promise, hook_with_a_point, NULL);
+        explore_go();
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_start("remove", remove_hook, NULL);
+        explore_start("remove too", remove_hook, NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[REMOVED] == 2 && mark[HOOKED] <= 1);
+        mark[KEPT] = rein_promise_keep(promise, NULL, NULL);
+        rein_promise_drop(promise);
+        finish(0);
+}
+
 static const entry list[] = {
         {"settle-settle", settle_settle, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
         {"settle-break-drop", settle_break_drop, {ALL()}},
@@ -452,11 +585,16 @@ static const entry list[] = {
         {"settle-timed-wait", settle_timed_wait, {ALL(), BOUNDED(2, EARLY(2))}},
         {"settle-at-the-deadline", settle_at_the_deadline, {ALL()}},
         {"wait-any", wait_any, {ALL()}},
+        {"wait-any-one", wait_any_one, {ALL()}},
         {"as-completed", as_completed, {ALL()}},
+        {"settle-then-cancel", settle_then_cancel, {ALL()}},
+        {"settle-then-cancel-next", settle_then_cancel_next, {ALL()}},
         {"take-drop", take_drop, {ALL()}},
         {"cancel-settle", cancel_settle, {ALL()}},
         {"cancel-cancel", cancel_cancel, {ALL()}},
+        {"cancel-cancel-hook", cancel_cancel_hook, {ALL()}},
         {"cancel-hook-remove", cancel_hook_remove, {ALL()}},
+        {"cancel-hook-remove-remove", cancel_hook_remove_remove, {BOUNDED(2)}},
 };
 
 const entries future_scenarios = ENTRIES(list);

@@ -3,9 +3,10 @@
 #include <errno.h>
 
 #include "core/hook.h"
+#include "core/world.h"
 #include "scenarios/scenarios.h"
 
-static rein_scope scope, shield;
+static rein_scope scope, second, shield;
 static rein_hook hook, inner;
 
 enum { STOPS, CLOSED, OUTSIDE, POKED, CLOSED_TOO, CODE, CANCELED };
@@ -39,6 +40,7 @@ static void clean_up(void)
 {
         int rc = rein_scope_close(&scope, REIN_ECANCELED);
         EXPLORE_CHECK(rc == REIN_ESTOPPED || rc == REIN_ECANCELED);
+        EXPLORE_CHECK(rn_slab_count(&rn_world_now()->hooks) == 0);
 }
 
 static void close_cancel(void)
@@ -120,6 +122,29 @@ static void forced_resend(void)
         explore_calm();
         EXPLORE_CHECK(mark[STOPS] > 0);
         mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+}
+
+/* The cancel comes late in the region, and the next region has the same record: its own time is not lost over it. */
+static void cancel_reopen(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, stop, NULL) == 0)
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        is_open = false;
+        (void)rein_scope_close(&scope, 0);
+        rein_scope_open(&second, rein_after(REIN_MS(1)));
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                block_foreign(); /* for ever, if its timer were gone */
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = 0;
+        EXPLORE_CHECK(rein_scope_close(&second, REIN_ECANCELED) == REIN_ETIMEOUT);
 }
 
 /* The same by the signal. What comes after the region is never interrupted by it. */
@@ -240,6 +265,65 @@ static void shield_open(void)
         clean_up();
 }
 
+/* A call that blocks inside of the shield: when the grace is over, its stop comes, though the shield is still open. */
+static void outlive_the_shield(void)
+{
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                rein_shield_open(&shield, REIN_MS(1));
+                block_foreign(); /* for ever, if nobody armed it for then */
+                EXPLORE_CHECK(rein_checkpoint() == REIN_ECANCELED);
+                EXPLORE_CHECK(rein_scope_close(&shield, 0) == 0);
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+}
+
+static void shield_outlived(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        outlive_the_shield();
+        clean_up();
+}
+
+static void shield_outlived_by_time(void)
+{
+        begin();
+        is_open = false;
+        rein_scope_open(&scope, rein_after(REIN_MS(1)));
+        EXPLORE_CHECK(rein_hook_open(&hook, stop, NULL) == 0 && rein_hook_close(&hook, 0) == 0);
+        explore_go();
+        outlive_the_shield();
+        EXPLORE_CHECK(rein_scope_close(&scope, REIN_ECANCELED) == REIN_ETIMEOUT);
+}
+
+/* The region is not of the scope around the shield, but of one further out. */
+static void shield_far_out(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                rein_scope_open(&second, REIN_NEVER);
+                rein_shield_open(&shield, INT64_MAX);
+                EXPLORE_CHECK(rein_scope_close(&shield, 0) == 0);
+                block_foreign(); /* for ever, if the stop was held back and forgotten */
+                EXPLORE_CHECK(rein_scope_close(&second, 0) == 0);
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        clean_up();
+}
+
 /* The same with a poke, nested, and the shield between. */
 static void poke_nested_shield(void)
 {
@@ -295,6 +379,10 @@ static const entry list[] = {
         {"hook-shield", shield_in_region, {BOUNDED(2), BY_NIGHT(3)}},
         {"poke-nested-shield", poke_nested_shield, {BOUNDED(2), BY_NIGHT(3)}},
         {"hook-deadline-close", deadline_close, {ALL()}},
+        {"hook-cancel-reopen", cancel_reopen, {BOUNDED(2)}},
+        {"hook-shield-outlived", shield_outlived, {BOUNDED(1)}},
+        {"hook-shield-outlived-by-time", shield_outlived_by_time, {BOUNDED(1)}},
+        {"hook-shield-far-out", shield_far_out, {BOUNDED(1)}},
 };
 
 const entries hook_scenarios = ENTRIES(list);

@@ -180,6 +180,29 @@ static void stop_deadline(void)
         rein_executor_free(pool);
 }
 
+/* It is given up by the stop, and whoever called it by rein_on waits all the same until its code is out. */
+static int slow_job(void *arg)
+{
+        int rc = sleeping_job(arg);
+        mark[RAN_TOO]++;
+        return rc;
+}
+
+static void on_given_up(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[RELEASED]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("stop", stop_in_time, &mark[STOPPED]);
+        mark[CODE] = rein_on(pool, slow_job, &mark[RAN], REIN_JOB(.on_worker = true));
+        EXPLORE_CHECK(mark[RAN_TOO] == mark[RAN]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] || mark[CODE] == REIN_EREJECTED || mark[CODE] == REIN_ECANCELED);
+        EXPLORE_CHECK(mark[RELEASED] == (mark[CODE] == REIN_EABANDONED));
+        rein_executor_free(pool);
+}
+
 /* ---- permits ---- */
 
 static int inner_wait;
@@ -368,6 +391,7 @@ static const entry list[] = {
         {"stop-restart", stop_restart, {ALL()}},
         {"stop-running", stop_running, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"stop-deadline", stop_deadline, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"on-given-up", on_given_up, {BOUNDED(1)}},
         {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
