@@ -545,7 +545,7 @@ static void test_the_first_one_out_does_not_close(void **state)
         int mine[2];
         pthread_t t[2];
         stopped s[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mine), 0);
         assert_int_equal(write(mine[1], "xx", 2), 2);
         stubborn_init(&stops);
         for (int i = 0; i < 2; i++) {
@@ -570,7 +570,7 @@ static void test_close_does_not_let_the_waiting_wait_for_the_one_inside(void **s
 {
         (void)state;
         int mine[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mine), 0);
         blocked b = {.call = call_wait_fd, .fd = mine[0], .until = REIN_NEVER};
         pthread_t waits = go(block, &b);
         until_it_waits(&b, "rein_wait_fd");
@@ -594,9 +594,9 @@ static void test_two_numbers_of_one_bucket_are_being_closed(void **state)
         pthread_t t[2];
         stopped s[2];
         char c;
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, mine), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, mine), 0);
         far = mine[0] + RN_FD_BUCKETS;
-        assert_int_equal(dup2(mine[0], far), far);
+        assert_int_equal(dup3(mine[0], far, O_CLOEXEC), far);
         assert_int_equal(write(mine[1], "xx", 2), 2);
         stubborn_init(&stops);
         for (int i = 0; i < 2; i++) {

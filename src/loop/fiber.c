@@ -335,7 +335,7 @@ static void rewatch_for_others(rn_loop *l, int fd)
                 if (f->fd != fd)
                         continue;
                 f->got = rc == -EPERM ? f->events : rc; /* a regular file is always ready */
-                rn_list_remove(&f->by_fd);
+                end_wait(l, f);
                 wake_here(l, f);
         }
 }

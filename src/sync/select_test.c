@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Select: each kind of case, and that exactly one of them happens. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -240,7 +241,7 @@ static void test_it_leaves_nothing_behind(void **state)
         int in = 0, ends[2];
         gate g[2] = {gate_new(), gate_new()};
         rein_chan *c = rein_chan_new(sizeof in, 0, NULL);
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         const int before = descriptors();
         rein_case cases[] = {REIN_ON_FD(ends[0], POLLIN), REIN_ON_SETTLED(g[0].open), REIN_ON_RECV(c, &in),
                              REIN_ON_SEND(c, &in),        REIN_ON_SETTLED(g[1].open), REIN_ON_FD(ends[0], POLLIN)};
@@ -269,7 +270,7 @@ static void test_two_wishes_for_one_descriptor(void **state)
 {
         (void)state;
         int ends[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
         rein_case cases[] = {REIN_ON_FD(ends[0], POLLOUT), REIN_ON_FD(ends[0], POLLIN)};
         assert_int_equal(rein_select(cases, 2, REIN_NOWAIT), 0); /* there is room, and nothing to read */
         assert_int_equal(cases[0].result, POLLOUT);

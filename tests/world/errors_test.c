@@ -1231,5 +1231,7 @@ int main(void)
                 cmocka_unit_test(test_errors_at_the_first_use),
                 cmocka_unit_test(test_each_error_of_each_call),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        int failed = cmocka_run_group_tests(tests, NULL, NULL);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        return failed;
 }

@@ -973,6 +973,11 @@ static int end_all(void **state)
         calm = true;
         join(storm[0]);
         join(storm[1]);
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGUSR2);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        signal(SIGTRAP, SIG_DFL);
         return 0;
 }
 

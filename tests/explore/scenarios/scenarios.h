@@ -48,7 +48,7 @@ typedef struct entries {
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, adopt_scenarios, loop_scenarios;
 
-enum { ALL_SCENARIOS = 11 };
+enum { ALL_SCENARIOS = 12 };
 extern const entries *const all_scenarios[ALL_SCENARIOS];
 const entry *scenario_named(const char *name); /* NULL: there is none */
 
