@@ -52,7 +52,7 @@ static void *sleep_on_the_word(void *arg)
         sleepers *s = arg;
         atomic_fetch_add(&s->ready, 1);
         while (rn_load32(&s->word) == 0)
-                rn_word_wait(&s->word, 0, soon().ns);
+                rn_word_wait(&s->word, 0, RN_NEVER);
         atomic_fetch_add(&s->awake, 1);
         return NULL;
 }
