@@ -494,7 +494,7 @@ bool rn_claim_here(rn_task *self, rein_work *w)
 static const char *said_wrong(const rn_task *t)
 {
         const rn_waits *w = &t->waits;
-        if (rn_peek32(&t->kept.generation) % 2 == 0)
+        if (rn_get32(&t->kept.generation) % 2 == 0)
                 return "a task that was given back still says what it waits for";
         if (!w->count && !w->group && !w->executor && !w->held_by)
                 return "a task in the list of those that wait does not say for what";

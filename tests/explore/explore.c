@@ -116,6 +116,8 @@ static bool once(looking *l)
         o->schedules++;
         o->redundant += l->result.redundant;
         o->steps += l->result.steps;
+        o->waits |= l->result.waits;
+        o->timed |= l->result.timed;
         if (l->result.steps > o->longest)
                 o->longest = l->result.steps;
         if (l->result.decisions > l->plan.length)
@@ -205,10 +207,12 @@ explored explore_by(const scenario *s, const explore_plan *how, bool narrate)
                                .stack_size = 256 * 1024,
                                .observe = true,
                                .word_locks = how->word_locks,
+                               .tells = how->how == EXPLORE_ALL || how->how == EXPLORE_FULL || how->weak,
+                               .after = how->after,
                                .slabs = how->slabs,
                                .most_surprises = how->most_surprises,
                                .weak = how->weak,
-                               .order = how->order ? how->order : RN_ORDER_SEQ_CST};
+                               .order = how->order};
         l.program = (rn_program){.fn = body, .name = s->name, .check = check};
         running = s;
         bool ok = how->how == EXPLORE_ALL                                   ? by_reduction(&l)
