@@ -481,8 +481,7 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
 
 bool rn_scope_is_open(const rn_scope *s)
 {
-        return rn_get32(&s->kept.generation) % 2 && !rn_get32(&s->closed) && rn_getptr(&s->family) &&
-               s->children.next;
+        return rn_get32(&s->kept.generation) % 2 && !rn_get32(&s->closed) && rn_getptr(&s->family) && s->children.next;
 }
 
 /* What comes down to s: as inherited(), without a point of the exploring build. */
@@ -547,7 +546,7 @@ static const char *hooks_wrong(const rn_scope *s)
         RN_LIST_EACH(l, &s->hooks) {
                 const rn_hook *h = RN_ITEM(l, rn_hook, link);
                 const char *what = rn_getptr(&h->scope) != s ? "a region in its list was opened in another scope"
-                                                              : rn_hook_wrong(h);
+                                                             : rn_hook_wrong(h);
                 if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }

@@ -148,8 +148,7 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
         } else {
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }
-        RN_ASSERT(rc == 0 || held || rn_getptr(&m->owner) != self,
-                  "a call that fails to lock does not have the mutex");
+        RN_ASSERT(rc == 0 || held || rn_getptr(&m->owner) != self, "a call that fails to lock does not have the mutex");
         if (rc == 0)
                 rn_mutex_have(m, self, place);
         rn_mutex_leave(m);

@@ -58,10 +58,10 @@ const char *explore_how_name(const explore_plan *p, char text[64])
         char bound[16] = "";
         if (p->how == EXPLORE_BOUNDED || p->how == EXPLORE_PCT)
                 snprintf(bound, sizeof bound, "%u", p->bound);
-        snprintf(text, 64, "%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
+        snprintf(text, 64, "%s%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
                  p->faults & REIN_SIM_EARLY ? " +early" : "", p->faults & REIN_SIM_ALLOC ? " +memory" : "",
                  p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "", p->faults & REIN_SIM_THREAD ? " +threads" : "",
-                 p->word_locks ? " +locks" : "");
+                 p->word_locks ? " +locks" : "", p->after ? " +after" : "");
         return text;
 }
 
