@@ -229,6 +229,6 @@ void rn_work_note_stuck(rein_work *w)
 
 void rn_work_note_frames(rein_work *w, rn_task *t)
 {
-        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames))
+        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames)) /* a hint: keep_frames decides by a swap */
                 keep_frames(w, t);
 }

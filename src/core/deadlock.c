@@ -204,9 +204,10 @@ static bool can_go(const rn_task *t)
         }
         if (!x)
                 return waits->group ? group_lets_go(waits) : futures_let_go(waits);
-        if (waits->permit_of ? rn_load32(&waits->permit_of->permit) == RN_HAS_PERMIT : x->kind->has_room(x))
-                return true; /* it has it, and is about to wake */
-        return x->kind->could_run(x, task_can_go);
+        if (x->kind->could_run(x, task_can_go))
+                return true;
+        /* Asked last: a job that could run a moment ago may have ended, and given t what it waits for. */
+        return waits->permit_of ? rn_load32(&waits->permit_of->permit) == RN_HAS_PERMIT : x->kind->has_room(x);
 }
 
 static void mark_locked(rn_world *world)
@@ -349,8 +350,10 @@ int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiti
 {
         int64_t limit = waiting->look_at < until ? waiting->look_at : until;
         int rc = 0;
-        if (rn_peek32(&self->look_again)) { /* seen by who was woken for it: the door orders the two */
-                rn_set32(&self->look_again, 0);
+        /* Stored before the unpark in let_look_locked: the door orders it before this. It is taken back before the look,
+         * which takes the graph lock: whoever stores it later, under that lock, is not overwritten. */
+        if (rn_peek32(&self->look_again)) {
+                rn_tell32(&self->look_again, 0);
                 rc = look_for_knot(self);
                 if (rc < 0)
                         return rc;
@@ -444,8 +447,8 @@ void rn_wait_end(rn_task *self, rn_waiting *waiting)
                 rn_lock_take(&world->graph);
                 self->waits = (rn_waits){0};
                 rn_list_remove(&self->waiting);
-                if (rn_peek32(&self->look_again))
-                        rn_set32(&self->look_again, 0);
+                if (rn_peek32(&self->look_again)) /* both are stored under the graph lock, which is held here */
+                        rn_tell32(&self->look_again, 0);
                 if (rn_peek32(&self->holder_waits))
                         rn_store32(&self->holder_waits, 0);
                 rn_lock_give(&world->graph);
@@ -494,7 +497,7 @@ bool rn_claim_here(rn_task *self, rein_work *w)
 static const char *said_wrong(const rn_task *t)
 {
         const rn_waits *w = &t->waits;
-        if (rn_peek32(&t->kept.generation) % 2 == 0)
+        if (rn_get32(&t->kept.generation) % 2 == 0)
                 return "a task that was given back still says what it waits for";
         if (!w->count && !w->group && !w->executor && !w->held_by)
                 return "a task in the list of those that wait does not say for what";

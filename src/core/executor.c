@@ -461,7 +461,7 @@ static const char *shares_wrong(const rein_executor *x)
 const char *rn_executor_wrong(const rein_executor *x)
 {
         size_t listed = 0;
-        if (!rn_peek32(&x->refs) || rn_peek32(&x->refs) > INT32_MAX)
+        if (!rn_get32(&x->refs) || rn_get32(&x->refs) > INT32_MAX)
                 return "nobody holds it, and it was not freed";
         const char *what = works_wrong(x, &listed);
         if (!what)

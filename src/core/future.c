@@ -13,7 +13,7 @@
 void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place)
 {
         memset(f, 0, offsetof(rein_future, reserve));
-        rn_init32(&f->refs, 1);
+        rn_init32(&f->refs, 1); /* nobody has f yet: whatever hands it over orders this, a lock or the user */
         f->process = rn_generation();
         f->kind = kind;
         f->place = place;
@@ -37,7 +37,7 @@ void rn_future_unref(rein_future *f)
 void rn_future_hold(rein_future *f)
 {
         rn_future_ref(f);
-        rn_init32(&f->holders, 1);
+        rn_init32(&f->holders, 1); /* its first user gets f from the thread that calls */
 }
 
 bool rn_future_ours(const rein_future *f)
@@ -341,7 +341,7 @@ static const char *nexts_wrong(const rein_future *f, const rn_link *nexts)
                 return what;
         RN_LIST_EACH(l, nexts) {
                 const rein_next *next = RN_ITEM(l, rein_next, link);
-                if (next->of != f || !rn_peek32(&next->work.future.refs))
+                if (next->of != f || !rn_get32(&next->work.future.refs))
                         return "a continuation in its list is another future's, or was given back";
                 if (++seen > RN_LIST_ASKED)
                         break;
@@ -363,10 +363,10 @@ static const char *outcome_wrong(const rein_future *f, uint32_t ends)
 
 const char *rn_future_wrong(const rein_future *f)
 {
-        const uint32_t ends = rn_peek32(&f->ends), refs = rn_peek32(&f->refs);
+        const uint32_t ends = rn_get32(&f->ends), refs = rn_get32(&f->refs);
         if (!refs || refs > INT32_MAX)
                 return "nobody holds it, and it was not freed";
-        if (rn_peek32(&f->holders) > INT32_MAX)
+        if (rn_get32(&f->holders) > INT32_MAX)
                 return "its users have dropped it more often than they held it";
         if (ends != 0 && ends != RN_SETTLED && ends != (RN_SETTLED | RN_GONE))
                 return "it is gone, and has not settled";

@@ -582,11 +582,11 @@ const char *rn_group_wrong(const rn_group *g)
                 what = rn_list_wrong(&g->kept_futures, &kept);
         if (what)
                 return what;
-        if (rn_peek32(&g->kept.generation) % 2 == 0)
+        if (rn_get32(&g->kept.generation) % 2 == 0)
                 return "it was given back";
         if (g->width < 0 || !g->owner)
                 return "it has no owner, or its width is negative";
-        if (rn_peek32(&g->closing) && (g->unfinished || g->adopted || waiting))
+        if (rn_get32(&g->closing) && (g->unfinished || g->adopted || waiting))
                 return "it was closed while somebody was inside";
         what = failures_wrong(g);
         return what ? what : children_wrong(g);

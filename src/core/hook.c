@@ -338,8 +338,8 @@ static const char *free_hook_wrong(const rn_hook *h)
 
 const char *rn_hook_wrong(const rn_hook *h)
 {
-        const uint32_t generation = rn_peek32(&h->kept.generation);
-        const int64_t state = rn_peek64(&h->state);
+        const uint32_t generation = rn_get32(&h->kept.generation);
+        const int64_t state = rn_get64(&h->state);
         const bool linked = rn_linked(&h->link);
         if (generation % 2 == 0)
                 return free_hook_wrong(h);
@@ -347,9 +347,9 @@ const char *rn_hook_wrong(const rn_hook *h)
                 return linked ? "a region in the list of a scope has the state of another generation" : NULL;
         if ((state & 7) < WORKING || (state & 7) > FINISHED)
                 return "a region's state is none of its states";
-        if (linked && !rn_peekptr(&h->scope))
+        if (linked && !rn_getptr(&h->scope))
                 return "a region that was opened in no scope is in the list of one";
-        if (!linked && rn_peekptr(&h->scope) && (state & 7) != FINISHED)
+        if (!linked && rn_getptr(&h->scope) && (state & 7) != FINISHED)
                 return "an open region is not in the list of its scope";
         if (h->timer.node.in && h->timer.tag != generation)
                 return "the timer of a region is armed for another generation";

@@ -204,7 +204,7 @@ const char *rn_receipt_wrong(const rein_receipt *r)
                 return "a receipt has more old jobs than it has room for";
         for (const rein_work *w = r->first; w && n <= MOST_ASKED; w = w->receipt_next, n++) {
                 last = w;
-                if (!w->in_receipt || !rn_peek32(&w->future.refs))
+                if (!w->in_receipt || !rn_get32(&w->future.refs))
                         return "a job in a receipt does not know it, or was given back";
         }
         if (n > MOST_ASKED)

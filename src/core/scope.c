@@ -43,6 +43,8 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
                 self && self->stocks ? rn_slab_take_by(&self->stocks->scopes) : rn_slab_take(&rn_world_now()->scopes);
         if (!s)
                 return NULL;
+        /* These four pair with the loads in rn_scope_find_locked: a thread that is late and reads one of them reads the
+         * generation afterwards, which was raised before. */
         rn_init32(&s->refs, 1);
         s->parent = parent;
         s->inner = NULL;
@@ -479,20 +481,19 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
 
 bool rn_scope_is_open(const rn_scope *s)
 {
-        return rn_peek32(&s->kept.generation) % 2 && !rn_peek32(&s->closed) && rn_peekptr(&s->family) &&
-               s->children.next;
+        return rn_get32(&s->kept.generation) % 2 && !rn_get32(&s->closed) && rn_getptr(&s->family) && s->children.next;
 }
 
 /* What comes down to s: as inherited(), without a point of the exploring build. */
 static int64_t comes_down(const rn_scope *s)
 {
-        const int64_t at = s->parent ? rn_peek64(&s->parent->cancel_at) : RN_NEVER;
+        const int64_t at = s->parent ? rn_get64(&s->parent->cancel_at) : RN_NEVER;
         return s->grace >= 0 ? later(at, s->grace) : at;
 }
 
 static const char *time_wrong(const rn_scope *s)
 {
-        const int64_t at = rn_peek64(&s->cancel_at), own = earliest(s->until, s->canceled_at);
+        const int64_t at = rn_get64(&s->cancel_at), own = earliest(s->until, s->canceled_at);
         if (at > own)
                 return "it is cancelled later than by its own deadline or cancel";
         if (at > comes_down(s))
@@ -507,9 +508,9 @@ static const char *place_wrong(const rn_scope *s, const rn_scope *head)
         const rn_scope *p = s->parent;
         if (!p)
                 return "a scope without a parent is among somebody's children";
-        if (rn_peek32(&p->closed))
+        if (rn_get32(&p->closed))
                 return "a scope was left before what is inside of it";
-        if (rn_peekptr(&p->family) != head)
+        if (rn_getptr(&p->family) != head)
                 return "its parent is of another family";
         if (s->sibling.prev->next != &s->sibling || s->sibling.next->prev != &s->sibling)
                 return "it and its siblings do not point to each other";
@@ -544,8 +545,8 @@ static const char *hooks_wrong(const rn_scope *s)
         size_t seen = 0;
         RN_LIST_EACH(l, &s->hooks) {
                 const rn_hook *h = RN_ITEM(l, rn_hook, link);
-                const char *what = rn_peekptr(&h->scope) != s ? "a region in its list was opened in another scope"
-                                                              : rn_hook_wrong(h);
+                const char *what = rn_getptr(&h->scope) != s ? "a region in its list was opened in another scope"
+                                                             : rn_hook_wrong(h);
                 if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }
@@ -554,10 +555,10 @@ static const char *hooks_wrong(const rn_scope *s)
 
 const char *rn_scope_wrong(const rn_scope *s)
 {
-        const rn_scope *head = rn_peekptr(&s->family);
-        if (!rn_peek32(&s->refs))
+        const rn_scope *head = rn_getptr(&s->family);
+        if (!rn_get32(&s->refs))
                 return "nobody holds it, and it was not given back";
-        if (rn_peek32(&head->kept.generation) % 2 == 0 || rn_peekptr(&head->family) != head)
+        if (rn_get32(&head->kept.generation) % 2 == 0 || rn_getptr(&head->family) != head)
                 return "the head of its family is none";
         const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : NULL;
         if (!what)
@@ -575,11 +576,11 @@ const char *rn_tree_wrong(const rn_scope *top)
 {
         size_t members = 0;
         const char *what = NULL;
-        const rn_scope *head = rn_peekptr(&top->family);
+        const rn_scope *head = rn_getptr(&top->family);
         rn_scope *from = (rn_scope *)(uintptr_t)top;
         for (rn_scope *s = from; s && !what && members <= RN_LIST_ASKED; s = walk(from, s, false), members++)
                 what = rn_scope_wrong(s);
-        if (!what && members > rn_peek32(&head->refs))
+        if (!what && members > rn_get32(&head->refs))
                 what = "its family has more members than hold its head";
         return what;
 }

@@ -124,7 +124,7 @@ const char *rn_share_wrong(const rein_work *run)
                 const rein_work *m = RN_ITEM(l, rein_work, mirror);
                 if (m->shared != run || m->executor != run->executor)
                         return "a job waits for a shared run that is not its own";
-                if (!rn_peek32(&m->future.refs))
+                if (!rn_get32(&m->future.refs))
                         return "a job that was given back waits for a shared run";
                 if (++seen > RN_LIST_ASKED)
                         break;

@@ -203,7 +203,7 @@ void *rn_slab_next(const rn_slab *s, const void *after)
         }
         for (; c; c = c->next, i = 0)
                 for (; i < CHUNK_ITEMS; i++)
-                        if (rn_get32(&item(s, c, i)->generation) % 2)
+                        if (rn_get32(&item(s, c, i)->generation) % 2) /* by the lock or alone, as in rn_slab_count */
                                 return item(s, c, i);
         return NULL;
 }

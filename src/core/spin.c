@@ -15,7 +15,7 @@ bool rn_spin_possible(void)
 {
         if (rn_virtual())
                 return false;
-        if (!rn_peek32(&cpus))
+        if (!rn_peek32(&cpus)) /* a number that each thread may find out for itself */
                 rn_tell32(&cpus, (uint32_t)rn_cpus_granted());
         return rn_peek32(&cpus) > 1;
 }

@@ -65,8 +65,9 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         rn_storeptr(&t->doing_at, NULL);
         t->waits = (rn_waits){0};
         t->waiting = (rn_link){0};
-        rn_set32(&t->look_again, 0);
-        rn_set32(&t->holder_waits, 0);
+        rn_tell32(&t->look_again,
+                  0); /* these are of nobody else yet, but for one who is late and reads a word of them */
+        rn_tell32(&t->holder_waits, 0);
         t->coro = NULL;
         t->stack_base = NULL;
         t->stack_size = 0;
@@ -203,7 +204,9 @@ const char *rn_text_for_ever(const char *chars)
 
 rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what)
 {
-        rn_doing was = {rn_peekptr(&t->doing), rn_peekptr(&t->doing_at)};
+        rn_doing was = {rn_peekptr(&t->doing), rn_peekptr(&t->doing_at)}; /* its own thread alone writes them */
+        /* The text that `at` points to may just have been made (rn_text_for_ever): these pair with the loads in
+         * rn_work_note_stuck and describe_knot_locked, which read it. */
         rn_tellptr(&t->doing, (void *)(uintptr_t)what.what);
         rn_tellptr(&t->doing_at, (void *)(uintptr_t)what.at);
         return was;
@@ -259,7 +262,7 @@ static const char *held_wrong(const rn_ambient *a)
 static const char *regions_wrong(const rn_task *t, const rn_ambient *a)
 {
         for (const rn_hook *h = a->hook; h; h = h->outer) {
-                if (rn_peek32(&h->kept.generation) % 2 == 0)
+                if (rn_get32(&h->kept.generation) % 2 == 0)
                         return "a region that it is in was given back";
                 if (h->task != t)
                         return "a region that it is in is another task's";
@@ -271,7 +274,7 @@ const char *rn_task_wrong(const rn_task *t)
 {
         unsigned depth = 0;
         const char *what = NULL;
-        if (!t->backend || rn_peek32(&t->kept.generation) % 2 == 0)
+        if (!t->backend || rn_get32(&t->kept.generation) % 2 == 0)
                 return "it was given back, or never made";
         for (const rn_ambient *a = t->now; a != &t->base && !what; a = a->outer, depth++) {
                 if (!a)

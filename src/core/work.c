@@ -513,25 +513,25 @@ int rein_give_copy(const void *bytes, size_t n)
  * locks. When it never runs, the run's reference may be gone, and whoever forbade it has one, or is a user. */
 static uint32_t known_holders(const rein_work *w, uint32_t state)
 {
-        const bool armed = rn_peek32(&w->armed) != 0;
-        return (uint32_t)(rn_peek32(&w->future.holders) != 0) + (state != RN_WORK_NEVER) + (armed && w->timer.node.in) +
+        const bool armed = rn_get32(&w->armed) != 0;
+        return (uint32_t)(rn_get32(&w->future.holders) != 0) + (state != RN_WORK_NEVER) + (armed && w->timer.node.in) +
                (armed && rn_linked(&w->errand.link));
 }
 
 const char *rn_work_wrong(const rein_work *w)
 {
-        const uint32_t state = rn_peek32(&w->state);
+        const uint32_t state = rn_get32(&w->state);
         if (state == RN_WORK_NEW || state > RN_WORK_NEVER)
                 return "a job in the list has never come in";
         if (w->unlisted)
                 return "a job in the list counts as one that is in none";
-        if (!rn_peek32(&w->future.refs))
+        if (!rn_get32(&w->future.refs))
                 return "a job in the list was given back";
         if (!rn_virtual())
                 return NULL;
-        if (rn_peek32(&w->future.refs) < known_holders(w, state))
+        if (rn_get32(&w->future.refs) < known_holders(w, state))
                 return "a job has fewer references than those that hold it";
-        if (rn_peekptr(&w->runner) && state != RN_WORK_RUNNING)
+        if (rn_getptr(&w->runner) && state != RN_WORK_RUNNING)
                 return "a job has a task that runs it, and does not run";
         if (!rn_lock_held(&w->future.lock))
                 return rn_future_wrong(&w->future);

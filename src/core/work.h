@@ -75,8 +75,8 @@ struct rein_work {
         size_t given_size;
         void (*given_release)(void *);
         int64_t submitted;
-        rn_a64 started, ended;
-        rn_link all; /* in executor->works; its lock, as the next */
+        rn_a64 started, ended; /* told in passing, as times for a receipt: nothing else hangs on them */
+        rn_link all;           /* in executor->works; its lock, as the next */
         rn_link by_age;
         uint64_t sequence;
         bool in_stop;   /* it is itself waiting for a stop of its executor */

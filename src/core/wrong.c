@@ -82,7 +82,7 @@ static bool ask_tasks(const rn_slab *s, answer *a)
         for (const rn_task *t = NULL; (t = rn_slab_next(s, t));) {
                 if (!t->now)
                         continue; /* it is being made */
-                const char *doing = rn_peekptr(&t->doing);
+                const char *doing = rn_getptr(&t->doing);
                 const char *what = rn_task_wrong(t);
                 for (const rn_asker *one = askers; one && !what; one = one->next)
                         what = one->task ? one->task(t) : NULL;
@@ -95,7 +95,7 @@ static bool ask_tasks(const rn_slab *s, answer *a)
 static bool ask_families(const rn_world *w, answer *a)
 {
         for (const rn_scope *s = NULL; (s = rn_slab_next(&w->scopes, s));) {
-                const rn_scope *head = rn_scope_is_open(s) ? rn_peekptr(&s->family) : NULL;
+                const rn_scope *head = rn_scope_is_open(s) ? rn_getptr(&s->family) : NULL;
                 if (!head || rn_lock_held(&head->lock))
                         continue;
                 const bool top = s == head || !rn_linked(&s->sibling);
@@ -108,8 +108,8 @@ static bool ask_families(const rn_world *w, answer *a)
 static bool ask_regions(const rn_world *w, answer *a)
 {
         for (const rn_hook *h = NULL; (h = rn_slab_next(&w->hooks, h));) {
-                const rn_scope *s = rn_peekptr(&h->scope);
-                const rn_scope *head = s ? rn_peekptr(&s->family) : NULL;
+                const rn_scope *s = rn_getptr(&h->scope);
+                const rn_scope *head = s ? rn_getptr(&s->family) : NULL;
                 if (head && rn_lock_held(&head->lock))
                         continue;
                 if (is_wrong(a, rn_hook_wrong(h), "the region opened at ", h->place ? h->place : "nowhere"))
@@ -121,7 +121,7 @@ static bool ask_regions(const rn_world *w, answer *a)
 const char *rn_world_wrong(const rn_world *w, char *where, size_t n)
 {
         answer a = {.where = where, .n = n};
-        if (!w->executors.next || rn_peek64(&w->state) % 2)
+        if (!w->executors.next || rn_get64(&w->state) % 2)
                 return NULL; /* not set up yet */
         if (ask_lists(w, &a) || ask_executors(w, &a) || ask_slabs(w, &a) || ask_tasks(&w->tasks, &a) ||
             ask_tasks(&w->fibers, &a) || ask_families(w, &a) || ask_regions(w, &a))

@@ -3,7 +3,7 @@
  * (rn_NOUN_wrong) beside the code that keeps it. A record whose lock is held is left out: somebody is at it.
  *
  * Only for a caller that is alone: a simulation between two steps, or a test whose threads are at rest. The walk takes no
- * lock, allocates nothing and is no step of a schedule: it reads atomics with rn_get and rn_peek only.
+ * lock, allocates nothing and is no step of a schedule: it reads atomics with rn_get only.
  *
  * src/loop, src/io and src/sync add what is theirs: executors by `wrong` of their kind, the rest by an asker. */
 #ifndef RN_CORE_WRONG_H

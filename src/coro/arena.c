@@ -85,7 +85,7 @@ static void set_up(void)
         int64_t state = rn_load64(&all.state);
         for (unsigned round = 0; state != ready; round++) {
                 if (state != (ready | 1) && rn_cas64(&all.state, &state, ready | 1)) {
-                        rn_set32(&all.lock.word, 0);
+                        rn_set32(&all.lock.word, 0); /* the store of `state` below orders it before whoever takes it */
                         for (int i = 0; i < CLASSES; i++)
                                 all.classes[i] = (class){0};
                         all.warm = all.spare = (ends){0};

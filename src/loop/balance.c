@@ -101,8 +101,8 @@ static const char *waiters_wrong(const rn_loop *l)
 /* Others may put more in front meanwhile; nobody but the loop's thread takes one out. */
 static const char *mail_wrong(const rn_loop *l)
 {
-        size_t left = rn_peek32(&l->busy) + (size_t)1, seen = 0;
-        for (const rn_fiber *f = rn_peekptr(&l->mail); f && seen++ < RN_LIST_ASKED; f = rn_peekptr(&f->next)) {
+        size_t left = rn_get32(&l->busy) + (size_t)1, seen = 0;
+        for (const rn_fiber *f = rn_getptr(&l->mail); f && seen++ < RN_LIST_ASKED; f = rn_getptr(&f->next)) {
                 if (!left--)
                         return "a coroutine is twice in the mail";
                 if (f->loop != l || !f->work || rn_linked(&f->ready))
@@ -171,7 +171,7 @@ static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
                 return "its timers are not as many as its coroutines that have one";
         if (waiting != l->waiting)
                 return "those that wait for a descriptor are not as many as it counts";
-        const size_t counted = rn_peek32(&l->busy); /* the one that has just ended is counted a moment longer */
+        const size_t counted = rn_get32(&l->busy); /* the one that has just ended is counted a moment longer */
         return counted == busy || counted == busy + 1 ? NULL : "it counts more coroutines, or fewer, than have a job";
 }
 
@@ -180,7 +180,7 @@ static const char *sleep_wrong(const rn_loop *l)
 {
         if (l->sure == RN_LOOP_AWAKE || !rn_get32(&l->asleep) || rn_get32(&l->posters))
                 return NULL;
-        if (rn_peekptr(&l->mail) || rn_get32(&l->jobs) || !rn_list_empty(&l->ready))
+        if (rn_getptr(&l->mail) || rn_get32(&l->jobs) || !rn_list_empty(&l->ready))
                 return "it sleeps, and somebody is there to run, and nobody rings";
         return l->sure == RN_LOOP_SLEEPS && rn_get32(&l->news) ? "it sleeps, and there is news, and nobody rings"
                                                                : NULL;

@@ -110,6 +110,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
         f->task.coro = &f->coro;
         f->task.stack_base = f->coro.stack.low + f->coro.stack.size;
         f->task.stack_size = f->coro.stack.size;
+        /* For rn_frames_take, which comes by the job's `runner`: that is stored later. */
         rn_tellptr(&f->task.stack_low, f->coro.stack.low);
         rn_tellptr(&f->task.stack_high, f->coro.stack.low + f->coro.stack.size);
         f->loop = l;
@@ -183,6 +184,8 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
         l->idle_count -= idle != NULL;
         RN_ASSERT(!f->work, "a coroutine has one job at a time");
         f->work = w;
+        /* Only the loop's thread writes `busy`. A stop reads it (left) when the job has left the executor's list: the lock of
+         * that orders this before it. */
         rn_tell32(&l->busy, rn_peek32(&l->busy) + 1);
         rn_fiber_resume(l, f);
         return true;
@@ -220,7 +223,7 @@ static void park(rn_task *self, int64_t until)
         uint32_t was = EMPTY;
         RN_ASSERT(l->current == f, "a coroutine parks while it runs");
         RN_ASSERT(!rn_wheel_in(&f->timer), "a coroutine has no timer from an earlier wait");
-        if (rn_cas32(&self->door.word, &was, ASLEEP)) {
+        if (!rn_choose(2, RN_CHOOSE_SPURIOUS) && rn_cas32(&self->door.word, &was, ASLEEP)) {
                 if (until != RN_NEVER)
                         rn_wheel_push(&l->timers, &f->timer, until);
                 leave(f);

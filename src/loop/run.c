@@ -41,7 +41,7 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 /* The same in a simulation, without a coroutine that would be one more in each of its schedules. */
 static void interrupt(const rn_interruptible *me)
 {
-        rn_get32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
+        rn_load32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
         rein_future *job = me->job;
         rn_future_ref(job); /* its rein_run may return meanwhile, and with it me */
         rein_cancel(job, "interrupted");
@@ -51,7 +51,7 @@ static void interrupt(const rn_interruptible *me)
 static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
         me->cancel = interrupt;
-        rn_set32(&me->made, 1);
+        rn_tell32(&me->made, 1); /* pairs with the load in interrupt */
         me->next = *sim->interruptible;
         *sim->interruptible = me;
 }

@@ -50,7 +50,7 @@ void rn_stall_begins(rn_loop *l, const rn_fiber *f)
 {
         rn_stall *s = &l->stall;
         const int64_t now = rn_clock();
-        RN_ASSERT(l->slow > 0 && !rn_peek64(&s->since), "one stretch of a coroutine is timed at once");
+        RN_ASSERT(l->slow > 0 && !rn_get64(&s->since), "one stretch of a coroutine is timed at once");
         s->work = f->work;
         s->thread_id = rn_load32(&f->task.thread_id);
         s->stack_end = f->coro.stack.low + f->coro.stack.size;

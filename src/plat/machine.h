@@ -101,7 +101,8 @@ __attribute__((cold)) const rn_machine *rn_virtual_here(void); /* is this the th
 
 static inline const rn_machine *rn_virtual(void)
 {
-        return __builtin_expect(rn_peekptr(&rn_simulating) != NULL, 0) ? rn_virtual_here() : NULL;
+        /* The thread that simulates stored it itself; for another one, any value is right: it asks who simulates. */
+        return __builtin_expect(rn_getptr(&rn_simulating) != NULL, 0) ? rn_virtual_here() : NULL;
 }
 
 /* The calling thread runs on m from now on; NULL: on the operating system again. -EBUSY: another thread is simulating. */

@@ -41,7 +41,7 @@ __attribute__((cold)) uint32_t rn_choose_unusual(uint32_t n, rn_choice kind);
 
 static inline uint32_t rn_choose(uint32_t n, rn_choice kind)
 {
-        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? rn_choose_unusual(n, kind) : 0;
+        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? rn_choose_unusual(n, kind) : 0;
 }
 
 /* ---- memory ---- */
@@ -105,6 +105,7 @@ static inline void rn_lock_give(rn_lock *l)
         if (m && m->whole_locks) {
                 m->lock_gave(l);
                 rn_set32(&l->word, 0);
+                RN_DONE();
                 return;
         }
 #endif
@@ -198,7 +199,7 @@ __attribute__((cold)) uint32_t rn_generation_of(void);
 
 static inline uint32_t rn_generation(void)
 {
-        uint32_t g = rn_get32(&rn_forks);
+        uint32_t g = rn_get32(&rn_forks); /* what is not 0 is right: it changes in a fork's child, by its one thread */
         return __builtin_expect(g != 0, 1) ? g : rn_generation_of();
 }
 uint32_t rn_generation_really(void); /* the process's also in a simulation */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Permits: who may run, who lends, what an abandoned job takes with it. */
+/* Permits: who may run, who lends, what an abandoned job takes with it.
+ *
+ * A job's `permit` is told under the executor's lock, and whoever decides something by it holds that lock, so the lock
+ * orders each rn_tell32 before it. The two readers without the lock decide nothing: holder_of_permit (deadlock.c) reads
+ * the permits of its own task's jobs, and a lend looks again under the lock; can_go (there too) has taken the lock since
+ * a permit that counts was granted. */
 #include "core/deadlock.h"
 #include "pool/pool.h"
 
@@ -106,9 +111,9 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
         if (p->opts.init || p->opts.fini)
                 return false;
         bool inside = false;
+        rn_pool_lock(p);
         for (const rn_ambient *a = self->now; a; a = a->outer)
                 inside |= a->work && a->work->executor == x && rn_load32(&a->work->permit) == RN_HAS_PERMIT;
-        rn_pool_lock(p);
         bool may = rn_queue_has(w) && (inside || p->permits > 0) && rn_work_claim(w);
         if (may) {
                 rn_queue_remove(p, w);

@@ -231,7 +231,7 @@ bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
         rn_queue_push(p, w);
         if (!enough) {
                 worker *k = rn_worker_take_idle_locked(p);
-                rn_tell32(&k->lingers, !w->on_worker);
+                rn_tell32(&k->lingers, !w->on_worker); /* before its unpark, which pairs with its park */
                 *wake = k->task;
         }
         rn_elastic_watch_locked(p);

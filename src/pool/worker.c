@@ -186,13 +186,14 @@ static rein_work *next_job(pool *p)
 
 static bool is_unparked(const void *task)
 {
-        return rn_peek32(&((const rn_task *)task)->door.word) != 0;
+        return rn_peek32(&((const rn_task *)task)->door.word) != 0; /* a hint: the park that follows acquires */
 }
 
 /* Who submits a job and waits for it runs it himself, when no thread is faster: that takes him less than a thread that runs
  * on another CPU. One that spins would always be faster, so it leaves him a moment. In vain when he does not wait. */
 static bool leave_it_to_the_waiter(worker *k)
 {
+        /* `lingers` was told before the unpark, and the park has taken that unpark's permit: the door orders the two. */
         if (!rn_peek32(&k->lingers) || !rn_spin_worth(&k->linger, true))
                 return false;
         rn_spin_for(LINGER_NS);
@@ -208,7 +209,7 @@ static bool idle(pool *p, worker *k)
         RN_ASSERT(!k->job && !k->ended, "a thread that goes idle has let go of its job");
         p->searching--;
         k->woken = false;
-        rn_tell32(&k->lingers, 0);
+        rn_tell32(&k->lingers, 0); /* its own, as long as it is in no list: the lock orders it before the next one's */
         rn_list_push_front(&p->idle, &k->idle);
         if (!p->spins && !k->task->woke_somebody && rn_spin_possible()) {
                 p->spins = k;

@@ -65,6 +65,7 @@ static void m_free(void *p)
         rn_block *b = (rn_block *)(void *)((char *)p - offsetof(rn_block, bytes));
         if (s->plan->observe && s->running && b->state == IN_USE)
                 rn_sim_op((rn_op){.kind = RN_OP_FREE, .at = b->bytes, .len = b->size});
+        rn_weak_gives_back(b->bytes, b->size);
         if (b->state != IN_USE) {
                 rn_sim_over(REIN_SIM_MISUSE, "%s",
                             b->state == GIVEN_BACK ? "memory was given back twice"
@@ -156,7 +157,10 @@ _Static_assert(REIN_SIM_LOSS == 1 << RN_SIM_LOSS && REIN_SIM_TWICE == 1 << RN_SI
 uint32_t rn_sim_fault(uint32_t n, int kind)
 {
         const rn_sim_state *s = rn_sim;
-        if (!s->running || s->over || !(s->plan->faults >> kind & 1))
+        if (!s->running || s->over)
+                return 0;
+        s->result->waits |= kind == RN_CHOOSE_SPURIOUS && !s->quiet;
+        if (!(s->plan->faults >> kind & 1))
                 return 0;
         return rn_sim_pick(n, rn_sim_letters[kind], false);
 }

@@ -632,11 +632,19 @@ void rn_sim_op(rn_op op)
                 return; /* the library is only asked what a task waits for */
         me->op = op;
         me->word = rn_self_word();
+        if ((op.kind == RN_OP_SLEEP || op.kind == RN_OP_POLL) && me->until != RN_NEVER && !s->quiet)
+                s->result->timed = true;
         rn_sim_task *next = s->starter ? s->starter : choose();
         s->starter = NULL;
         if (next != me)
                 hand_over(next);
         me->op.what = NULL;
+}
+
+void rn_sim_after(void)
+{
+        if (rn_sim->plan->after)
+                rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "goes on"});
 }
 
 void rn_sim_calm(bool quiet_then)

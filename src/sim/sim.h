@@ -127,14 +127,6 @@ typedef struct rn_path {
 typedef struct rn_reduction rn_reduction;
 typedef struct rn_weak rn_weak;
 
-typedef enum rn_order {
-        RN_ORDER_RELAXED,
-        RN_ORDER_ACQUIRE,
-        RN_ORDER_RELEASE,
-        RN_ORDER_ACQ_REL,
-        RN_ORDER_SEQ_CST
-} rn_order;
-
 typedef struct rn_sim_plan {
         uint32_t generator; /* REIN_SIM_RANDOM, ..., or: */
         uint64_t seed;
@@ -147,10 +139,12 @@ typedef struct rn_sim_plan {
         bool ask_each;           /* after each step: do the library's records add up? */
         bool observe;            /* exploring build: atomics are points */
         bool word_locks;         /* exploring build: an rn_lock is the steps of its words, not one op */
+        bool tells;              /* exploring build: rn_tell is a point too */
+        bool after;              /* exploring build: a point also after each store, and after each lock given */
         bool slabs;              /* exploring build: which record of a slab a task gets is explored too */
         uint32_t most_surprises; /* 'c' and faults, in one schedule; 0: no limit */
         bool weak;               /* exploring build: loads may get older stores */
-        rn_order order;          /* of the library's atomics in a weak memory */
+        memory_order order; /* what the weak memory takes for sequentially consistent; RELAXED: as the code has it */
         rn_reduction *reduction; /* depth-first by it; NULL: by `generator` */
 } rn_sim_plan;
 
@@ -162,6 +156,8 @@ typedef struct rn_sim_result {
         uint64_t steps, preemptions, decisions, hash;
         bool redundant; /* DPOR: cut short, nothing new in it */
         bool wrong;     /* it failed, since a record of the library did not add up */
+        bool waits;     /* outside of what is quiet there was a wait that could have ended for no reason */
+        bool timed;     /* and a sleep with a limit */
         char text[RN_SIM_TEXT];
 } rn_sim_result;
 
@@ -209,6 +205,7 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
 
 /* schedule.c */
 void rn_sim_op(rn_op op); /* the running task's next op; returns when it is its turn to do it */
+void rn_sim_after(void);  /* a point after something is done, when the plan wants it */
 int rn_sim_spawn(const char *name, void (*main)(void *), void *arg); /* id, -EAGAIN */
 void rn_sim_go(void);                                                /* from the host: run until it is over */
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
@@ -310,9 +307,10 @@ void rn_reduction_calm(void); /* nobody could go on, and somebody does now */
  * value that an atomic operation got, and with the one it wrote. */
 void rn_observe_begin(void);
 void rn_observe_end(void);
-uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order order, bool update);
-void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_order order, bool update);
+uint64_t rn_weak_load(const volatile void *where, uint64_t newest, memory_order order, bool update);
+void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, memory_order order, bool update);
 void rn_weak_lock(const volatile void *lock, bool taken);
+void rn_weak_gives_back(const void *p, size_t n); /* the running task gives this memory back */
 int rn_weak_begin(void);
 void rn_weak_free(void);                           /* the memory that is kept for the next schedule */
 void rn_weak_born(const rn_sim_task *t);           /* it knows what the running task knows */

@@ -66,8 +66,8 @@ void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
 {
         const uintptr_t word = (uintptr_t)t->word;
         const rn_task *task = word & 1 ? NULL : t->word;
-        const char *doing = task ? rn_peekptr(&task->doing) : NULL;
-        const char *at = task ? rn_peekptr(&task->doing_at) : NULL;
+        const char *doing = task ? rn_getptr(&task->doing) : NULL;
+        const char *at = task ? rn_getptr(&task->doing_at) : NULL;
         char job[128] = "", waits[160] = "";
         if (task) {
                 describe_job(task, job, sizeof job);
@@ -87,7 +87,7 @@ void rn_sim_describe(const rn_sim_task *t, char *text, size_t n)
 
 void rn_sim_describe_coroutine(rn_task *task, char *text, size_t n)
 {
-        const char *doing = rn_peekptr(&task->doing), *at = rn_peekptr(&task->doing_at);
+        const char *doing = rn_getptr(&task->doing), *at = rn_getptr(&task->doing_at);
         char job[96], waits[160];
         rn_work_describe(task->now->work, job, sizeof job);
         describe_wait(task, waits, sizeof waits);

@@ -23,7 +23,7 @@ const char *rn_cond_wrong(const rein_cond *c)
                 const rn_stand *s = RN_ITEM(l, rn_stand, link);
                 if (rn_get32(&s->moved))
                         return "one that was signalled still stands in the line of its condition";
-                if (s->turn->task == rn_peekptr(&c->mutex->owner))
+                if (s->turn->task == rn_getptr(&c->mutex->owner))
                         return "one that waits for a signal has the mutex";
         }
         return NULL;

@@ -18,7 +18,7 @@ static bool may_look_at_held(const rn_task *owner)
 const char *rn_mutex_wrong(const rein_mutex *m)
 {
         rn_line_look look;
-        const rn_task *owner = rn_peekptr(&m->owner);
+        const rn_task *owner = rn_getptr(&m->owner);
         const char *what = rn_line_wrong(&m->line, &look);
         if (what)
                 return what;
@@ -47,7 +47,7 @@ static const char *ask(const rn_object *o)
 void rn_mutex_have(rein_mutex *m, rn_task *self, const char *place)
 {
         RN_ASSERT(rn_lock_held(&m->lock), "a mutex changes hands under its lock");
-        RN_ASSERT(rn_peekptr(&m->owner) == self, "a task has the mutex that it was given");
+        RN_ASSERT(rn_getptr(&m->owner) == self, "a task has the mutex that it was given");
         RN_ASSERT(!m->held.back, "a mutex is in the hands of one task");
         m->handed = false;
         m->held.place = place;
@@ -148,8 +148,7 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
         } else {
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }
-        RN_ASSERT(rc == 0 || held || rn_peekptr(&m->owner) != self,
-                  "a call that fails to lock does not have the mutex");
+        RN_ASSERT(rc == 0 || held || rn_getptr(&m->owner) != self, "a call that fails to lock does not have the mutex");
         if (rc == 0)
                 rn_mutex_have(m, self, place);
         rn_mutex_leave(m);

@@ -58,10 +58,10 @@ const char *explore_how_name(const explore_plan *p, char text[64])
         char bound[16] = "";
         if (p->how == EXPLORE_BOUNDED || p->how == EXPLORE_PCT)
                 snprintf(bound, sizeof bound, "%u", p->bound);
-        snprintf(text, 64, "%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
+        snprintf(text, 64, "%s%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
                  p->faults & REIN_SIM_EARLY ? " +early" : "", p->faults & REIN_SIM_ALLOC ? " +memory" : "",
                  p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "", p->faults & REIN_SIM_THREAD ? " +threads" : "",
-                 p->word_locks ? " +locks" : "");
+                 p->word_locks ? " +locks" : "", p->after ? " +after" : "");
         return text;
 }
 
@@ -116,6 +116,8 @@ static bool once(looking *l)
         o->schedules++;
         o->redundant += l->result.redundant;
         o->steps += l->result.steps;
+        o->waits |= l->result.waits;
+        o->timed |= l->result.timed;
         if (l->result.steps > o->longest)
                 o->longest = l->result.steps;
         if (l->result.decisions > l->plan.length)
@@ -205,10 +207,12 @@ explored explore_by(const scenario *s, const explore_plan *how, bool narrate)
                                .stack_size = 256 * 1024,
                                .observe = true,
                                .word_locks = how->word_locks,
+                               .tells = how->how == EXPLORE_ALL || how->how == EXPLORE_FULL || how->weak,
+                               .after = how->after,
                                .slabs = how->slabs,
                                .most_surprises = how->most_surprises,
                                .weak = how->weak,
-                               .order = how->order ? how->order : RN_ORDER_SEQ_CST};
+                               .order = how->order};
         l.program = (rn_program){.fn = body, .name = s->name, .check = check};
         running = s;
         bool ok = how->how == EXPLORE_ALL                                   ? by_reduction(&l)

@@ -21,8 +21,9 @@ typedef struct explore_plan {
         uint64_t budget;         /* schedules; 0: 2,000,000 */
         uint32_t faults;         /* REIN_SIM_...; not with ALL */
         bool weak;               /* loads may get older stores; not with ALL */
-        rn_order order;          /* of the library's atomics in the weak memory; RELAXED stands for SEQ_CST */
+        memory_order order;      /* what the weak memory takes for sequentially consistent; 0: as the code has it */
         bool word_locks;         /* rn_lock is explored too, as the steps of its words */
+        bool after;              /* a point also after each store, and after each lock given; not with ALL */
         bool slabs;              /* which record of a slab a task gets matters: else taking and giving them commutes */
         uint32_t most_surprises; /* faults and early timers in one schedule; 0: no limit */
 } explore_plan;
@@ -40,6 +41,7 @@ typedef struct scenario {
 typedef struct explored {
         int ended; /* REIN_SIM_PASSED or how the failing schedule ended */
         bool complete;
+        bool waits, timed; /* in one of its schedules: a wait that could end for no reason; a sleep with a limit */
         uint64_t schedules, redundant, steps, longest, preemptions;
         uint64_t states, states_digest; /* different final states, and a digest of their set */
         char text[RN_SIM_TEXT];

@@ -15,7 +15,8 @@ enum { FEWEST = 136, COMPARED_BY_DAY = 20000, COMPARED_BY_NIGHT = 1000000 };
 
 /* ---- the searches ---- */
 
-static unsigned ran, failed;
+static unsigned ran, failed, searches;
+static uint64_t schedules, steps;
 static bool narrate, nightly;
 
 static void fail(const char *name, const char *why)
@@ -24,11 +25,20 @@ static void fail(const char *name, const char *why)
         failed++;
 }
 
+static explored search_by(const scenario *s, const explore_plan *p)
+{
+        const explored e = explore_by(s, p, narrate);
+        searches++;
+        schedules += e.schedules;
+        steps += e.steps;
+        return e;
+}
+
 static explored look(const scenario *s, const explore_plan *p, bool must_end)
 {
         char how[64];
         int64_t began = rn_clock();
-        explored e = explore_by(s, p, narrate);
+        explored e = search_by(s, p);
         printf("%-28s %-20s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name,
                explore_how_name(p, how),
                e.ended      ? "FOUND"
@@ -51,11 +61,11 @@ static void compare(const scenario *s, const explored *reduced)
         size_t n = explore_states(all, 4096);
         const uint64_t most = nightly ? COMPARED_BY_NIGHT : COMPARED_BY_DAY;
         explore_plan plan = {.how = EXPLORE_FULL, .budget = most};
-        explored e = explore_by(s, &plan, narrate);
+        explored e = search_by(s, &plan);
         const char *how = "every interleaving";
         if (!e.ended && !e.complete) {
                 plan = (explore_plan){.how = EXPLORE_BOUNDED, .bound = 2, .budget = most / 4};
-                e = explore_by(s, &plan, narrate);
+                e = search_by(s, &plan);
                 how = e.complete ? "bound 2" : "a part of bound 2";
         }
         size_t m = explore_states(some, 4096);
@@ -77,17 +87,64 @@ static void compare(const scenario *s, const explored *reduced)
                        plan.how == EXPLORE_FULL ? "the same states" : "no other state");
 }
 
+/* ---- the searches that every scenario is put to ---- */
+
+/* One preemption each. A wait ends for no reason, where there is one; a timer fires early, where there is one; loads get
+ * older stores; what a task does after a store, or after it has given a lock, comes late. */
+static const struct {
+        explore_plan plan;
+        uint64_t most;
+} defaults[] = {
+        {{.faults = REIN_SIM_SPURIOUS, .most_surprises = 1}, 4000},
+        {{.faults = REIN_SIM_EARLY, .most_surprises = 1}, 2000},
+        {{.weak = true}, 4000},
+        {{.after = true}, 4000},
+};
+
+/* Does the scenario name such a search itself, or say why there is none? */
+static bool is_named(const entry *en, const explore_plan *p)
+{
+        for (size_t i = 0; i < MOST_SEARCHES; i++) {
+                const search *k = &en->searches[i];
+                const bool alike = k->plan.faults == p->faults && k->plan.weak == p->weak && k->plan.after == p->after;
+                if (!alike || k->when == NEVER_RUN || k->when == NIGHTLY)
+                        continue;
+                if (k->when == LEFT_OUT)
+                        printf("%-28s   no such search as +early: %s\n", en->name, k->why);
+                if (k->when == LEFT_OUT || k->plan.how == EXPLORE_BOUNDED || k->plan.how == EXPLORE_FULL)
+                        return true;
+        }
+        return false;
+}
+
+static void run_defaults(const scenario *s, const entry *en, bool waits, bool timed)
+{
+        for (size_t i = 0; i < sizeof defaults / sizeof *defaults; i++) {
+                explore_plan plan = defaults[i].plan;
+                const bool any = plan.faults == REIN_SIM_SPURIOUS ? waits : plan.faults != REIN_SIM_EARLY || timed;
+                plan.how = EXPLORE_BOUNDED;
+                plan.bound = 1;
+                plan.budget = defaults[i].most;
+                if (any && !is_named(en, &plan))
+                        look(s, &plan, false);
+        }
+}
+
 static void run(const entry *en)
 {
         scenario s = {.name = en->name, .body = en->body, .state = marks_seen};
+        bool waits = false, timed = false;
         for (size_t i = 0; i < MOST_SEARCHES; i++) {
                 const search *how = &en->searches[i];
-                if (how->when == NEVER_RUN || (how->when == NIGHTLY && !nightly))
+                if (how->when == NEVER_RUN || how->when == LEFT_OUT || (how->when == NIGHTLY && !nightly))
                         continue;
                 explored e = look(&s, &how->plan, !how->plan.budget);
+                waits |= e.waits;
+                timed |= e.timed;
                 if (how->plan.how == EXPLORE_ALL && e.complete && !how->plan.word_locks && !how->plan.slabs)
                         compare(&s, &e);
         }
+        run_defaults(&s, en, waits, timed);
         ran++;
 }
 
@@ -118,7 +175,8 @@ int main(int argc, char **argv)
                 for (size_t k = 0; k < all_scenarios[i]->count; k++)
                         if (wanted(all_scenarios[i]->list[k].name, argc, argv))
                                 run(&all_scenarios[i]->list[k]);
-        printf("%u scenarios, %u failures\n", ran, failed);
+        printf("%u scenarios, %u searches, %" PRIu64 " schedules, %" PRIu64 " steps, %u failures\n", ran, searches,
+               schedules, steps, failed);
         if (argc < 2 && ran < FEWEST)
                 fail("all", "scenarios are missing");
         return failed != 0 || ran == 0;

@@ -182,6 +182,7 @@ static int selftest(void)
         printf("\n");
         wrong += compare_all();
         wrong += planted_programs();
+        wrong += planted_litmus();
         wrong += planted_generators();
         printf("\nselftest: %d planted bugs ran, %d things wrong\n", count + models, wrong);
         return wrong > 0;

@@ -16,20 +16,20 @@ static inline void word_point(rn_op_kind kind, const word *w)
                 rn_sim_op((rn_op){.kind = kind, .at = w, .len = sizeof *w});
 }
 
-static inline uint64_t word_load(const word *w, rn_order order)
+static inline uint64_t word_load(const word *w, memory_order order)
 {
         word_point(RN_OP_READ, w);
         return rn_weak_load(w, w->v, order, false);
 }
 
-static inline void word_store(word *w, uint64_t x, rn_order order)
+static inline void word_store(word *w, uint64_t x, memory_order order)
 {
         word_point(RN_OP_WRITE, w);
         rn_weak_store(w, w->v, x, order, false);
         w->v = x;
 }
 
-static inline uint64_t word_update(word *w, uint64_t x, rn_order order)
+static inline uint64_t word_update(word *w, uint64_t x, memory_order order)
 {
         uint64_t old = rn_weak_load(w, w->v, order, true);
         rn_weak_store(w, old, x, order, true);
@@ -37,26 +37,26 @@ static inline uint64_t word_update(word *w, uint64_t x, rn_order order)
         return old;
 }
 
-static inline uint64_t word_swap(word *w, uint64_t x, rn_order order)
+static inline uint64_t word_swap(word *w, uint64_t x, memory_order order)
 {
         word_point(RN_OP_UPDATE, w);
         return word_update(w, x, order);
 }
 
-static inline uint64_t word_add(word *w, uint64_t x, rn_order order) /* the old value */
+static inline uint64_t word_add(word *w, uint64_t x, memory_order order) /* the old value */
 {
         word_point(RN_OP_UPDATE, w);
         return word_update(w, w->v + x, order);
 }
 
 /* An addition whose result nobody looks at: two of them commute. */
-static inline void word_count(word *w, uint64_t x, rn_order order)
+static inline void word_count(word *w, uint64_t x, memory_order order)
 {
         word_point(RN_OP_ADD, w);
         word_update(w, w->v + x, order);
 }
 
-static inline bool word_cas(word *w, uint64_t *old, uint64_t x, rn_order order)
+static inline bool word_cas(word *w, uint64_t *old, uint64_t x, memory_order order)
 {
         word_point(RN_OP_UPDATE, w);
         uint64_t now = rn_weak_load(w, w->v, order, true);

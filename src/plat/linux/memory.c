@@ -18,12 +18,12 @@ __attribute__((cold, noinline)) static void *alloc_unusual(size_t n, bool kept)
 
 void *rn_alloc(size_t n)
 {
-        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? alloc_unusual(n, false) : rn_host_alloc(n);
+        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? alloc_unusual(n, false) : rn_host_alloc(n);
 }
 
 void *rn_alloc_kept(size_t n)
 {
-        return __builtin_expect(rn_peek32(&rn_unusual) != 0, 0) ? alloc_unusual(n, true) : rn_host_alloc(n);
+        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? alloc_unusual(n, true) : rn_host_alloc(n);
 }
 
 void rn_free(void *p)

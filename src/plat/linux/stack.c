@@ -36,7 +36,7 @@ void rn_purge(void *at, size_t size)
 
 enum { UNKNOWN, BY_MADVISE, BY_MAPS };
 
-static rn_a32 way;
+static rn_a32 way; /* each thread may find it out for itself */
 
 /* An emulator that does not know the advice may say yes to it: whether the guard stands is told by a read. */
 static bool stands(void *at, size_t size)

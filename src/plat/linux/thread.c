@@ -20,7 +20,7 @@ static _Thread_local void *self_word __attribute__((tls_model("initial-exec")));
 static rn_lock setup_lock;
 static rn_a32 key_made;
 static pthread_key_t exit_key;
-static rn_a64 exit_hook; /* a void (*)(void *word) */
+static rn_a64 exit_hook; /* a void (*)(void *word); stored before any thread has a word, and never changed */
 
 /* The coroutines of a thread have a word each: it is changed at every switch, which ThreadSanitizer would call a race. */
 #if defined REIN_TSAN
@@ -41,7 +41,7 @@ OF_COROUTINES void rn_self_word_switch(void *word)
 
 static void thread_ends(void *word)
 {
-        void (*hook)(void *) = (void (*)(void *))(uintptr_t)rn_peek64(&exit_hook);
+        void (*hook)(void *) = (void (*)(void *))(uintptr_t)rn_get64(&exit_hook);
         if (hook)
                 hook(word);
         rn_self_word_switch(NULL);
@@ -257,7 +257,9 @@ size_t rn_stack_left(const void *base, size_t size)
 rn_aptr rn_simulating;
 rn_a32 rn_forks;
 static bool simulated; /* setup_lock */
-static rn_a32 forks;   /* 0: nobody has asked yet, and nothing of ours can be older than a fork */
+/* 0: nobody has asked yet, and nothing of ours can be older than a fork. Like rn_forks and `watched` it is written under
+ * setup_lock, or in a fork's child by its one thread: what is read without the lock, and is not 0, is right. */
+static rn_a32 forks;
 static rn_a32 watched; /* the fork handler is installed */
 
 /* What everybody may take for the generation without a question. setup_lock */
@@ -283,8 +285,9 @@ uint32_t rn_generation_of(void)
 /* While there is no memory for the handler, each question tries again. */
 uint32_t rn_generation_really(void)
 {
-        if (rn_get32(&watched))
-                return rn_get32(&forks);
+        const uint32_t g = rn_get32(&forks); /* `watched` may be seen before it */
+        if (g && rn_get32(&watched))
+                return g;
         rn_lock_take(&setup_lock);
         if (!rn_get32(&watched)) {
                 if (!rn_get32(&forks))
@@ -311,14 +314,14 @@ static rn_a64 simulating_thread; /* where its errno is; 0: nobody */
 /* Not by pthread_self: a program linked with the layer for pthreads has that one answer for the task, not the thread. */
 __attribute__((noinline)) const rn_machine *rn_virtual_here(void)
 {
-        return rn_peek64(&simulating_thread) == (int64_t)(intptr_t)&errno ? rn_peekptr(&rn_simulating) : NULL;
+        return rn_get64(&simulating_thread) == (int64_t)(intptr_t)&errno ? rn_getptr(&rn_simulating) : NULL;
 }
 
 /* rn_forks is written under the lock alone: it is the real generation, or 0 while a machine is there. */
 int rn_machine_set(const rn_machine *m)
 {
         int64_t nobody = 0, me = (int64_t)(intptr_t)&errno;
-        if (m && rn_peek64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
+        if (m && rn_get64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
                 return -EBUSY;
         rn_storeptr(&rn_simulating, NULL);
         rn_lock_take(&setup_lock);

@@ -15,7 +15,7 @@
 const rn_observer *rn_observe;
 #endif
 
-rn_a32 rn_unusual;
+rn_a32 rn_unusual; /* written by a test before other threads run, or by the thread that simulates, for itself */
 static uint32_t (*chooser)(uint32_t n, rn_choice kind);
 enum { CHOSEN = 1, SIMULATED = 2 };
 
@@ -35,7 +35,7 @@ uint32_t rn_choose_unusual(uint32_t n, rn_choice kind)
         const rn_machine *m = rn_virtual();
         if (m)
                 return m->choose(n, (int)kind);
-        return rn_peek32(&rn_unusual) & CHOSEN ? chooser(n, kind) : 0;
+        return rn_get32(&rn_unusual) & CHOSEN ? chooser(n, kind) : 0;
 }
 
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)

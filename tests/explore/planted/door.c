@@ -8,16 +8,16 @@
 
 static word flag, asleep;
 
-static rn_order in(rn_order weak)
+static memory_order in(memory_order weak)
 {
-        return planted_broken ? weak : RN_ORDER_SEQ_CST;
+        return planted_broken ? weak : memory_order_seq_cst;
 }
 
 static void wait_at_door(void *arg)
 {
         (void)arg;
-        word_store(&asleep, 1, in(RN_ORDER_RELEASE));
-        planted_saw[0] = word_load(&flag, in(RN_ORDER_ACQUIRE));
+        word_store(&asleep, 1, in(memory_order_release));
+        planted_saw[0] = word_load(&flag, in(memory_order_acquire));
         if (!planted_saw[0])
                 word_wait(&asleep, 1);
 }
@@ -25,11 +25,11 @@ static void wait_at_door(void *arg)
 static void ring_at_door(void *arg)
 {
         (void)arg;
-        word_store(&flag, 1, in(RN_ORDER_RELEASE));
-        planted_saw[1] = word_load(&asleep, in(RN_ORDER_ACQUIRE));
+        word_store(&flag, 1, in(memory_order_release));
+        planted_saw[1] = word_load(&asleep, in(memory_order_acquire));
         if (!planted_saw[1])
                 return;
-        word_store(&asleep, 0, RN_ORDER_SEQ_CST);
+        word_store(&asleep, 0, memory_order_seq_cst);
         word_wake(&asleep, 1);
 }
 
@@ -59,7 +59,7 @@ static void unpark_at(word *d)
 {
         if (planted_broken && get(d) != ASLEEP)
                 return;
-        if (word_swap(d, PERMIT, RN_ORDER_SEQ_CST) == ASLEEP)
+        if (word_swap(d, PERMIT, memory_order_seq_cst) == ASLEEP)
                 word_wake(d, 1);
 }
 
@@ -196,14 +196,14 @@ const planted planted_doors[] = {
         {"library-dekker",
          library_dekker,
          NULL,
-         {.how = EXPLORE_FULL, .weak = true, .budget = 60, .order = RN_ORDER_ACQ_REL},
+         {.how = EXPLORE_FULL, .weak = true, .budget = 60, .order = memory_order_acq_rel},
          BY_WEAK(0),
          REIN_SIM_DEADLOCK},
         {"library-door",
          library_door,
          NULL,
-         {.how = EXPLORE_FULL, .weak = true, .budget = 40, .order = RN_ORDER_ACQUIRE},
-         {.how = EXPLORE_FULL, .weak = true, .order = RN_ORDER_ACQ_REL},
+         {.how = EXPLORE_FULL, .weak = true, .budget = 40, .order = memory_order_acquire},
+         {.how = EXPLORE_FULL, .weak = true, .order = memory_order_acq_rel},
          REIN_SIM_DEADLOCK},
         {0},
 };

@@ -43,7 +43,7 @@ static void add(void *arg)
                         return;
                 }
                 c->next = (callback *)(uintptr_t)head;
-        } while (!word_cas(&list, &head, (uintptr_t)c, RN_ORDER_SEQ_CST));
+        } while (!word_cas(&list, &head, (uintptr_t)c, memory_order_seq_cst));
 }
 
 static void settle(void *arg)
@@ -52,7 +52,7 @@ static void settle(void *arg)
         put(&state, SETTLED);
         for (int i = 0; i < wakes; i++)
                 plus(&woken, 1);
-        run((callback *)(uintptr_t)word_swap(&list, left_open ? 0 : (uintptr_t)&closed, RN_ORDER_SEQ_CST));
+        run((callback *)(uintptr_t)word_swap(&list, left_open ? 0 : (uintptr_t)&closed, memory_order_seq_cst));
 }
 
 static void callbacks(int adders, int waiters)
@@ -298,7 +298,7 @@ static void settle_record(void *arg)
         put(&f->state, SETTLED);
         if (planted_broken)
                 drop(f);
-        word_swap(&f->list, 1, RN_ORDER_SEQ_CST);
+        word_swap(&f->list, 1, memory_order_seq_cst);
         if (!planted_broken)
                 drop(f);
 }

@@ -53,13 +53,13 @@ static word anew, there, behind;
 static void load_anew(void *arg)
 {
         (void)arg;
-        EXPLORE_CHECK(word_load(&anew, RN_ORDER_RELAXED) == 0);
+        EXPLORE_CHECK(word_load(&anew, memory_order_relaxed) == 0);
 }
 
 static void make_anew(void)
 {
         anew = (word){0};
-        word_store(&anew, 5, RN_ORDER_SEQ_CST);
+        word_store(&anew, 5, memory_order_seq_cst);
         anew = (word){0};
         explore_start("reader", load_anew, NULL);
 }
@@ -104,8 +104,8 @@ static void what_is_seen(void)
 
 static void weak_bugs(void)
 {
-        static const char *const of_order[] = {"acquire-missing", "release-missing", "relaxed-drop",
-                                               "claim-without-acquire", "release-overwritten"};
+        static const char *const of_order[] = {"acquire-missing",       "release-missing",     "relaxed-drop",
+                                               "claim-without-acquire", "release-overwritten", "store-kept-back"};
         planted_broken = true;
         bool seen = false;
         for (size_t i = 0; i < sizeof of_order / sizeof *of_order; i++)
@@ -157,7 +157,7 @@ static word sum;
 
 static void count_three(void *arg)
 {
-        word_count(&sum, (uintptr_t)arg, RN_ORDER_SEQ_CST);
+        word_count(&sum, (uintptr_t)arg, memory_order_seq_cst);
 }
 
 static void add_three(void *arg)

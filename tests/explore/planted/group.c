@@ -142,7 +142,7 @@ static void spawn_late(void *arg)
         do
                 if (n >= CLOSED)
                         return;
-        while (!planted_broken && !word_cas(&live, &n, n + 1, RN_ORDER_SEQ_CST));
+        while (!planted_broken && !word_cas(&live, &n, n + 1, memory_order_seq_cst));
         if (planted_broken)
                 plus(&live, 1);
         planted_saw[0] = 1;
@@ -152,7 +152,7 @@ static void close_at_once(void *arg)
 {
         (void)arg;
         uint64_t n = get(&live);
-        while (!word_cas(&live, &n, n + CLOSED, RN_ORDER_SEQ_CST))
+        while (!word_cas(&live, &n, n + CLOSED, memory_order_seq_cst))
                 ;
         planted_saw[1] = n;
 }

@@ -17,7 +17,7 @@ static bool makes(mistake m)
 
 static void ring_loop(void)
 {
-        if (!makes(RINGS_NOBODY) && get(&asleep) && word_swap(&asleep, 0, RN_ORDER_SEQ_CST))
+        if (!makes(RINGS_NOBODY) && get(&asleep) && word_swap(&asleep, 0, memory_order_seq_cst))
                 ring(&bell);
 }
 
@@ -37,18 +37,18 @@ static void post(void *arg)
 
 static void fall_asleep(bool closes)
 {
-        word_swap(&asleep, 1, RN_ORDER_SEQ_CST);
+        word_swap(&asleep, 1, memory_order_seq_cst);
         if (makes(SLEEPS_AT_ONCE) || (!get(&mail) && !(closes && get(&closing))))
                 wait_for(&bell);
         put(&bell, 0);
-        word_swap(&asleep, 0, RN_ORDER_SEQ_CST);
+        word_swap(&asleep, 0, memory_order_seq_cst);
 }
 
 static void turn(void *arg)
 {
         (void)arg;
         for (uint64_t handled = 0; handled < expected;) {
-                const uint64_t came = word_swap(&mail, 0, RN_ORDER_SEQ_CST);
+                const uint64_t came = word_swap(&mail, 0, memory_order_seq_cst);
                 handled += came;
                 if (!came)
                         fall_asleep(false);
@@ -119,11 +119,11 @@ static void turn_until_gone(void *arg)
         (void)arg;
         for (unsigned turns = 0; !get(&gone); turns++) {
                 EXPLORE_CHECK(turns <= 2);
-                word_swap(&asleep, 1, RN_ORDER_SEQ_CST);
-                if (!word_swap(&news, 0, RN_ORDER_SEQ_CST) && !(planted_broken && get(&closing)))
+                word_swap(&asleep, 1, memory_order_seq_cst);
+                if (!word_swap(&news, 0, memory_order_seq_cst) && !(planted_broken && get(&closing)))
                         wait_for(&bell);
                 put(&bell, 0);
-                word_swap(&asleep, 0, RN_ORDER_SEQ_CST);
+                word_swap(&asleep, 0, memory_order_seq_cst);
         }
 }
 
@@ -327,7 +327,7 @@ static void tell_of_stall(void *arg)
 static void end_stretch(void *arg)
 {
         (void)arg;
-        const uint64_t was = word_swap(&since, 0, RN_ORDER_SEQ_CST);
+        const uint64_t was = word_swap(&since, 0, memory_order_seq_cst);
         for (unsigned round = 0; (was & PINNED) && get(&looking); round++)
                 rn_pause(round);
         put(&job_gone, 1);

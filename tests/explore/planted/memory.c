@@ -84,7 +84,7 @@ static void push(void *arg)
 {
         (void)arg;
         uint64_t n = get(&taken);
-        while (!word_cas(&taken, &n, n + 1, RN_ORDER_SEQ_CST))
+        while (!word_cas(&taken, &n, n + 1, memory_order_seq_cst))
                 ;
         put(&slots[n], 1);
 }

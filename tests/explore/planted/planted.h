@@ -58,23 +58,24 @@ extern const planted planted_futures[], planted_doors[], planted_weak[], planted
 
 /* The other tests of --selftest: how many of them failed. */
 int planted_programs(void);   /* random small programs: the reduction against the full search */
+int planted_litmus(void);     /* what the weak memory shows, and what not */
 int planted_generators(void); /* what the generators are good and bad at; a search is the same twice */
 
 /* ---- words, sequentially consistent ---- */
 
 static inline uint64_t get(const word *w)
 {
-        return word_load(w, RN_ORDER_SEQ_CST);
+        return word_load(w, memory_order_seq_cst);
 }
 
 static inline void put(word *w, uint64_t x)
 {
-        word_store(w, x, RN_ORDER_SEQ_CST);
+        word_store(w, x, memory_order_seq_cst);
 }
 
 static inline uint64_t plus(word *w, uint64_t x) /* the new value */
 {
-        return word_add(w, x, RN_ORDER_SEQ_CST) + x;
+        return word_add(w, x, memory_order_seq_cst) + x;
 }
 
 static inline uint64_t minus(word *w, uint64_t x)
@@ -84,7 +85,7 @@ static inline uint64_t minus(word *w, uint64_t x)
 
 static inline bool move(word *w, uint64_t from, uint64_t to)
 {
-        return word_cas(w, &from, to, RN_ORDER_SEQ_CST);
+        return word_cas(w, &from, to, memory_order_seq_cst);
 }
 
 static inline void ring(word *w)

@@ -287,7 +287,7 @@ static void stop_begin(void *arg)
                 return;
         }
         uint64_t now = get(&kill_at);
-        while (mine < now && !word_cas(&kill_at, &now, mine, RN_ORDER_SEQ_CST))
+        while (mine < now && !word_cas(&kill_at, &now, mine, memory_order_seq_cst))
                 ;
 }
 

@@ -21,6 +21,7 @@ typedef enum what {
         NAP,
         BLOCK,
         SPIN,
+        BOTH, /* one step that adds to one word and looks at the other, as a poller does */
         WAIT, /* rare: most programs that wait end in a deadlock */
         KINDS
 } what;
@@ -44,6 +45,13 @@ static int64_t soon(int64_t ms)
         return rn_sim->now + ms * 1000000;
 }
 
+static uint64_t add_and_look(word *to, uint64_t x, const word *at)
+{
+        rn_sim_op((rn_op){.kind = RN_OP_UPDATE, .at = to, .len = sizeof *to, .also = at});
+        word_update(to, to->v + x, memory_order_seq_cst);
+        return rn_weak_load(at, at->v, memory_order_seq_cst, false);
+}
+
 /* A number that says what the task saw: it goes into all that it does later. */
 static uint64_t execute(instruction i, uint64_t me, uint64_t saw)
 {
@@ -57,7 +65,7 @@ static uint64_t execute(instruction i, uint64_t me, uint64_t saw)
         case ADD:
                 return saw * 31 + plus(w, me + 1);
         case COUNT:
-                word_count(w, me + 1, RN_ORDER_SEQ_CST);
+                word_count(w, me + 1, memory_order_seq_cst);
                 return saw;
         case CAS:
                 return saw * 31 + move(w, 0, me + 1);
@@ -82,6 +90,8 @@ static uint64_t execute(instruction i, uint64_t me, uint64_t saw)
                 for (unsigned round = 0; round < 2 && !get(w); round++)
                         rn_pause(round);
                 return saw * 31 + get(w);
+        case BOTH:
+                return saw * 31 + add_and_look(w, me + 1, &words[(i.on + 1) % WORDS]);
         case WAIT:
                 word_wait(w, 0);
                 return saw;
@@ -138,8 +148,8 @@ static void draw(uint64_t *random)
 
 static void print_program(void)
 {
-        static const char *const names[KINDS] = {"load", "store", "add", "count", "cas",  "locked",
-                                                 "wake", "poke",  "nap", "block", "spin", "wait"};
+        static const char *const names[KINDS] = {"load", "store", "add",   "count", "cas",  "locked", "wake",
+                                                 "poke", "nap",   "block", "spin",  "both", "wait"};
         for (uint32_t t = 0; t < program.tasks; t++) {
                 printf("    task %u:", t);
                 for (uint32_t i = 0; i < program.steps[t]; i++)

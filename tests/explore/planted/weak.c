@@ -4,17 +4,17 @@
 
 static word value, state, refs, fields[2];
 
-static rn_order with(rn_order weak, rn_order enough)
+static memory_order with(memory_order weak, memory_order enough)
 {
         return planted_broken ? weak : enough;
 }
 
-static rn_order of_load, of_store;
+static memory_order of_load, of_store;
 
 static void publish(void *arg)
 {
         (void)arg;
-        word_store(&value, 7, RN_ORDER_RELAXED);
+        word_store(&value, 7, memory_order_relaxed);
         word_store(&state, 1, of_store);
 }
 
@@ -23,11 +23,11 @@ static void look(void *arg)
         (void)arg;
         if (!word_load(&state, of_load))
                 return;
-        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        planted_saw[0] = word_load(&value, memory_order_relaxed);
         EXPLORE_CHECK(planted_saw[0] == 7);
 }
 
-static void publication(rn_order load, rn_order store)
+static void publication(memory_order load, memory_order store)
 {
         value = state = (word){0};
         of_load = load;
@@ -39,23 +39,23 @@ static void publication(rn_order load, rn_order store)
 /* The state is loaded without acquire: settled, and the value is not there (problems.md 1.5). */
 static void acquire_missing(void)
 {
-        publication(with(RN_ORDER_RELAXED, RN_ORDER_ACQUIRE), RN_ORDER_RELEASE);
+        publication(with(memory_order_relaxed, memory_order_acquire), memory_order_release);
 }
 
 /* The state is stored without release: the same, from the other side. */
 static void release_missing(void)
 {
-        publication(RN_ORDER_ACQUIRE, with(RN_ORDER_RELAXED, RN_ORDER_RELEASE));
+        publication(memory_order_acquire, with(memory_order_relaxed, memory_order_release));
 }
 
 static void write_and_drop(void *arg)
 {
         const uintptr_t me = (uintptr_t)arg;
-        word_store(&fields[me], 1, RN_ORDER_RELAXED);
-        if (word_add(&refs, (uint64_t)-1, with(RN_ORDER_RELEASE, RN_ORDER_ACQ_REL)) != 1)
+        word_store(&fields[me], 1, memory_order_relaxed);
+        if (word_add(&refs, (uint64_t)-1, with(memory_order_release, memory_order_acq_rel)) != 1)
                 return;
         planted_saw[0] = me;
-        EXPLORE_CHECK(word_load(&fields[1 - me], RN_ORDER_RELAXED) == 1);
+        EXPLORE_CHECK(word_load(&fields[1 - me], memory_order_relaxed) == 1);
 }
 
 /* The last reference is dropped without acquire: who frees does not see what the others wrote. */
@@ -71,17 +71,17 @@ static void relay(void *arg)
 {
         (void)arg;
         uint64_t one = 1;
-        word_cas(&state, &one, 2, with(RN_ORDER_RELAXED, RN_ORDER_ACQ_REL));
+        word_cas(&state, &one, 2, with(memory_order_relaxed, memory_order_acq_rel));
         if (one == 1)
-                word_store(&refs, 1, RN_ORDER_RELEASE);
+                word_store(&refs, 1, memory_order_release);
 }
 
 static void look_at_relayed(void *arg)
 {
         (void)arg;
-        if (!word_load(&refs, RN_ORDER_ACQUIRE))
+        if (!word_load(&refs, memory_order_acquire))
                 return;
-        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        planted_saw[0] = word_load(&value, memory_order_relaxed);
         EXPLORE_CHECK(planted_saw[0] == 7);
 }
 
@@ -89,7 +89,7 @@ static void look_at_relayed(void *arg)
 static void claim_without_acquire(void)
 {
         value = state = refs = (word){0};
-        of_store = RN_ORDER_RELEASE;
+        of_store = memory_order_release;
         explore_start("writer", publish, NULL);
         explore_start("claimer", relay, NULL);
         explore_start("reader", look_at_relayed, NULL);
@@ -98,20 +98,20 @@ static void claim_without_acquire(void)
 static void pass_on(void *arg)
 {
         (void)arg;
-        if (word_load(&state, RN_ORDER_RELAXED) != 1)
+        if (word_load(&state, memory_order_relaxed) != 1)
                 return;
         if (planted_broken)
-                word_store(&state, 2, RN_ORDER_RELAXED);
+                word_store(&state, 2, memory_order_relaxed);
         else
-                word_add(&state, 1, RN_ORDER_RELAXED);
+                word_add(&state, 1, memory_order_relaxed);
 }
 
 static void look_at_two(void *arg)
 {
         (void)arg;
-        if (word_load(&state, RN_ORDER_ACQUIRE) != 2)
+        if (word_load(&state, memory_order_acquire) != 2)
                 return;
-        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        planted_saw[0] = word_load(&value, memory_order_relaxed);
         EXPLORE_CHECK(planted_saw[0] == 7);
 }
 
@@ -120,7 +120,7 @@ static void look_at_two(void *arg)
 static void release_overwritten(void)
 {
         value = state = (word){0};
-        of_store = RN_ORDER_RELEASE;
+        of_store = memory_order_release;
         explore_start("writer", publish, NULL);
         explore_start("second writer", pass_on, NULL);
         explore_start("reader", look_at_two, NULL);
@@ -132,8 +132,8 @@ static void write_locked(void *arg)
 {
         (void)arg;
         rn_lock_take(&lock);
-        word_store(&value, 7, RN_ORDER_RELAXED);
-        word_store(&state, 1, RN_ORDER_RELAXED);
+        word_store(&value, 7, memory_order_relaxed);
+        word_store(&state, 1, memory_order_relaxed);
         rn_lock_give(&lock);
 }
 
@@ -142,8 +142,8 @@ static void look_unlocked(void *arg)
         (void)arg;
         if (!planted_broken)
                 rn_lock_take(&lock);
-        const bool settled = word_load(&state, RN_ORDER_RELAXED);
-        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        const bool settled = word_load(&state, memory_order_relaxed);
+        planted_saw[0] = word_load(&value, memory_order_relaxed);
         if (!planted_broken)
                 rn_lock_give(&lock);
         EXPLORE_CHECK(!settled || planted_saw[0] == 7);
@@ -161,7 +161,7 @@ static void lock_forgotten(void)
 static void use(void *arg)
 {
         (void)arg;
-        planted_saw[0] = word_load(&value, RN_ORDER_RELAXED);
+        planted_saw[0] = word_load(&value, memory_order_relaxed);
         EXPLORE_CHECK(planted_saw[0] == 7);
 }
 
@@ -171,9 +171,37 @@ static void started_too_early(void)
         value = (word){0};
         if (planted_broken)
                 explore_start("thread", use, NULL);
-        word_store(&value, 7, RN_ORDER_RELAXED);
+        word_store(&value, 7, memory_order_relaxed);
         if (!planted_broken)
                 explore_start("thread", use, NULL);
+}
+
+static void come(void *arg)
+{
+        (void)arg;
+        word_store(&value, 1, with(memory_order_release, memory_order_seq_cst));
+        planted_saw[0] = word_load(&state, memory_order_seq_cst);
+}
+
+static void fall_asleep(void *arg)
+{
+        (void)arg;
+        word_swap(&state, 1, memory_order_seq_cst);
+        planted_saw[1] = word_swap(&value, 0, memory_order_seq_cst);
+}
+
+static int one_saw_the_other(void)
+{
+        return planted_saw[0] || planted_saw[1] ? 0 : -EPROTO;
+}
+
+/* A thread stores that something has come, and looks whether the other sleeps. A processor may keep a store back behind
+ * that load when it is only a release, so that the other misses it, whose own operations are all updates. */
+static void store_kept_back(void)
+{
+        value = state = (word){0};
+        explore_start("caller", come, NULL);
+        explore_start("sleeper", fall_asleep, NULL);
 }
 
 const planted planted_weak[] = {
@@ -188,6 +216,7 @@ const planted planted_weak[] = {
          REIN_SIM_FAILED},
         {"release-overwritten", release_overwritten, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
         {"lock-forgotten", lock_forgotten, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
+        {"store-kept-back", store_kept_back, one_saw_the_other, BY_WEAK(60), BY_WEAK(0), REIN_SIM_FAILED},
         {"started-too-early", started_too_early, NULL, BY_WEAK(40), BY_WEAK(0), REIN_SIM_FAILED},
         {0},
 };

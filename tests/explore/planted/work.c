@@ -251,7 +251,7 @@ static bool enter(void)
         do
                 if (n >= CLOSING)
                         return false;
-        while (!word_cas(&users, &n, n + 1, RN_ORDER_SEQ_CST));
+        while (!word_cas(&users, &n, n + 1, memory_order_seq_cst));
         return true;
 }
 

@@ -754,7 +754,7 @@ static const entry list[] = {
         {"loop-settle-submit", settle_submit, {ALL(), WEAKLY(1)}},
         {"loop-settle-cancel", settle_cancel, {ALL()}},
         {"loop-settle-timer", settle_timer, {ALL(), BOUNDED(2, EARLY(1))}},
-        {"loop-settle-sleep", settle_sleep, {ALL()}},
+        {"loop-settle-sleep", settle_sleep, {ALL(), NOT_EARLY("its own time would be over before it is settled")}},
         {"loop-cancel-completion", cancel_completion, {ALL(), BOUNDED(2, EARLY(1))}},
         {"loop-submit-stop", submit_stop, {BOUNDED(2), PCT(3, 10000)}},
         {"loop-submit-stop-now", submit_stop_now, {BOUNDED(2), PCT(3, 10000)}},

@@ -344,6 +344,40 @@ static void permit_knot(void)
         rein_mutex_free(mutex);
 }
 
+/* A job waits for its permit back, and gets it in the moment in which somebody who waits for the job looks whether it can
+ * ever end. It can. */
+static rein_time at;
+
+static int ends_at(void *arg)
+{
+        rein_sim_block(at);
+        return job(arg);
+}
+
+static int lends_for_a_while(void *arg)
+{
+        (void)arg;
+        other = rein_submit(pool, ends_at, &mark[RAN], REIN_JOB(.on_worker = true));
+        const int rc = rein_await(other, NULL, rein_after(REIN_MS(1)));
+        return rc == REIN_ETIMEOUT ? 0 : rc;
+}
+
+static void permit_granted(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        at = rein_after(REIN_MS(10)); /* then the look comes */
+        future = rein_submit(pool, lends_for_a_while, NULL, REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0);
+        EXPLORE_CHECK(ends_with(other) == 0 && mark[RAN] == 1);
+        explore_calm();
+        rein_drop(future);
+        rein_drop(other);
+        rein_executor_free(pool);
+}
+
 /* Full queue, one place: who waits for room is let in, or told of the stop. */
 static rein_future *third;
 
@@ -390,12 +424,16 @@ static const entry list[] = {
         {"stop-stop", stop_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"stop-restart", stop_restart, {ALL()}},
         {"stop-running", stop_running, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
-        {"stop-deadline", stop_deadline, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"stop-deadline",
+         stop_deadline,
+         {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3),
+          NOT_EARLY("the job's time would be over before the stop begins")}},
         {"on-given-up", on_given_up, {BOUNDED(1)}},
         {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"permit-knot", permit_knot, {BOUNDED(2), PCT(3, 10000)}},
+        {"permit-granted", permit_granted, {BOUNDED(2)}},
         {"room-stop", room_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
