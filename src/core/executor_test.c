@@ -351,6 +351,88 @@ static void test_each_work_runs_once_however_many_threads_turn(void **state)
         assert_int_equal(m.released, 1);
 }
 
+/* ---- what is counted, and what is let go ---- */
+
+static int count_the_queued(void *arg)
+{
+        return (int)rein_executor_queued(*(rein_executor **)arg);
+}
+
+static void test_the_queued_are_those_that_do_not_run_yet(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f[3];
+        for (int i = 0; i < 3; i++)
+                f[i] = rein_submit(x, count_the_queued, &x, NULL);
+        assert_int_equal(turn(&m), 3);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(rein_code(f[i]), 2 - i);
+                rein_drop(f[i]);
+        }
+        rein_executor_free(x);
+}
+
+static void test_of_many_submits_those_taken_are_counted(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f[3];
+        m.refuse = REIN_EREJECTED;
+        assert_int_equal(rein_submit_many(x, job_seven, NULL, 3, NULL, f), 0);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(rein_code(f[i]), REIN_EREJECTED);
+                rein_drop(f[i]);
+        }
+        m.refuse = 0;
+        assert_int_equal(rein_submit_many(x, job_seven, NULL, 3, NULL, f), 3);
+        assert_int_equal(turn(&m), 3);
+        for (int i = 0; i < 3; i++)
+                rein_drop(f[i]);
+        assert_int_equal(rein_submit_many(x, NULL, NULL, 3, NULL, f), 0);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(rein_code(f[i]), -EINVAL);
+                rein_drop(f[i]);
+        }
+        rein_executor_free(x);
+}
+
+static void test_a_job_that_makes_no_sense_lets_its_argument_go(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        atomic_int released = 0;
+        rein_future *f = rein_submit(x, NULL, &released, REIN_JOB(.release = release_count));
+        assert_int_equal(rein_code(f), -EINVAL);
+        assert_int_equal(released, 1);
+        rein_drop(f);
+        f = rein_submit(x, job_count, &released, REIN_JOB(.release = release_count, .limit_ns = -1));
+        assert_int_equal(rein_code(f), -EINVAL);
+        assert_int_equal(released, 2);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+static void test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_error *first = rn_error_make(NULL, -EIO, "", NULL, NULL, "first");
+        rein_error *second = rn_error_make(NULL, -ENOSPC, "", NULL, NULL, "second");
+        rn_executor_break(x, rn_error_ref(first), "broken");
+        rn_executor_break(x, rn_error_ref(second), "broken");
+        assert_int_equal(rn_load32(&first->refs), 2);
+        assert_int_equal(rn_load32(&second->refs), 1);
+        rein_executor_free(x);
+        assert_int_equal(rn_load32(&first->refs), 1);
+        rn_error_unref(first);
+        rn_error_unref(second);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -363,6 +445,10 @@ int main(void)
                 cmocka_unit_test(test_48_a_job_may_stop_the_executor_it_runs_on),
                 cmocka_unit_test(test_what_makes_no_sense_is_refused),
                 cmocka_unit_test(test_each_work_runs_once_however_many_threads_turn),
+                cmocka_unit_test(test_the_queued_are_those_that_do_not_run_yet),
+                cmocka_unit_test(test_of_many_submits_those_taken_are_counted),
+                cmocka_unit_test(test_a_job_that_makes_no_sense_lets_its_argument_go),
+                cmocka_unit_test(test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -437,6 +437,13 @@ static int leave_group_open(void *arg)
         return 5;
 }
 
+static int leave_two_scopes_open(void *arg)
+{
+        static rein_scope s;
+        rein_scope_open(&s, REIN_NEVER);
+        return leave_scope_open(arg);
+}
+
 static void expect_left_open(rein_executor *x, rein_fn fn, void *arg, const char *what)
 {
         rein_future *f = rein_submit(x, fn, arg, NULL);
@@ -444,6 +451,8 @@ static void expect_left_open(rein_executor *x, rein_fn fn, void *arg, const char
         assert_int_equal(rein_code(f), -EPROTO);
         assert_non_null(strstr(rein_error_text(rein_error_of(f)), what));
         assert_non_null(strstr(rein_error_text(rein_error_of(f)), "scope_test.c:"));
+        assert_int_equal(strstr(rein_error_text(rein_error_of(f)), "there is more") != NULL,
+                         fn == leave_two_scopes_open);
         rein_drop(f);
 }
 
@@ -453,6 +462,7 @@ static void test_a_job_that_ends_with_something_open_is_told_what_and_where(void
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
         seat s = {NULL};
         expect_left_open(x, leave_scope_open, NULL, "scope opened at");
+        expect_left_open(x, leave_two_scopes_open, NULL, "scope opened at");
         expect_left_open(x, leave_hook_open, NULL, "hook region opened at");
         expect_left_open(x, leave_group_open, &s, "group opened at");
         rein_executor_free(x);

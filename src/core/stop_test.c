@@ -3,6 +3,8 @@
  * pool_test.c and executor_test.c. */
 #include "support.h"
 
+#include <rein/sim.h>
+
 #include "core/executor.h"
 
 static rein_time far(void)
@@ -266,6 +268,257 @@ static void test_nor_does_one_that_a_job_of_its_own_has_freed(void **state)
         EVENTUALLY(armed() == before);
 }
 
+/* ---- jobs that stop the executor they run on ---- */
+
+typedef struct stopper {
+        rein_executor *x;
+        rein_stop how;
+        rein_time until;
+        bool may_stay; /* after its stop */
+        stubborn stays;
+} stopper;
+
+static int stop_from_inside(void *arg)
+{
+        stopper *s = arg;
+        int rc = rein_executor_stop(s->x, s->how, s->until, NULL);
+        if (s->may_stay)
+                stubborn_stay(&s->stays);
+        return rc;
+}
+
+static void stays_where_it_is(void *arg) /* a release */
+{
+        (void)arg;
+}
+
+static size_t in_stop(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        size_t n = x->in_stop;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
+static size_t unsettled(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        size_t n = x->unsettled;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
+static void test_48_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        stubborn st;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2, .grace_ns = 1));
+        stopper s = {.x = x, .how = REIN_STOP_QUEUED, .until = REIN_NEVER};
+        rein_on_unseen(unseen_note, &u);
+        stubborn_init(&st);
+        rein_future *runs = rein_submit(x, stubborn_job, &st, NULL);
+        rein_future *stops =
+                rein_submit(x, stop_from_inside, &s,
+                            REIN_JOB(.release = stays_where_it_is, .unheeded = REIN_ABANDON_IT, .on_worker = true));
+        EVENTUALLY(st.inside == 1 && in_stop(x) == 1);
+        assert_int_equal(rein_cancel(stops, NULL), REIN_ASKED);
+        EVENTUALLY(unsettled(x) == 1);
+        assert_int_equal(in_stop(x), 0);
+        assert_int_equal(rein_code(stops), REIN_EABANDONED);
+        stubborn_let_go(&st, 1);
+        EVENTUALLY(rein_gone(stops) && rein_gone(runs));
+        rein_drop(stops);
+        rein_drop(runs);
+        rein_executor_free(x);
+        EVENTUALLY(u.count == 1); /* the late log */
+        rein_on_unseen(NULL, NULL);
+}
+
+static void test_48_a_job_that_has_stopped_its_executor_is_waited_for_again(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = 1));
+        stopper s = {.x = x, .how = REIN_STOP_NOW, .until = REIN_NEVER, .may_stay = true};
+        rein_on_unseen(unseen_note, &u);
+        stubborn_init(&s.stays);
+        rein_future *f = rein_submit(x, stop_from_inside, &s, REIN_JOB(.on_worker = true));
+        EVENTUALLY(s.stays.inside == 1);
+        assert_int_equal(in_stop(x), 0);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(1), NULL), REIN_ESTUCK);
+        assert_int_equal(rein_code(f), REIN_EABANDONED);
+        stubborn_let_go(&s.stays, 1);
+        EVENTUALLY(rein_gone(f));
+        rein_drop(f);
+        rein_executor_free(x);
+        EVENTUALLY(u.count == 1);
+        rein_on_unseen(NULL, NULL);
+}
+
+static void test_48_a_job_is_not_given_up_by_its_own_stop(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        stubborn st;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2, .grace_ns = 1));
+        stopper s = {.x = x, .how = REIN_STOP_NOW, .until = REIN_TIME(1)};
+        rein_on_unseen(unseen_note, &u);
+        stubborn_init(&st);
+        rein_future *runs = rein_submit(x, stubborn_job, &st, NULL);
+        EVENTUALLY(st.inside == 1);
+        rein_future *stops = rein_submit(x, stop_from_inside, &s, REIN_JOB(.on_worker = true));
+        (void)rein_await(stops, NULL, REIN_NEVER);
+        assert_int_equal(rein_code(stops), REIN_ESTUCK); /* what its stop returned */
+        assert_int_equal(rein_code(runs), REIN_EABANDONED);
+        stubborn_let_go(&st, 1);
+        EVENTUALLY(rein_gone(runs));
+        rein_drop(stops);
+        rein_drop(runs);
+        rein_executor_free(x);
+        EVENTUALLY(u.count == 1);
+        rein_on_unseen(NULL, NULL);
+}
+
+typedef struct submitter {
+        rein_executor *x;
+        gate gate;
+        seat seat;
+} submitter;
+
+static int submit_from_inside(void *arg)
+{
+        submitter *s = arg;
+        sit(&s->seat);
+        int rc = gate_pass(&s->gate);
+        rein_future *f = rein_submit(s->x, job_seven, NULL, NULL);
+        if (rc == 0)
+                (void)rein_await(f, NULL, REIN_NEVER);
+        rc = rein_code(f);
+        rein_drop(f);
+        return rc;
+}
+
+static void test_while_the_queue_is_run_the_jobs_inside_may_submit_and_nobody_else(void **state)
+{
+        (void)state;
+        for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_RUNNING; how++) {
+                rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+                submitter s = {.x = x, .gate = gate_new()};
+                rein_future *f = rein_submit(x, submit_from_inside, &s, NULL);
+                EVENTUALLY(sits_in(&s.seat, "rein_await"));
+                assert_int_equal(rein_executor_stop_begin(x, (rein_stop)how, REIN_NEVER), 0);
+                rein_future *outside = rein_submit(x, job_seven, NULL, NULL);
+                assert_int_equal(rein_code(outside), REIN_EREJECTED);
+                rein_drop(outside);
+                gate_open(&s.gate);
+                (void)rein_await(f, NULL, REIN_NEVER);
+                assert_int_equal(rein_code(f), how == REIN_STOP_QUEUED ? 7 : REIN_EREJECTED);
+                rein_drop(f);
+                rein_executor_free(x);
+                gate_free(&s.gate);
+        }
+}
+
+/* ---- what it counts ---- */
+
+static void test_a_stop_that_was_begun_holds_one_reference_until_a_restart(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        assert_int_equal(rn_load32(&x->refs), 1);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, far()), 0);
+                assert_int_equal(rn_load32(&x->refs), 2); /* its timer's */
+        }
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        assert_int_equal(rein_executor_restart(x), 0);
+        assert_int_equal(rn_load32(&x->refs), 1);
+        rein_executor_free(x);
+}
+
+/* In virtual time, which is exact: what runs is cancelled the grace before the deadline. */
+static int notes_its_cancel(void *arg)
+{
+        int rc = rein_sleep(REIN_NEVER);
+        *(int64_t *)arg = rn_clock();
+        return rc;
+}
+
+static int stops_with_grace(void *arg)
+{
+        int64_t canceled = 0, *early = arg;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_SEC(2)));
+        rein_future *f = rein_submit(x, notes_its_cancel, &canceled, REIN_JOB(.on_worker = true));
+        (void)rein_sleep(rein_after(REIN_MS(1))); /* it runs */
+        rein_time until = rein_after(REIN_SEC(10));
+        int rc = rein_executor_stop(x, REIN_STOP_QUEUED, until, NULL);
+        *early = until.ns - canceled;
+        (void)rein_code(f);
+        rein_drop(f);
+        rein_executor_free(x);
+        return rc;
+}
+
+static void test_what_runs_is_cancelled_the_grace_before_the_deadline(void **state)
+{
+        (void)state;
+        int64_t early = 0;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), stops_with_grace, &early), 0);
+        assert_int_equal(early, REIN_SEC(2));
+}
+
+static void test_a_job_abandoned_by_its_limit_is_named_by_a_later_stop(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        stubborn st;
+        rein_receipt *r = NULL;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = 1));
+        rein_on_unseen(unseen_note, &u);
+        stubborn_init(&st);
+        rein_future *f = rein_submit(x, stubborn_job, &st,
+                                     REIN_JOB(.name = "the late one", .release = stays_where_it_is, .limit_ns = 1,
+                                              .unheeded = REIN_ABANDON_IT));
+        EVENTUALLY(rein_code(f) == REIN_EABANDONED);
+        EVENTUALLY(st.inside == 1);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(1), &r), REIN_ESTUCK);
+        rein_straggler one = {.size = sizeof one};
+        assert_int_equal(rein_receipt_count(r), 1);
+        assert_true(rein_receipt_at(r, 0, &one));
+        assert_string_equal(one.name, "the late one");
+        assert_string_equal(one.stopped_by, "abandoned");
+        assert_false(one.gone);
+        rein_receipt_free(r);
+        stubborn_let_go(&st, 1);
+        EVENTUALLY(rein_gone(f));
+        rein_drop(f);
+        rein_executor_free(x);
+        EVENTUALLY(u.count == 1);
+        rein_on_unseen(NULL, NULL);
+}
+
+static void test_a_job_that_heeds_the_stop_is_named(void **state)
+{
+        (void)state;
+        rein_receipt *r = NULL;
+        seat s = {NULL};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(x, job_sleep, &s, REIN_JOB(.name = "the obedient one"));
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, &r), 0);
+        rein_straggler one = {.size = sizeof one};
+        assert_int_equal(rein_receipt_count(r), 1);
+        assert_true(rein_receipt_at(r, 0, &one));
+        assert_string_equal(one.name, "the obedient one");
+        assert_string_equal(one.stopped_by, "asked");
+        assert_string_equal(one.stuck_in, "rein_sleep");
+        assert_true(one.gone);
+        rein_receipt_free(r);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -278,6 +531,14 @@ int main(void)
                 cmocka_unit_test(test_the_clock_of_an_old_stop_does_not_harden_the_next),
                 cmocka_unit_test(test_a_freed_executor_does_not_stay_until_the_deadline_of_an_older_stop),
                 cmocka_unit_test(test_nor_does_one_that_a_job_of_its_own_has_freed),
+                cmocka_unit_test(test_48_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more),
+                cmocka_unit_test(test_48_a_job_that_has_stopped_its_executor_is_waited_for_again),
+                cmocka_unit_test(test_48_a_job_is_not_given_up_by_its_own_stop),
+                cmocka_unit_test(test_while_the_queue_is_run_the_jobs_inside_may_submit_and_nobody_else),
+                cmocka_unit_test(test_a_stop_that_was_begun_holds_one_reference_until_a_restart),
+                cmocka_unit_test(test_what_runs_is_cancelled_the_grace_before_the_deadline),
+                cmocka_unit_test(test_a_job_abandoned_by_its_limit_is_named_by_a_later_stop),
+                cmocka_unit_test(test_a_job_that_heeds_the_stop_is_named),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

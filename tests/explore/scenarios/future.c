@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "core/future.h"
+#include "core/world.h"
 #include "scenarios/scenarios.h"
 
 static rein_promise *promise;
@@ -13,7 +14,7 @@ static rein_executor *executor;
 static rein_next *next;
 
 /* What the marks mean here. */
-enum { KEPT, KEPT_TOO, RELEASED, RAN, ANSWER, ANSWER_TOO, CODE, HOOKED, REMOVED, WAITED, WAITED_TOO, BROKE };
+enum { KEPT, KEPT_TOO, RELEASED, RAN, ANSWER, ANSWER_TOO, CODE, HOOKED, REMOVED, WAITED, WAITED_TOO, BROKE, STOPPED };
 
 static int value = 7, value_too = 8;
 
@@ -202,13 +203,20 @@ static void stop_executor(void *arg)
 {
         (void)arg;
         mark[ANSWER] = rein_executor_stop(executor, REIN_STOP_NOW, REIN_NEVER, NULL);
+        mark[STOPPED] = 1;
+}
+
+static int continued_somewhere(rein_future *f, void *arg)
+{
+        EXPLORE_CHECK(!mark[STOPPED] || rn_self() == rn_world_now()->clock.hand_task);
+        return continued(f, arg);
 }
 
 static void settle_then_stop(void)
 {
         make(1);
         executor = warm_pool(1, REIN_POOL(.threads = 1));
-        next = rein_then(future, executor, continued, &mark[RAN]);
+        next = rein_then(future, executor, continued_somewhere, &mark[RAN]);
         explore_go();
         explore_start("keep", keep, NULL);
         explore_start("stop", stop_executor, NULL);

@@ -163,6 +163,39 @@ static void first_success(void)
         rein_executor_free(pool);
 }
 
+/* A child that may be abandoned, is, and comes back when the group's record is another's. */
+static int late_child(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(5)));
+        ++*(int *)arg;
+        return 0;
+}
+
+static void nobody_told(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+}
+
+static void abandon(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[WAITED]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        explore_go();
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, pool, late_child, &mark[RAN],
+                   REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .limit_ns = REIN_MS(1), .on_worker = true));
+        close_group();
+        EXPLORE_CHECK(mark[CLOSED] == 1 + REIN_EFAILED && mark[RAN] == 0);
+        rein_group_open(&group, NULL);
+        rein_sim_block(rein_after(REIN_MS(10)));
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RELEASED] == 1 && mark[WAITED] == 1);
+        EXPLORE_CHECK(rein_group_close(&group, 0) == 0); /* for ever, if it were counted here */
+        explore_calm();
+        rein_executor_free(pool);
+}
+
 /* ---- scopes ---- */
 
 static void cancel_scope(void *arg)
@@ -293,6 +326,7 @@ static const entry list[] = {
         {"width", width, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"width-cancel", width_cancel, {BOUNDED(1), PCT(3, 10000), RANDOM(10000), BY_NIGHT(2)}},
         {"first-success", first_success, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"group-abandon", abandon, {BOUNDED(1)}},
         {"scope-cancel-close", scope_cancel_close, {ALL(.slabs = true), BOUNDED(2, .slabs = true)}},
         {"scope-cancel-sleep", scope_cancel_sleep, {ALL()}},
         {"scope-cancel-open", scope_cancel_open, {ALL()}},

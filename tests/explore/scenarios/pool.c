@@ -16,9 +16,21 @@ static int job(void *arg)
         return 0;
 }
 
+/* Whatever a stop returned for: nothing runs there afterwards. */
+static int job_before_the_stop(void *arg)
+{
+        EXPLORE_CHECK(!mark[STOPPED]);
+        return job(arg);
+}
+
 static void submit(void *arg)
 {
         future = rein_submit(pool, job, arg, NULL);
+}
+
+static void submit_before_the_stop(void *arg)
+{
+        future = rein_submit(pool, job_before_the_stop, arg, NULL);
 }
 
 static void stop_queued(void *arg)
@@ -46,7 +58,7 @@ static void submit_stop(void)
         begin();
         pool = warm_pool(1, REIN_POOL(.threads = 1));
         explore_go();
-        explore_start("submit", submit, &mark[RAN]);
+        explore_start("submit", submit_before_the_stop, &mark[RAN]);
         explore_start("stop", stop_queued, &mark[STOPPED]);
         explore_calm();
         EXPLORE_CHECK(mark[STOPPED] == 1 && mark[CODE] != REIN_ECANCELED);
@@ -59,7 +71,7 @@ static void submit_stop_now(void)
         begin();
         pool = warm_pool(1, REIN_POOL(.threads = 1));
         explore_go();
-        explore_start("submit", submit, &mark[RAN]);
+        explore_start("submit", submit_before_the_stop, &mark[RAN]);
         explore_start("stop", stop_now, &mark[STOPPED]);
         explore_calm();
         EXPLORE_CHECK(mark[STOPPED] == 1);
@@ -128,6 +140,64 @@ static void stop_restart(void)
         rein_executor_free(pool);
 }
 
+/* Restarted while a stop is under way: that would have to wait for what is submitted then, though it began before. */
+static rein_event *event;
+
+static int waits_for_event(void *arg)
+{
+        ++*(int *)arg;
+        return rein_event_wait(event, REIN_NEVER);
+}
+
+static void restart_and_submit(void *arg)
+{
+        restart(arg);
+        future = *(int *)arg == 1 ? rein_submit(pool, waits_for_event, &mark[RAN], REIN_JOB(.on_worker = true)) : NULL;
+}
+
+static void stop_restart_submit(void)
+{
+        begin();
+        event = rein_event_new();
+        future = NULL;
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("restart", restart_and_submit, &mark[RESTARTED]);
+        mark[CODE] = rein_executor_stop(pool, REIN_STOP_QUEUED, REIN_NEVER, NULL);
+        EXPLORE_CHECK(mark[CODE] == 0);
+        rein_event_set(event);
+        explore_calm();
+        EXPLORE_CHECK(mark[RESTARTED] == 1 || mark[RESTARTED] == 1 - EBUSY);
+        EXPLORE_CHECK(mark[RAN] == (mark[RESTARTED] == 1));
+        rein_drop(future);
+        rein_executor_free(pool);
+        rein_event_free(event);
+}
+
+/* An executor without threads of its own: nothing but the end of its job tells the stop. */
+static int passing_job(void *arg)
+{
+        rein_sim_point("in the job");
+        return job(arg);
+}
+
+static void submit_passing(void *arg)
+{
+        future = rein_submit(pool, passing_job, arg, NULL);
+}
+
+static void stop_custom(void)
+{
+        begin();
+        pool = inline_executor();
+        explore_go();
+        explore_start("submit", submit_passing, &mark[RAN]);
+        explore_start("stop", stop_queued, &mark[STOPPED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[STOPPED] == 1);
+        outcome();
+}
+
 /* A job runs while the pool stops. Everybody who waits for it is told. */
 static void stop_running(void)
 {
@@ -177,6 +247,100 @@ static void stop_deadline(void)
         EXPLORE_CHECK(mark[CODE] == REIN_EABANDONED || mark[CODE] == REIN_ECANCELED);
         EXPLORE_CHECK(mark[RELEASED] == (mark[CODE] == REIN_EABANDONED));
         rein_drop(future);
+        rein_executor_free(pool);
+}
+
+/* A stop that nobody waits for: the clock cancels what runs, and gives it up in the end. */
+static void stop_begin(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[RELEASED]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        future = rein_submit(pool, sleeping_job, &mark[RAN], REIN_JOB(.on_worker = true));
+        explore_calm(); /* it runs */
+        explore_go();
+        EXPLORE_CHECK(rein_executor_stop_begin(pool, REIN_STOP_QUEUED, rein_after(REIN_MS(2))) == 0);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(rein_code(future) == REIN_EABANDONED);
+        rein_sim_block(rein_after(REIN_MS(10)));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RELEASED] == 1);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+/* Its only thread is in the hands of a job that was given up: what is queued is told so, and what was promised runs
+ * elsewhere, whoever comes first. */
+static int late_job(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(20)));
+        return job(arg);
+}
+
+static void released_here(void *arg)
+{
+        (void)arg;
+}
+
+static rein_executor *exhausted_pool(void)
+{
+        rein_on_unseen(nobody_told, &mark[RELEASED]);
+        rein_executor *x = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        other = rein_submit(x, late_job, &mark[RAN_TOO],
+                            REIN_JOB(.limit_ns = REIN_MS(1), .unheeded = REIN_ABANDON_IT, .release = released_here,
+                                     .on_worker = true));
+        return x;
+}
+
+static void exhausted(void)
+{
+        begin();
+        pool = exhausted_pool();
+        explore_go();
+        future = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(rein_code(other) == REIN_EABANDONED);
+        EXPLORE_CHECK(mark[RAN] == 0 && rein_code(future) == REIN_EREJECTED);
+        rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[RAN_TOO] == 1);
+        rein_drop(other);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+static int continued(rein_future *f, void *arg)
+{
+        (void)f;
+        EXPLORE_CHECK(++*(int *)arg == 1);
+        return 0;
+}
+
+static void keep(void *arg)
+{
+        EXPLORE_CHECK(rein_promise_keep(arg, NULL, NULL) == 0);
+}
+
+static void rescue_stop(void)
+{
+        rein_future *kept;
+        begin();
+        pool = exhausted_pool();
+        EXPLORE_CHECK(rein_await(other, NULL, REIN_NEVER) == REIN_EFAILED);
+        EXPLORE_CHECK(rein_code(other) == REIN_EABANDONED);
+        explore_calm();
+        rein_promise *promise = rein_promise_new(&kept);
+        EXPLORE_CHECK(rein_then(kept, pool, continued, &mark[RAN]) != NULL);
+        explore_go();
+        explore_start("keep", keep, promise);
+        explore_start("stop", stop_now, &mark[STOPPED]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1);
+        rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[RAN_TOO] == 1 && mark[STOPPED] != 0);
+        rein_promise_drop(promise);
+        rein_drop(kept);
+        rein_drop(other);
         rein_executor_free(pool);
 }
 
@@ -428,6 +592,11 @@ static const entry list[] = {
          stop_deadline,
          {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3),
           NOT_EARLY("the job's time would be over before the stop begins")}},
+        {"stop-restart-submit", stop_restart_submit, {BOUNDED(2)}},
+        {"stop-custom", stop_custom, {ALL()}},
+        {"stop-begin", stop_begin, {BOUNDED(2)}},
+        {"exhausted", exhausted, {BOUNDED(1)}},
+        {"rescue-stop", rescue_stop, {BOUNDED(2)}},
         {"on-given-up", on_given_up, {BOUNDED(1)}},
         {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},

@@ -2,7 +2,9 @@
 /* Jobs: cancelled, claimed and abandoned while they start, run and end. A job runs at most once, its argument is released
  * once, and what it is told agrees with what happened. */
 #include <errno.h>
+#include <string.h>
 
+#include "core/work.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *pool;
@@ -20,7 +22,7 @@ static int job(void *arg)
 static void released(void *arg)
 {
         (void)arg;
-        mark[RELEASED]++;
+        EXPLORE_CHECK(++mark[RELEASED] == 1);
 }
 
 static void cancel(void *arg)
@@ -139,6 +141,32 @@ static void cancel_abandon(void)
         the_end();
 }
 
+/* It runs, and ignores the cancel for longer than the grace. */
+static int deaf_job(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(5)));
+        return job(arg);
+}
+
+static void cancel_given_up(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[STOPPED]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        future = rein_submit(pool, deaf_job, told,
+                             REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .on_worker = true));
+        explore_calm(); /* it runs */
+        explore_go();
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(rein_code(future) == REIN_EABANDONED && mark[RAN] == 0);
+        rein_sim_block(rein_after(REIN_MS(10)));
+        explore_calm();
+        EXPLORE_CHECK(mark[ANSWER] == 1 + (int)REIN_ASKED && mark[RAN] == 1 && mark[STOPPED] == 1);
+        rein_drop(future);
+        the_end();
+}
+
 static void cancel_cancel(void)
 {
         begin();
@@ -150,6 +178,8 @@ static void cancel_cancel(void)
         explore_calm();
         mark[CODE] = rein_code(future);
         EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0) && mark[RAN] <= 1);
+        EXPLORE_CHECK(!mark[RAN] || (mark[ANSWER] != 1 + (int)REIN_NEVER_STARTED &&
+                                     mark[ANSWER_TOO] != 1 + (int)REIN_NEVER_STARTED));
         rein_drop(future);
         the_end();
 }
@@ -184,6 +214,12 @@ static void claim_cancel(void)
 }
 
 /* start_by comes in the moment in which the thread takes it. */
+static int punctual_job(void *arg)
+{
+        EXPLORE_CHECK(rein_now().ns < ((rein_time *)arg)->ns);
+        return job(NULL);
+}
+
 static void start_by(void)
 {
         begin();
@@ -192,7 +228,8 @@ static void start_by(void)
         at = rein_after(REIN_MS(1));
         other = rein_submit(pool, stubborn_job, &at, REIN_JOB(.on_worker = true));
         explore_go();
-        future = rein_submit(pool, job, told, REIN_JOB(.release = released, .start_by = at, .on_worker = true));
+        future = rein_submit(pool, punctual_job, &at,
+                             REIN_JOB(.release = released, .start_by = at, .on_worker = true));
         rein_sim_block(rein_after(REIN_MS(2)));
         explore_calm();
         mark[CODE] = rein_code(future);
@@ -226,6 +263,88 @@ static void limit_end(void)
         explore_calm();
         mark[CODE] = rein_code(future);
         EXPLORE_CHECK(mark[RAN] == 1 && (mark[CODE] == 0 || mark[CODE] == REIN_ETIMEOUT));
+        rein_drop(future);
+        rein_promise_drop(p);
+        rein_drop(other);
+        the_end();
+}
+
+/* It sleeps on until its limit. */
+static int job_for_ever(void *arg)
+{
+        (void)arg;
+        mark[ANSWER] = rein_await(other, NULL, REIN_NEVER);
+        return mark[ANSWER];
+}
+
+static void limit_sleep(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_promise *p = rein_promise_new(&other);
+        explore_go();
+        future = rein_submit(pool, job_for_ever, told,
+                             REIN_JOB(.release = released, .limit_ns = REIN_MS(1), .on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(mark[ANSWER] == REIN_ECANCELED && rein_code(future) == REIN_ETIMEOUT);
+        rein_drop(future);
+        rein_promise_keep(p, NULL, NULL);
+        rein_promise_drop(p);
+        rein_drop(other);
+        the_end();
+}
+
+/* Two things stop it at once: the harsher one is what is told. */
+static void stop_it_by(void *rung)
+{
+        rn_work_stopped_by((rein_work *)(void *)future, *(rn_rung *)rung);
+}
+
+static void stopped_by_two(void)
+{
+        begin();
+        static rn_rung asked = RN_RUNG_ASKED, abandoned = RN_RUNG_ABANDONED;
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        future = rein_submit(pool, job, told, REIN_JOB(.release = released, .on_worker = true));
+        rein_await(future, NULL, REIN_NEVER);
+        explore_go();
+        explore_start("asked", stop_it_by, &asked);
+        explore_start("abandoned", stop_it_by, &abandoned);
+        explore_calm();
+        EXPLORE_CHECK(rn_load32(&((rein_work *)(void *)future)->rung) == RN_RUNG_ABANDONED);
+        rein_drop(future);
+        the_end();
+}
+
+/* What it is stuck in is noted while somebody reads that. */
+static void note(void *arg)
+{
+        (void)arg;
+        rn_work_note_stuck((rein_work *)(void *)future);
+}
+
+static void read_note(void *arg)
+{
+        const rein_work *w = arg;
+        EXPLORE_CHECK(rn_load32(&w->stuck) != 2 || strcmp(rn_work_stuck_in(w), "rein_await") == 0);
+}
+
+static void stuck_text(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_promise *p = rein_promise_new(&other);
+        future = rein_submit(pool, job_for_ever, told, REIN_JOB(.release = released, .on_worker = true));
+        explore_calm(); /* it is there */
+        explore_go();
+        explore_start("notes", note, NULL);
+        explore_start("notes too", note, NULL);
+        explore_start("reads", read_note, future);
+        explore_calm();
+        EXPLORE_CHECK(strcmp(rn_work_stuck_in((rein_work *)(void *)future), "rein_await") == 0);
+        rein_promise_keep(p, NULL, NULL);
+        rein_await(future, NULL, REIN_NEVER);
         rein_drop(future);
         rein_promise_drop(p);
         rein_drop(other);
@@ -268,11 +387,15 @@ static const entry list[] = {
         {"cancel-first-start", cancel_first_start, {ALL()}},
         {"cancel-completion", cancel_completion, {ALL()}},
         {"cancel-abandon", cancel_abandon, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"cancel-given-up", cancel_given_up, {BOUNDED(2)}},
         {"cancel-cancel-job", cancel_cancel, {ALL()}},
         {"claim-start", claim_start, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"claim-cancel", claim_cancel, {ALL()}},
         {"start-by", start_by, {ALL()}},
         {"limit-end", limit_end, {ALL()}},
+        {"limit-sleep", limit_sleep, {ALL()}},
+        {"stopped-by-two", stopped_by_two, {ALL()}},
+        {"stuck-text", stuck_text, {ALL()}},
         {"submit-memory", submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"first-submit-memory", first_submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
