@@ -46,7 +46,8 @@ typedef struct entries {
 /* clang-format on */
 
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
-        share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, adopt_scenarios, loop_scenarios;
+        share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, select_scenarios, room_scenarios,
+        adopt_scenarios, loop_scenarios;
 
 enum { MARKS = 24 };
 extern int mark[MARKS];
