@@ -178,7 +178,8 @@ rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *p
         if (!root) { /* its code has returned, or somebody forbade it: it settles in this moment, or has */
                 if (!rn_future_is(f, RN_SETTLED))
                         return REIN_ASKED;
-                return rn_load32(&w->state) == RN_WORK_NEVER ? REIN_NEVER_STARTED : REIN_TOO_LATE;
+                const bool cancelled = rn_load32(&w->state) == RN_WORK_NEVER && f->outcome.code == REIN_ECANCELED;
+                return cancelled ? REIN_NEVER_STARTED : REIN_TOO_LATE; /* refused or dropped: it has another outcome */
         }
         rn_scope_cancel_locked(root, why, who, place, &fired);
         rn_scope_unlock(root);

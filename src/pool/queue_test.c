@@ -181,6 +181,7 @@ static void test_50_drop_the_oldest(void **state)
         for (int i = 1; i < 4; i++)
                 f[i] = rein_submit(b.x, job_count, &runs, NULL);
         assert_int_equal(rein_code(f[0]), REIN_EREJECTED); /* queued longest, whatever its priority */
+        assert_int_equal(rein_cancel(f[0], "it has its outcome"), REIN_TOO_LATE);
         assert_int_equal(rein_code(f[1]), REIN_EREJECTED);
         assert_int_equal(released, 1);
         assert_int_equal(rein_executor_queued(b.x), 2);

@@ -2,7 +2,6 @@
 /* The lines of the sync objects where sync.c does not look: something is given while the waiter steps into the line; a
  * waiter has stood there for so long that it has said what it waits for; a line is longer than what is woken at once. */
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 
 #include "scenarios/scenarios.h"
@@ -12,16 +11,13 @@ enum { WAITING = 7, CROWD = 10 };
 
 typedef struct person {
         rein_scope scope;
-        int rc, item;
+        int rc;
 } person;
 
 static rein_mutex *mutex, *other_mutex;
 static rein_cond *cond;
 static rein_sem *sem;
 static rein_event *event;
-static rein_chan *chan, *second;
-static rein_promise *promise;
-static rein_future *kept;
 static person ann, bob, crowd[CROWD];
 static int (*wait_for)(person *p);
 static bool ready;
@@ -38,16 +34,12 @@ static void open_scene(int (*wait)(person *p))
         cond = rein_cond_new(mutex);
         sem = rein_sem_new(0);
         event = rein_event_new();
-        chan = rein_chan_new(sizeof(int), 0, NULL);
-        second = rein_chan_new(sizeof(int), 0, NULL);
-        promise = rein_promise_new(&kept);
 }
 
 static void close_scene(void)
 {
         mark[0] = ann.rc;
         mark[1] = bob.rc;
-        mark[2] = ann.item;
         EXPLORE_CHECK(rein_mutex_lock(mutex, REIN_NOWAIT) == 0); /* nobody has it, and nobody waits for it */
         EXPLORE_CHECK(rein_mutex_unlock(mutex) == 0);
         rein_cond_free(cond);
@@ -55,11 +47,6 @@ static void close_scene(void)
         rein_mutex_free(other_mutex);
         rein_sem_free(sem);
         rein_event_free(event);
-        rein_chan_free(chan);
-        rein_chan_free(second);
-        (void)rein_promise_keep(promise, NULL, NULL);
-        rein_promise_drop(promise);
-        rein_drop(kept);
 }
 
 static void person_main(void *arg)
@@ -155,58 +142,6 @@ static void cond_enter(void)
         close_scene();
 }
 
-static int select_one(person *p)
-{
-        int out = 6;
-        rein_case cases[] = {REIN_ON_RECV(chan, &p->item), REIN_ON_SEND(second, &out)};
-        return rein_select(cases, 2, REIN_NEVER);
-}
-
-static void select_enter(void)
-{
-        step_in(select_one);
-        EXPLORE_CHECK(rein_chan_send(chan, &(int){5}, REIN_NEVER) == 0);
-        explore_calm();
-        EXPLORE_CHECK(ann.rc == 0 && ann.item == 5);
-        close_scene();
-}
-
-static int fds[2][2];
-
-static void open_pipes(void)
-{
-        EXPLORE_CHECK(rein_sim_pipe(fds[0], 4) == 0 && rein_sim_pipe(fds[1], 4) == 0);
-}
-
-static void close_pipes(bool first)
-{
-        for (int i = 0; i < 2; i++) {
-                if (i == 0 || first)
-                        EXPLORE_CHECK(rein_close(fds[i][0]) == 0);
-                EXPLORE_CHECK(rein_close(fds[i][1]) == 0);
-        }
-}
-
-static int select_with_fd(person *p)
-{
-        rein_case cases[] = {REIN_ON_FD(fds[0][0], POLLIN), REIN_ON_RECV(chan, &p->item)};
-        return rein_select(cases, 2, REIN_NEVER);
-}
-
-static void select_fd_enter(void)
-{
-        open_scene(select_with_fd);
-        open_pipes();
-        bob.rc = 0;
-        explore_go();
-        explore_start("ann", person_main, &ann);
-        EXPLORE_CHECK(rein_chan_send(chan, &(int){5}, REIN_NEVER) == 0);
-        explore_calm();
-        EXPLORE_CHECK(ann.rc == 1 && ann.item == 5);
-        close_pipes(true);
-        close_scene();
-}
-
 /* Two channels that are made at once have different places in the order in which they are locked. */
 static void make_chan(void *arg)
 {
@@ -228,12 +163,17 @@ static void chan_ages(void)
 
 /* ---- ann and bob have stood in the line for long ---- */
 
-static void stand_for_long(void)
+static void line_up(void)
 {
         explore_start("ann", person_main, &ann);
         explore_calm();
         explore_start("bob", person_main, &bob);
         explore_calm();
+}
+
+static void stand_for_long(void)
+{
+        line_up();
         rein_sim_block(rein_after(REIN_MS(20)));
         explore_go();
         explore_start("cancel", cancel_ann, NULL);
@@ -284,16 +224,83 @@ static int wait_once(person *p)
 }
 
 /* The signal goes to one of the two; a cancel that comes first leaves it to the other. */
-static void cond_long(void)
+static void signalled_one(void)
 {
-        open_scene(wait_once);
-        stand_for_long();
-        EXPLORE_CHECK(rein_cond_signal(cond) == 1);
         explore_calm();
         EXPLORE_CHECK((ann.rc == 0 && bob.rc == WAITING) || (ann.rc == REIN_ECANCELED && bob.rc == 0));
         (void)rein_cond_broadcast(cond);
         explore_calm();
         EXPLORE_CHECK(bob.rc == 0);
+        close_scene();
+}
+
+static void cond_long(void)
+{
+        open_scene(wait_once);
+        stand_for_long();
+        EXPLORE_CHECK(rein_cond_signal(cond) == 1);
+        signalled_one();
+}
+
+/* Whoever is signalled, or cancelled, has to wait for the mutex: the signaller has it. */
+static void cond_held(void)
+{
+        open_scene(wait_once);
+        line_up();
+        explore_go();
+        explore_start("cancel", cancel_ann, NULL);
+        EXPLORE_CHECK(rein_mutex_lock(mutex, REIN_NEVER) == 0);
+        EXPLORE_CHECK(rein_cond_signal(cond) == 1);
+        rein_sim_point("with the mutex");
+        EXPLORE_CHECK(bob.rc == WAITING);
+        EXPLORE_CHECK(rein_mutex_unlock(mutex) == 0);
+        signalled_one();
+}
+
+/* Who is cancelled still has to wait for the mutex, however often it wakes for no reason. */
+static void cond_give_up(void)
+{
+        open_scene(wait_once);
+        bob.rc = 0;
+        explore_start("ann", person_main, &ann);
+        explore_calm();
+        EXPLORE_CHECK(rein_mutex_lock(mutex, REIN_NEVER) == 0);
+        explore_go();
+        explore_start("cancel", cancel_ann, NULL);
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == WAITING);
+        EXPLORE_CHECK(rein_mutex_unlock(mutex) == 0);
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == REIN_ECANCELED);
+        close_scene();
+}
+
+/* ann holds one mutex and waits for a signal on the other; bob holds that other one, and wants ann's. The signal closes the
+ * circle while bob begins to say that he waits: one of the two is told. */
+static int wait_or_hold(person *p)
+{
+        rein_mutex *mine = p == &ann ? other_mutex : mutex;
+        int rc = rein_mutex_lock(mine, REIN_NEVER);
+        if (rc == 0 && p == &ann)
+                rc = wait_once(p);
+        else if (rc == 0 && (rc = rein_mutex_lock(other_mutex, REIN_NEVER)) == 0)
+                rc = rein_mutex_unlock(other_mutex);
+        EXPLORE_CHECK(rein_mutex_unlock(mine) == 0);
+        return rc;
+}
+
+static void cond_knot(void)
+{
+        open_scene(wait_or_hold);
+        explore_start("ann", person_main, &ann);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(20)));
+        explore_start("bob", person_main, &bob);
+        explore_go();
+        EXPLORE_CHECK(rein_cond_signal(cond) == 1);
+        rein_sim_block(rein_after(REIN_MS(100)));
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == 0 && bob.rc == REIN_EDEADLOCK);
         close_scene();
 }
 
@@ -375,6 +382,79 @@ static void mutex_end(void)
         close_scene();
 }
 
+/* ---- what one gives to several ---- */
+
+static void sem_both(void)
+{
+        open_scene(wait_sem);
+        line_up();
+        explore_go();
+        EXPLORE_CHECK(rein_sem_release(sem, 2) == 0);
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == 0 && bob.rc == 0);
+        close_scene();
+}
+
+static rein_barrier *barrier;
+
+static int arrive(person *p)
+{
+        (void)p;
+        return rein_barrier_arrive(barrier, REIN_NEVER);
+}
+
+/* A reset lets those go that are there, and who comes afterwards waits for two more again. */
+static void barrier_reset(void)
+{
+        open_scene(arrive);
+        barrier = rein_barrier_new(3);
+        line_up();
+        explore_go();
+        EXPLORE_CHECK(rein_barrier_reset(barrier) == 0);
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == REIN_EBROKEN && bob.rc == REIN_EBROKEN);
+        ann.rc = bob.rc = WAITING;
+        line_up();
+        EXPLORE_CHECK(ann.rc == WAITING && bob.rc == WAITING);
+        EXPLORE_CHECK(rein_barrier_arrive(barrier, REIN_NEVER) == 1);
+        explore_calm();
+        EXPLORE_CHECK(ann.rc == 0 && bob.rc == 0);
+        rein_barrier_free(barrier);
+        close_scene();
+}
+
+static rein_chan *buffer;
+
+static int send_four(person *p)
+{
+        (void)p;
+        return rein_chan_send(buffer, &(int){4}, REIN_NEVER);
+}
+
+/* The buffer is full, its first item goes, and the sender that waits for room has it: at the end of the order. */
+static void chan_room(void)
+{
+        int item = 0;
+        open_scene(send_four);
+        buffer = rein_chan_new(sizeof item, 3, NULL);
+        bob.rc = 0;
+        for (int i = 1; i <= 3; i++)
+                EXPLORE_CHECK(rein_chan_send(buffer, &i, REIN_NOWAIT) == 0);
+        explore_start("ann", person_main, &ann);
+        explore_go();
+        for (int i = 1; i <= 4; i++) {
+                EXPLORE_CHECK(rein_chan_recv(buffer, &item, REIN_NOWAIT) == 1 && item == i);
+                explore_calm();
+                EXPLORE_CHECK(ann.rc == 0);
+        }
+        for (int i = 5; i <= 16; i++) { /* round the end of the buffer, with two in it */
+                EXPLORE_CHECK(rein_chan_send(buffer, &i, REIN_NOWAIT) == 0);
+                EXPLORE_CHECK(i == 5 || (rein_chan_recv(buffer, &item, REIN_NOWAIT) == 1 && item == i - 1));
+        }
+        rein_chan_free(buffer);
+        close_scene();
+}
+
 /* ---- a long line ---- */
 
 static void event_crowd(void)
@@ -393,117 +473,25 @@ static void event_crowd(void)
         close_scene();
 }
 
-/* ---- a select, and two things at once ---- */
-
-static int select_settled_or_recv(person *p)
-{
-        rein_case cases[] = {REIN_ON_SETTLED(kept), REIN_ON_RECV(chan, &p->item)};
-        return rein_select(cases, 2, REIN_NEVER);
-}
-
-static void settle(void *arg)
-{
-        (void)arg;
-        EXPLORE_CHECK(rein_promise_keep(promise, NULL, NULL) == 0);
-}
-
-/* What was sent has arrived, also when the future settles at the same moment. */
-static void select_settle(void)
-{
-        open_scene(select_settled_or_recv);
-        bob.rc = 0;
-        explore_start("ann", person_main, &ann);
-        explore_go();
-        explore_start("settle", settle, NULL);
-        const int sent = rein_chan_send(chan, &(int){5}, REIN_NOWAIT);
-        explore_calm();
-        EXPLORE_CHECK(sent == 0 ? ann.rc == 1 && ann.item == 5 : ann.rc == 0 && ann.item == 0);
-        close_scene();
-}
-
-static int result_of_close;
-
-static int select_two_fds(person *p)
-{
-        (void)p;
-        rein_case cases[] = {REIN_ON_FD(fds[0][0], POLLIN), REIN_ON_FD(fds[1][0], POLLIN)};
-        int rc = rein_select(cases, 2, REIN_NEVER);
-        result_of_close = cases[1].result;
-        return rc;
-}
-
-/* One of several descriptors is closed while they are waited for. */
-static void select_close(void)
-{
-        open_scene(select_two_fds);
-        open_pipes();
-        bob.rc = 0;
-        explore_start("ann", person_main, &ann);
-        explore_go();
-        EXPLORE_CHECK(rein_close(fds[1][0]) == 0);
-        explore_calm();
-        EXPLORE_CHECK(ann.rc == 1 && result_of_close == -EBADF);
-        close_pipes(false);
-        close_scene();
-}
-
-/* Of several times the first one ends the wait, and not as one that is out of time. */
-static int select_times(person *p)
-{
-        (void)p;
-        rein_case cases[] = {REIN_ON_TIME(rein_after(REIN_MS(50))), REIN_ON_TIME(rein_after(REIN_MS(5))),
-                             REIN_ON_SETTLED(kept), REIN_ON_TIME(REIN_NEVER)};
-        return rein_select(cases, 4, rein_after(REIN_MS(100)));
-}
-
-static void select_first_time(void)
-{
-        step_in(select_times);
-        rein_sim_block(rein_after(REIN_MS(20)));
-        explore_calm();
-        EXPLORE_CHECK(ann.rc == 1);
-        close_scene();
-}
-
-/* More cases than there is room for on the stack: all of it is given back, also when nothing came. */
-static int select_many(person *p)
-{
-        rein_case cases[12] = {REIN_ON_RECV(chan, &p->item), REIN_ON_SETTLED(kept)};
-        return rein_select(cases, 12, REIN_NEVER);
-}
-
-static void select_many_cancel(void)
-{
-        open_scene(select_many);
-        bob.rc = 0;
-        explore_start("ann", person_main, &ann);
-        explore_go();
-        explore_start("cancel", cancel_ann, NULL);
-        const int sent = rein_chan_send(chan, &(int){5}, REIN_NOWAIT);
-        explore_calm();
-        EXPLORE_CHECK(sent == 0 ? ann.rc == 0 && ann.item == 5 : ann.rc == REIN_ECANCELED && ann.item == 0);
-        close_scene();
-}
-
 static const entry list[] = {
         {"line-event-enter", event_enter, {ALL()}},
         {"line-event-clear", event_clear, {ALL()}},
         {"line-sem-enter", sem_enter, {ALL()}},
         {"line-cond-enter", cond_enter, {ALL()}},
-        {"line-select-enter", select_enter, {ALL()}},
-        {"line-select-fd-enter", select_fd_enter, {ALL()}},
         {"line-chan-ages", chan_ages, {ALL()}},
         {"line-mutex-long", mutex_long, {ALL()}},
         {"line-mutex-long-cancel", mutex_long_cancel, {ALL()}},
         {"line-cond-long", cond_long, {ALL()}},
+        {"line-cond-held", cond_held, {ALL()}},
+        {"line-cond-give-up", cond_give_up, {BOUNDED(1, .faults = REIN_SIM_SPURIOUS, .most_surprises = 2)}},
+        {"line-cond-knot", cond_knot, {BOUNDED(1), BOUNDED(1, EARLY(2))}},
         {"line-cond-limit", cond_limit, {BOUNDED(2)}},
         {"line-mutex-limited", mutex_limited, {BOUNDED(2)}},
         {"line-mutex-end", mutex_end, {BOUNDED(2)}},
+        {"line-sem-both", sem_both, {ALL()}},
+        {"line-barrier-reset", barrier_reset, {ALL()}},
+        {"line-chan-room", chan_room, {ALL()}},
         {"line-event-crowd", event_crowd, {RANDOM(200)}},
-        {"line-select-settle", select_settle, {ALL()}},
-        {"line-select-close", select_close, {ALL()}},
-        {"line-select-times", select_first_time, {ALL()}},
-        {"line-select-many-cancel", select_many_cancel, {ALL()}},
 };
 
 const entries line_scenarios = ENTRIES(list);
