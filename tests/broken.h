@@ -33,4 +33,33 @@ static inline void broken_list(rn_link *l)
         l->next->prev = NULL;
 }
 
+/* A simulation asks by itself, after some of its steps: text is a part of what it says. */
+typedef struct broken_simulated {
+        void (*make)(void); /* may be NULL */
+        const broken_way *way;
+} broken_simulated;
+
+static inline int broken_program(void *arg)
+{
+        const broken_simulated *s = (const broken_simulated *)arg;
+        if (s->make)
+                s->make();
+        rein_sim_point("before");
+        s->way->breaks();
+        for (int i = 0; i < 100; i++)
+                rein_sim_point("on it goes");
+        return 0;
+}
+
+static inline void broken_in_a_simulation(void (*make)(void), const broken_way *ways, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                broken_simulated s = {make, &ways[i]};
+                int rc = rein_sim_explore(REIN_SIM(.schedules = 50, .quiet = true), broken_program, &s);
+                const char *said = rc == REIN_EFOUND ? rein_error_text(rein_trail()) : "";
+                if (!strstr(said, ways[i].text))
+                        fail_msg("way %zu: \"%s\", and not: %s", i, ways[i].text, said);
+        }
+}
+
 #endif

@@ -61,7 +61,7 @@ static const char *ask(const rn_world *w, char *where, size_t n)
 {
         size_t count;
         const char *what = rn_lock_held(&w->fd_lock) ? NULL : rn_list_wrong(&w->children, &count);
-        snprintf(where, n, "the children");
+        snprintf(where, n, "the list of children");
         if (what || rn_lock_held(&w->fd_lock))
                 return what;
         RN_LIST_EACH(l, &w->children) {

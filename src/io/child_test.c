@@ -887,6 +887,19 @@ static void test_what_does_not_add_up_is_told(void **state)
         assert_null(rn_child_wrong(&made)); /* given back, and cannot be killed */
 }
 
+static void a_child_is_listed(void)
+{
+        rn_list_push(&rn_world_now()->children, &made.link);
+}
+
+static void test_a_simulation_finds_a_child_that_does_not_add_up(void **state)
+{
+        (void)state;
+        static const broken_way way = {a_child_is_listed, "does not add up: a child has no process"};
+        made = (rein_child){.pidfd = -1};
+        broken_in_a_simulation(NULL, &way, 1);
+}
+
 int main(int argc, char **argv)
 {
         int rc = program_main(programs, COUNT(programs), argc, argv);
@@ -918,6 +931,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_one_that_cannot_be_killed_is_reaped_later),
                 cmocka_unit_test(test_a_simulation_has_none),
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
+                cmocka_unit_test(test_a_simulation_finds_a_child_that_does_not_add_up),
         };
         rc = cmocka_run_group_tests(tests, open_places, close_places);
         signal(SIGPIPE, SIG_DFL);

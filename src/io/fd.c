@@ -100,20 +100,21 @@ const char *rn_fd_calls_wrong(const rn_world *w, int fd)
 static const char *all_wrong(const rn_world *w)
 {
         size_t open = 0;
-        const char *what = NULL;
-        for (int i = 0; w->fd_calls_open && i < RN_FD_BUCKETS && !what; i++) {
+        for (int i = 0; w->fd_calls_open && i < RN_FD_BUCKETS; i++) {
                 if (rn_list_empty(&w->fd_calls[i]))
                         continue;
-                what = rn_fd_calls_wrong(w, i);
+                const char *what = rn_fd_calls_wrong(w, i);
+                if (what)
+                        return what;
                 RN_LIST_EACH(l, &w->fd_calls[i])
                         open++;
         }
-        return what || open == w->fd_calls_open ? what : "the calls with descriptors are not as many as are counted";
+        return open == w->fd_calls_open ? NULL : "the calls with descriptors are not as many as are counted";
 }
 
 static const char *ask(const rn_world *w, char *where, size_t n)
 {
-        snprintf(where, n, "the calls with descriptors");
+        snprintf(where, n, "the list of calls");
         return rn_lock_held(&w->fd_lock) ? NULL : all_wrong(w);
 }
 

@@ -94,11 +94,37 @@ static void test_a_long_list_is_looked_at_up_to_a_point(void **state)
         assert_null(ask());
 }
 
+/* ---- in a simulation ---- */
+
+static void a_call_is_lost(void)
+{
+        rn_world_now()->fd_calls_open++;
+}
+
+static void a_call_is_torn(void)
+{
+        rn_world *w = rn_world_now();
+        w->fd_calls_open++;
+        w->fd_calls[FD].next = &made_call[0].link;
+}
+
+static void test_a_simulation_finds_what_does_not_add_up(void **state)
+{
+        (void)state;
+        static const broken_way ways[] = {
+                {a_call_is_lost, "the calls with descriptors are not as many as are counted"},
+                {a_call_is_torn, "the list of calls does not add up: two neighbours"},
+        };
+        make();
+        broken_in_a_simulation(NULL, ways, COUNT(ways));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
                 cmocka_unit_test(test_a_long_list_is_looked_at_up_to_a_point),
+                cmocka_unit_test(test_a_simulation_finds_what_does_not_add_up),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

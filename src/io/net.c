@@ -40,7 +40,7 @@ const char *rn_lookups_wrong(const rn_world *w)
 
 static const char *ask(const rn_world *w, char *where, size_t n)
 {
-        snprintf(where, n, "the names to look up");
+        snprintf(where, n, "the list of names");
         return rn_lock_held(&w->fd_lock) ? NULL : rn_lookups_wrong(w);
 }
 

@@ -116,11 +116,25 @@ static void test_what_does_not_add_up_is_told(void **state)
         broken_each(make, ask, ways, COUNT(ways));
 }
 
+static void a_name_waits_for_no_thread(void)
+{
+        rn_list_push(&rn_world_now()->lookups, &made_lookup[0].link);
+}
+
+static void test_a_simulation_finds_a_name_that_waits_for_no_thread(void **state)
+{
+        (void)state;
+        static const broken_way way = {a_name_waits_for_no_thread,
+                                       "does not add up: a name waits to be looked up, and no thread is there"};
+        broken_in_a_simulation(NULL, &way, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_name_that_relies_on_a_thread_that_cannot_be_had_is_told),
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
+                cmocka_unit_test(test_a_simulation_finds_a_name_that_waits_for_no_thread),
         };
         rn_choose_by(refuse_both);
         return cmocka_run_group_tests(tests, NULL, NULL);
