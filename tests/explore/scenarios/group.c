@@ -184,8 +184,9 @@ static void abandon(void)
         pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
         explore_go();
         rein_group_open(&group, NULL);
-        rein_spawn(&group, pool, late_child, &mark[RAN],
-                   REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .limit_ns = REIN_MS(1), .on_worker = true));
+        rein_spawn(
+                &group, pool, late_child, &mark[RAN],
+                REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .limit_ns = REIN_MS(1), .on_worker = true));
         close_group();
         EXPLORE_CHECK(mark[CLOSED] == 1 + REIN_EFAILED && mark[RAN] == 0);
         rein_group_open(&group, NULL);

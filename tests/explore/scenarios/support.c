@@ -72,8 +72,8 @@ int ends_with(rein_future *f)
 
 const entries *const all_scenarios[ALL_SCENARIOS] = {
         &future_scenarios, &door_scenarios,  &work_scenarios,  &pool_scenarios, &group_scenarios,
-        &hook_scenarios,   &share_scenarios, &clock_scenarios, &sync_scenarios, &line_scenarios, &select_scenarios, &room_scenarios,
-        &adopt_scenarios,  &loop_scenarios,  &told_scenarios};
+        &hook_scenarios,   &share_scenarios, &clock_scenarios, &sync_scenarios, &line_scenarios,
+        &select_scenarios, &room_scenarios,  &adopt_scenarios, &loop_scenarios, &told_scenarios};
 
 const entry *scenario_named(const char *name)
 {
