@@ -345,7 +345,7 @@ const char *rn_hook_wrong(const rn_hook *h)
                 return free_hook_wrong(h);
         if (state >> 3 != (int64_t)generation)
                 return linked ? "a region in the list of a scope has the state of another generation" : NULL;
-        if ((state & 7) < WORKING || (state & 7) > FINISHED)
+        if ((state & 7) < WORKING || (state & 7) > MISSED)
                 return "a region's state is none of its states";
         if (linked && !rn_getptr(&h->scope))
                 return "a region that was opened in no scope is in the list of one";

@@ -52,13 +52,13 @@ void explore_check(bool ok, const char *what, const char *file, int line)
                 rn_sim_stop();
 }
 
-const char *explore_how_name(const explore_plan *p, char text[EXPLORE_HOW])
+const char *explore_how_name(const explore_plan *p, char text[EXPLORE_NAME])
 {
         static const char *const names[] = {"dpor", "bound ", "full", "random", "pct"};
         char bound[16] = "";
         if (p->how == EXPLORE_BOUNDED || p->how == EXPLORE_PCT)
                 snprintf(bound, sizeof bound, "%u", p->bound);
-        snprintf(text, EXPLORE_HOW, "%s%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
+        snprintf(text, EXPLORE_NAME, "%s%s%s%s%s%s%s%s%s", p->weak ? "weak " : "", names[p->how], bound,
                  p->faults & REIN_SIM_EARLY ? " +early" : "", p->faults & REIN_SIM_ALLOC ? " +memory" : "",
                  p->faults & REIN_SIM_SPURIOUS ? " +spurious" : "", p->faults & REIN_SIM_THREAD ? " +threads" : "",
                  p->word_locks ? " +locks" : "", p->after ? " +after" : "");

@@ -69,7 +69,7 @@ void explore_calm(void);
 #define EXPLORE_CHECK(condition) explore_check((condition), #condition, __FILE__, __LINE__)
 void explore_check(bool ok, const char *what, const char *file, int line);
 
-enum { EXPLORE_HOW = 96 };
-const char *explore_how_name(const explore_plan *p, char text[EXPLORE_HOW]);
+enum { EXPLORE_NAME = 80 };
+const char *explore_how_name(const explore_plan *p, char text[EXPLORE_NAME]);
 
 #endif

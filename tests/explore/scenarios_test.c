@@ -36,7 +36,7 @@ static explored search_by(const scenario *s, const explore_plan *p)
 
 static explored look(const scenario *s, const explore_plan *p, bool must_end)
 {
-        char how[EXPLORE_HOW];
+        char how[EXPLORE_NAME];
         int64_t began = rn_clock();
         explored e = search_by(s, p);
         printf("%-28s %-20s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name,

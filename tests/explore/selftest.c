@@ -57,7 +57,7 @@ const char *ended_name(int ended)
 /* false: not found, or its twin is not clean. */
 static bool try(const planted *p)
 {
-        char by[EXPLORE_HOW], cleaned[EXPLORE_HOW];
+        char by[EXPLORE_NAME], cleaned[EXPLORE_NAME];
         const explored bug = search(p, true, p->found_by, false);
         const explored twin = search(p, false, p->clean_by, false);
         const bool found = bug.ended == p->ends, clean = twin.ended == REIN_SIM_PASSED && twin.complete;
@@ -131,7 +131,7 @@ static const planted *named(const char *name)
 
 static int list(void)
 {
-        char by[EXPLORE_HOW];
+        char by[EXPLORE_NAME];
         for (int f = 0; f < FAMILIES; f++)
                 for (const planted *p = families[f]; p->name; p++)
                         printf("%-26s %-16s a model\n", p->name, explore_how_name(&p->found_by, by));
@@ -150,7 +150,7 @@ static int only(const char *name)
         bool ok = try(p);
         for (int k = EXPLORE_ALL; k <= EXPLORE_PCT; k++) {
                 explore_plan plan = {(explore_how)k, k == EXPLORE_PCT ? 3 : 2, .budget = 200000};
-                char by[EXPLORE_HOW];
+                char by[EXPLORE_NAME];
                 plan.faults = k == EXPLORE_ALL ? 0 : p->found_by.faults;
                 plan.weak = k != EXPLORE_ALL && p->found_by.weak;
                 plan.order = p->found_by.order;

@@ -40,7 +40,7 @@ static const entry *scenario_of(const woven *w)
 /* false: not found as said, or found where it is not. */
 static bool try(const woven *w)
 {
-        char by[EXPLORE_HOW];
+        char by[EXPLORE_NAME];
         const entry *en = scenario_of(w);
         if (!en)
                 return false;
@@ -106,14 +106,14 @@ int woven_try_all(int *count)
 
 void woven_list(void)
 {
-        char by[EXPLORE_HOW];
+        char by[EXPLORE_NAME];
         for (const woven *w = woven_faults; w->name; w++)
                 printf("%-26s %-16s %s: %s\n", w->name, explore_how_name(&w->found_by, by), w->scenario, w->what);
 }
 
 static void ask(const woven *w, const entry *en, explore_plan plan)
 {
-        char by[EXPLORE_HOW];
+        char by[EXPLORE_NAME];
         if (!plan.budget || plan.budget > MOST_WHEN_ASKED)
                 plan.budget = MOST_WHEN_ASKED;
         const explored e = run(en, &plan, w->number, false);
