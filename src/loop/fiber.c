@@ -200,9 +200,10 @@ size_t rn_fibers_most_idle(size_t stack_size)
 
 void rn_fibers_free_idle(rn_loop *l)
 {
-        for (rn_link *i; (i = rn_list_pop(&l->idle));)
+        for (rn_link *i; (i = rn_list_pop(&l->idle));) {
+                l->idle_count--;
                 discard(RN_ITEM(i, rn_fiber, ready));
-        l->idle_count = 0;
+        }
 }
 
 /* ---- the door ---- */

@@ -109,7 +109,9 @@ static inline void rn_lock_give(rn_lock *l)
                 return;
         }
 #endif
-        if (rn_swap32(&l->word, 0) == 2)
+        const uint32_t was = rn_swap32(&l->word, 0);
+        RN_ASSERT(was == 1 || was == 2, "a lock that is given back was held");
+        if (was == 2)
                 rn_word_wake(&l->word, 1);
 }
 

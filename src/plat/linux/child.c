@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "plat/linux/error.h"
 #include "plat/plat.h"
 #include "rein/child.h"
 
@@ -65,13 +66,13 @@ int rn_sys_pipe(int fds[2])
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         if (pipe2(fds, O_CLOEXEC) < 0)
-                return -errno;
+                return rn_minus(errno);
         for (int i = 0; i < 2; i++) {
                 fds[i] = above_standard(fds[i]);
                 if (fds[i] < 0) {
                         int err = errno;
                         close(fds[!i]);
-                        return -err;
+                        return rn_minus(err);
                 }
         }
         return 0;
@@ -86,7 +87,7 @@ int rn_sys_null(void)
                 fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         while (fd < 0 && errno == EINTR);
         fd = above_standard(fd);
-        return fd < 0 ? -errno : fd;
+        return fd < 0 ? rn_minus(errno) : fd;
 }
 
 bool rn_sys_is_open(int fd)
@@ -96,7 +97,7 @@ bool rn_sys_is_open(int fd)
 
 int rn_sys_not_blocking(int fd)
 {
-        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
+        return fcntl(fd, F_SETFL, O_NONBLOCK) < 0 ? rn_minus(errno) : 0;
 }
 
 /* ---- the child's side ---- */
@@ -244,11 +245,12 @@ static int64_t ns_of(struct timeval t)
 static int wait_for(int pidfd, int how, siginfo_t *info, struct rusage *usage)
 {
         int rc;
+        RN_ASSERT(pidfd >= 0, "a process that is waited for has a descriptor");
         memset(info, 0, sizeof *info);
         do
                 rc = (int)syscall(SYS_waitid, P_PIDFD_, pidfd, info, WEXITED | how, usage);
         while (rc < 0 && errno == EINTR);
-        return rc < 0 ? -errno : info->si_pid != 0;
+        return rc < 0 ? rn_minus(errno) : info->si_pid != 0;
 }
 
 int rn_sys_child_ended(int pidfd)
@@ -296,8 +298,9 @@ static long signal_one(int pid, int pidfd, int signo)
 
 int rn_sys_child_signal(int pid, int pidfd, bool group, int signo)
 {
+        RN_ASSERT(pid > 1 && pidfd >= 0, "a signal goes to a process of ours, and never to everybody");
         long rc = group ? kill(-pid, signo) : signal_one(pid, pidfd, signo);
-        return rc < 0 ? -errno : 0;
+        return rc < 0 ? rn_minus(errno) : 0;
 }
 
 /* Asked before there is a child: a kernel without CLONE_PIDFD passes it over in silence. */
@@ -322,6 +325,7 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &had);
         char *top = (char *)((uintptr_t)(stack + size) & ~(uintptr_t)15);
+        RN_ASSERT(top > stack + STACK - 16 && top <= stack + size, "a child runs on the stack that is made for it");
         int saved = errno;
         c->pidfd = -1;
         c->pid = rn_choose(2, RN_CHOOSE_THREAD) ? (errno = EAGAIN, -1)
@@ -329,7 +333,8 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
         int err = errno;
         errno = saved; /* the child had the same one */
         pthread_sigmask(SIG_SETMASK, &had, NULL);
-        return c->pid < 0 ? -err : 0;
+        RN_ASSERT((c->pid > 0) == (c->pidfd >= 0), "a process and its descriptor are there, or neither is");
+        return c->pid < 0 ? rn_minus(err) : 0;
 }
 
 /* What it said by the pipe: nothing, when it became the program. */
@@ -360,20 +365,22 @@ int rn_sys_child_start(rn_sys_child *c)
         if (rc == 0)
                 rc = start(c, &i, stack, size);
         if (ends[1] >= 0)
-                close(ends[1]);
+                rn_sys_close_own(ends[1]);
         if (rc == 0 && !shared) {
                 if (!i.shared)
                         hear(&i, ends[0]); /* else what failed is here already */
                 rn_store32(&sharing, i.shared);
         }
         if (ends[0] >= 0)
-                close(ends[0]);
+                rn_sys_close_own(ends[0]);
         if (rc == 0 && i.failure.at) {
                 siginfo_t info;
                 c->failed = i.failure.at;
                 wait_for(c->pidfd, 0, &info, NULL);
-                close(c->pidfd);
-                rc = -i.failure.error;
+                rn_sys_close_own(c->pidfd);
+                c->pidfd = -1;
+                RN_ASSERT(*c->failed, "a start that fails says at what");
+                rc = rn_minus(i.failure.error);
         }
         rn_free(stack);
         return rc;

@@ -38,6 +38,7 @@ static void crash(int signo)
 
 void rn_crash_watch(void (*fn)(void))
 {
+        RN_ASSERT(!note || !fn || watched == &errno, "a crash is watched for by one thread");
         if (note)
                 unwatch();
         if (!fn)
@@ -63,6 +64,7 @@ static rn_lock explain_lock;
 static void fault(int signo, siginfo_t *info, void *context)
 {
         char text[256];
+        RN_ASSERT(explain, "a fault that is watched for can be explained");
         size_t n = explain(info->si_addr, text, sizeof text);
         ssize_t put = n ? write(STDERR_FILENO, text, n) : 0;
         (void)put;

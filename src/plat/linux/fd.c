@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plat/linux/error.h"
 #include "plat/plat.h"
 
 _Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLERR == RN_POLLERR && POLLHUP == RN_POLLHUP &&
@@ -27,6 +28,7 @@ int rn_sys_poll(int fd, int events, int wake, int64_t until)
         const rn_machine *sim = rn_virtual();
         if (sim)
                 return sim->poll(fd, events, wake, until);
+        RN_ASSERT(fd >= 0 || wake >= 0, "a poll waits for something");
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return 0;
         struct pollfd set[2] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = (short)events}};
@@ -39,7 +41,7 @@ int rn_sys_poll(int fd, int events, int wake, int64_t until)
         }
         int n = ppoll(set, fd < 0 ? 1 : 2, limit, NULL);
         if (n < 0)
-                return errno == EINTR ? 0 : -errno;
+                return errno == EINTR ? 0 : rn_minus(errno);
         return fd < 0 ? 0 : set[1].revents;
 }
 
@@ -51,7 +53,7 @@ int rn_sys_wakefd(void)
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        return fd < 0 ? -errno : fd;
+        return fd < 0 ? rn_minus(errno) : fd;
 }
 
 void rn_sys_wakefd_ring(int wake)
@@ -63,6 +65,7 @@ void rn_sys_wakefd_ring(int wake)
         }
         int saved = errno;
         uint64_t one = 1;
+        RN_ASSERT(wake >= 0, "a task that polls has a descriptor to be woken by");
         while (write(wake, &one, sizeof one) < 0 && errno == EINTR)
                 ; /* it can only fail full, and then it is readable */
         errno = saved;
@@ -87,7 +90,7 @@ int rn_sys_close(int fd)
         const rn_machine *sim = rn_virtual();
         if (sim && sim->owns(fd))
                 return sim->close(fd);
-        return close(fd) == 0 || errno == EINTR ? 0 : -errno; /* after EINTR Linux has closed it */
+        return close(fd) == 0 || errno == EINTR ? 0 : rn_minus(errno); /* after EINTR Linux has closed it */
 }
 
 void rn_sys_close_own(int fd)
@@ -130,7 +133,8 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
         if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
                 return -EAGAIN;
         ssize_t got = socket ? recv(fd, buf, n, MSG_DONTWAIT) : read(fd, buf, n);
-        return got < 0 ? -errno : got;
+        RN_ASSERT(got < 0 || (size_t)got <= n, "a read gets no more than there is room for");
+        return got < 0 ? rn_minus(errno) : got;
 }
 
 /* A pipe has no MSG_NOSIGNAL: hold SIGPIPE back, and take the one we raised. now: as pwritev2(2) with RWF_NOWAIT. */
@@ -151,6 +155,7 @@ static ssize_t write_quietly(int fd, const void *buf, size_t n, bool now)
                         ;
         }
         pthread_sigmask(SIG_SETMASK, &had, NULL);
+        RN_ASSERT(put < 0 || (size_t)put <= n, "a write takes no more than there is");
         errno = err;
         return put;
 }
@@ -165,7 +170,7 @@ int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
         if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
                 return -EAGAIN;
         ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n, false);
-        return put < 0 ? -errno : put;
+        return put < 0 ? rn_minus(errno) : put;
 }
 
 bool rn_sys_may_block(int fd)
@@ -198,7 +203,7 @@ int64_t rn_sys_read_now(int fd, void *buf, size_t n)
                         return -ENOTSUP;
                 got = read(fd, buf, n);
         }
-        return got < 0 ? -errno : got;
+        return got < 0 ? rn_minus(errno) : got;
 }
 
 int64_t rn_sys_write_now(int fd, const void *buf, size_t n)
@@ -215,7 +220,7 @@ int64_t rn_sys_write_now(int fd, const void *buf, size_t n)
                         return -ENOTSUP;
                 put = write_quietly(fd, buf, n, false);
         }
-        return put < 0 ? -errno : put;
+        return put < 0 ? rn_minus(errno) : put;
 }
 
 /* ---- signals as descriptors ---- */
@@ -246,7 +251,7 @@ int rn_sys_signal_open(int signo, bool *was_blocked)
                 return -EMFILE;
         int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
         if (fd < 0)
-                return -errno;
+                return rn_minus(errno);
         pthread_sigmask(SIG_BLOCK, &set, &had);
         *was_blocked = sigismember(&had, signo) == 1;
         return fd;
@@ -258,10 +263,11 @@ int rn_sys_signal_take(int fd)
         if (sim)
                 return sim->signal_take(fd);
         struct signalfd_siginfo info;
+        RN_ASSERT(fd >= 0, "a signal that is waited for has a descriptor");
         ssize_t n = read(fd, &info, sizeof info);
         if (n == (ssize_t)sizeof info)
                 return 1;
-        return n < 0 && errno != EAGAIN && errno != EINTR ? -errno : 0;
+        return n < 0 && errno != EAGAIN && errno != EINTR ? rn_minus(errno) : 0;
 }
 
 void rn_sys_signal_close(int fd, int signo, bool was_blocked)
@@ -271,7 +277,7 @@ void rn_sys_signal_close(int fd, int signo, bool was_blocked)
                 sim->close(fd);
                 return;
         }
-        close(fd);
+        rn_sys_close_own(fd);
         if (!was_blocked) {
                 sigset_t set;
                 sigemptyset(&set);

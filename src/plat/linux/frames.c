@@ -110,6 +110,7 @@ static void asked(int signo, siginfo_t *info, void *context)
 #else
                 answer.pc = answer.sp = 0;
 #endif
+                RN_ASSERT(rn_get32(&ask_state) == TAKING, "the thread that answers has the piece for itself");
                 answer.words = ask_high ? words_up_to(answer.sp, ask_high) : 0; /* beyond an end not known, a fault */
                 copy_words(&answer);
                 rn_store32(&ask_state, TAKEN);
@@ -144,6 +145,7 @@ static bool take_running(uint32_t id, const void *high, piece *p)
         if (!rn_load32(&ask_signal))
                 return false;
         rn_lock_take(&asking);
+        RN_ASSERT(rn_get32(&ask_state) == NOTHING, "one thread at a time is asked for its frames");
         ask_high = high;
         rn_store32(&ask_thread, id);
         rn_store32(&ask_state, WANTED);
@@ -155,6 +157,7 @@ static bool take_running(uint32_t id, const void *high, piece *p)
         bool there = !rn_cas32(&ask_state, &was, NOTHING); /* it does not answer: too late from here on */
         for (unsigned round = 0; there && rn_load32(&ask_state) != TAKEN; round++)
                 rn_pause(round);
+        RN_ASSERT(!there || answer.words <= WORDS, "a piece of a stack fits into its room");
         if (there)
                 *p = answer;
         rn_store32(&ask_state, NOTHING);

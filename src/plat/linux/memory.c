@@ -37,11 +37,14 @@ void rn_free(void *p)
 
 void *rn_host_alloc(size_t n)
 {
-        return calloc(1, n ? n : 1);
+        void *p = calloc(1, n ? n : 1);
+        RN_ASSERT((uintptr_t)p % _Alignof(max_align_t) == 0, "memory is aligned for whatever may lie there");
+        return p;
 }
 
 void rn_host_free(void *p)
 {
+        RN_ASSERT((uintptr_t)p % _Alignof(max_align_t) == 0, "memory is given back as a whole, from its beginning");
         free(p);
 }
 

@@ -15,28 +15,54 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "plat/linux/error.h"
+#include "plat/linux/poller.h"
 #include "plat/plat.h"
 
 enum { MOST = 64 };
 
-struct rn_poller {
-        int epoll, bell, alarm; /* epoll -1: by poll(2); alarm -1: not hosted */
-        struct pollfd *set;     /* poll(2): [0] is the bell */
-        size_t count, room;
-        int64_t alarm_at;
-};
+#if RN_CHECKING
+
+static const char *set_wrong(const rn_poller *p)
+{
+        if (!p->set || !p->count || p->count > p->room)
+                return "the table of a poller is fuller than there is room";
+        if (p->set[0].fd != p->bell || p->set[0].events != POLLIN)
+                return "the first in the table of a poller is not its bell";
+        for (size_t i = 1; i < p->count && i < MOST; i++) {
+                if (p->set[i].fd < 0 || p->set[i].fd == p->bell || !p->set[i].events)
+                        return "a poller watches a descriptor that is none, or its own, or for nothing";
+                for (size_t k = 1; k < i; k++)
+                        if (p->set[k].fd == p->set[i].fd)
+                                return "a poller watches a descriptor twice";
+        }
+        return NULL;
+}
+
+const char *rn_poller_wrong(const rn_poller *p)
+{
+        if (p->bell < 0 || p->bell == p->epoll || p->bell == p->alarm || (p->alarm >= 0 && p->alarm == p->epoll))
+                return "a poller has lost a descriptor of its own, or has it twice";
+        if (p->alarm < 0 && p->alarm_at != RN_NEVER)
+                return "a poller that nobody hosts has an alarm";
+        if (p->epoll >= 0)
+                return p->set || p->count ? "a poller by epoll has a table" : NULL;
+        return p->alarm >= 0 ? "a poller without a descriptor has an alarm" : set_wrong(p);
+}
+
+#endif
 
 static int add_own(rn_poller *p, int fd)
 {
         struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
-        return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+        return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : rn_minus(errno);
 }
 
 static int open_all(rn_poller *p, bool portable)
 {
         p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (p->bell < 0)
-                return -errno;
+                return rn_minus(errno);
         if (portable) {
                 p->room = 16;
                 p->set = rn_alloc(p->room * sizeof *p->set);
@@ -47,7 +73,7 @@ static int open_all(rn_poller *p, bool portable)
                 return 0;
         }
         p->epoll = epoll_create1(EPOLL_CLOEXEC);
-        return p->epoll < 0 ? -errno : add_own(p, p->bell);
+        return p->epoll < 0 ? rn_minus(errno) : add_own(p, p->bell);
 }
 
 int rn_poller_new(bool portable, rn_poller **made)
@@ -82,7 +108,7 @@ void rn_poller_free(rn_poller *p)
         const int fds[] = {p->epoll, p->bell, p->alarm};
         for (size_t i = 0; i < 3; i++)
                 if (fds[i] >= 0)
-                        close(fds[i]);
+                        rn_sys_close_own(fds[i]);
         rn_free(p->set);
         rn_free(p);
 }
@@ -100,6 +126,7 @@ static struct pollfd *find(rn_poller *p, int fd)
 static int watch_by_poll(rn_poller *p, int fd, int events)
 {
         struct pollfd *old = find(p, fd);
+        RN_SOUND(rn_poller_wrong(p));
         if (old) {
                 old->events = (short)events;
                 return 0;
@@ -108,6 +135,8 @@ static int watch_by_poll(rn_poller *p, int fd, int events)
                 struct pollfd *more = rn_alloc(2 * p->room * sizeof *more);
                 if (!more)
                         return -ENOMEM;
+                RN_ASSERT(p->room > 0 && p->room <= SIZE_MAX / 2 / sizeof *more,
+                          "a table that grows has a size to double");
                 for (size_t i = 0; i < p->count; i++)
                         more[i] = p->set[i];
                 rn_free(p->set);
@@ -115,6 +144,7 @@ static int watch_by_poll(rn_poller *p, int fd, int events)
                 p->room *= 2;
         }
         p->set[p->count++] = (struct pollfd){.fd = fd, .events = (short)events};
+        RN_SOUND(rn_poller_wrong(p));
         return 0;
 }
 
@@ -128,16 +158,18 @@ static int change(const rn_poller *p, int how, int fd, struct epoll_event *e)
 int rn_poller_watch(rn_poller *p, int fd, int events)
 {
         const rn_machine *sim = rn_virtual();
+        RN_ASSERT(fd >= 0 && events > 0 && events <= SHRT_MAX, "a descriptor is watched for something");
         if (sim)
                 return sim->owns(fd) || rn_sys_is_stream(fd) ? sim->poller_watch(p, fd, events) : -EPERM;
+        RN_ASSERT(fd != p->bell && fd != p->alarm && fd != p->epoll, "a poller's own descriptors are not for others");
         if (p->epoll < 0)
                 return watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
         if (change(p, EPOLL_CTL_MOD, fd, &e) == 0)
                 return 0;
         if (errno != ENOENT)
-                return -errno;
-        return change(p, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : -errno;
+                return rn_minus(errno);
+        return change(p, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : rn_minus(errno);
 }
 
 void rn_poller_unwatch(rn_poller *p, int fd)
@@ -153,6 +185,7 @@ void rn_poller_unwatch(rn_poller *p, int fd)
                 return;
         }
         struct pollfd *old = find(p, fd);
+        RN_ASSERT(fd != p->bell, "a poller never loses its bell");
         if (old)
                 *old = p->set[--p->count];
 }
@@ -203,6 +236,7 @@ static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t u
 static int epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
 {
         struct epoll_event events[MOST];
+        RN_ASSERT(n > 0, "there is room for what a poller finds");
         int got = wait_by_epoll(p->epoll, events, n < MOST ? n : MOST, until), many = 0;
         for (int i = 0; i < got; i++) {
                 int fd = events[i].data.fd;
@@ -211,7 +245,8 @@ static int epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
                 else
                         out[many++] = (rn_ready){fd, (int)events[i].events};
         }
-        return got < 0 && errno != EINTR ? -errno : many;
+        RN_ASSERT(many <= n && got <= MOST, "a poller tells of no more than there is room for");
+        return got < 0 && errno != EINTR ? rn_minus(errno) : many;
 }
 
 static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
@@ -219,7 +254,7 @@ static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
         struct timespec span = span_until(until);
         int got = ppoll(p->set, p->count, until == RN_NEVER ? NULL : &span, NULL), many = 0;
         if (got < 0)
-                return errno == EINTR ? 0 : -errno;
+                return errno == EINTR ? 0 : rn_minus(errno);
         if (p->set[0].revents)
                 drain(p->bell);
         for (size_t i = 1; i < p->count && many < n;) {
@@ -230,6 +265,7 @@ static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
                 out[many++] = (rn_ready){p->set[i].fd, p->set[i].revents};
                 p->set[i] = p->set[--p->count];
         }
+        RN_SOUND(rn_poller_wrong(p));
         return many;
 }
 
@@ -269,7 +305,7 @@ int rn_poller_fd(rn_poller *p)
         if (p->alarm < 0) {
                 int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
                 if (made < 0)
-                        return -errno;
+                        return rn_minus(errno);
                 int rc = add_own(p, made);
                 if (rc < 0) {
                         close(made);
@@ -289,6 +325,7 @@ void rn_poller_alarm(rn_poller *p, int64_t at)
         }
         if (p->alarm < 0 || at == p->alarm_at)
                 return;
+        RN_SOUND(rn_poller_wrong(p));
         struct itimerspec when = {{0, 0}, {0, 0}};
         if (at != RN_NEVER) {
                 const int64_t due = at > 0 ? at : 1; /* zero would switch it off */

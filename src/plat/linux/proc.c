@@ -15,6 +15,7 @@
 
 static bool slurp(const char *path, char *buf, size_t n)
 {
+        RN_ASSERT(n > 1, "there is room for what a file says");
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
                 return false;
@@ -61,6 +62,7 @@ int rn_cpus_granted(void)
         if (cpus <= 0)
                 cpus = (int)sysconf(_SC_NPROCESSORS_ONLN);
         int quota = quota_cpus();
+        RN_ASSERT(quota >= 0, "a quota of processors is some, or none is told");
         if (quota && quota < cpus)
                 cpus = quota;
         return cpus > 0 ? cpus : 1;

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "plat/linux/error.h"
 #include "plat/plat.h"
 
 _Static_assert(sizeof(struct sockaddr_storage) <= RN_ADDRESS, "rn_sys_addr holds every address");
@@ -22,7 +23,7 @@ static int lookup_error(int code)
         case EAI_MEMORY:
                 return -ENOMEM;
         case EAI_SYSTEM:
-                return errno ? -errno : -EIO;
+                return errno ? rn_minus(errno) : -EIO;
         case EAI_AGAIN:
                 return -EAGAIN;
         default:
@@ -56,6 +57,7 @@ int rn_sys_lookup(const char *host, const char *service, bool passive, bool data
                 copy->family = a->ai_family;
                 copy->type = a->ai_socktype;
                 copy->protocol = a->ai_protocol;
+                RN_ASSERT(a->ai_addrlen <= sizeof copy->bytes, "an address that is found fits into its record");
                 copy->len = a->ai_addrlen;
                 memcpy(copy->bytes, a->ai_addr, a->ai_addrlen);
                 *end = copy;
@@ -78,10 +80,11 @@ void rn_sys_addr_free(rn_sys_addr *list)
 
 static int open_socket(const rn_sys_addr *a)
 {
+        RN_ASSERT(a->len > 0 && a->len <= RN_ADDRESS, "a socket is opened for an address");
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int fd = socket(a->family, a->type | SOCK_CLOEXEC | SOCK_NONBLOCK, a->protocol);
-        return fd < 0 ? -errno : fd;
+        return fd < 0 ? rn_minus(errno) : fd;
 }
 
 int rn_sys_listen(const rn_sys_addr *a, int backlog)
@@ -96,8 +99,8 @@ int rn_sys_listen(const rn_sys_addr *a, int backlog)
         if (bind(fd, (const void *)a->bytes, a->len) == 0 && listen(fd, backlog) == 0)
                 return fd;
         int err = errno;
-        close(fd);
-        return -err;
+        rn_sys_close_own(fd);
+        return rn_minus(err);
 }
 
 /* For the connection that was to be accepted accept(2) also answers what had come over the network for it, and says to
@@ -130,7 +133,7 @@ int rn_sys_accept(int fd)
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return got >= 0 ? got : gone_before(errno) ? -ECONNABORTED : -errno;
+        return got >= 0 ? got : gone_before(errno) ? -ECONNABORTED : rn_minus(errno);
 }
 
 int rn_sys_connect(const rn_sys_addr *a)
@@ -144,8 +147,8 @@ int rn_sys_connect(const rn_sys_addr *a)
         if (connect(fd, (const void *)a->bytes, a->len) == 0 || errno == EINPROGRESS || errno == EINTR)
                 return fd;
         int err = errno;
-        close(fd);
-        return -err;
+        rn_sys_close_own(fd);
+        return rn_minus(err);
 }
 
 int rn_sys_connected(int fd)
@@ -156,8 +159,8 @@ int rn_sys_connected(int fd)
         int err = 0;
         socklen_t n = sizeof err;
         if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) != 0)
-                return -errno;
-        return -err;
+                return rn_minus(errno);
+        return err ? rn_minus(err) : 0;
 }
 
 /* ---- datagrams ---- */
@@ -174,8 +177,8 @@ int rn_sys_datagrams(const rn_sys_addr *a, bool bound)
         if ((bound ? bind(fd, at, a->len) : connect(fd, at, a->len)) == 0)
                 return fd;
         int err = errno;
-        close(fd);
-        return -err;
+        rn_sys_close_own(fd);
+        return rn_minus(err);
 }
 
 int64_t rn_sys_send_to(int fd, const void *buf, size_t n, const void *to, uint32_t len)
@@ -187,8 +190,9 @@ int64_t rn_sys_send_to(int fd, const void *buf, size_t n, const void *to, uint32
                 return -EINTR;
         if (rn_choose(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        RN_ASSERT(len <= RN_ADDRESS, "an address is no longer than there is room for");
         ssize_t put = sendto(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL, len ? to : NULL, len);
-        return put < 0 ? -errno : put;
+        return put < 0 ? rn_minus(errno) : put;
 }
 
 int64_t rn_sys_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *len)
@@ -204,7 +208,8 @@ int64_t rn_sys_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *l
         struct msghdr message = {.msg_name = from, .msg_namelen = RN_ADDRESS, .msg_iov = &part, .msg_iovlen = 1};
         ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT);
         if (got < 0)
-                return -errno;
+                return rn_minus(errno);
+        RN_ASSERT((size_t)got <= n, "a datagram that is received fits into its room");
         *len = message.msg_namelen <= RN_ADDRESS ? message.msg_namelen : 0;
         return message.msg_flags & MSG_TRUNC ? -EMSGSIZE : got;
 }
@@ -215,8 +220,9 @@ int rn_sys_address(int fd, void *bytes, uint32_t *len)
         if (sim && sim->owns(fd))
                 return sim->address(fd, bytes, len);
         socklen_t size = RN_ADDRESS;
+        RN_ASSERT(bytes && len, "there is room for an address that is asked for");
         if (getsockname(fd, bytes, &size) != 0)
-                return -errno;
+                return rn_minus(errno);
         *len = size <= RN_ADDRESS ? size : 0;
         return 0;
 }
@@ -239,6 +245,7 @@ void rn_sys_address_text(const void *bytes, uint32_t len, char *text, size_t n)
                 snprintf(text, n, "%.*s", (int)len, (const char *)bytes);
                 return;
         }
+        RN_ASSERT(n > 0, "there is room for the text of an address");
         text[0] = 0;
         memcpy(&any, bytes, len <= sizeof any ? len : 0);
         const struct sockaddr_in *v4 = (const void *)&any;

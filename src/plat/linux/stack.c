@@ -2,6 +2,7 @@
 /* Memory for stacks: mapped in large pieces, parts of which are out of bounds. */
 #include <errno.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "plat/plat.h"
 
@@ -12,8 +13,15 @@
 #define MADV_POPULATE_READ 22
 #endif
 
+static bool whole_pages(const void *at, size_t size)
+{
+        const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        return size > 0 && size % page == 0 && (uintptr_t)at % page == 0;
+}
+
 void *rn_map_stacks(size_t size)
 {
+        RN_ASSERT(whole_pages(NULL, size), "memory for stacks is mapped in whole pages");
         void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
                         0);
         if (at == MAP_FAILED)
@@ -24,11 +32,13 @@ void *rn_map_stacks(size_t size)
 
 bool rn_unmap_stacks(void *at, size_t size)
 {
+        RN_ASSERT(at && whole_pages(at, size), "memory for stacks is given back in whole pages");
         return munmap(at, size) == 0;
 }
 
 void rn_purge(void *at, size_t size)
 {
+        RN_ASSERT(at && whole_pages(at, size), "what is purged is whole pages, and nobody's neighbour");
         madvise(at, size, MADV_DONTNEED);
 }
 
@@ -52,6 +62,7 @@ static int guard_by_maps(void *at, size_t size)
 /* Memory that is locked (mlockall) refuses it too, so a refusal says nothing of the next one. */
 int rn_guard(void *at, size_t size)
 {
+        RN_ASSERT(at && whole_pages(at, size), "a guard is whole pages, and no part of a stack");
         const uint32_t now = rn_get32(&way);
         if (now == BY_MAPS || madvise(at, size, MADV_GUARD_INSTALL) != 0)
                 return now != BY_MAPS && errno == ENOMEM ? -ENOMEM : guard_by_maps(at, size);

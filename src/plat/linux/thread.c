@@ -42,6 +42,7 @@ OF_COROUTINES void rn_self_word_switch(void *word)
 static void thread_ends(void *word)
 {
         void (*hook)(void *) = (void (*)(void *))(uintptr_t)rn_get64(&exit_hook);
+        RN_ASSERT(word, "a thread that ends without a word has no exit hook to run");
         if (hook)
                 hook(word);
         rn_self_word_switch(NULL);
@@ -81,6 +82,9 @@ __attribute__((noinline)) int rn_self_word_set(void *word)
 
 void rn_on_thread_exit(void (*hook)(void *word))
 {
+        const int64_t was = rn_peek64(&exit_hook);
+        RN_ASSERT(!was || was == (int64_t)(uintptr_t)hook, "there is one exit hook for the process");
+        (void)was;
         rn_store64(&exit_hook, (int64_t)(uintptr_t)hook);
 }
 
@@ -116,6 +120,12 @@ int rn_poke_setup(void)
         return rn_load32(&poke_signal) == UINT32_MAX ? -EBUSY : 0;
 }
 
+static bool poke_is_known(void)
+{
+        const uint32_t signo = rn_get32(&poke_signal);
+        return signo && signo != UINT32_MAX;
+}
+
 void rn_poke(uint32_t thread_id)
 {
         const rn_machine *m = rn_virtual();
@@ -124,12 +134,14 @@ void rn_poke(uint32_t thread_id)
                 return;
         }
         int saved = errno;
+        RN_ASSERT(poke_is_known() && thread_id, "a poke goes to a thread, by the signal that was found for it");
         syscall(SYS_tgkill, getpid(), (pid_t)thread_id, (int)rn_load32(&poke_signal));
         errno = saved;
 }
 
 static void poke_set(sigset_t *set)
 {
+        RN_ASSERT(poke_is_known(), "the poke is let through after its signal was found");
         sigemptyset(set);
         sigaddset(set, (int)rn_load32(&poke_signal));
 }
@@ -203,6 +215,7 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
         start *s = rn_alloc(sizeof *s);
         if (!s)
                 return -ENOMEM;
+        RN_ASSERT(main, "a thread has something to do");
         s->main = main;
         s->arg = arg;
         snprintf(s->name, sizeof s->name, "%.15s", name ? name : "");
@@ -248,6 +261,8 @@ size_t rn_stack_left(const void *base, size_t size)
                 return m->stack_left();
         if (!base || !size)
                 return SIZE_MAX;
+        RN_ASSERT((const char *)base >= (const char *)__builtin_frame_address(0),
+                  "a stack is asked for by its own thread");
         size_t used = (size_t)((const char *)base - (const char *)__builtin_frame_address(0));
         return used < size ? size - used : 0;
 }
@@ -321,6 +336,7 @@ __attribute__((noinline)) const rn_machine *rn_virtual_here(void)
 int rn_machine_set(const rn_machine *m)
 {
         int64_t nobody = 0, me = (int64_t)(intptr_t)&errno;
+        RN_ASSERT(m || rn_get64(&simulating_thread) == me, "a simulation is ended by the thread that simulates");
         if (m && rn_get64(&simulating_thread) != me && !rn_cas64(&simulating_thread, &nobody, me))
                 return -EBUSY;
         rn_storeptr(&rn_simulating, NULL);

@@ -27,6 +27,7 @@ static int look(struct dl_phdr_info *object, size_t size, void *arg)
                 l->size = p->p_memsz;
                 l->image = (const char *)object->dlpi_addr + p->p_vaddr; // NOLINT(performance-no-int-to-ptr)
                 l->image_size = p->p_filesz;
+                RN_ASSERT(l->image_size <= l->size, "what thread-locals begin with is no more than they are");
         }
         return 1;
 }

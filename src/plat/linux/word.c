@@ -33,9 +33,10 @@ void rn_choose_simulated(bool yes)
 uint32_t rn_choose_unusual(uint32_t n, rn_choice kind)
 {
         const rn_machine *m = rn_virtual();
-        if (m)
-                return m->choose(n, (int)kind);
-        return rn_get32(&rn_unusual) & CHOSEN ? chooser(n, kind) : 0;
+        RN_ASSERT(n > 0 && kind < RN_CHOOSE_KINDS, "a choice is one of a kind, and there is one to take");
+        const uint32_t chosen = m ? m->choose(n, (int)kind) : rn_get32(&rn_unusual) & CHOSEN ? chooser(n, kind) : 0;
+        RN_ASSERT(chosen < n, "what is chosen was there to choose");
+        return chosen;
 }
 
 void rn_word_wait(rn_a32 *word, uint32_t value, int64_t until)
@@ -58,6 +59,7 @@ void rn_word_wake(rn_a32 *word, uint32_t how_many)
 
 void rn_word_wait_really(rn_a32 *word, uint32_t value, int64_t until)
 {
+        RN_ASSERT(((uintptr_t)word & 3) == 0, "the kernel waits on words that are aligned");
         if (rn_choose(2, RN_CHOOSE_SPURIOUS))
                 return;
         struct timespec at, *limit = NULL;
@@ -76,6 +78,7 @@ void rn_word_wait_really(rn_a32 *word, uint32_t value, int64_t until)
 void rn_word_wake_really(rn_a32 *word, uint32_t how_many)
 {
         int saved = errno;
+        RN_ASSERT(how_many > 0, "a wake is for somebody");
         syscall(SYS_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, how_many > INT_MAX ? INT_MAX : (int)how_many, NULL,
                 NULL, 0);
         errno = saved;
@@ -84,6 +87,7 @@ void rn_word_wake_really(rn_a32 *word, uint32_t how_many)
 void rn_lock_take_slow(rn_lock *l)
 {
         const rn_machine *m = rn_virtual();
+        RN_ASSERT(rn_get32(&l->word) <= 2, "a lock is free, held, or held and waited for");
         if (m && !m->word_locks) {
                 for (uint32_t zero = 0; !rn_cas32(&l->word, &zero, 1); zero = 0)
                         m->lock_wait(l);
