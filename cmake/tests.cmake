@@ -67,7 +67,7 @@ endforeach()
 # The calls of the operating system that tests/world/wrap.c can make fail, as options of the linker.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS tests/world/wrap.c)
 file(READ tests/world/wrap.c wrap_source)
-string(REGEX MATCHALL "(WRAP[A-Z_]*\\(|__wrap_)[a-z][a-z0-9_]*" wrapped "${wrap_source}")
+string(REGEX MATCHALL "(WRAP[A-Z_]*\\(|__wrap_)[a-z_][a-z0-9_]*" wrapped "${wrap_source}")
 list(TRANSFORM wrapped REPLACE "^(WRAP[A-Z_]*\\(|__wrap_)" "LINKER:--wrap=" OUTPUT_VARIABLE test_wraps)
 list(REMOVE_DUPLICATES test_wraps)
 
@@ -122,6 +122,17 @@ foreach(source IN LISTS test_sources)
                 set_tests_properties(${name} PROPERTIES TIMEOUT 600 RUN_SERIAL ON)
         endif()
 endforeach()
+
+# The command once more, with calls of the operating system that can be made to fail (tests/world/command_test.c).
+if(TARGET rein_command)
+        add_executable(world_rein ${command_sources} tests/world/wrap.c tests/world/wrap_env.c)
+        set_target_properties(world_rein PROPERTIES OUTPUT_NAME rein RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/world)
+        target_compile_definitions(world_rein PRIVATE _GNU_SOURCE)
+        target_link_libraries(world_rein PRIVATE rein_static rein_flags PkgConfig::cjson)
+        target_link_options(world_rein PRIVATE ${test_wraps})
+        add_dependencies(test_world_command world_rein rein_command)
+        add_dependencies(test_world_rein_run world_rein rein_command)
+endif()
 
 # Libraries that tests open by dlopen.
 file(GLOB module_sources CONFIGURE_DEPENDS tests/modules/*.c tests/modules/*.cpp)

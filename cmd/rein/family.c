@@ -2,6 +2,7 @@
 /* Only the holder of `collecting` reaps adopted children, so a number seen while holding it still names the same
  * process. The fast path, a job that left nothing, is one read of one small file. */
 #include "family.h"
+#include "text.h"
 #include "watch.h"
 
 #include <rein/error.h>
@@ -25,13 +26,24 @@ enum { ENVIRON_MOST = 4 << 20 };
 
 static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER;
 
-int family_open(struct family *f)
+/* What no other run has: it need not be a secret. Where the kernel gives no random numbers, the time and our number do. */
+static uint64_t name_of_run(void)
 {
         uint64_t chance;
-        if (getrandom(&chance, sizeof chance, 0) != sizeof chance)
-                return -errno;
+        ssize_t n;
+        do
+                n = getrandom(&chance, sizeof chance, 0);
+        while (n < 0 && errno == EINTR);
+        if (n == sizeof chance)
+                return chance;
+        chance = (uint64_t)wall_clock() ^ (uint64_t)rein_now().ns << 20 ^ (uint64_t)getpid() << 40;
+        return chance * 0x9e3779b97f4a7c15;
+}
+
+int family_open(struct family *f)
+{
         *f = (struct family){.outer = getenv("REIN_RUN"), .adopted = -1};
-        snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)chance);
+        snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)name_of_run());
         if (!f->outer || f->outer[0] != '/')
                 f->outer = "/";
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -48,7 +60,7 @@ void family_tag(const struct family *f, uint64_t job, char *to, size_t room)
         snprintf(to, room, "REIN_RUN=%s%s.%llu/", f->outer, f->run, (unsigned long long)job);
 }
 
-/* Read a whole file of /proc: what, "environ" or so, of a process. NULL when that cannot be. */
+/* Read a whole file of /proc: what, "environ" or so, of a process. NULL: errno says why that cannot be. */
 static char *proc_file(pid_t pid, const char *what, size_t *n)
 {
         char name[64];
@@ -61,26 +73,36 @@ static char *proc_file(pid_t pid, const char *what, size_t *n)
         *n = 0;
         for (size_t room = 16384; got > 0 && room <= ENVIRON_MOST; room *= 2) {
                 char *more = realloc(bytes, room);
-                if (!more)
+                if (!more) {
+                        errno = ENOMEM;
+                        got = -1;
                         break;
+                }
                 bytes = more;
-                while (*n < room && (got = read(fd, bytes + *n, room - *n)) > 0)
-                        *n += (size_t)got;
+                while (*n < room && ((got = read(fd, bytes + *n, room - *n)) > 0 || (got < 0 && errno == EINTR)))
+                        *n += got > 0 ? (size_t)got : 0;
         }
+        int error = errno;
         close(fd);
-        return bytes;
+        errno = error;
+        if (got >= 0)
+                return bytes;
+        free(bytes);
+        return NULL;
 }
 
 enum mark { NOT_OURS, OURS, NO_TAG, UNREADY };
 
 /* Does the process carry this tag ("/5bd1e995a7c04f11.12/", or "/5bd1e995a7c04f11." for any job of the run)?
- * UNREADY: its environment is empty, as it is for a moment within execve(2), and of a process that has ended. */
+ * UNREADY: its environment is empty, as it is for a moment within execve(2), and of a process that has ended; or there
+ * was no descriptor or no memory to read it. */
 static enum mark mark_of(pid_t pid, const char *tag)
 {
         static const char name[] = "REIN_RUN=";
         size_t n;
         char *all = proc_file(pid, "environ", &n);
-        enum mark mark = !all ? NO_TAG : n == 0 ? UNREADY : NO_TAG;
+        const bool never = !all && (errno == ENOENT || errno == EACCES || errno == EPERM);
+        enum mark mark = never || (all && n > 0) ? NO_TAG : UNREADY;
         for (size_t at = 0; all && at < n;) {
                 const char *entry = all + at;
                 size_t length = strnlen(entry, n - at);
@@ -106,14 +128,20 @@ static pid_t next_pid(char **rest)
 }
 
 /* Our adopted children and the guard, as text. With `collecting` held the list can only grow, so that reading it leaves
- * nobody out. Owns: the caller's. */
+ * nobody out. Owns: the caller's. NULL: it cannot be read now. */
 static char *adopted(const struct family *f)
 {
         size_t n = 0, room = 4096;
         char *list = malloc(room);
         while (list) {
                 ssize_t got = pread(f->adopted, list + n, room - n - 1, (off_t)n);
-                if (got <= 0)
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0) {
+                        free(list);
+                        return NULL;
+                }
+                if (got == 0)
                         break;
                 n += (size_t)got;
                 if (n < 2048) /* the kernel gives it by the page: this is all of it */
@@ -135,7 +163,11 @@ static char *adopted(const struct family *f)
 static bool reaped(pid_t pid)
 {
         siginfo_t info = {0};
-        return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL) == 0 ? info.si_pid == pid : true;
+        int rc;
+        do
+                rc = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | __WALL);
+        while (rc < 0 && errno == EINTR);
+        return rc == 0 ? info.si_pid == pid : true;
 }
 
 void family_reap(struct family *f)
@@ -158,7 +190,7 @@ struct sweep {
         int there;           /* how many there are now */
         int strays;          /* how many of them nobody had asked */
         int watch;           /* a pidfd of one of them, or -1 */
-        bool unready;        /* somebody's tag could not be read yet */
+        bool unready;        /* the list, or somebody's tag, could not be read yet */
 };
 
 static bool is_of(pid_t pid, struct sweep *s)
@@ -182,8 +214,8 @@ static void sweep(const struct family *f, struct sweep *s)
         pthread_mutex_lock(&collecting);
         s->there = s->strays = 0;
         s->watch = -1;
-        s->unready = false;
         char *list = adopted(f), *rest = list;
+        s->unready = list == NULL;
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;) {
                 if (pid == f->guard || reaped(pid) || !is_of(pid, s))
                         continue;

@@ -4,13 +4,30 @@
  * started them ends.) */
 #include "guard.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* All from 3 on but this one; one by one where close_range(2) is missing (Linux 5.9). */
+static void close_others(int kept)
+{
+        if ((kept == 3 || close_range(3, (unsigned)kept - 1, 0) == 0) && close_range((unsigned)kept + 1, ~0U, 0) == 0)
+                return;
+        DIR *list = opendir("/proc/self/fd");
+        for (struct dirent *d; list && (d = readdir(list));) {
+                int fd = (int)strtol(d->d_name, NULL, 10);
+                if (fd > 2 && fd != kept && fd != dirfd(list))
+                        close(fd);
+        }
+        if (list)
+                closedir(list);
+}
 
 _Noreturn static void watch(int fd, const char *run)
 {
@@ -23,15 +40,15 @@ _Noreturn static void watch(int fd, const char *run)
         prctl(PR_SET_NAME, "rein-guard");
         int null = open("/dev/null", O_RDWR | O_CLOEXEC);
         for (int i = 0; i < 3; i++)
-                dup2(null, i);
-        dup2(fd, 3);
-        close_range(4, ~0U, 0);
+                if (dup2(null, i) < 0)
+                        close(i);
+        close_others(fd);
         if (chdir("/") < 0)
                 _exit(1);
 
         char byte;
         ssize_t n;
-        while ((n = read(3, &byte, 1)) < 0 && errno == EINTR)
+        while ((n = read(fd, &byte, 1)) < 0 && errno == EINTR)
                 ;
         /* A child that was just between vfork and execve carries no tag yet: look again until nothing new comes. */
         for (int clean = 0; n == 0 && clean < 4; poll(NULL, 0, 50))

@@ -2,6 +2,8 @@
 #include "outlet.h"
 #include "watch.h"
 
+#include <rein/error.h>
+
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
@@ -60,8 +62,11 @@ size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
                 size_t piece = n - done;
                 if (!s->file) {
                         struct pollfd news[] = {{s->fd, POLLOUT, 0}, {o->hurry, POLLIN, 0}};
-                        if (watch_fds(news, 2, REIN_NEVER) < 0)
-                                return done;
+                        int rc = watch_fds(news, 2, REIN_NEVER);
+                        if (rc < 0 && rc != REIN_ECANCELED)
+                                outlet_fail(o, -rc);
+                        if (rc < 0)
+                                break;
                         o->lost |= news[0].revents == 0; /* it cannot be, and there is no time left */
                         if (piece > PIPE_BUF)
                                 piece = PIPE_BUF; /* so much fits into a pipe that is ready, and does not block */

@@ -44,6 +44,13 @@ int report_open(struct report *r, const struct options *o)
         return 0;
 }
 
+static void note_error(struct report *r, int error)
+{
+        int none = 0;
+        if (error)
+                atomic_compare_exchange_strong(&r->error, &none, error);
+}
+
 static void write_all(struct report *r, int fd, const struct text *t, int64_t at)
 {
         int error = t->failed ? ENOMEM : 0;
@@ -55,9 +62,7 @@ static void write_all(struct report *r, int fd, const struct text *t, int64_t at
                 else if (errno != EINTR)
                         error = errno;
         }
-        int none = 0;
-        if (error)
-                atomic_compare_exchange_strong(&r->error, &none, error);
+        note_error(r, error);
 }
 
 /* {"job":12,"command":["echo","a"],"tries":1,"ended":"success", and so on. */
@@ -147,7 +152,7 @@ static void extend(struct report *r, const struct job *j, const struct run *run,
         if (first)
                 put_head(&t, r);
         if (any) {
-                if (r->jobs++ > 0)
+                if (r->jobs > 0)
                         text_put(&t, ",\n");
                 put_job(&t, j, &j->last, "tries");
                 text_put(&t, "}");
@@ -155,11 +160,14 @@ static void extend(struct report *r, const struct job *j, const struct run *run,
         size_t kept = t.n;
         if (r->seekable || complete)
                 put_summary(&t, run, exit_status, complete);
-        while (r->seekable && r->end + (int64_t)t.n < r->size)
+        while (r->seekable && !t.failed && r->end + (int64_t)t.n < r->size)
                 text_put(&t, " "); /* over what is left of a longer one */
         write_all(r, r->file, &t, r->seekable ? r->end : -1);
-        r->size = r->end + (int64_t)t.n;
-        r->end += (int64_t)kept;
+        if (!t.failed) {
+                r->size = r->end + (int64_t)t.n;
+                r->end += (int64_t)kept;
+                r->jobs += any;
+        }
         text_free(&t);
 }
 
@@ -172,14 +180,21 @@ void report_job(struct report *r, const struct job *j)
         pthread_mutex_unlock(&r->lock);
 }
 
+/* What was written may be told to have failed only now (NFS, a quota). After EINTR it is closed. */
+static void close_file(struct report *r, int fd)
+{
+        if (close(fd) < 0 && errno != EINTR)
+                note_error(r, errno);
+}
+
 void report_end(struct report *r, struct run *run, int exit_status)
 {
         if (r->file >= 0) {
                 extend(r, NULL, run, exit_status, true);
-                close(r->file);
+                close_file(r, r->file);
         }
         if (r->log >= 0)
-                close(r->log);
+                close_file(r, r->log);
         if (r->error)
                 fprintf(stderr, "rein: the log or the report is not whole: %s\n", strerrordesc_np(r->error));
         pthread_mutex_destroy(&r->lock);

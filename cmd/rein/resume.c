@@ -95,8 +95,8 @@ int resume_read(struct resume *r, const char *file)
                         rc = add(r, k);
                 cJSON_Delete(json);
         }
-        if (rc == 0 && ferror(f))
-                rc = -errno;
+        if (rc == 0 && !feof(f))
+                rc = errno ? -errno : -EIO;
         free(line);
         fclose(f);
         return rc;

@@ -77,9 +77,11 @@ static int heed_signals(void *arg)
         struct run *run = arg;
         struct signalfd_siginfo info;
         rein_time first = {0};
-        while (rein_read(run->signals, &info, sizeof info, REIN_NEVER) == sizeof info) {
+        for (int64_t n; (n = rein_read(run->signals, &info, sizeof info, REIN_NEVER)) != REIN_ECANCELED;) {
                 char name[16], why[40];
-                if (first.ns == 0) {
+                if (n != sizeof info) { /* no memory, say: while it is not read, no signal stops us */
+                        rein_sleep(rein_after(REIN_MS(10)));
+                } else if (first.ns == 0) {
                         first = rein_now();
                         run->signo = (int)info.ssi_signo;
                         snprintf(why, sizeof why, "interrupted by %s", signal_name((int)info.ssi_signo, name));

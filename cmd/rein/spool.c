@@ -14,7 +14,10 @@ static int nameless_file(void)
         const char *folder = getenv("TMPDIR");
         if (!folder || !*folder)
                 folder = "/tmp";
-        int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        int fd;
+        do
+                fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        while (fd < 0 && errno == EINTR);
         if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR))
                 return fd < 0 ? -errno : fd;
         char name[4096];
@@ -38,6 +41,21 @@ static int to_file(int fd, const char *bytes, size_t n, int64_t at)
                 }
         }
         return 0;
+}
+
+/* All n of them: they are there. */
+static int64_t from_file(int fd, char *bytes, size_t n, int64_t at)
+{
+        size_t done = 0;
+        while (done < n) {
+                ssize_t k = pread(fd, bytes + done, n - done, at + (int64_t)done);
+                if (k < 0 && errno != EINTR)
+                        return -errno;
+                if (k == 0)
+                        break;
+                done += k > 0 ? (size_t)k : 0;
+        }
+        return (int64_t)done;
 }
 
 static int in_memory(struct spool *s, const void *bytes, size_t n)
@@ -85,10 +103,8 @@ int64_t spool_read(const struct spool *s, int64_t from, void *bytes, size_t n)
 {
         if (s->n - from < (int64_t)n)
                 n = (size_t)(s->n - from);
-        if (s->file) {
-                ssize_t k = pread(s->file, bytes, n, from);
-                return k < 0 ? -errno : k;
-        }
+        if (s->file)
+                return from_file(s->file, bytes, n, from);
         if (n > 0)
                 memcpy(bytes, s->memory + from, n);
         return (int64_t)n;

@@ -1,24 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A kernel, or a filter in front of it, that does not know a system call which the library can do without: the whole of
- * the library's work goes on by another way. Each row of `missing` is a process of its own with a seccomp filter. */
+ * the library's work goes on by another way. Each row of missing.h is a process of its own with a seccomp filter. */
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #include "need.h"
-
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-#ifndef SYS_epoll_pwait2
-#define SYS_epoll_pwait2 441
-#endif
-enum { GUARD_INSTALL = 102, POPULATE_READ = 22, ANY = -1 };
+#include "world/missing.h"
 
 /* A step that fails is told with what went wrong in it. */
 #define STEP(call)                                                                                                     \
@@ -27,58 +15,6 @@ enum { GUARD_INSTALL = 102, POPULATE_READ = 22, ANY = -1 };
                 if (rc_ < 0)                                                                                           \
                         return rein_wrap(rc_, "line %d: %s", __LINE__, #call);                                         \
         } while (0)
-
-/* ---- what is missing ---- */
-
-typedef struct missing {
-        const char *name;
-        long number;
-        unsigned answer;
-        int third; /* only with this third argument; ANY */
-        bool no_children;
-} missing;
-
-static const missing table[] = {
-        {"nothing", -1, 0, ANY, false},
-        {"epoll_pwait2", SYS_epoll_pwait2, ENOSYS, ANY, false},
-        {"epoll_pwait2 by a filter", SYS_epoll_pwait2, EPERM, ANY, false},
-        {"pidfd_open", SYS_pidfd_open, ENOSYS, ANY, true},
-        {"pidfd_open by a filter", SYS_pidfd_open, EPERM, ANY, false},
-        {"pidfd_send_signal", SYS_pidfd_send_signal, ENOSYS, ANY, false},
-        {"pidfd_send_signal by a filter", SYS_pidfd_send_signal, EPERM, ANY, false},
-        {"close_range", SYS_close_range, ENOSYS, ANY, false},
-        {"close_range with close-on-exec", SYS_close_range, EINVAL, 4, false},
-        {"guards without a map", SYS_madvise, EINVAL, GUARD_INSTALL, false},
-        {"guards, by a filter", SYS_madvise, ENOSYS, GUARD_INSTALL, false},
-        {"looking at a guard", SYS_madvise, EINVAL, POPULATE_READ, false},
-        {"clone3", SYS_clone3, ENOSYS, ANY, false},
-        {"getrandom", SYS_getrandom, ENOSYS, ANY, false},
-        {"preadv2", SYS_preadv2, ENOSYS, ANY, false},
-        {"pwritev2", SYS_pwritev2, ENOSYS, ANY, false},
-        {"process_vm_readv", SYS_process_vm_readv, ENOSYS, ANY, false},
-        {"sched_getaffinity", SYS_sched_getaffinity, ENOSYS, ANY, false},
-        {"names of threads", SYS_prctl, EINVAL, ANY, false},
-};
-
-/* From here on, for this process and its children. The name of a thread is set by prctl, which also installs filters: so
- * that row comes last. */
-static int forbid(const missing *m)
-{
-        const uint32_t third = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
-        const bool any = m->third == ANY;
-        struct sock_filter code[] = {
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)m->number, 0, 3),
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, any ? offsetof(struct seccomp_data, nr) : third),
-                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, any ? (uint32_t)m->number : (uint32_t)m->third, 0, 1),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | m->answer),
-                BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        };
-        struct sock_fprog filter = {COUNT(code), code};
-        if (m->number < 0)
-                return 0;
-        return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter);
-}
 
 /* ---- a pool, and its stop ---- */
 
@@ -492,11 +428,11 @@ static int run_without(size_t one, bool all)
         bool no_children = false;
         alarm(60); /* a hang is death by SIGALRM */
         rein_on_unseen(unseen_note, &(unseen){0});
-        for (size_t i = 0; i < COUNT(table); i++) {
-                if (all ? table[i].answer == EPERM : i != one)
+        for (size_t i = 0; i < MISSING_CALLS; i++) {
+                if (all ? missing_calls[i].answer == EPERM : i != one)
                         continue;
-                no_children |= table[i].no_children;
-                if (forbid(&table[i]) != 0)
+                no_children |= missing_calls[i].no_children;
+                if (forbid(&missing_calls[i]) != 0)
                         return 2;
         }
         int rc = all_work(no_children);
@@ -512,22 +448,17 @@ static int child_main(const char *name)
         return run_without((size_t)atoi(name), strcmp(name, "all") == 0);
 }
 
-static bool filters_are_allowed(void)
-{
-        return prctl(PR_GET_SECCOMP) >= 0;
-}
-
 static void test_the_work_is_done_without_each_call(void **state)
 {
         (void)state;
         if (!filters_are_allowed())
                 skip();
-        for (size_t i = 0; i < COUNT(table); i++) {
+        for (size_t i = 0; i < MISSING_CALLS; i++) {
                 char number[24], said[2048];
                 snprintf(number, sizeof number, "%zu", i);
                 int code = program_run(number, said, sizeof said);
                 if (code != 0)
-                        fail_msg("without %s: %d: %s", table[i].name, code, said);
+                        fail_msg("without %s: %d: %s", missing_calls[i].name, code, said);
         }
 }
 

@@ -884,6 +884,16 @@ static void test_every_call_is_waited_in_by_a_coroutine(void **state)
         all_kinds(LOOP);
 }
 
+static void test_every_call_is_waited_in_by_a_coroutine_over_poll(void **state)
+{
+        (void)state;
+        rein_executor *other = in[LOOP];
+        in[LOOP] = rein_loop_new(REIN_LOOP(.name = "portable", .portable = true));
+        all_kinds(LOOP);
+        rein_executor_free(in[LOOP]);
+        in[LOOP] = other;
+}
+
 /* ---- much of it, with exact counts ---- */
 
 enum { ROUNDS = 1500 };
@@ -987,6 +997,7 @@ int main(void)
                 cmocka_unit_test(test_every_call_is_waited_in_by_a_plain_thread),
                 cmocka_unit_test(test_every_call_is_waited_in_by_a_thread_of_a_pool),
                 cmocka_unit_test(test_every_call_is_waited_in_by_a_coroutine),
+                cmocka_unit_test(test_every_call_is_waited_in_by_a_coroutine_over_poll),
                 cmocka_unit_test(test_nothing_is_lost_or_there_twice),
         };
         return cmocka_run_group_tests(tests, begin, end_all);

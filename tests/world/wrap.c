@@ -48,8 +48,9 @@ static struct {
         _Atomic(const char *) call; /* NULL: none */
         atomic_int fd, error;
         atomic_uint at, seen;
-        atomic_bool fired;
+        atomic_bool fired, forked;
 } plan;
+static bool is_forked;
 
 static _Atomic(const char *) missing;
 static atomic_int missing_error;
@@ -66,6 +67,11 @@ void world_plan(const char *call, int fd, unsigned at, int error)
         plan.seen = 0;
         plan.fired = false;
         plan.call = call;
+}
+
+void world_plan_forked(bool forked)
+{
+        plan.forked = forked;
 }
 
 void world_plan_fd(int fd)
@@ -116,7 +122,7 @@ UNWATCHED static int asked(const char *call, int fd)
         if (wanted && strcmp(wanted, call) == 0)
                 return missing_error;
         wanted = atomic_load_explicit(&plan.call, memory_order_acquire);
-        if (!wanted || not_counted || strcmp(wanted, call) != 0)
+        if (!wanted || not_counted || is_forked != plan.forked || strcmp(wanted, call) != 0)
                 return 0;
         const int only = atomic_load_explicit(&plan.fd, memory_order_relaxed);
         if (only >= 0 && fd >= 0 && only != fd)
@@ -166,7 +172,6 @@ WRAP(epoll_ctl, int, fd, -1, (int epoll, int how, int fd, struct epoll_event *e)
 WRAP(epoll_wait, int, fd, -1, (int fd, struct epoll_event *e, int n, int ms), (fd, e, n, ms))
 WRAP(eventfd, int, -1, -1, (unsigned n, int flags), (n, flags))
 WRAP(execvpe, int, -1, -1, (const char *file, char *const argv[], char *const env[]), (file, argv, env))
-WRAP(fork, pid_t, -1, -1, (void), ())
 WRAP(fstat, int, fd, -1, (int fd, struct stat *st), (fd, st))
 WRAP(getpgid, pid_t, -1, -1, (pid_t pid), (pid))
 WRAP(getrlimit, int, -1, -1, (__rlimit_resource_t which, struct rlimit *l), (which, l))
@@ -276,6 +281,8 @@ int __wrap_getaddrinfo(const char *host, const char *service, const struct addri
 
 /* ---- those with more to them ---- */
 
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
 int __real_close(int fd);
 int __wrap_close(int fd);
 int __real_fcntl(int fd, int how, ...);
@@ -300,6 +307,18 @@ void *__real_realloc(void *p, size_t n);
 void *__wrap_realloc(void *p, size_t n);
 void __real_free(void *p);
 void __wrap_free(void *p);
+
+pid_t __wrap_fork(void)
+{
+        const int error = asked("fork", -1);
+        if (error) {
+                errno = error;
+                return -1;
+        }
+        const pid_t pid = __real_fork();
+        is_forked |= pid == 0;
+        return pid;
+}
 
 UNWATCHED int __wrap_close(int fd)
 {
@@ -443,6 +462,18 @@ void *__wrap_calloc(size_t n, size_t size)
         void *p = __real_calloc(n, size);
         blocks += p != NULL;
         return p;
+}
+
+/* getline(3) is an inline call of this one. */
+ssize_t __real___getdelim(char **line, size_t *room, int end, FILE *from);
+ssize_t __wrap___getdelim(char **line, size_t *room, int end, FILE *from);
+ssize_t __wrap___getdelim(char **line, size_t *room, int end, FILE *from)
+{
+        const int error = asked("getline", -1);
+        if (!error)
+                return __real___getdelim(line, room, end, from);
+        errno = error;
+        return -1;
 }
 
 void *__wrap_malloc(size_t n)

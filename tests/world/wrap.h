@@ -18,6 +18,8 @@ enum {
 /* From now on the calls of this name are counted, and number `at` fails with `error`. fd: only those on that descriptor,
  * of calls that are about one; -1: whichever. From one thread, while nothing of an earlier plan is under way. */
 void world_plan(const char *call, int fd, unsigned at, int error);
+/* The plan is for the processes that this one forks, and not for itself; else it is the other way round. */
+void world_plan_forked(bool forked);
 void world_plan_fd(int fd); /* the plan is for this descriptor from now on */
 unsigned world_seen(void);  /* how many calls the plan has counted */
 bool world_fired(void);     /* one of them has failed */

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `rein run` in a world that misbehaves: each call of the operating system that the command makes itself, and each error
+ * that its manual page names; system calls that are missing; descriptors that it was started with; tables that grow. What
+ * runs here is the command linked with wrap.c, but where nothing is made to fail.
+ *
+ *      FINE    the errors of the calls before: done again, or in another way, or nothing depends on it: the output is whole
+ *      SAID    the command says it, by the error's text, in its output for people
+ *      LIVES   it depends on which call it is: the output is whole, or something is said; no crash, no hang */
+#include "command.h"
+
+#include <inttypes.h>
+
+#include "wrap.h"
+
+#define FAULTY       REIN_BINARY_DIR "/tests/world/rein"
+#define COUNT(array) (sizeof(array) / sizeof(array)[0])
+
+/* ---- what is run ---- */
+
+typedef struct scene {
+        const char *input;
+        const char *argv[24];
+        const char *out;         /* NULL: what `spools` prints */
+        const char *missing;     /* a call that always fails, and how; NULL */
+        const char *of_two_jobs; /* stands in the report for each of the two; NULL */
+} scene;
+
+#define EACH "--", "sh", "-c", "echo out {}"
+
+/* Two jobs, in order, and all that is written about them. */
+static const scene plain = {
+        .argv = {FAULTY, "run", "-j2", "--keep-order", "--tag", "--log", "log", "--report", "report", EACH, ":::", "a",
+                 "b"},
+        .out = "a\tout a\nb\tout b\n",
+};
+static const scene bare = {.argv = {FAULTY, "run", "-j1", EACH, ":::", "a", "b"}, .out = "out a\nout b\n"};
+static const scene lines = {.input = "one\ntwo\n", .argv = {FAULTY, "run", "-j1", "--", "echo"}, .out = "one\ntwo\n"};
+static const scene cpus = {.argv = {FAULTY, "run", "--keep-order", EACH, ":::", "a", "b"}, .out = "out a\nout b\n"};
+static const scene raised = {
+        .argv = {"sh", "-c", "ulimit -S -n 256 && exec " FAULTY " run -j20 -- sh -c 'echo out {}' ::: a"},
+        .out = "out a\n",
+};
+
+/* Each leaves a process behind, in a session of its own: only by its environment it is known to be the job's. */
+#define LEAVES_ONE                                                                                                     \
+        "setsid sh -c 'touch left{}; exec sleep 1000' >/dev/null 2>&1 & "                                              \
+        "until test -e left{}; do sleep 0.01; done; rm left{}; echo out {}"
+static const scene strays = {
+        .argv = {FAULTY, "run", "-j1", "-g", "50ms", "--report", "report", "--", "sh", "-c", LEAVES_ONE, ":::", "a",
+                 "b"},
+        .out = "out a\nout b\n",
+        .of_two_jobs = "\"left_behind\":1",
+};
+
+/* The second job's output waits for the first, in a file. */
+#define TWO_BEFORE_ONE                                                                                                 \
+        "test {} = 1 || head -c 200000 /dev/zero | tr '\\0' x; test {} = 2 && touch two; "                             \
+        "i=0; until test -e two || test $i -gt 400; do sleep 0.01; i=$((i+1)); done"
+#define SPOOLS                                                                                                         \
+        {                                                                                                              \
+                FAULTY, "run", "-j2", "--keep-order", "--halt", "fail", "--", "sh", "-c", TWO_BEFORE_ONE, ":::", "1",  \
+                        "2"                                                                                            \
+        }
+static const scene spools = {.argv = SPOOLS};
+static const scene spools_by_name = {.argv = SPOOLS, .missing = "open:O_TMPFILE,95"}; /* EOPNOTSUPP */
+
+/* What the log says is not run again. */
+static const scene resumed = {.argv = {FAULTY, "run", "-j1", "--resume", "old", EACH, ":::", "a", "b"},
+                              .out = "out b\n"};
+
+/* ---- the table ---- */
+
+typedef enum verdict { FINE, SAID, LIVES } verdict;
+
+enum { MOST_ERRORS = 10, ANY_FD = -1, COMMANDS = -2 }; /* COMMANDS: in guard.c, but made by the command itself */
+
+typedef struct row {
+        const char *call, *file;
+        verdict verdict;
+        const scene *scene;
+        unsigned first, last; /* which of the calls */
+        int fd;
+        int errors[MOST_ERRORS];
+} row;
+
+static const row table[] = {
+#define FAMILY "cmd/rein/family.c"
+        {"getrandom", FAMILY, FINE, &bare, 1, 1, ANY_FD, {EAGAIN, EINTR, ENOSYS, EFAULT, EINVAL}},
+        {"prctl:PR_SET_CHILD_SUBREAPER", FAMILY, SAID, &bare, 1, 1, ANY_FD, {EINVAL, EPERM}},
+        {"open:/proc", FAMILY, SAID, &bare, 1, 1, ANY_FD, {EMFILE, ENFILE, ENOMEM, EACCES, ENOENT}},
+        {"open:/proc", FAMILY, FINE, &strays, 2, 3, ANY_FD, {EMFILE, ENFILE, ENOMEM, EINTR}},
+        {"open", FAMILY, FINE, NULL, 0, 0, 0, {0}}, /* by its folder, above */
+        {"eventfd", FAMILY, SAID, &bare, 1, 1, ANY_FD, {EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL}},
+        {"pread", FAMILY, FINE, &strays, 1, 3, ANY_FD, {EINTR, ENOMEM, EIO}},
+        {"read", FAMILY, LIVES, &strays, 1, 5, ANY_FD, {EINTR, EIO, ENOMEM, WORLD_SHORT}},
+        {"realloc", FAMILY, LIVES, &strays, 1, 4, ANY_FD, {ENOMEM}},
+        {"malloc", FAMILY, LIVES, &strays, 1, 8, ANY_FD, {ENOMEM}},
+        {"getpgid", FAMILY, FINE, &strays, 1, 2, ANY_FD, {ESRCH, EPERM}},
+        {"kill", FAMILY, FINE, &strays, 1, 3, ANY_FD, {EPERM, ESRCH}},
+        {"waitid", FAMILY, FINE, &strays, 1, 2, ANY_FD, {EINTR}}, /* ECHILD: it is gone */
+        {"poll", FAMILY, FINE, &strays, 1, 2, ANY_FD, {EINTR, ENOMEM}},
+        {"SYS_pidfd_open",
+         FAMILY,
+         FINE,
+         &strays,
+         2,
+         3,
+         ANY_FD,
+         {EMFILE, ENFILE, ENODEV, ENOMEM, ESRCH, EINVAL, ENOSYS}},
+        {"SYS_pidfd_send_signal", FAMILY, FINE, NULL, 0, 0, 0, {0}}, /* the guard's; see the_guard_ends_strays */
+        {"opendir", FAMILY, FINE, NULL, 0, 0, 0, {0}}, /* the guard's: then nobody is found, and it ends */
+        {"readdir", FAMILY, FINE, NULL, 0, 0, 0, {0}},
+        {"closedir", FAMILY, FINE, NULL, 0, 0, 0, {0}},
+        {"close", FAMILY, FINE, &strays, 5, 12, ANY_FD, {EINTR, EIO}},
+
+#define GUARD "cmd/rein/guard.c"
+        {"pipe2", GUARD, SAID, &bare, 1, 1, COMMANDS, {EMFILE, ENFILE, EFAULT}},
+        {"fork", GUARD, SAID, &bare, 1, 1, COMMANDS, {EAGAIN, ENOMEM, ENOSYS}},
+        {"sigprocmask", GUARD, FINE, NULL, 0, 0, 0, {0}}, /* fails for another manner alone */
+        {"setsid", GUARD, FINE, &bare, 1, 1, ANY_FD, {EPERM}},
+        {"prctl", GUARD, FINE, &bare, 1, 1, ANY_FD, {EINVAL}},
+        {"open:/dev/null", GUARD, LIVES, &bare, 1, 2, ANY_FD, {EMFILE, ENFILE, ENOENT, EACCES}},
+        {"open", GUARD, FINE, NULL, 0, 0, 0, {0}}, /* by its file, above */
+        {"dup2", GUARD, FINE, &bare, 1, 4, ANY_FD, {EBADF, EBUSY, EINTR, EMFILE}},
+        {"close_range", GUARD, FINE, &bare, 1, 1, ANY_FD, {ENOSYS, EMFILE, ENOMEM}},
+        {"chdir", GUARD, FINE, &bare, 1, 1, ANY_FD, {EACCES, ENOMEM, EIO}},
+        {"read", GUARD, FINE, &bare, 1, 1, 3, {EINTR}},
+        {"poll", GUARD, FINE, NULL, 0, 0, 0, {0}},  /* a nap */
+        {"write", GUARD, FINE, NULL, 0, 0, 0, {0}}, /* a guard that is gone: see below */
+        {"kill", GUARD, FINE, NULL, 0, 0, 0, {0}},  /* of a child that is there */
+        {"waitpid", GUARD, FINE, &bare, 1, 1, COMMANDS, {EINTR, ECHILD}},
+        {"close", GUARD, FINE, &bare, 1, 4, ANY_FD, {EINTR, EIO}},
+
+#define RUN_C "cmd/rein/run.c"
+        {"signalfd", RUN_C, SAID, &bare, 1, 1, ANY_FD, {EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL}},
+        {"getrlimit", RUN_C, SAID, &bare, 1, 1, ANY_FD, {EFAULT, EINVAL, EPERM}},
+        {"setrlimit", RUN_C, SAID, &raised, 1, 1, ANY_FD, {EPERM, EINVAL, EFAULT}},
+        {"open:/dev/null", RUN_C, SAID, &bare, 1, 1, ANY_FD, {EMFILE, ENFILE, ENOENT, EACCES, ENOMEM}},
+        {"open", RUN_C, FINE, NULL, 0, 0, 0, {0}}, /* by its file, above */
+        {"sigaction", RUN_C, FINE, &bare, 1, 1, ANY_FD, {EINVAL, EFAULT}},
+        {"signal", RUN_C, FINE, NULL, 0, 0, 0, {0}},        /* fails for an unknown signal alone */
+        {"sigprocmask", RUN_C, FINE, NULL, 0, 0, 0, {0}},   /* fails for another manner alone */
+        {"eventfd_write", RUN_C, FINE, NULL, 0, 0, 0, {0}}, /* full it is readable */
+
+#define CHILD "cmd/rein/child.c"
+        {"pipe2", CHILD, SAID, &bare, 2, 3, ANY_FD, {EMFILE, ENFILE, EFAULT}},
+        {"fcntl:F_SETFL", CHILD, SAID, &bare, 1, 2, ANY_FD, {EPERM, EBADF}},
+        {"fcntl", CHILD, FINE, NULL, 0, 0, 0, {0}}, /* by its command, above */
+        {"read", CHILD, FINE, &bare, 2, 6, ANY_FD, {EINTR, EAGAIN, WORLD_SHORT}},
+        {"poll", CHILD, FINE, &bare, 1, 4, ANY_FD, {EINTR}},
+        {"close", CHILD, FINE, &plain, 5, 12, ANY_FD, {EINTR, EIO}},
+        {"ppoll", "cmd/rein/watch.c", FINE, &bare, 1, 8, ANY_FD, {EINTR}},
+        {"ppoll", "cmd/rein/watch.c", LIVES, &bare, 1, 8, ANY_FD, {ENOMEM, EINVAL}},
+
+#define OUTLET "cmd/rein/outlet.c"
+        {"write", OUTLET, FINE, &bare, 1, 2, 1, {EINTR, EAGAIN, WORLD_SHORT}},
+        {"write", OUTLET, SAID, &bare, 1, 1, 1, {EIO, ENOSPC, EDQUOT, EFBIG, EPERM}},
+        {"poll", OUTLET, FINE, &bare, 1, 4, ANY_FD, {EINTR, ENOMEM}},
+        {"fstat", OUTLET, FINE, &bare, 1, 3, ANY_FD, {EBADF, ENOMEM, EOVERFLOW}},
+        {"isatty", OUTLET, FINE, NULL, 0, 0, 0, {0}}, /* an error is a no */
+        {"isatty", "cmd/rein/progress.c", FINE, NULL, 0, 0, 0, {0}},
+
+#define OUTPUT "cmd/rein/output.c"
+        {"eventfd", OUTPUT, SAID, &bare, 2, 2, ANY_FD, {EMFILE, ENFILE, ENOMEM}},
+        {"eventfd_write", OUTPUT, FINE, NULL, 0, 0, 0, {0}}, /* full it is readable */
+        {"calloc", OUTPUT, LIVES, &plain, 1, 24, ANY_FD, {ENOMEM}},
+        {"close", OUTPUT, FINE, &bare, 10, 14, ANY_FD, {EINTR, EIO}},
+
+#define SPOOL "cmd/rein/spool.c"
+        {"open:O_TMPFILE", SPOOL, FINE, &spools, 1, 1, ANY_FD, {EOPNOTSUPP, EISDIR, EINTR}},
+        {"open:O_TMPFILE", SPOOL, SAID, &spools, 1, 1, ANY_FD, {EMFILE, ENFILE, ENOSPC, EDQUOT, EACCES, EROFS, ENOENT}},
+        {"open", SPOOL, FINE, NULL, 0, 0, 0, {0}}, /* by its flag, above */
+        {"mkostemp", SPOOL, SAID, &spools_by_name, 1, 1, ANY_FD, {EMFILE, ENOSPC, EACCES, EEXIST}},
+        {"unlink", SPOOL, FINE, NULL, 0, 0, 0, {0}}, /* of what was just made */
+        {"pwrite", SPOOL, FINE, &spools, 1, 3, ANY_FD, {EINTR, WORLD_SHORT}},
+        {"pwrite", SPOOL, SAID, &spools, 1, 3, ANY_FD, {ENOSPC, EIO, EDQUOT, EFBIG}},
+        {"pread", SPOOL, FINE, &spools, 3, 6, ANY_FD, {EINTR, WORLD_SHORT}},
+        {"pread", SPOOL, LIVES, &spools, 1, 6, ANY_FD, {EIO}},
+        {"malloc", SPOOL, LIVES, &spools, 1, 8, ANY_FD, {ENOMEM}},
+        {"realloc", SPOOL, LIVES, &spools, 1, 8, ANY_FD, {ENOMEM}},
+        {"close", SPOOL, FINE, &spools, 10, 16, ANY_FD, {EINTR, EIO}},
+
+#define REPORT "cmd/rein/report.c"
+        {"open", REPORT, SAID, &plain, 1, 2, ANY_FD, {EACCES, EMFILE, ENFILE, ENOSPC, EROFS, ENOENT, EISDIR}},
+        {"fstat", REPORT, FINE, &plain, 1, 1, ANY_FD, {EBADF, ENOMEM, EOVERFLOW}},
+        {"write", REPORT, FINE, &plain, 1, 1, 3, {EINTR, WORLD_SHORT}},
+        {"write", REPORT, SAID, &plain, 1, 1, 3, {ENOSPC, EIO, EDQUOT, EFBIG}},
+        {"pwrite", REPORT, FINE, &plain, 1, 3, ANY_FD, {EINTR, WORLD_SHORT}},
+        {"pwrite", REPORT, SAID, &plain, 1, 3, ANY_FD, {ENOSPC, EIO, EDQUOT, EFBIG}},
+        {"close", REPORT, SAID, &plain, 1, 1, 3, {EIO, ENOSPC, EDQUOT}},
+        {"close", REPORT, FINE, &plain, 1, 1, 4, {EINTR}},
+
+        {"fopen", "cmd/rein/resume.c", SAID, &resumed, 1, 1, ANY_FD, {EMFILE, ENFILE, EACCES, ENOENT, ENOMEM}},
+        {"getline", "cmd/rein/resume.c", SAID, &resumed, 1, 2, ANY_FD, {ENOMEM, EIO}},
+        {"calloc", "cmd/rein/resume.c", SAID, &resumed, 1, 1, ANY_FD, {ENOMEM}},
+        {"ferror", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}},
+        {"feof", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}},
+        {"fclose", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}}, /* it was read alone */
+
+#define CPUS "cmd/rein/cpus.c"
+        {"fopen", CPUS, FINE, &cpus, 1, 3, ANY_FD, {EMFILE, ENFILE, EACCES, ENOENT, ENOMEM}},
+        {"sched_getaffinity", CPUS, FINE, &cpus, 1, 1, ANY_FD, {EINVAL, EFAULT, ESRCH, EPERM}},
+        {"fgets", CPUS, FINE, NULL, 0, 0, 0, {0}}, /* what cannot be read is no limit */
+        {"fscanf", CPUS, FINE, NULL, 0, 0, 0, {0}},
+        {"fclose", CPUS, FINE, NULL, 0, 0, 0, {0}},
+
+        {"malloc", "cmd/rein/input.c", SAID, &lines, 1, 2, ANY_FD, {ENOMEM}},
+        {"fstat", "cmd/rein/input.c", FINE, &lines, 1, 1, ANY_FD, {EBADF, EOVERFLOW}},
+        {"malloc", "cmd/rein/job.c", LIVES, &bare, 1, 10, ANY_FD, {ENOMEM}},
+        {"realloc", "cmd/rein/text.c", LIVES, &plain, 1, 12, ANY_FD, {ENOMEM}},
+        {"clock_gettime", "cmd/rein/text.c", FINE, NULL, 0, 0, 0, {0}}, /* fails for an unknown clock alone */
+        {"gmtime_r", "cmd/rein/text.c", FINE, NULL, 0, 0, 0, {0}},      /* fails in the year 2^31 */
+        {"fcntl", "cmd/rein/main.c", FINE, NULL, 0, 0, 0, {0}},         /* an error is a no */
+        {"open", "cmd/rein/main.c", FINE, NULL, 0, 0, 0, {0}},          /* then it ends; there is nowhere to say it */
+};
+
+/* ---- running a row ---- */
+
+enum { SPOOLED = 200000 }; /* more than a pipe holds: so the command has taken some when the second job goes on */
+static char *spooled;      /* what `spools` prints */
+
+static void before_each(void)
+{
+        unlink("fired");
+        unlink("two");
+        unlink("log");
+        unlink("report");
+}
+
+static struct command begin(const scene *s, const char *call, unsigned at, int error, int fd, bool forked)
+{
+        char plan[128];
+        snprintf(plan, sizeof plan, "%s,%u,%d,%d,%d", call, at, error, fd, forked);
+        setenv("REIN_WORLD", plan, 1);
+        if (s->missing)
+                setenv("REIN_WORLD_MISSING", s->missing, 1);
+        before_each();
+        struct command c = start_with(s->input, s->argv);
+        unsetenv("REIN_WORLD");
+        unsetenv("REIN_WORLD_MISSING");
+        return c;
+}
+
+static const char *expected_out(const scene *s)
+{
+        return s->out ? s->out : spooled;
+}
+
+static bool whole(const scene *s, const struct command *c)
+{
+        if (c->status != 0 || strcmp(c->stdout_text, expected_out(s)) != 0 || c->stderr_text[0] != '\0')
+                return false;
+        if (!s->of_two_jobs)
+                return true;
+        char *report = read_report("report");
+        const int times = count_of(report, s->of_two_jobs);
+        free(report);
+        return times == 2;
+}
+
+static bool said(const struct command *c, int error)
+{
+        return c->status >= 0 && (strstr(c->stderr_text, strerrordesc_np(error)) != NULL);
+}
+
+static const char *judge(const row *r, const struct command *c, int error)
+{
+        if (c->status < 0)
+                return "is killed";
+        switch (r->verdict) {
+        case FINE:
+                return whole(r->scene, c) ? NULL : "does not stand it";
+        case SAID:
+                return said(c, error) ? NULL : "does not say so";
+        default:
+                return whole(r->scene, c) || c->stderr_text[0] ? NULL : "says nothing, and the output is not whole";
+        }
+}
+
+static int mistakes;
+
+static const char *name_of(int error)
+{
+        return error == WORLD_SHORT ? "one byte" : strerrorname_np(error);
+}
+
+/* How many times there is such a call may vary, but not whether there is. */
+static const char *judge_fired(const row *r, const struct command *c, unsigned at, int error, bool in_guard)
+{
+        if (in_guard || exists("fired") || c->status < 0)
+                return judge(r, c, error);
+        return at == r->first ? "does not make the call" : whole(r->scene, c) ? NULL : "fails by itself";
+}
+
+static void try_one(const row *r, unsigned at, int error)
+{
+        const bool in_guard = strcmp(r->file, GUARD) == 0 && r->fd != COMMANDS;
+        struct command c = begin(r->scene, r->call, at, error, r->fd, in_guard);
+        const bool ends = poll(&(struct pollfd){.fd = c.pidfd, .events = POLLIN}, 1, 20000) == 1;
+        if (!ends)
+                kill(c.pid, SIGKILL);
+        finish(&c);
+        const char *what = ends ? judge_fired(r, &c, at, error, in_guard) : "hangs";
+        if (what) {
+                mistakes++;
+                fprintf(stderr,
+                        "%s (%s), call %u of them answers %s: the command %s: status %d\n  stdout: %.200s\n"
+                        "  stderr: %.500s\n",
+                        r->call, r->file, at, name_of(error), what, c.status, c.stdout_text, c.stderr_text);
+        }
+        release(&c);
+}
+
+/* Each error at the first of the calls, and the first error at every one. */
+static void run_row(const row *r)
+{
+        for (int e = 0; e < MOST_ERRORS && r->errors[e]; e++)
+                for (unsigned at = r->first; at <= (e ? r->first : r->last); at++)
+                        try_one(r, at, r->errors[e]);
+}
+
+static void each_error_of_each_call(void **state)
+{
+        (void)state;
+        mark_environment();
+        spooled = calloc(1, SPOOLED + 1);
+        assert_non_null(spooled);
+        memset(spooled, 'x', SPOOLED);
+        struct command c = begin(&bare, "nothing", 1, WORLD_COUNT, -1, false);
+        finish(&c);
+        EXPECT_STATUS(c, 0);
+        release(&c);
+        c = RUN("-j1", "--log", "old", EACH, ":::", "a");
+        EXPECT_STATUS(c, 0);
+        release(&c);
+        for (size_t i = 0; i < COUNT(table); i++)
+                if (table[i].scene)
+                        run_row(&table[i]);
+        free(spooled);
+        assert_int_equal(mistakes, 0);
+        UNTIL(processes_left() == 0);
+}
+
+int main(void)
+{
+        close_range(3, ~0U, 0); /* the numbers of what the command opens are known then */
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup_teardown(each_error_of_each_call, make_folder, remove_folder),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
