@@ -5,7 +5,9 @@
  * have changed; the same objects must then work; and everything made must have come back.
  *
  * Then the other kinds of chance, which are no failures: interrupted calls, calls that would block after all, waits that
- * end for no reason. Under those everything must simply work. */
+ * end for no reason. Under those everything must simply work.
+ *
+ * It takes up to ten seconds of a processor: each call is made anew for each of its allocations, on several threads. */
 #include "faults.h"
 
 #include <arpa/inet.h>

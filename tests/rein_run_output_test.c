@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `rein run`: what comes out, that it is never mixed, and that no amount of it, or of input, takes memory. */
+/* `rein run`: what comes out, that it is never mixed, and that no amount of it, or of input, takes memory.
+ *
+ * It takes more than ten seconds: that memory does not grow shows only after a million lines and many jobs. */
 #include "command.h"
 
 /* Under a sanitizer memory is no measure. */

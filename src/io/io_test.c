@@ -760,6 +760,21 @@ static void test_a_signal_is_waited_for(void **state)
         assert_int_equal(c.rc, SIGUSR1);
 }
 
+static void test_a_wait_for_a_signal_leaves_it_blocked_or_not_as_it_was(void **state)
+{
+        (void)state;
+        const int signals[] = {SIGUSR1, SIGUSR2};
+        sigset_t before, after;
+        pthread_sigmask(SIG_BLOCK, NULL, &before);
+        assert_int_equal(sigismember(&before, SIGUSR1), 1);
+        assert_int_equal(sigismember(&before, SIGUSR2), 0);
+        for (size_t i = 0; i < COUNT(signals); i++) {
+                assert_int_equal(rein_wait_signal(signals[i], REIN_NOWAIT), REIN_ETIMEOUT);
+                pthread_sigmask(SIG_BLOCK, NULL, &after);
+                assert_int_equal(sigismember(&after, signals[i]), sigismember(&before, signals[i]));
+        }
+}
+
 /* ---- without waiting, in a coroutine ---- */
 
 static int no_wait(void *arg)
@@ -837,6 +852,7 @@ int main(void)
                 cmocka_unit_test(test_a_lookup_whose_caller_has_left_is_passed_by),
                 cmocka_unit_test(test_what_is_there_is_had_without_waiting),
                 cmocka_unit_test(test_a_signal_is_waited_for),
+                cmocka_unit_test(test_a_wait_for_a_signal_leaves_it_blocked_or_not_as_it_was),
                 cmocka_unit_test(test_sleep_is_over_at_its_time_and_never_is_until_cancelled),
         };
         int rc = cmocka_run_group_tests(tests, NULL, NULL);

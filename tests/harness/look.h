@@ -36,6 +36,7 @@ bool harness_is_forked(void); /* this is a child of the process that the harness
 bool harness_blocks_counted(void);
 extern unsigned harness_patience_ms; /* how long what is about to end may take */
 
+bool harness_is_of_rein(uint32_t thread_id); /* the clock's or the hand's */
 void harness_process_begins(void);
 void harness_process_look(void);
 void harness_descriptors_begin(void);

@@ -11,8 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/world.h"
-#include "core/task.h"
+#include "plat/plat.h"
 
 enum { MOST = 64, SIGNALS = 65, MOST_OF_REIN = 2 };
 
@@ -72,19 +71,12 @@ static void note_thread(int id)
         note(&threads, id);
 }
 
-static bool is_of_rein(uint32_t id)
-{
-        rn_clockwork *c = &rn_world_now()->clock;
-        const rn_task *clock = c->clock_task, *hand = c->hand_task;
-        return (clock && rn_load32(&clock->thread_id) == id) || (hand && rn_load32(&hand->thread_id) == id);
-}
-
 static void look_at_thread(int id)
 {
         char path[64], name[32];
         int parent;
         snprintf(path, sizeof path, "/proc/self/task/%d/stat", id);
-        if (!is_among(&threads, id) && !is_of_rein((uint32_t)id) && name_and_parent(path, name, &parent))
+        if (!is_among(&threads, id) && !harness_is_of_rein((uint32_t)id) && name_and_parent(path, name, &parent))
                 harness_found(HARNESS_THREADS, NULL, "'%s' runs", name);
 }
 
@@ -169,8 +161,28 @@ static void look_at_signals(void)
 
 /* ---- the two moments ---- */
 
+#if defined REIN_TSAN
+static void *end_at_once(void *arg)
+{
+        return arg;
+}
+
+/* With the first thread the sanitizer starts one of its own. */
+static void wake_sanitizer(void)
+{
+        pthread_t t;
+        if (pthread_create(&t, NULL, end_at_once, NULL) == 0)
+                pthread_join(t, NULL);
+}
+#else
+static void wake_sanitizer(void)
+{
+}
+#endif
+
 void harness_process_begins(void)
 {
+        wake_sanitizer();
         each_number("/proc/self/task", note_thread);
         if (has_children())
                 each_number("/proc", note_child);
