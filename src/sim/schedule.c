@@ -436,6 +436,9 @@ static void look_for_misuse(const rn_sim_task *t)
 static bool asks_before(const rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
+        for (uint32_t i = 0; i < s->count; i++)
+                if (!s->tasks[i]->ended && s->tasks[i]->op.between)
+                        return false;
         return s->plan->ask_each ||
                (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
 }
@@ -644,7 +647,7 @@ void rn_sim_op(rn_op op)
 void rn_sim_after(void)
 {
         if (rn_sim->plan->after)
-                rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "goes on"});
+                rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "goes on", .between = true});
 }
 
 void rn_sim_calm(bool quiet_then)

@@ -60,6 +60,7 @@ typedef struct rn_op {
         const char *what;          /* of a CALL */
         uint32_t whom;             /* of a POKE: the id of a task */
         const volatile void *also; /* one byte more, besides at and len; NULL: none */
+        bool between;              /* in the middle of what is one step elsewhere: nobody asks whether records add up */
 } rn_op;
 
 typedef struct rn_sim_task {

@@ -298,7 +298,7 @@ static void before(rn_access access, const volatile void *where)
                                            [RN_ACCESS_UPDATE] = RN_OP_UPDATE,
                                            [RN_ACCESS_ADD] = RN_OP_ADD};
         if (rn_virtual() && rn_sim->running && (access != RN_ACCESS_TELL || rn_sim->plan->tells))
-                rn_sim_op((rn_op){.kind = kinds[access], .at = where, .len = 1});
+                rn_sim_op((rn_op){.kind = kinds[access], .at = where, .len = 1, .between = access == RN_ACCESS_TELL});
 }
 
 static void after(void)
