@@ -148,6 +148,8 @@ static void __attribute__((destructor)) tell_lost_at_exit(void)
 /* hook_lock held on entry, given back. */
 static void call_hook(rein_promise *p, caller self)
 {
+        RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
+        RN_ASSERT(p->on_cancel && p->canceled, "a hook that is called is there, for a cancel");
         void (*fn)(void *) = p->on_cancel;
         void *arg = p->on_cancel_arg;
         p->on_cancel = NULL; /* once */
@@ -188,6 +190,8 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
 
 static void destroy(rein_future *f)
 {
+        RN_ASSERT(!promise_of(f)->calling.thread, "nobody is in the hook of a promise that is freed");
+        RN_ASSERT(rn_list_empty(&promise_of(f)->removers), "nobody waits for the hook of a promise that is freed");
         unlist(promise_of(f));
         rn_future_done_with(f);
         rn_free(promise_of(f));
@@ -234,6 +238,7 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 rein_promise *rein_promise_ref(rein_promise *p)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (p && rn_future_ours(&p->future))
                 rn_add32(&p->writers, 1);
         return p;
@@ -242,6 +247,7 @@ rein_promise *rein_promise_ref(rein_promise *p)
 int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
@@ -263,6 +269,7 @@ static int break_it(rein_promise *p, const char *place, int code, const char *te
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
@@ -278,6 +285,7 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
 /* Until nobody is in the hook, but for oneself. hook_lock held. */
 static void wait_for_hook(rein_promise *p, rn_task *self)
 {
+        RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
         remover me = {.task = self};
         rn_list_push(&p->removers, &me.link);
         while (p->calling.thread && !is_calling(&p->calling)) {
@@ -294,6 +302,7 @@ static void wait_for_hook(rein_promise *p, rn_task *self)
 void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (!p || !rn_future_ours(&p->future))
                 return;
         caller self = calling_now();
@@ -313,6 +322,7 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 void rein_promise_drop(rein_promise *p)
 {
         RN_CALL();
+        RN_ASKS_ONCE(promise, p);
         if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
                 return;
         if (!rn_future_is(&p->future, RN_SETTLED)) {
@@ -320,5 +330,34 @@ void rein_promise_drop(rein_promise *p)
                 snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
                 break_it(p, p->future.place, REIN_EBROKEN, text);
         }
+        RN_ASSERT(rn_get32(&p->future.ends) & RN_SETTLED, "a promise without a writer has settled");
         rn_future_unref(&p->future);
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+const char *rn_promise_wrong(const rein_promise *p)
+{
+        size_t n;
+        if (rn_peek32(&p->writers) > INT32_MAX)
+                return "its writers have dropped it more often than they held it";
+        if (p->calling.thread && !p->canceled)
+                return "its hook is called, and nobody has cancelled it";
+        if (p->calling.task && !p->calling.thread)
+                return "a task is in its hook that is on no thread";
+        return rn_list_wrong(&p->removers, &n);
+}
+
+const char *rn_promise_ask(const void *record)
+{
+        rein_promise *p = (rein_promise *)(uintptr_t)record;
+        if (!p || !rn_future_ours(&p->future) || !rn_ask_begin(&p->hook_lock))
+                return NULL;
+        const char *what = rn_promise_wrong(p);
+        rn_ask_end(&p->hook_lock);
+        return what ? what : rn_future_ask(&p->future);
+}
+
+#endif
