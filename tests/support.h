@@ -200,7 +200,7 @@ static inline pthread_t go(void *(*fn)(void *), void *arg)
 }
 
 /* The thread ends: a test that waited for ever would only be ended by its time limit, which says nothing. Any thread. */
-#define join(t) support_join((t), NULL, __FILE__, __LINE__)
+#define join(t)              support_join((t), NULL, __FILE__, __LINE__)
 #define join_with(t, result) support_join((t), (result), __FILE__, __LINE__)
 
 static inline void support_join(pthread_t t, void **result, const char *file, int line)

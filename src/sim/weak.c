@@ -49,6 +49,7 @@ static void join(view *to, const view *from)
 /* Something else lies there now, or it was made anew by a plain store: nobody gets what was there before. */
 static location *as_it_is(location *l, uint64_t value)
 {
+        RN_ASSERT(l->count > 0 && l->count <= STORES, "a location has its last stores");
         if (l->last[l->count - 1].value != value) {
                 l->first += l->count;
                 l->count = 1;
@@ -98,6 +99,7 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, rn_order orde
         meet(order);
         uint32_t last = l->first + l->count - 1, least = *seen > l->first ? *seen : l->first;
         uint32_t got = update ? last : last - rn_sim_pick(last - least + 1, 'w', false);
+        RN_ASSERT(got >= least && got <= last, "a load gets a store that its task has not seen overwritten");
         const store *from = &l->last[got - l->first];
         *seen = got;
         if (from->released && (order == RN_ORDER_ACQUIRE || order == RN_ORDER_ACQ_REL || order == RN_ORDER_SEQ_CST))
@@ -111,6 +113,7 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, rn_
         if (!s || !s->weak || !s->running || s->quiet)
                 return;
         location *l = find(where, old);
+        RN_ASSERT(l->count <= STORES, "a location keeps so many stores");
         const store before = l->last[l->count - 1];
         if (l->count == STORES) {
                 memmove(&l->last[0], &l->last[1], (STORES - 1) * sizeof l->last[0]);
@@ -136,6 +139,7 @@ void rn_weak_born(const rn_sim_task *t)
         const rn_sim_state *s = rn_sim;
         if (!s->weak)
                 return;
+        RN_ASSERT(t->id < RN_SIM_TASKS, "a task that is born has a view");
         view *its = &s->weak->of_task[t->id];
         if (s->running)
                 *its = *mine();
