@@ -172,6 +172,8 @@ static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
                 rein_work *w = a->work;
                 if (!w || w->executor != x || w->in_stop == yes || rn_future_is(&w->future, RN_SETTLED))
                         continue;
+                if (w->unlisted)
+                        continue; /* on the hand: it is not among those that the stop waits for */
                 w->in_stop = yes;
                 n++;
         }
