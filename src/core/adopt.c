@@ -60,6 +60,7 @@ static rein_ticket *lend(const char *place, const rn_task *self, rn_scope *scope
 rein_ticket *rein_scope_lend_at(const char *place)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *self = rn_self();
         return self && !self->now->unopened ? lend(place, self, self->now->scope, false) : NULL;
 }
@@ -67,6 +68,7 @@ rein_ticket *rein_scope_lend_at(const char *place)
 rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
 {
         RN_CALL();
+        RN_ASKS(group, group);
         rn_task *self = rn_self();
         rn_scope *s = self ? rn_group_hold(group) : NULL;
         if (self && !s)
@@ -79,6 +81,7 @@ rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
 
 rein_ticket *rein_ticket_ref(rein_ticket *t)
 {
+        RN_ASKS(ticket, t);
         if (t)
                 rn_add32(&t->refs, 1);
         return t;
@@ -87,7 +90,10 @@ rein_ticket *rein_ticket_ref(rein_ticket *t)
 void rein_ticket_drop(rein_ticket *t)
 {
         RN_CALL();
-        if (!t || rn_sub32(&t->refs, 1) != 0)
+        RN_ASKS_ONCE(ticket, t);
+        const uint32_t left = t ? rn_sub32(&t->refs, 1) : 1;
+        RN_ASSERT(left < INT32_MAX, "a ticket is not dropped more often than it was held");
+        if (left != 0)
                 return;
         if (t->process == rn_generation()) { /* else it is of a tree that is not here */
                 rn_scope_lock(t->scope);
@@ -101,6 +107,7 @@ void rein_ticket_drop(rein_ticket *t)
 
 void rn_lent_end_locked(rn_scope *s, rn_fired *fired)
 {
+        RN_ASSERT(rn_scope_locked(s), "the lock of the family is held");
         rn_link *next;
         for (rn_link *l = s->children.next; l != &s->children; l = next) {
                 rn_scope *lent = RN_ITEM(l, rn_scope, sibling);
@@ -117,7 +124,9 @@ void rn_lent_end_locked(rn_scope *s, rn_fired *fired)
 
 static bool over_locked(const rein_ticket *t)
 {
+        RN_ASSERT(rn_scope_locked(t->scope), "the lock of the family is held");
         const rn_scope *of = t->scope->parent;
+        RN_ASSERT(t->over || of || rn_peekptr(&t->scope->family) == t->scope, "what was lent is below what it is of");
         return t->over || (t->of_group && (!of->group || of->group->closed_to_foreign));
 }
 
@@ -134,6 +143,7 @@ static int come_in(rein_ticket *t)
 
 static void go_out(rein_ticket *t)
 {
+        RN_ASSERT(!t->of_group || t->scope->parent, "a group that was lent stays while somebody is inside");
         if (t->of_group)
                 rn_group_let_go(t->scope->parent); /* it is there: it waits for this */
 }
@@ -153,6 +163,8 @@ static void take_place(rn_task *self, rn_adoption *a)
 static void give_place_back(rn_task *self, rn_adoption *a)
 {
         rn_ambient *now = self->now;
+        RN_ASSERT(now->scope == a->scope && !now->hook, "an adoption that ends is the innermost thing that is open");
+        RN_ASSERT(self->inline_depth > 0, "an adoption is counted");
         rn_context *context = now->context;
         rn_error_set(&now->trail, NULL);
         self->inline_depth--;
@@ -187,6 +199,7 @@ static int begin(const char *place, rn_task *self, rein_ticket *t, rn_adoption *
 int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *adopted)
 {
         RN_CALL();
+        RN_ASKS(ticket, t);
         handle *h = (handle *)(void *)adopted;
         if (!t || !h)
                 return rn_fail(-EINVAL, place, "rein_adopt: a ticket and a place for what it opens are needed");
@@ -226,6 +239,7 @@ void rn_adoption_end(rn_task *t, rn_adoption *a)
 int rein_return(rein_adopted *adopted, int rc)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)adopted;
         rn_task *self = rn_self_if();
         if (!h || h->magic != INSIDE || h->process != rn_generation())
@@ -255,7 +269,7 @@ const char *rn_lent_wrong(const rn_scope *s)
         const rein_ticket *t = s->ticket;
         if (t && (t->scope != s || s->task))
                 return "what was lent is not what its ticket stands for";
-        if (t && !s->parent && !t->over)
+        if (t && !s->parent && rn_peekptr(&s->family) != s && !t->over)
                 return "what was lent is cut off, and its ticket is not over";
         const rn_adoption *a = s->adoption;
         if (a && (a->scope != s || !s->task))
@@ -271,6 +285,16 @@ size_t rn_lent_inside(const rn_scope *s)
         RN_LIST_EACH(l, &s->children)
                 n += RN_ITEM(l, rn_scope, sibling)->adoption != NULL;
         return n;
+}
+
+const char *rn_ticket_ask(const void *record)
+{
+        const rein_ticket *t = record;
+        if (!t || t->process != rn_generation())
+                return NULL;
+        if (!rn_peek32(&t->refs) || rn_peek32(&t->refs) > INT32_MAX)
+                return "a ticket is used after its last holder dropped it";
+        return rn_scope_ask_record(t->scope, rn_peek32(&t->scope->kept.generation));
 }
 
 #endif

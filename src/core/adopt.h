@@ -35,6 +35,7 @@ void rn_adoption_end(rn_task *t, rn_adoption *a); /* t has it, innermost */
 
 /* Family lock held, or alone. Of what stands for a ticket, or is an adoption's. */
 const char *rn_lent_wrong(const struct rn_scope *s);
+const char *rn_ticket_ask(const void *t);        /* asks.h */
 size_t rn_lent_inside(const struct rn_scope *s); /* how many a group counts that have adopted what s stands for */
 
 #endif

@@ -20,6 +20,7 @@
 
 void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
 {
+        RN_ASSERT(rn_scope_locked(w->root), "the lock of the family is held");
         rn_future_ref(&w->future); /* before it is forbidden: who finds that, in its queue, lets the run's go */
         if (now && rn_work_forbid(w)) {
                 w->fired_next = fired->unstarted;
@@ -53,6 +54,7 @@ static void timer(rn_timer *t, uint32_t tag);
 /* Most jobs never need them. */
 static void make_timer_locked(rein_work *w)
 {
+        RN_ASSERT(rn_lock_held(&w->future.lock), "the lock of the future is held");
         if (rn_load32(&w->armed))
                 return;
         w->timer = (rn_timer){.fire = timer};
@@ -63,6 +65,8 @@ static void make_timer_locked(rein_work *w)
 /* Only called while the root scope lives. */
 void rn_work_rearm(rein_work *w)
 {
+        RN_ASSERT(rn_peek32(&w->root->kept.generation) == w->root_generation,
+                  "a job is timed while its scope is there");
         rn_lock_take(&w->future.lock);
         make_timer_locked(w);
         int64_t at = next_event(w);
@@ -76,6 +80,8 @@ void rn_work_rearm(rein_work *w)
 
 void rn_work_disarm(rein_work *w)
 {
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
+                  "nobody times a job any more when its timer is taken away");
         if (!rn_load32(&w->armed))
                 return;
         rn_lock_take(&w->future.lock);
@@ -142,6 +148,8 @@ static bool cut_off(rein_work *w, const char *why)
 bool rn_work_abandon(rein_work *w, const char *why)
 {
         char text[320], where[RN_ERROR_WHERE];
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING || rn_get32(&w->state) == RN_WORK_ENDED,
+                  "a job that is abandoned had begun");
         rn_work_describe(w, where, sizeof where);
         rn_work_note_stuck(w);
         bool timeout = cut_off(w, why);
@@ -191,6 +199,7 @@ rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *p
 
 void rn_work_stopped_by(rein_work *w, rn_rung rung)
 {
+        RN_ASSERT(rung > RN_RUNG_NONE && rung <= RN_RUNG_ABANDONED, "what stops a job is one of the rungs");
         uint32_t was = rn_load32(&w->rung);
         while (was < (uint32_t)rung && !rn_cas32(&w->rung, &was, (uint32_t)rung))
                 ;

@@ -26,7 +26,9 @@ static void clock_main(void *arg)
 {
         rn_clockwork *c = arg;
         rn_task *self = rn_self();
+        RN_ASSERT(self, "the task of the clock thread was made before the thread");
         rn_lock_take(&c->lock);
+        RN_ASSERT(!c->clock_task, "there is one clock thread");
         c->clock_task = self;
         for (;;) {
                 rn_timer *t = c->timers.root ? RN_ITEM(c->timers.root, rn_timer, node) : NULL;
@@ -50,7 +52,9 @@ static void hand_main(void *arg)
 {
         rn_clockwork *c = arg;
         rn_task *self = rn_self();
+        RN_ASSERT(self, "the task of the hand thread was made before the thread");
         rn_lock_take(&c->hand_lock);
+        RN_ASSERT(!c->hand_task, "there is one hand thread");
         c->hand_task = self;
         for (;;) {
                 rn_link *l = rn_list_pop(&c->errands);
@@ -85,6 +89,7 @@ static void begin_thread(void *arg)
 
 static int start_one(rn_clockwork *c, void (*main)(void *), const char *name)
 {
+        RN_ASSERT(rn_lock_held(&c->lock), "the lock of the clock is held: two threads must not start it both");
         begin *b = rn_alloc(sizeof *b);
         rn_task *t = b ? rn_task_new() : NULL;
         int rc = -ENOMEM;
@@ -119,7 +124,10 @@ bool rn_timer_arm(rn_timer *t, int64_t at, uint32_t tag)
 {
         rn_clockwork *c = &rn_world_now()->clock;
         rn_task *wake = NULL;
+        RN_ASSERT(t->fire, "a timer that is armed has something to do");
+        RN_ASSERT(at != RN_NEVER, "a timer is not armed for never");
         rn_lock_take(&c->lock);
+        RN_ASSERT(c->state & CLOCK_RUNS, "the clock thread was started before a timer is armed");
         bool was = t->node.in;
         if (was)
                 rn_heap_remove(&c->timers, &t->node);
@@ -150,6 +158,7 @@ bool rn_timer_disarm(rn_timer *t)
 bool rn_hand(rn_errand *e, uint32_t tag)
 {
         rn_clockwork *c = &rn_world_now()->clock;
+        RN_ASSERT(e->run, "an errand for the hand has something to do");
         rn_lock_take(&c->hand_lock);
         bool was = rn_linked(&e->link);
         e->tag = tag;

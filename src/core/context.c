@@ -19,6 +19,7 @@ struct rn_context {
 
 rn_context *rn_context_ref(rn_context *c)
 {
+        RN_ASSERT(!c || rn_get32(&c->refs) > 0, "a context that gets another holder has one");
         if (c)
                 rn_add32(&c->refs, 1);
         return c;
@@ -26,6 +27,7 @@ rn_context *rn_context_ref(rn_context *c)
 
 static void box_unref(box *b)
 {
+        RN_ASSERT(rn_get32(&b->refs) > 0, "a value of the context is not let go more often than it was held");
         if (rn_sub32(&b->refs, 1) != 0)
                 return;
         if (b->key->release && b->value) {
@@ -83,6 +85,7 @@ static bool without(rn_context *c, const rein_key *k, rn_context **out)
 
 int rein_context_set(const rein_key *k, void *value)
 {
+        RN_ASKS(task, NULL);
         if (!k)
                 return rn_fail(-EINVAL, "rein_context_set", "no key: pass the address of a static rein_key");
         rn_task *self = rn_self();
@@ -108,6 +111,7 @@ int rein_context_set(const rein_key *k, void *value)
 
 void *rein_context_get(const rein_key *k)
 {
+        RN_ASKS(task, NULL);
         rn_task *self = rn_self_if();
         for (rn_context *c = self ? self->now->context : NULL; c; c = c->rest)
                 if (c->box->key == k)

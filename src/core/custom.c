@@ -29,7 +29,9 @@ static void tell(custom *c, rein_work *w)
 static void taken(custom *c, rein_work *w)
 {
         uint32_t was = NOT_YET;
-        if (!rn_cas32(&w->taken, &was, TAKEN))
+        const bool first = rn_cas32(&w->taken, &was, TAKEN);
+        RN_ASSERT(first || was == CANCELED, "a user's executor takes a job once");
+        if (!first)
                 tell(c, w);
 }
 
@@ -54,7 +56,9 @@ static void post(rein_executor *x, rein_work *w)
 static void dequeue(rein_executor *x, rein_work *w)
 {
         uint32_t was = NOT_YET;
-        if (!rn_cas32(&w->taken, &was, CANCELED))
+        const bool first = rn_cas32(&w->taken, &was, CANCELED);
+        RN_ASSERT(first || was == TAKEN, "a job is taken back from a user's executor once");
+        if (!first)
                 tell(of(x), w);
 }
 

@@ -60,6 +60,7 @@ static bool leads_back(search *s, const rn_task *t, int depth);
 /* Lock a family, unless this search has it locked: groups nest in one. Only who holds the graph's lock holds several. */
 static bool lock_family(search *s, rn_scope *head)
 {
+        RN_ASSERT(s->locked <= MAX_DEPTH, "a search has room for the families that it locks");
         for (int i = 0; i < s->locked; i++)
                 if (s->heads[i] == head)
                         return false;
@@ -80,6 +81,7 @@ static bool group_leads_back(search *s, const rn_group *g, int depth)
                         found = true;
         }
         if (mine) {
+                RN_ASSERT(s->locked > 0 && s->heads[s->locked - 1] == head, "families are given back in reverse order");
                 s->locked--;
                 rn_lock_give(&head->lock);
         }
@@ -212,6 +214,7 @@ static bool can_go(const rn_task *t)
 
 static void mark_locked(rn_world *world)
 {
+        RN_ASSERT(rn_lock_held(&world->graph), "the lock of the graph is held");
         for (bool more = true; more;) {
                 more = false;
                 RN_LIST_EACH(l, &world->waiting) {
@@ -338,6 +341,7 @@ static bool look_for_others(rn_task *self)
 
 void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting)
 {
+        RN_ASSERT(waiting->said && self->waits.stays, "a task that cannot leave its wait has said so");
         if (waiting->look_at == RN_NEVER || rn_clock() < waiting->look_at)
                 rn_park(self, waiting->look_at);
         else
@@ -375,6 +379,7 @@ int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting)
         rein_work *mine = waiting->mine ? NULL : holder_of_permit(self);
         if (!mine || !mine->executor->kind->lend || !waits_for_work_of(what, mine->executor))
                 return 0;
+        RN_ASSERT(rn_get32(&mine->permit) == RN_HAS_PERMIT, "a permit that is lent is one's own");
         int lent = mine->executor->kind->lend(mine->executor, mine);
         if (lent > 0)
                 waiting->mine = mine;
@@ -391,6 +396,9 @@ static bool holds_a_mutex(const rn_task *self)
 
 static void say_locked(rn_world *world, rn_task *self, const rn_waits *what, rn_waiting *waiting)
 {
+        RN_ASSERT(rn_lock_held(&world->graph), "the lock of the graph is held");
+        RN_ASSERT(!self->waits.count && !self->waits.group && !self->waits.executor && !self->waits.held_by,
+                  "a task waits for one thing at a time");
         self->waits = *what;
         self->looked_at = false;
         rn_list_push(&world->waiting, &self->waiting);
@@ -445,6 +453,7 @@ void rn_wait_end(rn_task *self, rn_waiting *waiting)
         if (waiting->said) {
                 rn_world *world = rn_world_now();
                 rn_lock_take(&world->graph);
+                RN_ASSERT(rn_linked(&self->waiting), "a task that has said what it waits for is in the list");
                 self->waits = (rn_waits){0};
                 rn_list_remove(&self->waiting);
                 if (rn_peek32(&self->look_again)) /* both are stored under the graph lock, which is held here */

@@ -18,9 +18,12 @@ static inline __attribute__((always_inline)) void park(rn_task *self, int64_t un
 {
         rn_a32 *word = &self->door.word;
         uint32_t was = EMPTY;
+        RN_ASSERT(self == rn_self_if(), "only its owner sleeps at a door");
         if (rn_cas32(word, &was, ASLEEP))
                 w->wait(word, ASLEEP, until);
-        rn_swap32(word, EMPTY);
+        RN_ASSERT(was == EMPTY || was == PERMIT, "a door whose owner is awake has one permit, or none");
+        was = rn_swap32(word, EMPTY);
+        RN_ASSERT(was == ASLEEP || was == PERMIT, "an owner that sleeps on the word is woken by a permit only");
 }
 
 static inline __attribute__((always_inline)) bool unpark(rn_task *t, const words *w)
@@ -34,6 +37,7 @@ static inline __attribute__((always_inline)) bool unpark(rn_task *t, const words
         if (was == ASLEEP) {
                 w->wake(word, 1);
         } else if (was == POLLING) {
+                RN_ASSERT(t->door.wake > 0, "an owner that polls has a descriptor by which it is woken");
                 rn_sys_wakefd_ring(t->door.wake - 1);
                 rn_swap32(word, PERMIT);
         }
@@ -71,6 +75,7 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
         }
         int rc = 0;
         uint32_t was = EMPTY;
+        RN_ASSERT(self == rn_self_if(), "only its owner sleeps at a door");
         if (rn_cas32(&d->word, &was, POLLING)) {
                 rc = rn_sys_poll(fd, events, d->wake - 1, until);
                 was = POLLING;
@@ -78,6 +83,7 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
                         return rc;
                 for (unsigned round = 0; rn_load32(&d->word) == RINGING; round++)
                         rn_pause(round);
+                RN_ASSERT(rn_get32(&d->word) == PERMIT, "whoever rings leaves a permit");
                 rn_sys_wakefd_drain(d->wake - 1);
         }
         rn_swap32(&d->word, EMPTY);
@@ -86,6 +92,8 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
 
 static void thread_close(rn_task *self)
 {
+        const uint32_t now = rn_get32(&self->door.word);
+        RN_ASSERT(now == EMPTY || now == PERMIT, "a door is closed when nobody sleeps at it, or rings");
         if (self->door.wake)
                 rn_sys_close(self->door.wake - 1);
         self->door.wake = 0;

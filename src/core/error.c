@@ -84,6 +84,7 @@ rein_error *rn_error_ref(rein_error *e)
         if (e->in_task)
                 return rn_error_make(NULL, e->code, e->where, rn_error_ref(e->cause), rn_error_ref(e->next), "%s",
                                      e->text);
+        RN_ASSERT(e->home || rn_get32(&e->refs) > 0, "an error that gets another holder has one");
         if (e->home)
                 rn_future_ref(e->home);
         else
@@ -99,6 +100,7 @@ void rn_error_unref(rein_error *e)
                         rn_future_unref(e->home);
                         return;
                 }
+                RN_ASSERT(e->in_task || rn_get32(&e->refs) > 0, "an error is not let go more often than it was held");
                 if (!e->in_task && rn_sub32(&e->refs, 1) != 0)
                         return;
                 rein_error *cause = e->cause;

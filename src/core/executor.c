@@ -15,6 +15,8 @@
 int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix,
                      int64_t grace)
 {
+        RN_ASSERT(kind->accept && kind->post && kind->dequeue && kind->stopping && kind->left && kind->destroy,
+                  "a kind of executor has the functions that every executor needs");
         int rc = rn_clock_start();
         if (rc < 0)
                 return rc;
@@ -59,13 +61,21 @@ void rn_executor_publish(rein_executor *x)
 
 void rn_executor_ref(rein_executor *x)
 {
+        RN_ASSERT(rn_get32(&x->refs) > 0, "an executor that gets another holder has one");
         rn_add32(&x->refs, 1);
 }
 
 void rn_executor_unref(rein_executor *x)
 {
-        if (rn_sub32(&x->refs, 1) != 0)
+        const uint32_t left = rn_sub32(&x->refs, 1);
+        RN_ASSERT(left < INT32_MAX, "an executor is not let go more often than it was held");
+        if (left != 0)
                 return;
+        RN_ASSERT(rn_list_empty(&x->works) && rn_list_empty(&x->shares), "no job is in an executor that is freed");
+        RN_ASSERT(!x->unfinished && !x->unsettled && !x->in_stop, "an executor that is freed counts no job");
+        RN_ASSERT(!x->stops && rn_list_empty(&x->sleepers), "nobody waits for the stop of an executor that is freed");
+        RN_ASSERT(!x->timer.node.in && !rn_linked(&x->errand.link), "the clock of an executor that is freed is off");
+        RN_ASSERT(!rn_linked(&x->world), "an executor that is freed is not in the list of the world");
         rein_receipt_free(x->receipt);
         rn_error_unref(x->broken_by);
         x->kind->destroy(x);
@@ -84,6 +94,7 @@ const char *rein_executor_name(const rein_executor *x)
 size_t rein_executor_unfinished(const rein_executor *x)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -96,6 +107,7 @@ size_t rein_executor_unfinished(const rein_executor *x)
 size_t rein_executor_queued(const rein_executor *x)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         if (!x || !rn_executor_ours(x))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
@@ -110,6 +122,7 @@ size_t rein_executor_queued(const rein_executor *x)
 size_t rein_executor_threads(const rein_executor *x)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         return x && rn_executor_ours(x) && x->kind->threads ? x->kind->threads((rein_executor *)(uintptr_t)x) : 0;
 }
 
@@ -156,6 +169,8 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
 {
         rn_task *wake = NULL;
         char text[160];
+        RN_ASSERT(w->executor == x && rn_get32(&w->state) == RN_WORK_NEW, "a job comes in once, into its own executor");
+        RN_ASSERT(!w->shared, "a mirror does not come in: its run does");
         rn_lock_take(&x->lock);
         const char *what = refuses_locked(x, self);
         rn_list_push(&x->works, &w->all);
@@ -214,6 +229,8 @@ static void run_on_hand(rn_errand *e, uint32_t tag)
  * use for its errand. Uses up a reference. */
 void rn_executor_give_to_hand(rein_work *w)
 {
+        RN_ASSERT(w->posted && w->unlisted, "what the hand runs is a continuation, in no list");
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING, "what the hand runs was claimed");
         w->errand = (rn_errand){.run = run_on_hand};
         rn_hand(&w->errand, 0);
 }
@@ -221,6 +238,7 @@ void rn_executor_give_to_hand(rein_work *w)
 void rn_executor_post(rein_work *w)
 {
         rein_executor *x = w->executor;
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEW, "a continuation is posted once");
         rn_lock_take(&x->lock);
         bool open = x->state == RN_OPEN && !x->broken;
         w->posted = true;
@@ -267,6 +285,7 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
 rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         rein_future *failed;
         rn_task *self = rn_self(); /* it has a stock of records; NULL: no memory for that */
         rein_work *w = rn_executor_job(self, place, "rein_submit", x, fn, arg, job, NULL, &failed);
@@ -281,6 +300,7 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
                         const rein_job *job, rein_future *out[])
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         int taken = 0;
         if (!out)
                 return rn_fail(-EINVAL, "rein_submit_many", "no array for the futures");
@@ -298,6 +318,7 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
 
 void rn_executor_changed_locked(rein_executor *x)
 {
+        RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
         RN_LIST_EACH(l, &x->sleepers)
                 if (RN_ITEM(l, rn_sleeper, link)->task)
                         rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
@@ -307,6 +328,7 @@ void rn_executor_changed_locked(rein_executor *x)
 
 static void unlist_locked(rein_executor *x, rein_work *w)
 {
+        RN_ASSERT(x->unfinished > 0, "a job in the list is counted");
         rn_list_remove(&w->all);
         x->unfinished--;
 }
@@ -329,7 +351,10 @@ void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool 
         if (w->unlisted)
                 return;
         note_leaving(x, w, settled, gone);
+        RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
+        RN_ASSERT(w->executor == x, "a job leaves its own executor");
         if (settled) {
+                RN_ASSERT(x->unsettled > 0 && x->in_stop >= w->in_stop, "a job that settles was counted");
                 x->unsettled--;
                 x->in_stop -= w->in_stop; /* abandoned while it stops its own executor */
                 w->in_stop = false;
@@ -354,6 +379,7 @@ bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w)
 {
         if (!rn_work_claim(w))
                 return false;
+        RN_ASSERT(w->posted && x->unsettled > 0, "what is taken back for the hand is a continuation, and counted");
         unlist_locked(x, w);
         x->unsettled--;
         w->unlisted = true;
@@ -470,6 +496,16 @@ const char *rn_executor_wrong(const rein_executor *x)
                 what = shares_wrong(x);
         if (!what && x->kind->wrong && listed <= RN_LIST_ASKED)
                 what = x->kind->wrong(x);
+        return what;
+}
+
+const char *rn_executor_ask(const void *record)
+{
+        rein_executor *x = (rein_executor *)(uintptr_t)record;
+        if (!x || !rn_executor_ours(x) || !rn_ask_begin(&x->lock))
+                return NULL;
+        const char *what = rn_executor_wrong(x);
+        rn_ask_end(&x->lock);
         return what;
 }
 

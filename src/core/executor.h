@@ -118,6 +118,7 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
 
 /* Its lock held, or alone: what every executor counts, and what its kind does. */
 const char *rn_executor_wrong(const rein_executor *x);
+const char *rn_executor_ask(const void *x); /* asks.h */
 
 /* The innermost job of x in the running task's ambients, or NULL. */
 rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t);

@@ -25,17 +25,21 @@ void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *plac
 
 void rn_future_ref(rein_future *f)
 {
+        RN_ASSERT(rn_get32(&f->refs) > 0, "a future that gets another holder has one");
         rn_add32(&f->refs, 1);
 }
 
 void rn_future_unref(rein_future *f)
 {
-        if (rn_sub32(&f->refs, 1) == 0)
+        const uint32_t left = rn_sub32(&f->refs, 1);
+        RN_ASSERT(left < INT32_MAX, "a future is not let go more often than it was held");
+        if (left == 0)
                 f->kind->destroy(f);
 }
 
 void rn_future_hold(rein_future *f)
 {
+        RN_ASSERT(!rn_get32(&f->holders), "the users' first reference is made once");
         rn_future_ref(f);
         rn_init32(&f->holders, 1); /* its first user gets f from the thread that calls */
 }
@@ -48,6 +52,7 @@ bool rn_future_ours(const rein_future *f)
 rein_future *rein_ref(rein_future *f)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (f && f->process && rn_future_ours(f))
                 rn_add32(&f->holders, 1);
         return f;
@@ -56,6 +61,7 @@ rein_future *rein_ref(rein_future *f)
 void rein_drop(rein_future *f)
 {
         RN_CALL();
+        RN_ASKS_ONCE(future, f);
         if (f && f->process && rn_future_ours(f) && rn_sub32(&f->holders, 1) == 0)
                 rn_future_unref(f);
 }
@@ -63,6 +69,9 @@ void rein_drop(rein_future *f)
 void rn_future_done_with(rein_future *f)
 {
         rn_outcome *o = &f->outcome;
+        RN_ASSERT(!rn_get32(&f->refs) && !rn_get32(&f->holders), "nobody holds a future that is freed");
+        RN_ASSERT(rn_list_empty(&f->waiters), "nobody waits for a future that is freed");
+        RN_ASSERT(rn_list_empty(&f->nexts), "no continuation waits for a future that is freed");
         if (rn_load32(&f->ends) && o->code < 0 && o->code != REIN_ECANCELED && !rn_load32(&f->seen))
                 rn_unseen(o->error);
         if (o->value && o->release && !f->taken) {
@@ -89,6 +98,7 @@ void rn_future_seen(rein_future *f)
 
 void rn_waiter_fire(rn_waiter *w)
 {
+        RN_ASSERT(!rn_linked(&w->link), "a waiter that fires is out of its future's list: it fires once");
         rn_waitset *set = w->set;
         rn_lock_take(&set->lock);
         w->next_fired = NULL;
@@ -127,6 +137,10 @@ static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
                 rn_lock_give(&f->lock);
                 return REIN_EALREADY;
         }
+        RN_ASSERT(ends & RN_SETTLED, "a future that is gone has settled");
+        RN_ASSERT(!f->outcome.code && !f->outcome.value && !f->outcome.error, "what settles has no outcome yet");
+        RN_ASSERT(rn_list_empty(&f->spent), "no continuation was posted before the settling");
+        RN_ASSERT(rn_get32(&f->refs) > 0, "whoever settles a future has it");
         f->outcome = *o;
         if (o->code < 0 && !o->error)
                 f->outcome.error = rn_error_make(&f->reserve, o->code, o->where ? o->where : "", o->cause, NULL, "%s",
@@ -159,6 +173,7 @@ int rn_future_settle_gone(rein_future *f, const rn_outcome *o)
 void rn_future_gone(rein_future *f)
 {
         rn_lock_take(&f->lock);
+        RN_ASSERT(rn_get32(&f->ends) == RN_SETTLED, "what goes has settled, and goes once");
         rn_store32(&f->ends, RN_SETTLED | RN_GONE);
         fire_waiters(f, RN_GONE);
         rn_lock_give(&f->lock);
@@ -167,6 +182,7 @@ void rn_future_gone(rein_future *f)
 bool rn_future_watch(rn_waiter *w)
 {
         rein_future *f = w->f;
+        RN_ASSERT(w->end == RN_SETTLED || w->end == RN_GONE, "a waiter waits for one of the two ends");
         rn_lock_take(&f->lock);
         bool pending = !(rn_load32(&f->ends) & w->end);
         if (pending)
@@ -188,6 +204,7 @@ void rn_future_unwatch(rn_waiter *w)
 int rein_code(const rein_future *f)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (!f)
                 return -EINVAL;
         if (!rn_future_ours(f))
@@ -202,6 +219,7 @@ int rein_code(const rein_future *f)
 void *rein_value(const rein_future *f, size_t *n)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         bool there = f && rn_future_ours(f) && rn_future_is(f, RN_SETTLED) && f->outcome.code >= 0;
         if (n)
                 *n = there ? f->outcome.size : 0;
@@ -211,6 +229,7 @@ void *rein_value(const rein_future *f, size_t *n)
 const rein_error *rein_error_of(const rein_future *f)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (!f || !rn_future_ours(f) || !rn_future_is(f, RN_SETTLED))
                 return NULL;
         if (f->outcome.code < 0)
@@ -221,6 +240,7 @@ const rein_error *rein_error_of(const rein_future *f)
 int rein_take(rein_future *f, void **value, void (**release)(void *))
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (!f || !value || !release)
                 return rn_fail(-EINVAL, "rein_take", "f, value and release are needed");
         if (!rn_future_ours(f))
@@ -252,12 +272,14 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
 bool rein_gone(const rein_future *f)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         return f && rn_future_ours(f) && rn_future_is(f, RN_GONE);
 }
 
 rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (!f || !rn_future_ours(f) || rn_future_is(f, RN_SETTLED))
                 return REIN_TOO_LATE;
         return f->kind->cancel(f, why, place);
@@ -378,6 +400,16 @@ const char *rn_future_wrong(const rein_future *f)
         if (!what)
                 what = nexts_wrong(f, &f->nexts);
         return what ? what : nexts_wrong(f, &f->spent);
+}
+
+const char *rn_future_ask(const void *record)
+{
+        rein_future *f = (rein_future *)(uintptr_t)record;
+        if (!f || !rn_future_ours(f) || !rn_ask_begin(&f->lock))
+                return NULL;
+        const char *what = rn_future_wrong(f);
+        rn_ask_end(&f->lock);
+        return what;
 }
 
 #endif

@@ -13,6 +13,7 @@
 #ifndef RN_CORE_FUTURE_H
 #define RN_CORE_FUTURE_H
 
+#include "core/asks.h"
 #include "core/error.h"
 #include "core/list.h"
 #include "core/task.h"
@@ -98,6 +99,7 @@ void rn_waiter_fire(rn_waiter *w);
 
 /* Its lock held, or alone. */
 const char *rn_future_wrong(const rein_future *f);
+const char *rn_future_ask(const void *f); /* asks.h */
 
 /* A future that has failed, held once. Never NULL: without memory it is one that says -ENOMEM. */
 rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text);

@@ -31,6 +31,7 @@ enum { OPEN = 0x6209e001, UNOPENED = 0x6209e002 };
 void rein_group_open_at(const char *place, rein_group *group, const rein_group_opts *given)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)group;
         rn_task *self = rn_self();
         rein_group_opts opts = {.size = sizeof opts};
@@ -59,6 +60,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
                 rn_fail(h->error, place, "the group could not be opened: %s", what ? what : "no memory");
                 return;
         }
+        RN_ASSERT(rn_list_empty(&s->children), "the scope of a group that opens is empty");
         g->scope = s;
         rn_storeptr(&g->found, s);
         g->owner = self;
@@ -130,6 +132,7 @@ static void cancel_rest(rn_group *g, const char *name, const char *what, rn_fire
 /* A failure counts as reported by the group, but where each child stands alone. */
 static void keep_failure(rn_group *g, rein_error *e)
 {
+        RN_ASSERT(g->failed < g->ended, "only a child that ended can have failed");
         if (g->failed < RN_GROUP_FAILURES)
                 g->failures[g->failed] = rn_error_ref(e);
         g->failed++;
@@ -170,6 +173,9 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
 /* true: its owner slept. */
 static bool part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
 {
+        RN_ASSERT(rn_scope_locked(g->scope), "the lock of the family is held");
+        RN_ASSERT(g->unfinished > 0 && (background || g->foreground > 0), "a child that parts was counted");
+        RN_ASSERT(!rn_peek32(&g->closing), "a group does not close before its children have parted");
         const int64_t cancel_at = rn_load64(&g->scope->cancel_at);
         g->overtaken |= cancel_at != RN_NEVER && cancel_at <= rn_clock();
         apply_policy(g, code, e, name, fired);
@@ -210,6 +216,8 @@ static bool inside(const rn_group *g, const rn_task *self)
 /* Wait for a place. Family locked on entry and on return. 0; REIN_ECANCELED, REIN_EDEADLOCK. */
 static int wait_for_place(rn_group *g, rn_task *self)
 {
+        RN_ASSERT(rn_scope_locked(g->scope), "the lock of the family is held");
+        RN_ASSERT(g->width > 0, "only a group with a width has no place for another child");
         rn_scope *head = rn_scope_head(g->scope);
         rn_sleeper me = {.task = self};
         rn_waiting waiting;
@@ -319,6 +327,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
 void rein_spawn_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg, const rein_job *job)
 {
         RN_CALL();
+        RN_ASKS(group, group);
         rein_drop(spawn(place, group, on, fn, arg, job, false));
 }
 
@@ -326,12 +335,14 @@ rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_exe
                                   const rein_job *job)
 {
         RN_CALL();
+        RN_ASKS(group, group);
         return spawn(place, group, on, fn, arg, job, true);
 }
 
 void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
 {
         RN_CALL();
+        RN_ASKS(group, group);
         rn_fired fired = {0};
         char who[RN_WHO_TEXT];
         rn_scope_whoami(who);
@@ -361,6 +372,7 @@ void rn_group_let_go(rn_scope *s)
 {
         rn_scope *head = rn_scope_head(s);
         rn_lock_take(&head->lock);
+        RN_ASSERT(s->group && s->group->adopted > 0, "a group that is let go was held");
         if (--s->group->adopted == 0)
                 rn_unpark(s->group->owner);
         rn_lock_give(&head->lock); /* the group, s and head may be gone from here on */
@@ -404,6 +416,7 @@ static bool all_parted(rn_group *g, bool closes)
 /* Wait for the children, whatever is cancelled. check: is that a deadlock? */
 static int join(rn_group *g, rn_task *self, int64_t until, bool check, bool closes)
 {
+        RN_ASSERT(g->owner == self, "the owner of a group waits for its children");
         if (all_parted(g, closes))
                 return 0;
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"the children of the group of", g->place});
@@ -421,6 +434,7 @@ static int join(rn_group *g, rn_task *self, int64_t until, bool check, bool clos
 int rein_group_join(rein_group *group, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(group, group);
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
         int rc = check_owner(group, "rein_group_join", self, &g);
@@ -448,6 +462,11 @@ static rein_error *chain_failures(rn_group *g)
 static void release(rn_group *g, rn_task *self)
 {
         rn_scope *s = g->scope;
+        RN_ASSERT(g->owner == self && self->now->scope == s,
+                  "the owner of a group closes it, when it is its innermost");
+        RN_ASSERT(rn_peek32(&g->closing) && !g->unfinished && !g->foreground && !g->adopted,
+                  "a group that is given back has no children, and nobody is inside");
+        RN_ASSERT(rn_list_empty(&g->spawners), "nobody waits for a place in a group that is given back");
         for (rn_link *l; (l = rn_list_pop(&g->kept_futures));)
                 rein_drop(RN_ITEM(l, rein_future, kept));
         self->now->scope = s->parent && s->parent->task == self ? s->parent : NULL;
@@ -475,6 +494,8 @@ static bool failed_by_policy(const rn_group *g)
 int rein_group_close(rein_group *group, int rc)
 {
         RN_CALL();
+        RN_ASKS_ONCE(group, group);
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)group;
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
@@ -561,8 +582,9 @@ static const char *children_wrong(const rn_group *g)
         size_t seen = 0, here = 0, foreground = 0, inside = 0;
         RN_LIST_EACH(l, &g->scope->children) {
                 const rn_scope *s = RN_ITEM(l, rn_scope, sibling);
-                here += s->work && s->work->group == g;
-                foreground += s->work && s->work->group == g && !s->work->background;
+                const bool child = rn_virtual() && s->work && s->work->group == g; /* its spawner writes that */
+                here += child;
+                foreground += child && !s->work->background;
                 inside += rn_lent_inside(s);
                 if (++seen > RN_LIST_ASKED)
                         break;
@@ -590,6 +612,24 @@ const char *rn_group_wrong(const rn_group *g)
                 return "it was closed while somebody was inside";
         what = failures_wrong(g);
         return what ? what : children_wrong(g);
+}
+
+const char *rn_group_ask(const void *group)
+{
+        const handle *h = group;
+        if (!rn_virtual()) {
+                const rn_group *g = find_locked((rein_group *)(uintptr_t)group);
+                const char *what = g ? rn_scope_wrong(g->scope) : NULL;
+                if (g)
+                        rn_scope_unlock(g->scope);
+                return what;
+        }
+        if (!h || h->magic != OPEN || h->process != rn_generation())
+                return NULL;
+        const rn_group *g = rn_peekptr(&h->record);
+        if (rn_peek32(&g->kept.generation) != rn_peek32(&h->generation) || rn_peek32(&g->closing))
+                return NULL;
+        return rn_scope_ask_record(g->scope, rn_peek32(&g->scope->kept.generation));
 }
 
 #endif

@@ -43,5 +43,6 @@ void rn_group_force_close(rn_task *t, rn_group *g); /* a job left it open */
 
 /* Family lock held, or alone. */
 const char *rn_group_wrong(const rn_group *g);
+const char *rn_group_ask(const void *handle); /* asks.h: a rein_group */
 
 #endif

@@ -47,6 +47,7 @@ static rn_heap_node *meld_siblings(const rn_heap *h, rn_heap_node *first)
 
 void rn_heap_push(rn_heap *h, rn_heap_node *n)
 {
+        RN_ASSERT(!n->in, "what is pushed into a heap is in none");
         n->child = n->next = n->prev = NULL;
         n->in = true;
         h->root = meld(h, h->root, n);
@@ -55,6 +56,7 @@ void rn_heap_push(rn_heap *h, rn_heap_node *n)
 
 void rn_heap_remove(rn_heap *h, rn_heap_node *n)
 {
+        RN_ASSERT(n->in && h->count > 0, "what is taken out of a heap is in it");
         if (n == h->root) {
                 h->root = meld_siblings(h, n->child);
         } else {
@@ -69,6 +71,7 @@ void rn_heap_remove(rn_heap *h, rn_heap_node *n)
         n->child = n->next = n->prev = NULL;
         n->in = false;
         h->count--;
+        RN_ASSERT(!h->root == !h->count, "a heap without a root is one that counts no nodes");
 }
 
 rn_heap_node *rn_heap_pop(rn_heap *h)
@@ -81,7 +84,7 @@ rn_heap_node *rn_heap_pop(rn_heap *h)
 
 #if RN_CHECKING
 
-enum { MOST_ASKED = 256 };
+enum { MOST_ASKED = 64 };
 
 static const char *node_wrong(const rn_heap *h, const rn_heap_node *n)
 {

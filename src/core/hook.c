@@ -45,6 +45,9 @@ static void hit(rn_hook *h)
 {
         uint32_t generation = rn_kept_generation(&h->kept);
         rn_task *self = rn_self_if();
+        RN_ASSERT(rn_peek64(&h->state) == packed(generation, INTERRUPTING) ||
+                          rn_peek64(&h->state) == packed(generation, MISSED),
+                  "the thread that hits a region has struck it, and the region is still open");
         h->used = true;
         if (self)
                 self->hitting++;
@@ -62,6 +65,7 @@ static void hit(rn_hook *h)
                 h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
                 if (move(h, generation, INTERRUPTING, INTERRUPTED))
                         return;
+                RN_ASSERT(rn_peek64(&h->state) == packed(generation, MISSED), "only a missed resend comes in between");
                 rn_store64(&h->state, packed(generation, INTERRUPTING)); /* it was MISSED: that resend is over */
         }
 }
@@ -95,6 +99,7 @@ void rn_hook_strike(rn_hook *h, rn_hook **struck)
 
 void rn_hooks_strike_locked(rn_scope *s, int64_t now, rn_hook **struck)
 {
+        RN_ASSERT(rn_scope_locked(s), "the lock of the family is held");
         RN_LIST_EACH(l, &s->hooks) {
                 rn_hook *h = RN_ITEM(l, rn_hook, link);
                 int64_t at = due(h, s);
@@ -115,6 +120,7 @@ void rn_hooks_hit(rn_hook *struck)
 {
         while (struck) {
                 rn_hook *next = struck->fire_next;
+                RN_ASSERT(next != struck, "a region is struck once in a list");
                 hit(struck);
                 struck = next;
         }
@@ -135,6 +141,7 @@ void rn_hooks_wait_struck(const rn_task *t)
 
 void rn_hooks_unshield_locked(rn_scope *outside)
 {
+        RN_ASSERT(rn_scope_locked(outside), "the lock of the family is held");
         rn_task *t = outside->task;
         for (rn_scope *s = outside; s && s->task == t; s = s->parent) {
                 RN_LIST_EACH(l, &s->hooks) {
@@ -208,6 +215,8 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
         if (!h)
                 return -ENOMEM;
         uint32_t generation = rn_kept_generation(&h->kept);
+        RN_ASSERT(t == rn_self_if(), "a task opens regions of its own");
+        RN_ASSERT(!rn_linked(&h->link), "a region that opens is in no list");
         h->task = t;
         h->work = t->now->work;
         h->outer = t->now->hook;
@@ -251,6 +260,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
 bool rn_hook_finish(rn_task *t, rn_hook *h)
 {
         uint32_t generation = rn_kept_generation(&h->kept);
+        RN_ASSERT(h->task == t && t->now->hook == h, "a task closes its innermost region");
         for (unsigned round = 0;; round++) {
                 if (move(h, generation, WORKING, FINISHED) || move(h, generation, INTERRUPTED, FINISHED))
                         break;
@@ -265,6 +275,7 @@ bool rn_hook_finish(rn_task *t, rn_hook *h)
         }
         if (s || used)
                 rn_timer_disarm(&h->timer);
+        RN_ASSERT(!h->timer.node.in, "nobody arms the timer of a region that is closed");
         if (!h->stop && (used || h->was_blocked))
                 rn_poke_land(h->was_blocked);
         if (used && t->now->work && (!rn_load32(&h->forced) || rn_canceled(t)))
@@ -291,6 +302,7 @@ enum { OPEN = 0x400c0001 };
 int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), void *arg)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)hook;
         h->magic = 0;
         rn_task *self = rn_self();
@@ -309,6 +321,7 @@ int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), 
 int rein_hook_close(rein_hook *hook, int rc)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)hook;
         rn_task *self = rn_self_if();
         if (!hook || h->magic != OPEN)
@@ -333,7 +346,7 @@ static const char *free_hook_wrong(const rn_hook *h)
 {
         if (rn_linked(&h->link))
                 return "a region that was given back is still in the list of a scope";
-        return h->timer.node.in ? "the timer of a region that was given back is armed" : NULL;
+        return rn_virtual() && h->timer.node.in ? "the timer of a region that was given back is armed" : NULL;
 }
 
 const char *rn_hook_wrong(const rn_hook *h)
@@ -351,6 +364,8 @@ const char *rn_hook_wrong(const rn_hook *h)
                 return "a region that was opened in no scope is in the list of one";
         if (!linked && rn_getptr(&h->scope) && (state & 7) != FINISHED)
                 return "an open region is not in the list of its scope";
+        if (!rn_virtual())
+                return NULL; /* the rest is guarded by other locks */
         if (h->timer.node.in && h->timer.tag != generation)
                 return "the timer of a region is armed for another generation";
         return h->delay < first_delay || h->delay > last_delay ? "the delay to a region's next resend is out of range"

@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "plat/check.h"
+
 typedef struct rn_link {
         struct rn_link *next, *prev;
 } rn_link;
@@ -30,6 +32,7 @@ static inline bool rn_linked(const rn_link *l)
 
 static inline void rn_list_insert_after(rn_link *at, rn_link *l)
 {
+        RN_ASSERT(!rn_linked(l), "what is put into a list is in none");
         l->prev = at;
         l->next = at->next;
         at->next->prev = l;
@@ -48,6 +51,8 @@ static inline void rn_list_push_front(rn_link *list, rn_link *l)
 
 static inline void rn_list_remove(rn_link *l)
 {
+        RN_ASSERT(rn_linked(l), "what is taken out of a list is in one");
+        RN_ASSERT(l->next->prev == l && l->prev->next == l, "the neighbours in a list point to what is between them");
         /* The analyzer does not see that l's neighbours point to each other afterwards, and takes l out twice. */
         l->prev->next = l->next; /* NOLINT(clang-analyzer-core.NullDereference) */
         l->next->prev = l->prev;
@@ -81,7 +86,7 @@ static inline void rn_list_move(rn_link *to, rn_link *from)
 
 #define RN_LIST_EACH(l, list) for (rn_link *l = (list)->next; l != (list); l = l->next)
 
-enum { RN_LIST_ASKED = 256 }; /* of a longer list a question (plat/check.h) sees the beginning: it is asked often */
+enum { RN_LIST_ASKED = 64 }; /* of a longer list a question (plat/check.h) sees the beginning: it is asked often */
 
 /* NULL, or what is wrong with the links. *n: how many items the list has; a number above RN_LIST_ASKED: a long list. */
 static inline const char *rn_list_wrong(const rn_link *list, size_t *n)

@@ -30,6 +30,7 @@ void rn_next_post_all(rn_link *ready)
 static int run(void *arg)
 {
         rein_next *n = arg;
+        RN_ASSERT(rn_get32(&n->of->ends) & RN_SETTLED, "a continuation runs when its future has settled");
         return n->fn(n->of, n->arg);
 }
 
@@ -37,6 +38,7 @@ static int run(void *arg)
 static void ended(void *arg)
 {
         rein_next *n = arg;
+        RN_ASSERT(rn_get32(&n->of->holders) > 0, "a continuation holds its future until it ran");
         rein_drop(n->of);
 }
 
@@ -44,6 +46,7 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
                         void *arg)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         if (!f || !x || !fn) {
                 rn_fail(-EINVAL, "rein_then", "a future, an executor and a function are needed");
                 return NULL;
@@ -88,6 +91,7 @@ int rein_next_remove(rein_next *n)
         rein_future *f = n->of;
         if (!rn_future_ours(f))
                 return -EPERM;
+        RN_ASKS(future, f);
         rn_lock_take(&f->lock);
         bool pending = !(rn_load32(&f->ends) & RN_SETTLED);
         if (pending)

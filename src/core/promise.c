@@ -2,9 +2,10 @@
 /* Promises: one record that is both ends, with a count for each. The write end (`writers`) holds one reference of the
  * future; when it falls to none unanswered the future settles REIN_EBROKEN.
  *
- * The cancel hook: on_cancel is set, called and removed under `hook_lock` but for the call itself; `calling` says that
- * it runs, and who removes it meanwhile waits for that. A cancel that comes before a hook is set is remembered. None of
- * this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own.
+ * The cancel hook: on_cancel is set, called and removed under `hook_lock` but for the call itself; `callers` has the
+ * threads that are in a hook, and a thread that removes the hook meanwhile waits until there are none. There may be
+ * several: a hook that is set after the cancel is called at once. A cancel that comes before a hook is set is remembered.
+ * None of this needs memory: a thread that cannot be made a task goes by its number, and sleeps on a word of its own.
  *
  * Those the user made are in a list, under the real world's lock, until they are freed: at exit, after every stop, what is
  * still unsettled is told with its place. A forked child begins with an empty one. */
@@ -17,8 +18,9 @@
 #include "core/world.h"
 
 typedef struct caller {
-        rn_task *task;   /* NULL: one without memory for a task */
-        uint32_t thread; /* 0: nobody */
+        rn_link link;
+        rn_task *task; /* NULL: one without memory for a task */
+        uint32_t thread;
 } caller;
 
 struct rein_promise {
@@ -30,8 +32,8 @@ struct rein_promise {
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;
         bool canceled;
-        caller calling;   /* who is in on_cancel */
-        rn_link removers; /* who waits for that to end */
+        rn_link callers;  /* the threads that are in a hook */
+        rn_link removers; /* those that wait until there are none */
 };
 
 typedef struct remover {
@@ -45,9 +47,18 @@ static caller calling_now(void)
         return (caller){.task = rn_self(), .thread = rn_thread_id()};
 }
 
-static bool is_calling(const caller *c)
+static bool is_me(const caller *c)
 {
         return c->task ? c->task == rn_self_if() : c->thread == rn_thread_id();
+}
+
+/* May the running thread take the hook for removed? From inside of a hook it may at once. */
+static bool may_go_on(const rein_promise *p)
+{
+        RN_LIST_EACH(l, &p->callers)
+                if (is_me(RN_ITEM(l, caller, link)))
+                        return true;
+        return rn_list_empty(&p->callers);
 }
 
 static rein_promise *promise_of(rein_future *f)
@@ -148,14 +159,16 @@ static void __attribute__((destructor)) tell_lost_at_exit(void)
 /* hook_lock held on entry, given back. */
 static void call_hook(rein_promise *p, caller self)
 {
+        RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
+        RN_ASSERT(p->on_cancel && p->canceled, "a hook that is called is there, for a cancel");
         void (*fn)(void *) = p->on_cancel;
         void *arg = p->on_cancel_arg;
         p->on_cancel = NULL; /* once */
-        p->calling = self;
+        rn_list_push(&p->callers, &self.link);
         rn_lock_give(&p->hook_lock);
         fn(arg);
         rn_lock_take(&p->hook_lock);
-        p->calling = (caller){0};
+        rn_list_remove(&self.link);
         RN_LIST_EACH(l, &p->removers) {
                 remover *r = RN_ITEM(l, remover, link);
                 rn_store32(&r->told, 1);
@@ -188,6 +201,8 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
 
 static void destroy(rein_future *f)
 {
+        RN_ASSERT(rn_list_empty(&promise_of(f)->callers), "nobody is in the hook of a promise that is freed");
+        RN_ASSERT(rn_list_empty(&promise_of(f)->removers), "nobody waits for the hook of a promise that is freed");
         unlist(promise_of(f));
         rn_future_done_with(f);
         rn_free(promise_of(f));
@@ -205,6 +220,7 @@ rein_promise *rn_promise_new(const char *place, rein_future **read_end)
         rn_future_init(&p->future, &promise_kind, place);
         rn_future_hold(&p->future);
         rn_store32(&p->writers, 1);
+        rn_list_init(&p->callers);
         rn_list_init(&p->removers);
         *read_end = &p->future;
         return p;
@@ -234,6 +250,7 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
 rein_promise *rein_promise_ref(rein_promise *p)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (p && rn_future_ours(&p->future))
                 rn_add32(&p->writers, 1);
         return p;
@@ -242,6 +259,7 @@ rein_promise *rein_promise_ref(rein_promise *p)
 int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
@@ -263,6 +281,7 @@ static int break_it(rein_promise *p, const char *place, int code, const char *te
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
@@ -275,12 +294,14 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
         return break_it(p, place, code, text);
 }
 
-/* Until nobody is in the hook, but for oneself. hook_lock held. */
+/* Until nobody is in a hook. hook_lock held. */
 static void wait_for_hook(rein_promise *p, rn_task *self)
 {
+        RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
         remover me = {.task = self};
         rn_list_push(&p->removers, &me.link);
-        while (p->calling.thread && !is_calling(&p->calling)) {
+        while (!may_go_on(p)) {
+                rn_store32(&me.told, 0);
                 rn_lock_give(&p->hook_lock);
                 if (self)
                         rn_park(self, RN_NEVER);
@@ -294,6 +315,7 @@ static void wait_for_hook(rein_promise *p, rn_task *self)
 void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
         RN_CALL();
+        RN_ASKS(promise, p);
         if (!p || !rn_future_ours(&p->future))
                 return;
         caller self = calling_now();
@@ -313,6 +335,7 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 void rein_promise_drop(rein_promise *p)
 {
         RN_CALL();
+        RN_ASKS_ONCE(promise, p);
         if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
                 return;
         if (!rn_future_is(&p->future, RN_SETTLED)) {
@@ -320,5 +343,40 @@ void rein_promise_drop(rein_promise *p)
                 snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
                 break_it(p, p->future.place, REIN_EBROKEN, text);
         }
+        RN_ASSERT(rn_get32(&p->future.ends) & RN_SETTLED, "a promise without a writer has settled");
         rn_future_unref(&p->future);
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+const char *rn_promise_wrong(const rein_promise *p)
+{
+        size_t callers, removers;
+        const char *what = rn_list_wrong(&p->callers, &callers);
+        if (!what)
+                what = rn_list_wrong(&p->removers, &removers);
+        if (what)
+                return what;
+        if (rn_peek32(&p->writers) > INT32_MAX)
+                return "its writers have dropped it more often than they held it";
+        if (callers && !p->canceled)
+                return "its hook is called, and nobody has cancelled it";
+        RN_LIST_EACH(l, &p->callers)
+                if (!RN_ITEM(l, caller, link)->thread)
+                        return "a thread is in its hook that has no number";
+        return NULL;
+}
+
+const char *rn_promise_ask(const void *record)
+{
+        rein_promise *p = (rein_promise *)(uintptr_t)record;
+        if (!p || !rn_future_ours(&p->future) || !rn_ask_begin(&p->hook_lock))
+                return NULL;
+        const char *what = rn_promise_wrong(p);
+        rn_ask_end(&p->hook_lock);
+        return what ? what : rn_future_ask(&p->future);
+}
+
+#endif

@@ -154,7 +154,7 @@ typedef struct slow_hook {
         rein_future *future;
         stubborn inside;
         seat remover;
-        atomic_int returned, removed_after;
+        atomic_int returned, removed_after, over;
 } slow_hook;
 
 static void stay_inside(void *arg)
@@ -162,6 +162,15 @@ static void stay_inside(void *arg)
         slow_hook *s = arg;
         stubborn_stay(&s->inside);
         atomic_store(&s->returned, 1);
+}
+
+/* The same, once another hook was set from inside, which is told here and now. */
+static void set_another_and_stay_inside(void *arg)
+{
+        slow_hook *s = arg;
+        server other = {0};
+        rein_promise_on_cancel(s->promise, only_note, &other);
+        stay_inside(s);
 }
 
 static void *cancel_it(void *arg)
@@ -177,20 +186,21 @@ static void *remove_it(void *arg)
         sit(&s->remover);
         rein_promise_on_cancel(s->promise, NULL, NULL);
         atomic_store(&s->removed_after, atomic_load(&s->returned));
+        atomic_store(&s->over, 1);
         return NULL;
 }
 
-static void test_removing_waits_for_a_running_hook(void **state)
+static void removing_waits_for(void (*hook)(void *))
 {
-        (void)state;
         slow_hook s = {0};
         stubborn_init(&s.inside);
         s.promise = rein_promise_new(&s.future);
-        rein_promise_on_cancel(s.promise, stay_inside, &s);
+        rein_promise_on_cancel(s.promise, hook, &s);
         pthread_t a = go(cancel_it, &s);
         EVENTUALLY(s.inside.inside == 1);
         pthread_t b = go(remove_it, &s);
-        EVENTUALLY(atomic_load(&s.remover.task) && rn_load32(&atomic_load(&s.remover.task)->door.word) != 0);
+        EVENTUALLY(s.over ||
+                   (atomic_load(&s.remover.task) && rn_load32(&atomic_load(&s.remover.task)->door.word) != 0));
         assert_int_equal(s.returned, 0);
         stubborn_let_go(&s.inside, 1);
         join(a);
@@ -199,6 +209,18 @@ static void test_removing_waits_for_a_running_hook(void **state)
         rein_promise_drop(s.promise);
         assert_int_equal(rein_code(s.future), REIN_EBROKEN);
         rein_drop(s.future);
+}
+
+static void test_removing_waits_for_a_running_hook(void **state)
+{
+        (void)state;
+        removing_waits_for(stay_inside);
+}
+
+static void test_removing_waits_for_a_hook_that_has_set_another_one(void **state)
+{
+        (void)state;
+        removing_waits_for(set_another_and_stay_inside);
 }
 
 static void remove_inside(void *arg)
@@ -517,6 +539,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_removed_hook_is_not_told),
                 cmocka_unit_test(test_a_hook_set_after_the_cancel_is_told_here_and_now),
                 cmocka_unit_test(test_removing_waits_for_a_running_hook),
+                cmocka_unit_test(test_removing_waits_for_a_hook_that_has_set_another_one),
                 cmocka_unit_test(test_a_hook_may_remove_itself),
                 cmocka_unit_test(p6_removing_a_hook_waits_for_it_without_memory),
                 cmocka_unit_test(p6_a_hook_is_told_without_memory),

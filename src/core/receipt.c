@@ -47,6 +47,8 @@ void rn_receipt_add(rein_receipt *r, rein_work *w)
                 rn_future_unref(&w->future); /* never the last: its executor has one */
                 return;
         }
+        RN_ASSERT(r != &empty, "nothing is put into the receipt that all have in common");
+        RN_ASSERT(w->in_receipt, "a job in a receipt is marked: it is in one in its life");
         w->receipt_next = NULL;
         if (r->last)
                 r->last->receipt_next = w;
@@ -76,6 +78,7 @@ void rn_receipt_prune(rein_receipt *r)
                         from = &w->receipt_next;
                         continue;
                 }
+                RN_ASSERT(r->count > 0, "a receipt counts the jobs in it");
                 *from = w->receipt_next;
                 r->count--;
                 w->receipt_next = r->pruned;
@@ -194,20 +197,18 @@ void rein_receipt_free(rein_receipt *r)
 
 #if RN_CHECKING
 
-enum { MOST_ASKED = 256 };
-
 const char *rn_receipt_wrong(const rein_receipt *r)
 {
         size_t n = 0;
         const rein_work *last = NULL;
         if (r->olds > r->olds_held || r->olds_held > r->olds_room)
                 return "a receipt has more old jobs than it has room for";
-        for (const rein_work *w = r->first; w && n <= MOST_ASKED; w = w->receipt_next, n++) {
+        for (const rein_work *w = r->first; w && n <= RN_LIST_ASKED; w = w->receipt_next, n++) {
                 last = w;
                 if (!w->in_receipt || !rn_get32(&w->future.refs))
                         return "a job in a receipt does not know it, or was given back";
         }
-        if (n > MOST_ASKED)
+        if (n > RN_LIST_ASKED)
                 return NULL;
         return n != r->count || last != r->last ? "a receipt has not so many jobs as it counts, or another last one"
                                                 : NULL;

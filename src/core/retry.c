@@ -57,6 +57,7 @@ static bool pay_out(rein_budget *b)
                 return true;
         rn_lock_take(&b->lock);
         b->tokens = b->tokens >= 1 ? b->tokens - 1 : 0;
+        RN_ASSERT(b->tokens >= 0 && b->tokens <= b->max, "a budget has between no tokens and all");
         bool enough = b->tokens > b->max / 2;
         rn_lock_give(&b->lock);
         return enough;
@@ -157,6 +158,7 @@ static int take_opts(rein_retry_opts *o, const rein_retry_opts *given, const cha
 
 int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, void *arg)
 {
+        RN_ASKS(task, NULL);
         rein_retry_opts o;
         const char *what = "no function to call";
         int rc = fn ? take_opts(&o, given, &what) : -EINVAL;

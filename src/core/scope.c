@@ -43,6 +43,8 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
                 self && self->stocks ? rn_slab_take_by(&self->stocks->scopes) : rn_slab_take(&rn_world_now()->scopes);
         if (!s)
                 return NULL;
+        RN_ASSERT(!parent || rn_get32(&parent->refs) > 0, "somebody holds the scope in which another one opens");
+        RN_ASSERT(!work || !task, "a job's scope gets its task when the job runs");
         /* These four pair with the loads in rn_scope_find_locked: a thread that is late and reads one of them reads the
          * generation afterwards, which was raised before. */
         rn_init32(&s->refs, 1);
@@ -74,6 +76,8 @@ void rn_scope_link(rn_scope *s)
                 return;
         rn_scope_ref(head);
         rn_lock_take(&head->lock);
+        RN_ASSERT(!rn_peek32(&parent->closed), "nothing opens below a scope that was left");
+        RN_ASSERT(!s->task || !parent->inner, "what a task opens is in the innermost scope of it");
         rn_list_push(&parent->children, &s->sibling);
         if (s->task)
                 parent->inner = s;
@@ -96,13 +100,18 @@ rn_scope *rn_scope_new_root(const rn_task *self, rn_scope *parent, rein_work *wo
 
 void rn_scope_ref(rn_scope *s)
 {
+        RN_ASSERT(rn_get32(&s->refs) > 0, "a scope that gets another holder has one");
         rn_add32(&s->refs, 1);
 }
 
 void rn_scope_unref(rn_scope *s)
 {
+        RN_ASSERT(rn_get32(&s->refs) > 0, "a scope is not let go more often than it was held");
         while (rn_sub32(&s->refs, 1) == 0) {
                 rn_scope *head = rn_scope_head(s);
+                RN_ASSERT(rn_peek32(&s->closed), "a scope that nobody holds was left");
+                RN_ASSERT(rn_list_empty(&s->children) && rn_list_empty(&s->hooks) && !rn_linked(&s->sibling),
+                          "a scope that is given back is in no tree, and nothing is in it");
                 const rn_task *self = rn_self_if();
                 if (self && self->stocks)
                         rn_slab_give_by(&self->stocks->scopes, s);
@@ -116,6 +125,7 @@ void rn_scope_unref(rn_scope *s)
 
 void rn_scope_cut(rn_scope *s)
 {
+        RN_ASSERT(rn_scope_locked(s), "the lock of the family is held");
         if (!s->parent)
                 return;
         if (s->parent->inner == s)
@@ -138,6 +148,9 @@ static __attribute__((noinline)) void leave_lent(rn_scope *s)
 void rn_scope_leave(rn_scope *s)
 {
         rn_scope_lock(s);
+        RN_ASSERT(!rn_peek32(&s->closed), "a scope is left once");
+        RN_ASSERT(rn_list_empty(&s->hooks), "no region is open in a scope that is left");
+        RN_ASSERT(!s->group, "a group is given back before its scope is left");
         if (s->work) {
                 s->work = NULL;
                 s->task = NULL;
@@ -147,6 +160,7 @@ void rn_scope_leave(rn_scope *s)
                 leave_lent(s);
                 rn_scope_lock(s);
         }
+        RN_ASSERT(rn_list_empty(&s->children), "what is left below a scope when it closes was lent");
         if (s->grace >= 0 && s->parent && s->task)
                 rn_hooks_unshield_locked(s->parent); /* regions outside of the shield had their hooks held back */
         rn_scope_cut(s);
@@ -208,6 +222,7 @@ static rn_scope *walk(rn_scope *top, rn_scope *s, bool skip)
 
 static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
 {
+        RN_ASSERT(at < rn_peek64(&s->cancel_at), "the time of a cancel only falls");
         rn_store64(&s->cancel_at, at);
         if (s->work)
                 rn_work_canceled_locked(s->work, at <= now, fired);
@@ -220,6 +235,7 @@ static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
 void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, const char *place, rn_fired *fired)
 {
         int64_t now = rn_clock();
+        RN_ASSERT(rn_scope_locked(top), "the lock of the family is held");
         if (top->canceled_at != RN_NEVER || rn_load32(&top->closed))
                 return;
         top->canceled_at = now;
@@ -264,6 +280,7 @@ void rn_scope_cancel_record(rn_scope *s, const char *why, const char *place)
 
 rn_scope *rn_scope_culprit_locked(rn_scope *s)
 {
+        RN_ASSERT(rn_scope_locked(s), "the lock of the family is held");
         int64_t now = rn_clock(), held_back = 0, best = RN_NEVER;
         rn_scope *culprit = NULL;
         for (; s; s = s->parent) {
@@ -297,6 +314,7 @@ void rn_scope_reason_locked(rn_scope *s, char *out, size_t n)
 const char *rein_why(void)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *t = rn_self_if();
         if (t ? t->now->unopened > 0 : rn_canceled_without_task())
                 return "no memory to open a scope";
@@ -368,12 +386,14 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
 void rein_scope_open_at(const char *place, rein_scope *s, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         open_scope(place, s, until.ns, -1);
 }
 
 void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         open_scope(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
         const rn_task *self = rn_self_if();
         if (self && self->now->hook)
@@ -383,6 +403,7 @@ void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 {
         RN_CALL();
+        RN_ASKS(scope, s);
         handle *h = (handle *)(void *)s;
         if (!s || h->magic != OPEN || h->process != rn_generation())
                 return;
@@ -400,6 +421,7 @@ void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 int rein_scope_close(rein_scope *s, int rc)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)s;
         rn_task *self = rn_self_if();
         if (!s || (h->magic != OPEN && h->magic != UNOPENED))
@@ -431,6 +453,7 @@ int rein_scope_close(rein_scope *s, int rc)
 
 int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg)
 {
+        RN_ASKS(task, NULL);
         rein_scope s;
         if (!fn)
                 return rn_fail(-EINVAL, "rein_within", "no function to run");
@@ -583,6 +606,29 @@ const char *rn_tree_wrong(const rn_scope *top)
         if (!what && members > rn_get32(&head->refs))
                 what = "its family has more members than hold its head";
         return what;
+}
+
+const char *rn_scope_ask_record(rn_scope *s, uint32_t generation)
+{
+        if (!rn_virtual()) {
+                s = rn_scope_find_locked(s, generation);
+        } else if (s) { /* without a step */
+                const rn_scope *head = rn_peekptr(&s->family);
+                const bool same = rn_peek32(&s->kept.generation) == generation && rn_scope_is_open(s);
+                s = same && !rn_lock_held(&head->lock) ? s : NULL;
+        }
+        const char *what = s ? rn_scope_wrong(s) : NULL;
+        if (s && !rn_virtual())
+                rn_scope_unlock(s);
+        return what;
+}
+
+const char *rn_scope_ask(const void *scope)
+{
+        const handle *h = scope;
+        if (!h || h->magic != OPEN || h->process != rn_generation())
+                return NULL;
+        return rn_scope_ask_record(rn_peekptr(&h->record), rn_peek32(&h->generation));
 }
 
 #endif

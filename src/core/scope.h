@@ -65,6 +65,12 @@ static inline rn_scope *rn_scope_head(rn_scope *s)
         return rn_loadptr(&s->family);
 }
 
+/* For assertions: is the lock of its family held? */
+static inline bool rn_scope_locked(const rn_scope *s)
+{
+        return rn_lock_held(&((const rn_scope *)rn_peekptr(&s->family))->lock);
+}
+
 static inline void rn_scope_lock(rn_scope *s)
 {
         rn_lock_take(&rn_scope_head(s)->lock);
@@ -123,5 +129,8 @@ bool rn_scope_is_open(const rn_scope *s);
 const char *rn_scope_wrong(const rn_scope *s);
 /* The same of it and all that is below: of a family's head, or of what was cut off. */
 const char *rn_tree_wrong(const rn_scope *top);
+const char *rn_scope_ask(const void *handle); /* asks.h: a rein_scope */
+/* For the asking nouns that have a scope: s, whose generation was this one. */
+const char *rn_scope_ask_record(rn_scope *s, uint32_t generation);
 
 #endif

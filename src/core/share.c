@@ -40,6 +40,8 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
                 rn_executor_accept(self, x, w);
                 return;
         }
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEW && rn_get32(&run->state) == RN_WORK_NEW,
+                  "a mirror joins a run once");
         rn_future_ref(&w->future);
         rn_lock_take(&x->lock);
         rein_work *joined = in_flight(x, run);
@@ -67,6 +69,7 @@ void rn_share_detach(rein_work *mirror)
 {
         rein_executor *x = mirror->executor;
         rein_work *run = mirror->shared;
+        RN_ASSERT(rn_get32(&mirror->state) == RN_WORK_NEVER, "a mirror that leaves its run was forbidden");
         rn_lock_take(&x->lock);
         if (rn_linked(&mirror->mirror))
                 rn_list_remove(&mirror->mirror);
@@ -84,6 +87,7 @@ void rn_share_finish(rein_work *run)
         if (!run->share)
                 return;
         rein_executor *x = run->executor;
+        RN_ASSERT(rn_get32(&run->future.ends) & RN_SETTLED, "a run tells its mirrors when it has settled");
         const rn_outcome *o = &run->future.outcome;
         rn_future_seen(&run->future); /* its mirrors answer for it */
         for (;;) {

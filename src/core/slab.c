@@ -5,8 +5,15 @@ enum { CHUNK_ITEMS = RN_BUNDLE, CACHE_LINE = 64 };
 
 /* ---- shelves and stocks ---- */
 
+/* While it is explored, a slab's lock keeps nobody out: taking and giving commutes. */
+static bool is_locked(const rn_shelf *s)
+{
+        return RN_EXPLORING || rn_lock_held(&s->lock);
+}
+
 static rn_spare *take_loose(rn_shelf *s)
 {
+        RN_ASSERT(is_locked(s), "the lock of the shelf is held");
         rn_spare *one = s->loose;
         if (one)
                 s->loose = one->next;
@@ -15,6 +22,8 @@ static rn_spare *take_loose(rn_shelf *s)
 
 static void give_loose(rn_shelf *s, rn_spare *one)
 {
+        RN_ASSERT(is_locked(s), "the lock of the shelf is held");
+        RN_ASSERT(s->loose != one, "a record is not laid on the shelf twice");
         one->next = s->loose;
         s->loose = one;
 }
@@ -23,6 +32,7 @@ static rn_spare *take_bundle(rn_shelf *s)
 {
         rn_spare *first = s->bundles;
         if (first) {
+                RN_ASSERT(s->bundle_count > 0, "a shelf on which a bundle lies counts it");
                 s->bundles = first->bundle;
                 s->bundle_count--;
         }
@@ -47,6 +57,7 @@ static rn_spare *take_one(rn_shelf *s)
 static void refill(rn_stock *mine)
 {
         rn_shelf *s = mine->shelf;
+        RN_ASSERT(!mine->open, "a stock is filled up when its open bundle is empty");
         if (mine->full) {
                 mine->open = mine->full;
                 mine->full = NULL;
@@ -69,6 +80,7 @@ void *rn_stock_take(rn_stock *mine)
                 refill(mine);
         rn_spare *one = mine->open;
         if (one) {
+                RN_ASSERT(mine->count > 0, "a stock that has a record counts it");
                 mine->open = one->next;
                 mine->count--;
         }
@@ -79,6 +91,8 @@ rn_spare *rn_stock_give(rn_stock *mine, void *record, size_t most)
 {
         rn_shelf *s = mine->shelf;
         rn_spare *one = record, *over = NULL;
+        RN_ASSERT(mine->count <= RN_BUNDLE, "the open bundle of a stock is no larger than a bundle");
+        RN_ASSERT(!mine->count || mine->open != one, "a record is not given to a stock twice");
         if (mine->count == RN_BUNDLE) {
                 if (mine->full) {
                         rn_lock_take(&s->lock);
@@ -124,6 +138,7 @@ void rn_slab_init(rn_slab *s, size_t item_size)
                 c->next = s->inherited;
                 s->inherited = c;
         }
+        RN_ASSERT(item_size >= sizeof(rn_kept), "a record of a slab begins with what a free one needs");
         s->item_size = (item_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
@@ -153,6 +168,7 @@ void *rn_slab_take(rn_slab *s)
                 return NULL;
         rn_lock_take(&s->shelf.lock);
         rn_kept *k = take_locked(s);
+        RN_ASSERT(!k || rn_get32(&k->generation) % 2 == 0, "what is taken from a slab was free");
         if (k)
                 rn_add32(&k->generation, 1);
         rn_lock_give(&s->shelf.lock);
@@ -162,6 +178,7 @@ void *rn_slab_take(rn_slab *s)
 void rn_slab_give(rn_slab *s, void *record)
 {
         rn_kept *k = record;
+        RN_ASSERT(rn_get32(&k->generation) % 2, "what is given to a slab was taken");
         rn_lock_take(&s->shelf.lock);
         rn_add32(&k->generation, 1);
         give_loose(&s->shelf, &k->spare);
@@ -179,6 +196,7 @@ void *rn_slab_take_by(rn_stock *mine)
                 k = take_locked(s);
                 rn_lock_give(&s->shelf.lock);
         }
+        RN_ASSERT(!k || rn_get32(&k->generation) % 2 == 0, "what is taken from a stock was free");
         if (k)
                 rn_add32(&k->generation, 1);
         return k;
@@ -187,6 +205,7 @@ void *rn_slab_take_by(rn_stock *mine)
 void rn_slab_give_by(rn_stock *mine, void *record)
 {
         rn_kept *k = record;
+        RN_ASSERT(rn_get32(&k->generation) % 2, "what is given to a stock was taken");
         rn_add32(&k->generation, 1);
         rn_stock_give(mine, k, SIZE_MAX);
 }
@@ -196,9 +215,10 @@ void *rn_slab_next(const rn_slab *s, const void *after)
         const rn_slab_chunk *c = s->chunks;
         size_t i = 0;
         if (after) {
-                while ((const char *)after < (const char *)c ||
-                       (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS))
+                while (c && ((const char *)after < (const char *)c ||
+                             (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS)))
                         c = c->next;
+                RN_ASSERT(c, "the record that a walk goes on from is of this slab");
                 i = (size_t)((const char *)after - (const char *)item(s, c, 0)) / s->item_size + 1;
         }
         for (; c; c = c->next, i = 0)

@@ -22,6 +22,7 @@ bool rn_spin_possible(void)
 
 bool rn_spin_worth(rn_spin *s, bool warm)
 {
+        RN_ASSERT(s->vain <= MOST_VAIN, "a task does not count more spins in vain than matter");
         const unsigned one_in = (warm ? 1u : (unsigned)TRY_COLD) << s->vain;
         if (++s->left_out < one_in || !rn_spin_possible())
                 return false;

@@ -14,6 +14,7 @@ static void put_in_receipt(rein_executor *x, rein_work *w)
 {
         if (w->in_receipt)
                 return;
+        RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
         w->in_receipt = true;
         rn_future_ref(&w->future);
         rn_receipt_add(x->receipt, w);
@@ -89,6 +90,7 @@ static void carry_out(rein_executor *x, sorted s, int code, const char *text)
 /* Make the state at least as harsh as `how`. true: it was not, and *s is what this concerns: then hardened. */
 static bool harden_locked(rein_executor *x, rein_stop how, sorted *s)
 {
+        RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
         if ((int)how <= x->state)
                 return false;
         x->state = (int)how;
@@ -170,6 +172,8 @@ static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
                 rein_work *w = a->work;
                 if (!w || w->executor != x || w->in_stop == yes || rn_future_is(&w->future, RN_SETTLED))
                         continue;
+                if (w->unlisted)
+                        continue; /* on the hand: it is not among those that the stop waits for */
                 w->in_stop = yes;
                 n++;
         }
@@ -226,6 +230,7 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
                 rn_lock_take(&x->lock);
         }
         rn_list_remove(&me.link);
+        RN_ASSERT(x->state != RN_OPEN && x->stops > 0, "nobody restarts an executor while its stop is waited for");
         int rc = x->unfinished > x->in_stop || !x->kind->left(x) ? REIN_ESTUCK : 0;
         x->in_stop -= exempt(x, self, false);
         rn_lock_give(&x->lock);
@@ -258,6 +263,7 @@ static int check_stop(const rein_executor *x, rein_stop how, const char *call)
 int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         if (r)
                 *r = NULL;
         int rc = check_stop(x, how, "rein_executor_stop");
@@ -277,6 +283,7 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
                 *r = x->receipt ? x->receipt : rn_receipt_empty();
                 x->receipt = NULL;
         }
+        RN_ASSERT(x->stops > 0, "a stop that ends was counted");
         x->stops--;
         rn_lock_give(&x->lock);
         rn_executor_unref(x);
@@ -291,6 +298,7 @@ static int64_t next_of_clock(const rein_executor *x)
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         int rc = check_stop(x, how, "rein_executor_stop_begin");
         if (rc < 0)
                 return rc;
@@ -320,6 +328,7 @@ static void errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_executor *x = RN_ITEM(e, rein_executor, errand);
+        RN_ASSERT(rn_get32(&x->refs) > 0, "an errand of the hand holds its executor");
         sorted s = {0};
         rn_lock_take(&x->lock);
         bool harder = rn_clock() >= x->now_at && harden_locked(x, REIN_STOP_NOW, &s);
@@ -380,6 +389,7 @@ static void fill_locked(rein_receipt *r, const rein_executor *x)
 int rein_executor_restart(rein_executor *x)
 {
         RN_CALL();
+        RN_ASKS(executor, x);
         if (!x)
                 return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
         if (!rn_executor_ours(x))
@@ -395,6 +405,7 @@ int rein_executor_restart(rein_executor *x)
         if ((x->state != RN_OPEN || x->broken) && x->unsettled == 0 && x->stops == 0 && x->kind->left(x))
                 rc = x->kind->restart ? x->kind->restart(x) : 0;
         if (rc == 0) {
+                RN_ASSERT(rn_list_empty(&x->sleepers) && !x->in_stop, "nobody waits for the stop that a restart ends");
                 x->state = RN_OPEN;
                 x->broken = false;
                 x->now_at = x->abandon_at = RN_NEVER;
@@ -416,6 +427,7 @@ int rein_executor_restart(rein_executor *x)
 void rein_executor_free(rein_executor *x)
 {
         RN_CALL();
+        RN_ASKS_ONCE(executor, x);
         if (!x || !rn_executor_ours(x))
                 return;
         if (x->kind->may_free && !x->kind->may_free(x)) {

@@ -519,6 +519,78 @@ static void test_a_job_that_heeds_the_stop_is_named(void **state)
         rein_executor_free(x);
 }
 
+/* ---- a stop by a continuation that the hand runs: it is in no list, and stands for no job that the stop waits for ---- */
+
+typedef struct by_hand {
+        rein_executor *x;
+        _Atomic(rein_work *) taken;
+        stubborn st;
+        atomic_int rc, left, over; /* of the stop; what had left when it returned */
+} by_hand;
+
+static int take_one(void *self, rein_work *w)
+{
+        atomic_store(&((by_hand *)self)->taken, w);
+        return 0;
+}
+
+static void post_none(void *self, rein_work *w)
+{
+        (void)self;
+        (void)w;
+        abort(); /* it is stopped when the continuation comes */
+}
+
+static void *run_taken(void *arg)
+{
+        rein_work_run(atomic_load(&((by_hand *)arg)->taken));
+        return NULL;
+}
+
+static int stop_from_the_hand(rein_future *f, void *arg)
+{
+        (void)f;
+        by_hand *b = arg;
+        atomic_store(&b->rc, rein_executor_stop(b->x, REIN_STOP_QUEUED, REIN_NEVER, NULL));
+        atomic_store(&b->left, b->st.left);
+        atomic_store(&b->over, 1);
+        return 0;
+}
+
+static bool is_waited_for(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        bool waits = !rn_list_empty(&x->sleepers);
+        rn_lock_give(&x->lock);
+        return waits;
+}
+
+static void test_a_stop_by_a_continuation_on_the_hand_waits_for_the_job_that_runs(void **state)
+{
+        (void)state;
+        by_hand b = {.rc = 1};
+        const rein_executor_ops ops = {.size = sizeof ops, .accept = take_one, .post = post_none};
+        stubborn_init(&b.st);
+        b.x = rein_executor_new(&ops, &b);
+        rein_future *f, *job = rein_submit(b.x, stubborn_job, &b.st, NULL);
+        rein_promise *p = rein_promise_new(&f);
+        pthread_t t = go(run_taken, &b);
+        EVENTUALLY(b.st.inside == 1);
+        assert_int_equal(rein_executor_stop_begin(b.x, REIN_STOP_QUEUED, REIN_NEVER), 0);
+        assert_non_null(rein_then(f, b.x, stop_from_the_hand, &b));
+        rein_promise_keep(p, NULL, NULL);
+        EVENTUALLY(b.over || is_waited_for(b.x));
+        stubborn_let_go(&b.st, 1);
+        join(t);
+        EVENTUALLY(b.over);
+        assert_int_equal(b.rc, 0);
+        assert_int_equal(b.left, 1);
+        rein_drop(job);
+        rein_drop(f);
+        rein_promise_drop(p);
+        rein_executor_free(b.x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -539,6 +611,7 @@ int main(void)
                 cmocka_unit_test(test_what_runs_is_cancelled_the_grace_before_the_deadline),
                 cmocka_unit_test(test_a_job_abandoned_by_its_limit_is_named_by_a_later_stop),
                 cmocka_unit_test(test_a_job_that_heeds_the_stop_is_named),
+                cmocka_unit_test(test_a_stop_by_a_continuation_on_the_hand_waits_for_the_job_that_runs),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

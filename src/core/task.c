@@ -20,8 +20,10 @@ static uintptr_t unopened_here(void)
 void rn_unopened(rn_task *self, int more)
 {
         if (self) {
+                RN_ASSERT(more > 0 || self->now->unopened > 0, "a scope that could not be opened is closed once");
                 self->now->unopened += (uint32_t)more;
         } else {
+                RN_ASSERT(more > 0 || unopened_here() > 0, "a scope that could not be opened is closed once");
                 uintptr_t count = unopened_here() + (uintptr_t)(intptr_t)more;
                 rn_self_word_set(count ? (void *)(count << 1 | 1) : NULL); /* nothing is left to try if this fails */
         }
@@ -55,6 +57,9 @@ rn_task *rn_self_if(void)
 
 void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reserves, unsigned count)
 {
+        RN_ASSERT(!t->backend || t->backend == backend, "the tasks of one slab sleep in one way");
+        RN_ASSERT(!rn_linked(&t->waiting), "a task that is made waits for nothing");
+        RN_ASSERT(!count || reserves, "the reserves of a task are there");
         if (!t->backend)
                 t->backend = backend;
         t->process = rn_generation();
@@ -99,11 +104,15 @@ rn_task *rn_task_new(void)
 
 void rn_task_free(rn_task *t)
 {
+        RN_ASSERT(t->now == &t->base && !t->inline_depth, "a task that is given back runs no job");
+        RN_ASSERT(!rn_linked(&t->waiting), "a task that is given back does not say that it waits");
         rn_slab_give(&rn_world_now()->tasks, t);
 }
 
 bool rn_task_adopt(rn_task *t)
 {
+        RN_ASSERT(t->process == rn_generation(), "a thread is a task of its own process");
+        RN_ASSERT(!rn_get32(&t->thread_id), "a task is one thread's");
         rn_store32(&t->thread_id, rn_thread_id());
         if (rn_self_word_set(t) == 0)
                 return true;
@@ -138,6 +147,7 @@ void rn_task_thread_ends(void *word)
                 return;
         while (t->now != &t->base) {
                 struct rein_work *w = t->now->work;
+                RN_ASSERT(w, "an ambient inside of another one is a job's");
                 rn_work_thread_ended(t, w);
         }
         rn_task_ends(t);
@@ -153,6 +163,7 @@ void rn_task_thread_ends(void *word)
 void rn_task_ends(rn_task *t)
 {
         rn_scope_unwind(t, NULL, NULL, 0);
+        RN_ASSERT(!t->base.scope && !t->base.hook && !t->base.held, "a task that ends has closed all that it opened");
         if (t->thread_ended)
                 t->thread_ended(t->thread_ended_arg);
         rn_error_set(&t->base.trail, NULL);
@@ -204,6 +215,7 @@ const char *rn_text_for_ever(const char *chars)
 
 rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what)
 {
+        RN_ASSERT(t == rn_self_if(), "a task says itself what it does");
         rn_doing was = {rn_peekptr(&t->doing), rn_peekptr(&t->doing_at)}; /* its own thread alone writes them */
         /* The text that `at` points to may just have been made (rn_text_for_ever): these pair with the loads in
          * rn_work_note_stuck and describe_knot_locked, which read it. */
@@ -236,6 +248,7 @@ bool rn_canceled(const rn_task *t)
 
 int rn_wait_turn(rn_task *self, int64_t until)
 {
+        RN_ASSERT(self == rn_self_if(), "only the running task waits");
         int64_t at = rn_cancel_at(self);
         int64_t now = at != RN_NEVER || until != RN_NEVER ? rn_clock() : 0;
         if (at <= now && at != RN_NEVER)
@@ -288,6 +301,23 @@ const char *rn_task_wrong(const rn_task *t)
         if (!what)
                 what = held_wrong(&t->base);
         return what ? what : regions_wrong(t, &t->base);
+}
+
+const char *rn_task_ask(const void *none)
+{
+        (void)none;
+        const rn_task *self = rn_self_if();
+        if (!self)
+                return NULL;
+        const char *what = rn_task_wrong(self);
+        if (!what && self->stocks)
+                what = rn_stock_wrong(&self->stocks->scopes);
+        if (!what && self->stocks)
+                what = rn_stock_wrong(&self->stocks->works);
+        rn_scope *s = self->now->scope;
+        if (!what && s)
+                what = rn_scope_ask_record(s, rn_peek32(&s->kept.generation));
+        return what;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #ifndef RN_CORE_TASK_H
 #define RN_CORE_TASK_H
 
+#include "core/asks.h"
 #include "core/door.h"
 #include "core/error.h"
 #include "core/list.h"
@@ -112,11 +113,13 @@ typedef struct rn_thread_task {
  * task's and not in the ambients, which would make every job by a quarter larger. */
 static inline rn_error_reserve *rn_task_reserve(rn_task *t)
 {
+        RN_ASSERT(t->reserve_count > 0, "a task that can fail has a reserve for the error");
         return &t->reserves[t->inline_depth < t->reserve_count ? t->inline_depth : t->reserve_count - 1];
 }
 
 static inline void rn_hold(rn_task *self, rn_held *h)
 {
+        RN_ASSERT(!h->back, "nobody holds a mutex that is taken");
         h->back = &self->now->held;
         h->next = self->now->held;
         if (h->next)
@@ -126,6 +129,7 @@ static inline void rn_hold(rn_task *self, rn_held *h)
 
 static inline void rn_unhold(rn_held *h)
 {
+        RN_ASSERT(h->back && *h->back == h, "a mutex that is given is in the list of its holder");
         *h->back = h->next;
         if (h->next)
                 h->next->back = h->back;
@@ -178,6 +182,7 @@ const char *rn_text_for_ever(const char *text);
 
 /* The running task asks of itself; or alone, of any that was made. */
 const char *rn_task_wrong(const rn_task *t);
+const char *rn_task_ask(const void *none); /* asks.h: the running one, its stocks, and the scope that it is in */
 
 /* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
 int64_t rn_cancel_at(const rn_task *t);

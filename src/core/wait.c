@@ -63,6 +63,7 @@ static int wait_with(rn_task *self, wait *a, rn_waiter *nodes)
         int rc = fired(&set) < a->need ? sleep_until_fired(self, a, &set) : 0;
         for (size_t i = 0; i < watched; i++)
                 rn_future_unwatch(&nodes[i]);
+        RN_ASSERT(set.fired <= watched, "a future fires once in a wait");
         if (rc == 0 && set.first)
                 a->first = set.first->index;
         return rc;
@@ -126,6 +127,7 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
                         return rn_fail(-EINVAL, call, "future %zu is NULL", i);
                 if (!rn_future_ours(f[i]))
                         return rn_fail(-EPERM, call, "future %zu is from before a fork", i);
+                RN_ASKS_ONCE(future, f[i]);
         }
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
@@ -144,6 +146,7 @@ static int tell_failure(rein_future *f)
 int rein_await(rein_future *f, void **value, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(future, f);
         rn_task *self;
         int rc = enter(&self, &f, 1, "rein_await");
         if (rc == 0 && !rn_future_is(f, RN_SETTLED))
@@ -166,6 +169,7 @@ int rein_await(rein_future *f, void **value, rein_time until)
 int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_all");
         if (rc < 0 || n == 0)
@@ -182,6 +186,7 @@ int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
 int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_any");
         if (rc < 0)
@@ -272,6 +277,7 @@ static void done_free(done *d)
 void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self();
         bool valid = self != NULL;
@@ -288,6 +294,7 @@ static rn_waiter *next_fired(rn_waitset *set)
 {
         rn_lock_take(&set->lock);
         rn_waiter *w = set->first;
+        RN_ASSERT(!set->first == !set->last, "the list of those that fired has a first and a last, or neither");
         if (w) {
                 set->first = w->next_fired;
                 if (!set->first)
@@ -318,6 +325,7 @@ static int done_next(rn_task *self, done *d, int64_t until)
                 return rn_fail(rc, "rein_done_next", "%zu of %zu unfinished", d->total - d->given, d->total);
         if (!w)
                 return rc;
+        RN_ASSERT(d->given < d->total && w->index < d->n, "each future of a set is given once");
         d->given++;
         return (int)w->index;
 }
@@ -334,6 +342,7 @@ static int check_owner(const handle *h, const char *call, const rn_task *self)
 int rein_done_next(rein_done *it, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
         int rc = check_owner(h, "rein_done_next", self);
@@ -352,6 +361,7 @@ int rein_done_next(rein_done *it, rein_time until)
 void rein_done_close(rein_done *it)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         if (!it || check_owner(h, "rein_done_close", rn_self_if()) < 0)
                 return;
@@ -376,6 +386,7 @@ static int all_failed(rein_future *const f[], size_t n)
 int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *self;
         int rc = enter(&self, f, n, "rein_wait_first");
         if (rc < 0)
@@ -408,6 +419,7 @@ int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
 int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         rn_task *self = rn_self();
         rein_future *f = NULL;
         rein_job taken;

@@ -35,6 +35,7 @@ static void place(rn_wheel *w, rn_wheel_node *n)
         }
         const unsigned highest = 63 - (unsigned)__builtin_clzll((uint64_t)(tick ^ w->cursor));
         const unsigned level = highest / DIGIT, slot = digit(tick, level);
+        RN_ASSERT(level < RN_WHEEL_LEVELS, "the levels of a wheel hold every time there is");
         n->place = (uint16_t)(IN_SLOTS + level * RN_WHEEL_SLOTS + slot);
         n->link = (rn_link){0};
         rn_list_push(&w->slots[level][slot], &n->link);
@@ -43,6 +44,7 @@ static void place(rn_wheel *w, rn_wheel_node *n)
 
 void rn_wheel_push(rn_wheel *w, rn_wheel_node *n, int64_t at)
 {
+        RN_ASSERT(!rn_wheel_in(n), "what is put on a wheel is on none");
         n->at = at;
         w->count++;
         place(w, n);
@@ -50,11 +52,13 @@ void rn_wheel_push(rn_wheel *w, rn_wheel_node *n, int64_t at)
 
 void rn_wheel_remove(rn_wheel *w, rn_wheel_node *n)
 {
+        RN_ASSERT(rn_wheel_in(n) && w->count > 0, "what is taken off a wheel is on it");
         if (n->place == IN_HEAP) {
                 rn_heap_remove(&w->heap, &n->heap);
         } else {
                 const unsigned which = (unsigned)n->place - IN_SLOTS;
                 const unsigned level = which / RN_WHEEL_SLOTS, slot = which % RN_WHEEL_SLOTS;
+                RN_ASSERT(w->filled[level] >> slot & 1, "the slot that a timer is in counts as filled");
                 rn_list_remove(&n->link);
                 if (rn_list_empty(&w->slots[level][slot]))
                         w->filled[level] &= ~(UINT64_C(1) << slot);
@@ -86,6 +90,7 @@ static bool find(const rn_wheel *w, soonest *s)
 /* The cursor goes to the slot's beginning. */
 static void go_to(rn_wheel *w, const soonest *s)
 {
+        RN_ASSERT(s->tick > w->cursor, "the cursor of a wheel goes forward");
         rn_link here, *l;
         rn_list_init(&here);
         rn_list_move(&here, &w->slots[s->level][s->slot]);

@@ -143,6 +143,11 @@ rein_work *rn_work_new(const rn_task *self, const char *place, rein_executor *x,
 static void destroy(rein_future *f)
 {
         rein_work *w = (rein_work *)(void *)f;
+        RN_ASSERT(!rn_linked(&w->all), "a job that is freed is in no executor's list");
+        RN_ASSERT(!rn_peekptr(&w->runner), "a job that is freed does not run");
+        RN_ASSERT(rn_get32(&w->permit) != RN_HAS_PERMIT, "a job that is freed has given its permit back");
+        RN_ASSERT(!rn_get32(&w->armed) || (!w->timer.node.in && !rn_linked(&w->errand.link)),
+                  "the timer of a job that is freed is off, and no errand of it waits");
         rn_future_done_with(f);
         if (w->shared)
                 rn_future_unref(&w->shared->future);
@@ -188,6 +193,9 @@ static void release_arg(rein_work *w)
  * which told the executor and, if its job allowed that, the group. Uses up a reference. */
 static void depart(rein_work *w, rn_task *self, bool late)
 {
+        RN_ASSERT(rn_get32(&w->future.ends) & RN_SETTLED, "a job parts when it has settled");
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
+                  "a job that parts does not run, and never will");
         rn_work_disarm(w);
         if (late)
                 rn_future_gone(&w->future);
@@ -210,6 +218,8 @@ bool rn_work_forbid(rein_work *w)
 void rn_work_never(rein_work *w, int code, const char *text)
 {
         char where[RN_ERROR_WHERE];
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEVER, "a job that never runs was forbidden");
+        RN_ASSERT(!rn_peekptr(&w->runner), "a job that never runs has no task that runs it");
         rn_future_ref(&w->future);
         rn_work_describe(w, where, sizeof where);
         rn_work_stopped_by(w, RN_RUNG_NEVER);
@@ -241,6 +251,7 @@ void rn_works_never(rein_work *list, int code, const char *text)
 
 void rn_work_discard(rein_work *w)
 {
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEW, "a job that is discarded has not come in");
         release_arg(w);
         rn_scope_leave(w->root);
         rn_future_unref(&w->future);
@@ -259,6 +270,7 @@ static int begin(rein_work *w, rn_task *self, char *text, size_t n)
 {
         int rc = 0;
         rn_scope_lock(w->root);
+        RN_ASSERT(!w->root->task, "one task runs a job, once");
         w->root->task = self;
         const int64_t cancel_at = rn_load64(&w->root->cancel_at);
         const bool timed = cancel_at != RN_NEVER || w->start_by != RN_NEVER || w->limit;
@@ -281,6 +293,8 @@ static int begin(rein_work *w, rn_task *self, char *text, size_t n)
 
 static void enter(rein_work *w, rn_task *self)
 {
+        RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING, "a job that runs was claimed");
+        RN_ASSERT(!rn_peekptr(&w->runner), "one task runs a job");
         w->ambient = (rn_ambient){.outer = self->now, .scope = w->root, .context = w->context, .work = w};
         w->context = NULL;
         self->now = &w->ambient;
@@ -292,6 +306,10 @@ static void enter(rein_work *w, rn_task *self)
 
 static void leave(rein_work *w, rn_task *self)
 {
+        RN_ASSERT(self->now == &w->ambient && rn_peekptr(&w->runner) == self, "a task leaves the job that it runs");
+        RN_ASSERT(self->now->scope == w->root && !self->now->hook && !self->now->held,
+                  "what a job left open was closed before it is left");
+        RN_ASSERT(self->inline_depth > 0, "the jobs that a task is in are counted");
         rn_storeptr(&w->runner, NULL);
         rn_error_set(&w->ambient.trail, NULL);
         self->inline_depth--;
@@ -442,6 +460,7 @@ void rn_work_run_claimed(rein_work *w)
 
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 {
+        RN_ASSERT(w->shared && rn_get32(&w->state) == RN_WORK_ENDED, "what ends with its run is a mirror of it");
         rn_tell64(&w->ended, rn_clock());
         release_arg(w);
         rn_scope_leave(w->root);
@@ -452,6 +471,7 @@ void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 void rein_work_run(rein_work *w)
 {
         RN_CALL();
+        RN_ASKS(task, NULL);
         if (rn_work_claim(w))
                 rn_work_run_claimed(w);
         else
@@ -478,6 +498,7 @@ size_t rein_arg_size(void)
 
 int rein_give(void *value, void (*release)(void *))
 {
+        RN_ASKS(task, NULL);
         rn_task *t = rn_self_if();
         rein_work *w = t ? t->now->work : NULL;
         if (!w)

@@ -10,6 +10,7 @@ static rn_world real_world;
 
 static void set_up(rn_world *w)
 {
+        RN_ASSERT(rn_peek64(&w->state) & 1, "the thread that sets a world up has said so");
         rn_store32(&w->lock.word, 0);
         rn_store32(&w->graph.word, 0);
         rn_store32(&w->fd_lock.word, 0);

@@ -102,6 +102,7 @@ static void set_up(void)
 
 static void link_in(rn_arena *a, ends *list, int which)
 {
+        RN_ASSERT(list->first != a && list->last != a, "an arena is not put into a list twice");
         a->prev[which] = list->last;
         a->next[which] = NULL;
         *(list->last ? &list->last->next[which] : &list->first) = a;
@@ -110,6 +111,8 @@ static void link_in(rn_arena *a, ends *list, int which)
 
 static void link_out(rn_arena *a, ends *list, int which)
 {
+        RN_ASSERT(a->prev[which] ? a->prev[which]->next[which] == a : list->first == a,
+                  "an arena that is taken out of a list is in it");
         *(a->prev[which] ? &a->prev[which]->next[which] : &list->first) = a->next[which];
         *(a->next[which] ? &a->next[which]->prev[which] : &list->last) = a->prev[which];
 }
@@ -168,6 +171,8 @@ static char *stack_of(const rn_arena *a, uint32_t i)
 
 static void push(rn_arena *a, bool warm, uint32_t i)
 {
+        RN_ASSERT(rn_lock_held(&all.lock), "the lock of the arenas is held");
+        RN_ASSERT(i < a->fresh, "a slot that is free again was taken before");
         uint16_t *list = warm ? &a->warm : &a->cold;
         a->slot[i].next = *list;
         *list = (uint16_t)(i + 1);
@@ -181,6 +186,8 @@ static void push(rn_arena *a, bool warm, uint32_t i)
 static uint32_t pop(rn_arena *a, bool warm)
 {
         uint16_t *list = warm ? &a->warm : &a->cold;
+        RN_ASSERT(*list && *list <= a->fresh, "a slot is taken from a list that has one");
+        RN_ASSERT(!warm || (all.count.warm > 0 && a->warm_count > 0), "a slot in a list of warm ones is counted");
         const uint32_t i = *list - 1u;
         *list = a->slot[i].next;
         if (!warm)
@@ -193,6 +200,8 @@ static uint32_t pop(rn_arena *a, bool warm)
 
 static void begin_use(rn_arena *a)
 {
+        RN_ASSERT(a->used < a->slots, "an arena whose slot is taken has a free one");
+        RN_ASSERT(a->used || all.count.spare >= a->slots, "the slots of an arena that nobody uses are counted");
         all.count.used++;
         if (a->used++ == 0) {
                 all.count.spare -= a->slots;
@@ -204,6 +213,7 @@ static void begin_use(rn_arena *a)
 
 static void end_use(rn_arena *a)
 {
+        RN_ASSERT(a->used > 0 && all.count.used > 0, "a slot that is given back was in use");
         all.count.used--;
         if (a->used == a->slots)
                 link_in(a, &all.classes[a->kind].free, FREE);
@@ -229,6 +239,7 @@ static char *take_from(rn_arena *a)
 {
         const bool warm = a->warm != 0;
         const uint32_t i = warm || a->cold ? pop(a, warm) : a->fresh++;
+        RN_ASSERT(i < a->slots, "an arena that is said to have a free slot has one");
         if (guard(a, i) != 0) {
                 push(a, false, i);
                 return NULL;
@@ -264,6 +275,7 @@ static rn_arena *superfluous(size_t most)
         rn_arena *a = all.count.spare > most ? all.spare.first : NULL;
         if (!a)
                 return NULL;
+        RN_ASSERT(!a->used, "an arena that is unmapped has no slot in use");
         link_out(a, &all.spare, SPARE);
         link_out(a, &all.classes[a->kind].free, FREE);
         if (a->warm)
@@ -295,6 +307,8 @@ static void put_back(rn_arena *a)
 /* A slot is free, its memory as `warm` says. */
 static void put(rn_arena *a, char *low, bool warm)
 {
+        RN_ASSERT(low >= a->low && (size_t)(low - a->low) % a->stride == RN_GUARD,
+                  "what is given back to an arena is one of its stacks");
         rn_lock_take(&all.lock);
         push(a, warm, (uint32_t)((size_t)(low - a->low) / a->stride));
         end_use(a);

@@ -12,7 +12,6 @@
  * after some ten thousand runs. */
 #include "coro/coro.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -261,6 +260,7 @@ void rn_coro_of_thread(rn_coro *c)
 
 int rn_coro_make(rn_coro *c, size_t stack, void (*entry)(void *), void *arg)
 {
+        RN_ASSERT(entry, "a coroutine has something to do");
         rn_coro made = {0};
         int rc = rn_stack_make(&made.stack, stack);
         if (rc != 0)
@@ -275,6 +275,8 @@ int rn_coro_make(rn_coro *c, size_t stack, void (*entry)(void *), void *arg)
 
 void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
 {
+        RN_ASSERT(c->stack.low, "a thread's own stack is not made anew");
+        RN_ASSERT(!runs_here(c, __builtin_frame_address(0)), "a coroutine that is made anew does not run");
         asan_forget(c);
         tsan_forget(c);
         c->entry = entry;
@@ -286,7 +288,9 @@ void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
 
 void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
 {
-        assert(from != to && runs_here(from, __builtin_frame_address(0)));
+        RN_ASSERT(from != to && runs_here(from, __builtin_frame_address(0)),
+                  "the coroutine that stops is the one that runs");
+        RN_ASSERT(to->sp, "the coroutine that goes on is new or was stopped");
         from->err = errno;
         exchange_exceptions(from, to);
         asan_depart(&from->fake, to);
@@ -298,7 +302,9 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
 
 void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
 {
-        assert(from != to && runs_here(from, __builtin_frame_address(0)));
+        RN_ASSERT(from != to && runs_here(from, __builtin_frame_address(0)),
+                  "the coroutine that ends is the one that runs");
+        RN_ASSERT(to->sp, "the coroutine that goes on is new or was stopped");
         exchange_exceptions(from, to);
         asan_depart(NULL, to);
         tsan_depart(to, flags);
@@ -317,6 +323,7 @@ void rn_coro_free(rn_coro *c)
 {
         if (!c->stack.low)
                 return;
+        RN_ASSERT(!runs_here(c, __builtin_frame_address(0)), "a coroutine that is freed does not run");
         asan_forget(c);
         tsan_free(c);
         rn_stack_free(&c->stack);

@@ -37,6 +37,7 @@ UNWATCHED static size_t first_written(const rn_stack *s)
         while (i < count && words[i] == untouched)
                 i++;
         VALGRIND_ENABLE_ERROR_REPORTING;
+        RN_ASSERT(i <= count, "the mark of a stack is in it");
         return i * sizeof *words;
 }
 
@@ -44,6 +45,8 @@ UNWATCHED static size_t first_written(const rn_stack *s)
 UNWATCHED void rn_stack_paint(rn_stack *s, bool from_it)
 {
         enum { MARGIN = 512 };
+        RN_ASSERT(!from_it || (size_t)((const char *)__builtin_frame_address(0) - s->low) < s->size,
+                  "a stack that is painted from itself is the one that runs");
         size_t from = s->painted ? first_written(s) : 0;
         size_t to = from_it ? (size_t)((const char *)__builtin_frame_address(0) - s->low) - MARGIN : s->size;
         s->painted = true;
@@ -70,6 +73,9 @@ int rn_stack_make(rn_stack *s, size_t size)
         int rc = rn_arena_take(size, &got.low, &got.size, &got.arena);
         if (rc < 0)
                 return rc;
+        RN_ASSERT(got.size >= size && !(got.size & (got.size - 1)),
+                  "a stack is a power of two, and as large as asked for");
+        RN_ASSERT((uintptr_t)(got.low + got.size) % 64 == 0, "a stack begins at the end of a cache line");
         *s = got;
         return 0;
 }

@@ -108,6 +108,8 @@ static void put(rn_sim_box *to, datagram *d)
 {
         unsigned can = to->count < OVERTAKEN ? to->count : OVERTAKEN;
         unsigned skip = to->count - (can ? rn_sim_fault(can + 1, RN_SIM_REORDER) : 0);
+        RN_ASSERT(to->count < HELD && skip <= to->count,
+                  "a datagram is put where there is room, among those there are");
         datagram **at = &to->first;
         for (; skip; skip--)
                 at = &(*at)->next;
@@ -191,6 +193,7 @@ static int64_t m_send_to(int fd, const void *buf, size_t n, const void *to, uint
 int64_t rn_sim_send(int fd, const void *buf, size_t n)
 {
         rn_sim_box *b = rn_sim_box_of(fd);
+        RN_ASSERT(b, "a datagram socket has its box");
         return send_from(b, buf, n, b->peer);
 }
 
@@ -205,6 +208,7 @@ static int64_t receive(rn_sim_box *b, void *buf, size_t n, char *from)
         datagram *d = b->first;
         if (!d || rn_sim_fault(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        RN_ASSERT(b->count > 0 && d->n <= LONGEST, "a datagram in a box is counted, and no longer than any may be");
         size_t some = d->n < n ? d->n : n;
         b->first = d->next;
         b->count--;

@@ -169,6 +169,7 @@ static void crashed(void)
 
 static int found(search *k, const char *place)
 {
+        RN_ASSERT(k->result.ended != REIN_SIM_PASSED, "a schedule that is reported has failed");
         k->failed = true;
         rn_host_free(last_trace);
         last_trace = rn_trace_print(&k->path, k->plan.faults);

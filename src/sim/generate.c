@@ -88,11 +88,13 @@ uint32_t rn_sim_pick(uint32_t n, char about, bool current_first)
         const bool bounded = about == 's' && current_first && s->plan->bound >= 0 &&
                              s->result->preemptions >= (uint64_t)s->plan->bound;
         const bool enough = surprise && s->plan->most_surprises && s->surprises >= s->plan->most_surprises;
+        RN_ASSERT(s->at <= s->path->count, "a schedule is written from its beginning on, without gaps");
         uint32_t pick;
         if (s->at < s->given)
                 pick = s->path->picks[s->at].pick < n ? s->path->picks[s->at].pick : 0;
         else
                 pick = bounded || enough ? 0 : invent(n, about);
+        RN_ASSERT(pick < n, "a pick is one of the answers there are");
         s->surprises += surprise && pick;
         rn_pick took = {bounded || enough ? 1 : n, pick, about};
         if (s->at < s->path->count)
@@ -117,6 +119,9 @@ void rn_sim_generator_begin(void)
 {
         rn_sim_state *s = rn_sim;
         s->random = s->plan->seed;
+        RN_ASSERT(s->plan->generator != REIN_SIM_PCT ||
+                          s->plan->depth <= sizeof s->change_at / sizeof s->change_at[0] + 1,
+                  "there is room for the points at which priorities change");
         if (s->plan->generator == REIN_SIM_PCT)
                 for (uint32_t i = 0; i + 1 < s->plan->depth; i++)
                         s->change_at[i] = 1 + rn_sim_random(&s->random) % (s->plan->length ? s->plan->length : 64);
@@ -132,6 +137,7 @@ static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_
                 falls = falls || s->change_at[i] == s->result->decisions + 1;
         if (me && falls)
                 me->priority = -(int64_t)++s->lowest;
+        RN_ASSERT(n > 0, "somebody can go on when it is asked who does");
         uint32_t best = 0;
         for (uint32_t i = 1; i < n; i++)
                 if (ready[i]->priority > ready[best]->priority)
@@ -142,6 +148,8 @@ static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_
 static uint32_t write_down(uint32_t pick, uint32_t n)
 {
         rn_sim_state *s = rn_sim;
+        RN_ASSERT(pick < n, "the task that goes on is one of those that can");
+        RN_ASSERT(s->at == s->path->count, "what is written down is the end of the schedule");
         if (rn_path_add(s->path, (rn_pick){n, pick, 's'}) < 0)
                 rn_sim_over(REIN_SIM_MISUSE, "no memory for the schedule");
         s->at++;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a program may ask for while it is simulated. Outside of a simulation every call here is harmless. */
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 
@@ -58,7 +57,7 @@ uint32_t rein_sim_self(void)
 static void sleep_on(const void *address, const char *what, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
-        assert(me);
+        RN_ASSERT(me, "a task sleeps");
         if (address && rn_sim->plan->observe) /* before or after a wake: that makes a difference */
                 rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = address, .len = 1, .what = what});
         me->woken = me->poked = false;

@@ -42,6 +42,7 @@ void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to)
 {
         if (locals.size == 0)
                 return;
+        RN_ASSERT(saved && from != to, "thread-locals change where one task goes on after another one");
         const uint32_t of = from ? from->id : HOST, next = to ? to->id : HOST;
         rn_locals_save(&locals, saved + of * locals.size);
         if (to && !begun[next]) {
@@ -55,6 +56,7 @@ void rn_sim_locals_switch(const rn_sim_task *from, const rn_sim_task *to)
 
 void rn_sim_locals_born(const rn_sim_task *t)
 {
+        RN_ASSERT(t->id < RN_SIM_TASKS, "a task that is born has room for its thread-locals");
         begun[t->id] = false;
 }
 

@@ -72,6 +72,7 @@ static void m_free(void *p)
                                                    : "memory from outside was given back inside");
                 return;
         }
+        RN_ASSERT(b->before ? b->before->next == b : s->blocks == b, "a block in use is in the list of those");
         b->state = GIVEN_BACK;
         if (b->next)
                 b->next->before = b->before;
@@ -141,6 +142,7 @@ static int64_t m_clock_at(int64_t due)
         if (s->running && due > s->now && due != RN_NEVER && s->plan->faults & REIN_SIM_EARLY &&
             rn_sim_pick(2, 'c', false))
                 s->now = due;
+        RN_ASSERT(s->now >= 0, "time begins after 0, and goes forward");
         return s->now;
 }
 
@@ -218,6 +220,7 @@ static void m_owed(void (*release)(void *), const void *value, int change)
         o->release = release;
         o->value = value;
         o->count += change;
+        RN_ASSERT(o->count >= 0, "what rein owes is not released more often than it was given");
 }
 
 size_t rn_sim_owed(void)
@@ -259,6 +262,7 @@ static void m_broken(const char *what)
 static void m_pause(void)
 {
         rn_sim_task *me = rn_sim->running;
+        RN_ASSERT(me, "a task spins");
         const rn_op last = me->op;
         const bool known = last.at && rn_sim->plan->observe;
         me->paused_at = rn_sim->progress;
@@ -274,6 +278,7 @@ static void m_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
+        RN_ASSERT(me, "a task sleeps");
         rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = word, .len = sizeof *word});
         if (rn_get32(word) != value || rn_sim_fault(2, RN_CHOOSE_SPURIOUS))
                 return;
@@ -281,6 +286,8 @@ static void m_word_wait(rn_a32 *word, uint32_t value, int64_t until)
         me->until = until;
         me->slept_at = ++s->queue;
         rn_sim_op((rn_op){.kind = RN_OP_SLEEP, .at = word, .len = sizeof *word});
+        RN_ASSERT(rn_sim->running == me && (me->woken || me->poked || me->until <= s->now),
+                  "a task that slept was woken, or its time has come");
         me->until = RN_NEVER;
 }
 
@@ -299,6 +306,7 @@ uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many)
                 }
                 if (!first)
                         break;
+                RN_ASSERT(first != s->running, "a task that sleeps does not run");
                 first->woken = true;
         }
         return woken;
@@ -329,6 +337,7 @@ static void m_lock_wait(rn_lock *l)
         if (!rn_sim->running || rn_sim_commutes(l))
                 return;
         rn_sim_op((rn_op){.kind = RN_OP_LOCK, .at = &l->word, .len = sizeof l->word});
+        RN_ASSERT(!rn_lock_held(l), "a lock that a task may take is free");
         if (rn_sim->machine.whole_locks)
                 rn_weak_lock(&l->word, true);
 }
@@ -337,6 +346,7 @@ static void m_lock_gave(rn_lock *l)
 {
         if (!rn_sim->running || rn_sim_commutes(l))
                 return;
+        RN_ASSERT(rn_lock_held(l), "a lock that is given back was held");
         if (!rn_sim->quiet)
                 rn_reduction_gave(&l->word);
         rn_weak_lock(&l->word, false);

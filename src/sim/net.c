@@ -77,6 +77,7 @@ static int number(file *x)
         rn_files *f = files();
         for (int i = 0; f && x && i < FILES; i++) {
                 if (!f->at[i]) {
+                        RN_ASSERT(!x->serial, "a file gets one number in its life");
                         f->at[i] = x;
                         x->serial = ++f->serials;
                         return FIRST + i;
@@ -107,6 +108,7 @@ static int opened(kind k)
 static ring *ring_new(size_t room)
 {
         ring *r = quiet_alloc(sizeof *r + room);
+        RN_ASSERT(room > 0, "something fits into a pipe");
         if (r)
                 r->room = room;
         return r;
@@ -160,6 +162,7 @@ static void let_go(ring *r, bool writer)
 {
         if (!r)
                 return;
+        RN_ASSERT(!(writer ? r->writer_gone : r->reader_gone), "an end of a pipe goes once");
         if (writer)
                 r->writer_gone = true;
         else
@@ -170,6 +173,7 @@ static void let_go(ring *r, bool writer)
 
 static void destroy(file *x)
 {
+        RN_ASSERT(x->kind != NONE && x->waits <= BACKLOG, "a file that ends is one, and no more wait for it than may");
         for (uint32_t i = 0; i < x->waits; i++)
                 destroy(x->waiting[i]);
         let_go(x->in, false);
@@ -344,6 +348,7 @@ static int64_t m_read(int fd, void *buf, size_t n)
                 return r->writer_gone ? 0 : -EAGAIN;
         if (rn_sim_fault(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        RN_ASSERT(r->used <= r->room && r->from < r->room, "a pipe has no more bytes than room for them");
         n = part(n < r->used ? n : r->used);
         for (size_t i = 0; i < n; i++)
                 ((char *)buf)[i] = r->bytes[(r->from + i) % r->room];
@@ -369,6 +374,7 @@ static int64_t m_write(int fd, const void *buf, size_t n)
                 return -EPIPE;
         if (r->used == r->room || rn_sim_fault(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
+        RN_ASSERT(r->used < r->room, "a pipe into which is written has room");
         size_t left = r->room - r->used;
         n = part(n < left ? n : left);
         for (size_t i = 0; i < n; i++)
@@ -380,6 +386,7 @@ static int64_t m_write(int fd, const void *buf, size_t n)
 /* Two ends: what `a` writes into `there` b reads; back may be NULL. */
 static void join(file *a, file *b, ring *there, ring *back)
 {
+        RN_ASSERT(!a->out && !b->in && !a->in && !b->out, "two ends are joined once");
         a->out = b->in = there;
         a->in = b->out = back;
 }
@@ -500,6 +507,7 @@ static int m_connect(const rn_sys_addr *a)
                 return -ENOMEM;
         }
         join(of(fd), far, there, back);
+        RN_ASSERT(l->waits < l->backlog && l->backlog <= BACKLOG, "a connection waits where there is room for it");
         l->waiting[l->waits++] = far;
         return fd;
 }
@@ -546,6 +554,7 @@ static bool interrupts(void)
         const rn_interruptible *one = rn_sim->interruptible;
         if (!one)
                 return false;
+        RN_ASSERT(one->next != one, "a job that a signal cancels is in the list once");
         rn_sim->interruptible = one->next;
         one->cancel(one);
         return true;

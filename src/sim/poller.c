@@ -67,6 +67,8 @@ static int m_watch(rn_poller *given, int fd, int events)
         if (!serial)
                 return -EBADF;
         watched *w = &p->at[fd - RN_SIM_FD];
+        RN_ASSERT(events, "a descriptor is watched for something");
+        RN_ASSERT(p->count <= RN_SIM_FDS, "no more are watched than there are");
         p->count += !w->events;
         *w = (watched){serial, events};
         return 0;
@@ -78,6 +80,7 @@ static void m_unwatch(rn_poller *given, int fd)
         watched *w = rn_sim->machine.owns(fd) ? &p->at[fd - RN_SIM_FD] : NULL;
         if (!w || !w->events)
                 return;
+        RN_ASSERT(p->count > 0, "a descriptor that is watched is counted");
         w->events = 0;
         p->count--;
 }
@@ -120,6 +123,7 @@ static int take(poller *p, rn_ready *out, int n)
         for (; many < count && many < n; many++) {
                 const int i = ready[first + many < count ? first + many : first + many - count];
                 out[many] = (rn_ready){RN_SIM_FD + i, events_of(p, i, 0)};
+                RN_ASSERT(p->count > 0 && p->at[i].events, "what is told was watched, and counted");
                 p->at[i].events = 0;
                 p->count--;
         }
@@ -130,6 +134,7 @@ static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
 {
         poller *p = of(given);
         rn_sim_task *me = rn_sim->running;
+        RN_ASSERT(n > 0, "a poller that is waited for may tell of something");
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return 0;
         me->fd = p->fd;

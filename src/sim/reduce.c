@@ -100,6 +100,7 @@ uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n)
                 rn_sim_over(REIN_SIM_LIVELOCK, "more steps than the reduction can hold");
                 return UINT32_MAX;
         }
+        RN_ASSERT(n > 0 && r->fixed <= MOST_STEPS, "somebody can go on, and the steps to be taken again are there");
         step *now = &r->steps[r->count];
         now->sleep = 0;
         if (r->count) {
@@ -182,6 +183,8 @@ static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
  * none when it is step i that let now's task go on. */
 static void ask_for_the_other_order(const rn_reduction *r, size_t i, const step *now)
 {
+        RN_ASSERT(i < r->count, "a race is with an earlier step");
+        RN_ASSERT(r->steps[i].task != now->task, "a race is with another task's step");
         step *before = &r->steps[i];
         const uint64_t who = could_begin(r, i, now), can = who & before->enabled;
         if ((who & (before->backtrack | before->sleep)) || (!can && who == 1ull << now->task))
@@ -204,6 +207,8 @@ void rn_reduction_stepped(rn_sim_task *t)
                 r->count++;
                 return;
         }
+        RN_ASSERT(r->count < MOST_STEPS && t->id < RN_SIM_TASKS, "a step that is taken has room");
+        RN_ASSERT(!(now->sleep >> t->id & 1), "a task that sleeps in this part of the search takes no step");
         now->task = t->id;
         now->done |= 1ull << t->id;
         for (size_t i = r->count; i-- > 0;) {
@@ -211,6 +216,7 @@ void rn_reduction_stepped(rn_sim_task *t)
                 if (other->task == t->id || i + 1 <= t->clock[other->task] ||
                     !dependent(other->task, &other->op, t->id, &now->op))
                         continue;
+                RN_ASSERT(n < RN_SIM_TASKS, "a step is in a race with one step of each other task at most");
                 races[n++] = i;
                 join(t->clock, other->clock);
         }
@@ -238,6 +244,7 @@ bool rn_reduction_next(rn_reduction *r)
         for (size_t i = r->count; i-- > 0;) {
                 step *s = &r->steps[i];
                 uint64_t left = s->backtrack & ~(s->done | s->sleep);
+                RN_ASSERT(!(s->backtrack & ~s->enabled), "only a task that could go on is tried at a step");
                 if (left) {
                         s->task = (uint32_t)__builtin_ctzll(left);
                         r->fixed = i + 1;

@@ -108,6 +108,7 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
         rn_sim_state *s = &state;
         if (set_up(s, plan, path, result) < 0)
                 return -ENOMEM;
+        RN_ASSERT(!rn_sim, "one simulation runs at a time");
         rn_sim = s;
         void *word = rn_self_word();
         int rc = rn_machine_set(&s->machine);
@@ -128,6 +129,7 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
                 rn_machine_set(NULL);
                 rn_self_word_switch(word);
         }
+        RN_ASSERT(!s->running && !s->deciding, "no task runs when a schedule has ended");
         if (path->count > s->at)
                 path->count = s->at;
         rn_sim_memory_free();

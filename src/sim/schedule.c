@@ -52,6 +52,8 @@ static _Noreturn void leave(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
+        RN_ASSERT(me && next != me, "the task that leaves is the one that runs, and another one goes on");
+        RN_ASSERT(!next || !next->ended, "the task that goes on has not ended");
         rn_coro *from = rn_sim_here();
         s->running = next;
         rn_sim_locals_switch(me, next);
@@ -95,6 +97,8 @@ static void hand_over(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
+        RN_ASSERT(next != me, "a task does not hand over to itself");
+        RN_ASSERT(!next || !next->ended, "the task that goes on has not ended");
         rn_coro *from = me ? rn_sim_here() : &s->host;
         if (me) {
                 me->word = rn_self_word();
@@ -135,6 +139,7 @@ static rn_sim_task *task_take(uint32_t id, size_t stack)
 static void run_to_first_point(rn_sim_task *t)
 {
         rn_sim_state *s = rn_sim;
+        RN_ASSERT(s->running && !s->starter, "one task starts another one at a time");
         s->starter = s->running;
         hand_over(t);
 }
@@ -156,6 +161,8 @@ static int spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
         int id = free_place();
+        RN_ASSERT(id < 0 || (uint32_t)id == s->count || s->tasks[id]->ended,
+                  "a new task takes a new place, or that of one that ended");
         rn_sim_task *t = id < 0 ? NULL : task_take((uint32_t)id, s->plan->stack_size);
         if (!t)
                 return -1;
@@ -478,6 +485,8 @@ static void stepped(rn_sim_task *t, bool preempted)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_result *r = s->result;
+        RN_ASSERT(!t->ended && t->id < s->count && s->tasks[t->id] == t, "a step is that of a task which is there");
+        RN_ASSERT(t->op.kind < RN_OP_KINDS, "the op of a step is one of the ops");
         r->steps++;
         r->preemptions += preempted;
         r->hash = (r->hash ^ (t->id * 31u + (uint32_t)t->op.kind)) * 1099511628211u;
@@ -520,6 +529,7 @@ static bool early_timer(void)
         }
         if (next == RN_NEVER || !rn_sim_pick(2, 'c', false))
                 return false;
+        RN_ASSERT(next > s->now, "time goes forward");
         s->now = next;
         return true;
 }
@@ -633,6 +643,7 @@ void rn_sim_op(rn_op op)
         rn_sim_task *me = s->running;
         if (s->deciding)
                 return; /* the library is only asked what a task waits for */
+        RN_ASSERT(me && !me->ended, "a step is that of the running task");
         me->op = op;
         me->word = rn_self_word();
         if ((op.kind == RN_OP_SLEEP || op.kind == RN_OP_POLL) && me->until != RN_NEVER && !s->quiet)
@@ -673,6 +684,7 @@ static void drop_coroutines(void)
 void rn_sim_go(void)
 {
         rn_sim_state *s = rn_sim;
+        RN_ASSERT(!s->running && s->count > 0, "a run begins with no task running, and one to run");
         rn_coro_of_thread(&s->host);
         rn_sim_task *first = choose();
         if (first)

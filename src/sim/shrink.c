@@ -52,6 +52,7 @@ static bool better(shrinking *k)
 
 static bool leave_out(shrinking *k, size_t at, size_t n)
 {
+        RN_ASSERT(at + n <= k->best.count, "the stretch that is left out is one of the schedule");
         if (!copy(&k->tried, &k->best))
                 return false;
         memmove(&k->tried.picks[at], &k->tried.picks[at + n], (k->tried.count - at - n) * sizeof(rn_pick));

@@ -47,6 +47,7 @@ bool rn_trace_write(const rn_path *path, uint32_t flags, char *text, size_t room
                                          p->pick, p->n);
                 gap = 0;
         }
+        RN_ASSERT(used < room, "a trace fits into the room that it was given");
         snprintf(text + used, room - used, "%016" PRIx64, rn_trace_digest(path));
         return true;
 }

@@ -84,6 +84,7 @@ static location *begin_with(location *l, uint64_t value)
 /* Something else lies there now, or it was made anew by a plain store: nobody gets what was there before. */
 static location *as_it_is(location *l, uint64_t value)
 {
+        RN_ASSERT(l->count > 0 && l->count <= STORES, "a location has its last stores");
         if (l->last[l->count - 1].value != value) {
                 l->first += l->count;
                 begin_with(l, value);
@@ -169,6 +170,7 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, memory_order 
         views *me = mine();
         const uint32_t last = l->first + l->count - 1, least = update ? last : oldest_for_load(l, order);
         const uint32_t got = last - rn_sim_pick(last - least + 1, 'w', false);
+        RN_ASSERT(got >= least && got <= last, "a load gets a store that its task has not seen overwritten");
         const store *from = &l->last[got - l->first];
         me->known.seen[l - w->at] = got;
         take_over(from, order);
@@ -183,6 +185,7 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, memory_order 
 
 static store *next_store(location *l)
 {
+        RN_ASSERT(l->count > 0 && l->count <= STORES, "a location keeps so many stores");
         if (l->count == STORES) {
                 memmove(&l->last[0], &l->last[1], (STORES - 1) * sizeof l->last[0]);
                 l->first++;
@@ -247,6 +250,7 @@ void rn_weak_born(const rn_sim_task *t)
         const rn_sim_state *s = rn_sim;
         if (!s->weak)
                 return;
+        RN_ASSERT(t->id < RN_SIM_TASKS, "a task that is born has a view");
         views *its = &s->weak->of_task[t->id];
         if (s->running)
                 *its = *mine();

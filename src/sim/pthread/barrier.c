@@ -51,6 +51,7 @@ int __wrap_pthread_barrier_wait(pthread_barrier_t *b)
         if (!me)
                 return __real_pthread_barrier_wait(b);
         rn_p_object *o = barrier(b);
+        RN_P_ASSERT(o->count < o->most, "a barrier opens when all have come");
         rn_p_gives(o);
         if (++o->count == o->most) {
                 o->count = 0;
@@ -86,9 +87,11 @@ int __wrap_pthread_once(pthread_once_t *once, void (*fn)(void))
         rn_p_gets(o);
         if (o->count == DONE)
                 return 0;
+        RN_P_ASSERT(o->count == NOT_YET, "what is done once is not done yet when it begins");
         o->count = RUNS;
         o->owner = me;
         fn();
+        RN_P_ASSERT(o->count == RUNS && o->owner == me, "what is done once was done by the thread that began it");
         rn_p_gives(o);
         o->count = DONE;
         rn_p_ring_all(&o->waiters);

@@ -45,10 +45,12 @@ static int wait_on(rn_p_thread *me, rn_p_object *o, pthread_mutex_t *m, int64_t 
         else
                 rn_p_mutex_give(held);
         int rc = rn_p_sleep(me, until, true);
+        RN_P_ASSERT(!me->in, "a wait that is over stands in no queue");
         if (depth > 1)
                 held->count++;
         else
                 rn_p_mutex_take(me, held, RN_P_NEVER);
+        RN_P_ASSERT(held->owner == me && held->count == depth, "after a wait the mutex is held as it was before");
         return rc == ETIMEDOUT ? rc : 0;
 }
 

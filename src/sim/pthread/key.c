@@ -59,6 +59,7 @@ int __wrap_pthread_key_create(pthread_key_t *number, void (*destroy)(void *value
         if (key_count == PTHREAD_KEYS_MAX)
                 return EAGAIN;
         key *k = rn_p_alloc(sizeof *k);
+        RN_P_ASSERT(!*key_of(MADE_INSIDE + key_count), "the number of a new key is free");
         *number = k->number = MADE_INSIDE + key_count++;
         k->destroy = destroy;
         k->next = keys;

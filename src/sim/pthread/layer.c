@@ -82,6 +82,7 @@ void *rn_p_alloc(size_t n)
                 *at = n <= CHUNK ? calloc(1, sizeof **at) : NULL;
         if (!*at)
                 rn_p_refuse("needs more memory than there is for what the layer for pthreads must remember");
+        RN_P_ASSERT((*at)->used + n <= CHUNK, "what is given out lies in its chunk");
         char *p = (*at)->bytes + (*at)->used;
         (*at)->used += n;
         zero(p, n);
@@ -127,6 +128,7 @@ rn_p_thread *rn_p_thread_new(void)
         rn_p_thread *t = rn_p_alloc(sizeof *t);
         if (thread_count % FIRST_ROOM == 0)
                 threads = longer(threads, thread_count, thread_count + FIRST_ROOM);
+        RN_P_ASSERT(!threads[thread_count], "the number of a new thread is free");
         threads[thread_count++] = t;
         t->number = thread_count;
         return t;
@@ -149,6 +151,7 @@ void rn_p_thread_runs(rn_p_thread *t)
                 of_task = longer(of_task, task_room, task_room + FIRST_ROOM);
                 task_room += FIRST_ROOM;
         }
+        RN_P_ASSERT(!of_task[task] || of_task[task] == t, "a task of the simulation is one thread");
         of_task[task] = t;
 }
 
@@ -224,6 +227,7 @@ rn_p_object *rn_p_object_of(const void *at, rn_p_kind kind)
 void rn_p_forget(const void *at, rn_p_kind kind)
 {
         rn_p_object *o = *place_of(at, kind);
+        RN_P_ASSERT(!o || o->at == at, "what is forgotten is what lies there");
         if (o)
                 o->forgotten = true;
 }
@@ -248,6 +252,7 @@ void rn_p_say(rn_p_thread *me, const char *fmt, ...)
 
 void rn_p_queue_up(rn_p_thread *me, rn_p_queue *q)
 {
+        RN_P_ASSERT(!me->in, "a thread stands in one queue at a time");
         rn_p_thread **last = &q->first;
         while (*last)
                 last = &(*last)->next;
@@ -259,9 +264,11 @@ void rn_p_queue_up(rn_p_thread *me, rn_p_queue *q)
 
 static void take_out(rn_p_thread *t)
 {
+        RN_P_ASSERT(t->in, "what is taken out of a queue stands in one");
         rn_p_thread **at = &t->in->first;
         while (*at && *at != t)
                 at = &(*at)->next;
+        RN_P_ASSERT(*at == t, "a thread is found in the queue that it stands in");
         if (*at)
                 *at = t->next;
         t->in = NULL;
@@ -288,6 +295,7 @@ int rn_p_wait(rn_p_thread *me, rn_p_queue *q, int64_t until)
 
 static void ring(rn_p_thread *t)
 {
+        RN_P_ASSERT(!t->rung, "a thread is rung once for a wait");
         take_out(t);
         t->rung = true;
         rein_sim_wake(&t->rung, 1);

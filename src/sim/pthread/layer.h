@@ -27,6 +27,13 @@
 #define WRAP(f)                 extern __typeof__(f) __wrap_##f, __real_##f
 #define WRAP_AS(f, result, ...) extern result __wrap_##f(__VA_ARGS__), __real_##f(__VA_ARGS__)
 
+/* As RN_ASSERT, over the public calls: this library stands outside of rein. */
+#if defined RN_DEBUG && RN_DEBUG
+#define RN_P_ASSERT(condition, sentence) ((condition) ? (void)0 : rein_sim_check_at(REIN_HERE, false, sentence))
+#else
+#define RN_P_ASSERT(condition, sentence) ((void)0)
+#endif
+
 typedef struct rn_p_thread rn_p_thread;
 
 /* Who waits, the longest first. */

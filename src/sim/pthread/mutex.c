@@ -48,6 +48,7 @@ int rn_p_mutex_take(rn_p_thread *me, rn_p_object *o, int64_t until)
                 if (rn_p_wait(me, &o->waiters, until) == ETIMEDOUT)
                         return ETIMEDOUT;
         }
+        RN_P_ASSERT(!o->count, "a mutex that nobody holds is locked by nobody");
         o->owner = me;
         o->count = 1;
         rn_p_gets(o);
@@ -56,6 +57,7 @@ int rn_p_mutex_take(rn_p_thread *me, rn_p_object *o, int64_t until)
 
 void rn_p_mutex_give(rn_p_object *o)
 {
+        RN_P_ASSERT(o->count <= 1, "a mutex is given when its last lock is taken back");
         rn_p_gives(o);
         o->owner = NULL;
         o->count = 0;
@@ -67,6 +69,7 @@ static int again(const rn_p_thread *me, rn_p_object *o, bool try)
 {
         if (o->owner != me)
                 return -1;
+        RN_P_ASSERT(o->count > 0, "a mutex that somebody holds is locked");
         if (o->type == PTHREAD_MUTEX_RECURSIVE) {
                 o->count++;
                 return 0;

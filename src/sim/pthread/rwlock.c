@@ -44,6 +44,7 @@ static int take(rn_p_thread *me, rn_p_object *o, bool write, int64_t until)
                 if (rn_p_wait(me, &o->waiters, until) == ETIMEDOUT)
                         return ETIMEDOUT;
         }
+        RN_P_ASSERT(!o->owner && (!write || !o->count), "nobody writes beside others");
         if (write)
                 o->owner = me;
         else
@@ -129,6 +130,7 @@ int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *l)
         if (o->owner ? o->owner != me : o->count == 0)
                 rn_p_refuse("unlocks %s, which it does not hold", rn_p_object_name(o, name));
         rn_p_gives(o);
+        RN_P_ASSERT(!o->owner || !o->count, "nobody reads beside one that writes");
         if (o->owner)
                 o->owner = NULL;
         else

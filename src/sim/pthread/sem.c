@@ -46,6 +46,7 @@ static int take(rn_p_thread *me, sem_t *s, int64_t until)
                 if (rc != 0)
                         return failed(rc);
         }
+        RN_P_ASSERT(o->count > 0, "a semaphore that is taken is above 0");
         o->count--;
         rn_p_gets(o);
         return 0;

@@ -51,6 +51,7 @@ static void thread_main(void *arg)
                 t->result = t->main(t->arg);
         rn_p_values_destroy();
         rn_p_gives(t);
+        RN_P_ASSERT(!t->ended && !t->in, "a thread ends once, and waits for nothing then");
         t->ended = true;
         rn_p_ring_all(&t->joiners);
 }
@@ -143,6 +144,7 @@ static int join(rn_p_thread *me, pthread_t id, void **result, int64_t until)
                         return ETIMEDOUT;
         }
         rn_p_gets(t);
+        RN_P_ASSERT(t->ended && !t->detached, "a thread that is joined has ended, and is nobody else's");
         t->joined = true;
         if (result)
                 *result = t->result;
