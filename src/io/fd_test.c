@@ -102,7 +102,7 @@ static void test_whoever_leaves_gives_way_to_those_that_keep_the_number(void **s
         (void)state;
         int ends[2];
         rn_fd_call call[3];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(rn_sys_pipe(ends), 0);
         for (int i = 0; i < 2; i++) {
                 assert_int_equal(rn_fd_begin(&call[i], rn_self(), ends[0], "test"), 0);
                 assert_int_equal(rn_fd_enter(&call[i], false), 0);
