@@ -94,6 +94,36 @@ static void test_a_long_list_is_looked_at_up_to_a_point(void **state)
         assert_null(ask());
 }
 
+/* ---- several are inside ---- */
+
+/* The first to leave stands behind the one that still keeps the number open, and is not asked for that any more. */
+static void test_whoever_leaves_gives_way_to_those_that_keep_the_number(void **state)
+{
+        (void)state;
+        int ends[2];
+        rn_fd_call call[3];
+        assert_int_equal(rn_sys_pipe(ends), 0);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(rn_fd_begin(&call[i], rn_self(), ends[0], "test"), 0);
+                assert_int_equal(rn_fd_enter(&call[i], false), 0);
+        }
+        assert_int_equal(rein_close(ends[0]), 0);
+        for (int i = 0; i < 2; i++) {
+                rn_world *w = rn_world_now();
+                assert_true(rn_sys_is_open(ends[0]));
+                assert_int_equal(rn_fd_begin(&call[2], rn_self(), ends[0], "test"), -EBADF);
+                rn_fd_leave(&call[1 - i]); /* the latest is the first of the list */
+                assert_true(rn_fd_shut(&call[1 - i]));
+                rn_lock_take(&w->fd_lock);
+                assert_null(rn_fd_calls_wrong(w, ends[0]));
+                rn_lock_give(&w->fd_lock);
+        }
+        assert_false(rn_sys_is_open(ends[0]));
+        for (int i = 0; i < 2; i++)
+                rn_fd_end(&call[i]);
+        close(ends[1]);
+}
+
 /* ---- in a simulation ---- */
 
 static void a_call_is_lost(void)
@@ -124,6 +154,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
                 cmocka_unit_test(test_a_long_list_is_looked_at_up_to_a_point),
+                cmocka_unit_test(test_whoever_leaves_gives_way_to_those_that_keep_the_number),
                 cmocka_unit_test(test_a_simulation_finds_what_does_not_add_up),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -156,6 +156,7 @@ int rein_cond_wait(rein_cond *c, rein_time until)
                 rc = wait_long(m, &me, until.ns, doing);
         if (!rn_load32(&turn.chosen))
                 rc = come_back(m, &me, doing, rc);
+        RN_ASSERT(!rn_linked(&me.link), "a task that goes on stands in no line");
         rn_mutex_have(m, self, place);
         rn_mutex_leave(m); /* c may be gone: nobody stands in its line any more */
         return rc;

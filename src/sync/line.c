@@ -101,5 +101,6 @@ int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_d
         int rc = rn_stand_sleep(lock, me, until, doing, NULL);
         if (rc < 0)
                 rn_list_remove(&me->link);
+        RN_ASSERT(!rn_linked(&me->link), "a task that goes on stands in no line");
         return rc;
 }

@@ -149,6 +149,7 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }
         RN_ASSERT(rc == 0 || held || rn_getptr(&m->owner) != self, "a call that fails to lock does not have the mutex");
+        RN_ASSERT(!rn_linked(&me.link), "a task that goes on stands in no line");
         if (rc == 0)
                 rn_mutex_have(m, self, place);
         rn_mutex_leave(m);
