@@ -182,9 +182,10 @@ static int list_all(const entries *const *files, size_t n)
 
 int main(int argc, char **argv)
 {
-        const entries *const files[] = {&future_scenarios, &door_scenarios, &work_scenarios,   &pool_scenarios,
-                                        &group_scenarios,  &hook_scenarios, &share_scenarios,  &clock_scenarios,
-                                        &sync_scenarios,   &line_scenarios, &select_scenarios, &room_scenarios,
+        const entries *const files[] = {&future_scenarios, &door_scenarios,    &work_scenarios,    &pool_scenarios,
+                                        &group_scenarios,  &hook_scenarios,    &share_scenarios,   &clock_scenarios,
+                                        &sync_scenarios,   &line_scenarios,    &select_scenarios,  &room_scenarios,
+                                        &worker_scenarios, &elastic_scenarios, &abandon_scenarios, &turn_scenarios,
                                         &adopt_scenarios,  &loop_scenarios};
         if (argc == 2 && strcmp(argv[1], "--list") == 0)
                 return list_all(files, sizeof files / sizeof files[0]);

@@ -47,7 +47,7 @@ typedef struct entries {
 
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, select_scenarios, room_scenarios,
-        adopt_scenarios, loop_scenarios;
+        worker_scenarios, elastic_scenarios, abandon_scenarios, turn_scenarios, adopt_scenarios, loop_scenarios;
 
 enum { MARKS = 24 };
 extern int mark[MARKS];
