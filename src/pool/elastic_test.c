@@ -2,6 +2,8 @@
 /* Spares for jobs that block where rein cannot see: here in a plain read(2) on a pipe into which nobody writes. */
 #include "support.h"
 
+#include <sys/syscall.h>
+
 #include "pool/pool.h"
 
 /* Jobs that read a byte from one pipe, and leave one for each byte written. */
@@ -82,12 +84,14 @@ static void drop_all(rein_future *f[], int n)
                 rein_drop(f[i]);
 }
 
+static bool gets_no_spares; /* the first test has failed: the others would wait for spares in vain */
+
 /* Where the kernel does not tell what a thread does, nothing is decided, and an elastic pool is as any other. */
 static bool kernel_tells(void)
 {
         int64_t cpu, call;
         uint64_t digest;
-        return rn_thread_probe(rn_load32(&rn_self()->thread_id), &cpu, &call, &digest);
+        return !gets_no_spares && rn_thread_probe(rn_load32(&rn_self()->thread_id), &cpu, &call, &digest);
 }
 
 static void test_blocked_jobs_get_spares_up_to_the_cap_and_not_beyond(void **state)
@@ -100,9 +104,11 @@ static void test_blocked_jobs_get_spares_up_to_the_cap_and_not_beyond(void **sta
         readers r;
         rein_future *f[JOBS];
         readers_init(&r);
+        gets_no_spares = true;
         for (int i = 0; i < JOBS; i++)
                 f[i] = rein_submit(x, job_read, &r, REIN_JOB(.on_worker = true));
         EVENTUALLY(r.inside == MOST);
+        gets_no_spares = false;
         let_it_look(x, 5); /* it goes on looking: jobs are queued, and no permit is free */
         assert_int_equal(r.inside, MOST);
         assert_int_equal(rein_executor_threads(x), MOST);
@@ -143,6 +149,11 @@ static int job_compute(void *arg)
         compute(c);
         return 0;
 }
+
+typedef struct lending {
+        rein_executor *x;
+        computers c;
+} lending;
 
 static const rein_straggler *find(const rein_receipt *r, const char *name)
 {
@@ -290,6 +301,147 @@ static void test_a_pool_that_is_not_elastic_gets_none(void **state)
         readers_free(&s);
 }
 
+/* Who waits for a permit makes the pool look, whoever it is. */
+static void test_it_looks_as_soon_as_a_permit_is_wanted(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 1));
+        gate g = gate_new();
+        rein_future *f[2] = {rein_submit(x, job_pass, &g, REIN_JOB(.on_worker = true))};
+        EVENTUALLY(rein_executor_queued(x) == 0);
+        assert_false(look_at(x).watching); /* nobody wants one */
+        f[1] = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        assert_true(look_at(x).watching);
+        gate_open(&g);
+        assert_int_equal(rein_wait_all(f, 2, REIN_NEVER), 0);
+        EVENTUALLY(!look_at(x).watching);
+        drop_all(f, 2);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        EVENTUALLY(rn_load32(&x->refs) == 1); /* no look has kept it */
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+typedef struct wanting {
+        rein_executor *x;
+        gate until, keeps;
+        seat seat;
+} wanting;
+
+static int lend_and_wait(void *arg)
+{
+        wanting *w = arg;
+        rein_future *both[] = {rein_submit(w->x, job_seven, NULL, REIN_JOB(.on_worker = true)), w->until.open};
+        sit(&w->seat);
+        int rc = rein_wait_all(both, 2, REIN_NEVER);
+        rein_drop(both[0]);
+        return rc;
+}
+
+static void test_it_looks_for_those_that_want_theirs_back(void **state)
+{
+        (void)state;
+        wanting w = {.until = gate_new(), .keeps = gate_new()};
+        w.x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 1));
+        rein_future *f[2] = {rein_submit(w.x, lend_and_wait, &w, REIN_JOB(.on_worker = true))};
+        EVENTUALLY(sits_in(&w.seat, "rein_wait_all"));
+        f[1] = rein_submit(w.x, job_pass, &w.keeps, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_executor_queued(w.x) == 0);
+        EVENTUALLY(!look_at(w.x).watching); /* nobody wants the one permit but who has it */
+        gate_open(&w.until);
+        EVENTUALLY(sits_in(&w.seat, "its place in"));
+        assert_true(look_at(w.x).watching);
+        gate_open(&w.keeps);
+        assert_int_equal(rein_wait_all(f, 2, REIN_NEVER), 0);
+        drop_all(f, 2);
+        rein_executor_free(w.x);
+        gate_free(&w.until);
+        gate_free(&w.keeps);
+}
+
+typedef struct poller {
+        atomic_int inside;
+        volatile int leave;
+} poller;
+
+/* Always in one system call, but never for long in the same one: its arguments tell. */
+static int job_poll(void *arg)
+{
+        poller *p = arg;
+        atomic_fetch_add(&p->inside, 1);
+        for (long turn = 0; !p->leave; turn++)
+                syscall(SYS_poll, NULL, 0, 2, turn); /* foreign: what is seen from outside is the matter */
+        return 0;
+}
+
+static void test_a_job_that_calls_again_and_again_is_not_blocked(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 2));
+        poller p = {0};
+        rein_future *f[2] = {rein_submit(x, job_poll, &p, REIN_JOB(.on_worker = true))};
+        EVENTUALLY(p.inside == 1);
+        f[1] = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        let_it_look(x, 10);
+        const int spares = look_at(x).spares;
+        p.leave = 1;
+        assert_int_equal(rein_wait_all(f, 2, REIN_NEVER), 0);
+        assert_int_equal(spares, 0);
+        drop_all(f, 2);
+        rein_executor_free(x);
+}
+
+/* It waits, has lent its permit, and so needs no spare: one that computes has that permit. */
+static int lend_to_a_computer(void *arg)
+{
+        lending *l = arg;
+        rein_future *f = rein_submit(l->x, job_compute, &l->c, REIN_JOB(.on_worker = true));
+        int rc = rein_await(f, NULL, REIN_NEVER);
+        rein_drop(f);
+        return rc;
+}
+
+static void test_who_has_lent_its_place_gets_no_spare(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        lending l = {.x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 3))};
+        rein_future *f[2] = {rein_submit(l.x, lend_to_a_computer, &l, REIN_JOB(.on_worker = true))};
+        EVENTUALLY(l.c.inside == 1);
+        f[1] = rein_submit(l.x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        let_it_look(l.x, 5);
+        const int spares = look_at(l.x).spares;
+        l.c.leave = 1;
+        assert_int_equal(rein_wait_all(f, 2, REIN_NEVER), 0);
+        assert_int_equal(spares, 0);
+        drop_all(f, 2);
+        rein_executor_free(l.x);
+}
+
+/* Any system call, not only the first of the table. */
+static void test_a_job_that_blocks_in_any_call_gets_a_spare(void **state)
+{
+        (void)state;
+        if (!kernel_tells())
+                skip();
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = true, .threads_max = 2));
+        stubborn s;
+        stubborn_init(&s);
+        rein_future *f[2] = {rein_submit(x, stubborn_job, &s, REIN_JOB(.on_worker = true))};
+        EVENTUALLY(s.inside == 1);
+        f[1] = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_code(f[1]) == 7); /* with the only thread blocked */
+        assert_true(has_spare(x, f[0]));
+        stubborn_let_go(&s, 1);
+        assert_int_equal(rein_await(f[0], NULL, REIN_NEVER), 0);
+        EVENTUALLY(look_at(x).permits == 1);
+        drop_all(f, 2);
+        rein_executor_free(x);
+}
+
 typedef struct lender {
         rein_executor *x;
         readers *r;
@@ -338,6 +490,11 @@ int main(void)
                 cmocka_unit_test(test_the_spare_is_for_the_job_that_blocks_and_the_receipt_names_it),
                 cmocka_unit_test(test_the_spare_of_an_abandoned_job_goes_when_that_job_comes_back),
                 cmocka_unit_test(test_a_pool_that_is_not_elastic_gets_none),
+                cmocka_unit_test(test_it_looks_as_soon_as_a_permit_is_wanted),
+                cmocka_unit_test(test_it_looks_for_those_that_want_theirs_back),
+                cmocka_unit_test(test_a_job_that_calls_again_and_again_is_not_blocked),
+                cmocka_unit_test(test_who_has_lent_its_place_gets_no_spare),
+                cmocka_unit_test(test_a_job_that_blocks_in_any_call_gets_a_spare),
                 cmocka_unit_test(test_who_lent_its_place_gets_it_back_from_a_spare),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

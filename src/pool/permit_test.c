@@ -385,6 +385,13 @@ static void test_46_who_must_be_waited_for_is_not_abandoned_by_his_limit(void **
         rein_executor_free(x);
 }
 
+static int count_next(rein_future *f, void *arg)
+{
+        (void)f;
+        atomic_fetch_add((atomic_int *)arg, 1);
+        return 0;
+}
+
 static void test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so(void **state)
 {
         (void)state;
@@ -412,6 +419,9 @@ static void test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so(
         rein_future *late = rein_submit(x, job_count, &runs, NULL);
         assert_int_equal(rein_code(late), REIN_EREJECTED);
         rein_drop(late);
+        atomic_int next = 0; /* a continuation cannot be refused: it runs elsewhere */
+        assert_non_null(rein_then(f[0], x, count_next, &next));
+        EVENTUALLY(next == 1);
         stubborn_let_go(&st, 1); /* one comes back: the pool goes on */
         EVENTUALLY(permits(x) == 1);
         late = rein_submit(x, job_count, &runs, NULL);
@@ -575,7 +585,122 @@ static void test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit(void *
         gate_free(&g);
 }
 
+/* ---- could what is queued be run some day? ---- */
+
+static bool nobody(const rn_task *t)
+{
+        (void)t;
+        return false;
+}
+
+static bool anybody(const rn_task *t)
+{
+        (void)t;
+        return true;
+}
+
+static void change(rein_executor *x, int *count, int by)
+{
+        rn_lock_take(&x->lock);
+        *count += by;
+        rn_lock_give(&x->lock);
+}
+
+static void test_a_queued_job_can_be_run_by_who_may_yet_have_a_permit(void **state)
+{
+        (void)state;
+        for (int elastic = 0; elastic < 2; elastic++) {
+                rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .elastic = elastic, .threads_max = 2));
+                pool *p = rn_pool_of(x);
+                gate g = gate_new();
+                assert_true(rn_pool_could_run(x, nobody)); /* a permit is free */
+                rein_future *f = rein_submit(x, job_pass, &g, REIN_JOB(.on_worker = true));
+                EVENTUALLY(rein_executor_queued(x) == 0);
+                assert_int_equal(rn_pool_could_run(x, nobody), elastic); /* a spare one may come */
+                assert_true(rn_pool_could_run(x, anybody));              /* the job that has it may end */
+                if (elastic) {
+                        change(x, &p->spares, 1); /* no more than threads_max */
+                        assert_false(rn_pool_could_run(x, nobody));
+                        change(x, &p->spares, -1);
+                } else {
+                        change(x, &p->lost, 1); /* an abandoned job may come back with it */
+                        assert_true(rn_pool_could_run(x, nobody));
+                        change(x, &p->lost, -1);
+                }
+                gate_open(&g);
+                assert_int_equal(rein_await(f, NULL, generous()), 0);
+                rein_drop(f);
+                rein_executor_free(x);
+                gate_free(&g);
+        }
+}
+
 /* ---- who wants its permit back ---- */
+
+typedef struct lent {
+        rein_executor *x;
+        gate until;
+        seat seat;
+        atomic_int *log;
+        int place;
+} lent;
+
+/* Lends its permit for a job of the same pool, and waits for more than that. */
+static int lend_until(void *arg)
+{
+        lent *l = arg;
+        rein_future *both[] = {rein_submit(l->x, job_seven, NULL, REIN_JOB(.on_worker = true)), l->until.open};
+        sit(&l->seat);
+        int rc = rein_wait_all(both, 2, REIN_NEVER);
+        l->place = atomic_fetch_add(l->log, 1);
+        rein_drop(both[0]);
+        return rc;
+}
+
+static int note_place(void *arg)
+{
+        lent *l = arg;
+        l->place = atomic_fetch_add(l->log, 1);
+        return 0;
+}
+
+static void test_47_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue(void **state)
+{
+        (void)state;
+        enum { N = 3 };
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        lent l[N];
+        rein_future *f[N];
+        atomic_int log = 0;
+        gate keeps = gate_new();
+        for (int i = 0; i < N; i++) {
+                l[i] = (lent){.x = x, .until = gate_new(), .log = &log};
+                f[i] = rein_submit(x, lend_until, &l[i], REIN_JOB(.on_worker = true));
+                EVENTUALLY(sits_in(&l[i].seat, "rein_wait_all"));
+        }
+        rein_future *keeper = rein_submit(x, job_pass, &keeps, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_executor_queued(x) == 0);
+        for (int i = 0; i < N; i++) {
+                gate_open(&l[i].until);
+                EVENTUALLY(sits_in(&l[i].seat, "its place in"));
+        }
+        lent last = {.log = &log};
+        rein_future *queued = rein_submit(x, note_place, &last, REIN_JOB(.on_worker = true));
+        gate_open(&keeps);
+        assert_int_equal(rein_wait_all(f, N, generous()), 0);
+        assert_int_equal(rein_await(queued, NULL, generous()), 0);
+        assert_int_equal(last.place, N);
+        rein_drop(queued);
+        for (int i = 0; i < N; i++) {
+                assert_int_equal(l[i].place, i);
+                gate_free(&l[i].until);
+        }
+        EVENTUALLY(permits(x) == 1);
+        rein_drop(keeper);
+        drop_all(f, N);
+        rein_executor_free(x);
+        gate_free(&keeps);
+}
 
 typedef struct keeper {
         rein_executor *x;
@@ -653,6 +778,8 @@ int main(void)
                 cmocka_unit_test(test_46_who_comes_back_leaves_the_replacement_to_who_stays_away),
                 cmocka_unit_test(test_46_a_job_abandoned_while_its_permit_is_lent_loses_none),
                 cmocka_unit_test(test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit),
+                cmocka_unit_test(test_a_queued_job_can_be_run_by_who_may_yet_have_a_permit),
+                cmocka_unit_test(test_47_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue),
                 cmocka_unit_test(test_27_who_wants_its_permit_back_is_in_the_knot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,35 @@ static void test_50_drop_the_oldest(void **state)
         busy_end(&b);
 }
 
+static int count_next(rein_future *f, void *arg)
+{
+        (void)f;
+        atomic_fetch_add((atomic_int *)arg, 1);
+        return 0;
+}
+
+static void test_50_a_continuation_is_not_what_is_dropped(void **state)
+{
+        (void)state;
+        busy b;
+        atomic_int runs = 0, next = 0;
+        gate first = gate_new();
+        busy_begin(&b, REIN_POOL(.threads = 1, .queue_max = 2, .full = REIN_FULL_DROP_OLDEST));
+        assert_non_null(rein_then(first.open, b.x, count_next, &next));
+        gate_open(&first); /* from here on it is the oldest in the queue */
+        rein_future *f[2] = {rein_submit(b.x, job_count, &runs, NULL), rein_submit(b.x, job_count, &runs, NULL)};
+        assert_int_equal(rein_code(f[0]), REIN_EREJECTED);
+        assert_int_equal(rein_code(f[1]), REIN_EPENDING);
+        gate_open(&b.gate);
+        assert_int_equal(rein_await(f[1], NULL, REIN_NEVER), 0);
+        assert_int_equal(next, 1);
+        assert_int_equal(runs, 1);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        busy_end(&b);
+        gate_free(&first);
+}
+
 /* From the moment the last permit is lost until what is queued has been rejected. */
 static void set_exhausted(busy *b, bool yes)
 {
@@ -471,6 +500,7 @@ int main(void)
                 cmocka_unit_test(test_50_reject),
                 cmocka_unit_test(test_50_the_caller_runs_it),
                 cmocka_unit_test(test_50_drop_the_oldest),
+                cmocka_unit_test(test_50_a_continuation_is_not_what_is_dropped),
                 cmocka_unit_test(test_50_an_exhausted_pool_rejects_the_newcomer_alone),
                 cmocka_unit_test(test_50_wait_until_there_is_room),
                 cmocka_unit_test(test_50_who_waits_for_room_may_be_cancelled),

@@ -134,26 +134,6 @@ static rein_work *take_ended_locked(worker *k)
         return w;
 }
 
-/* The job ended its thread: another takes its place, if there is need. */
-static void ended_by_job(void *arg)
-{
-        worker *k = arg;
-        pool *p = k->pool;
-        rn_pool_lock(p);
-        rein_work *ended = take_ended_locked(k);
-        rn_list_remove(&k->link);
-        p->searching--; /* it was counted when its job ended */
-        p->threads--;
-        size_t start = rn_workers_wanted_locked(p);
-        rn_executor_changed_locked(&p->base);
-        rn_pool_unlock(p);
-        if (ended)
-                rn_future_unref(&ended->future);
-        rn_workers_start(p, start);
-        rn_executor_unref(&p->base);
-        rn_free(k);
-}
-
 static void break_pool(pool *p, rn_task *self, int rc)
 {
         char text[160], where[RN_ERROR_WHERE];
@@ -166,6 +146,36 @@ static void break_pool(pool *p, rn_task *self, int rc)
         rn_pool_lock(p);
         rn_workers_wake_all_locked(p); /* nothing will come for them */
         rn_pool_unlock(p);
+}
+
+/* The job ended its thread, or fini did: another takes its place, if there is need. An init that ends it has failed: the
+ * next one would as well. */
+static void thread_ended(void *arg)
+{
+        worker *k = arg;
+        pool *p = k->pool;
+        const bool began = rn_linked(&k->link);
+        if (!began) {
+                rn_error_set(
+                        &k->task->now->trail,
+                        rn_error_make(NULL, REIN_EBROKEN, p->base.name, NULL, NULL,
+                                      "it ended its thread (pthread_exit or pthread_cancel) instead of returning"));
+                break_pool(p, k->task, REIN_EBROKEN);
+        }
+        rn_pool_lock(p);
+        rein_work *ended = take_ended_locked(k);
+        if (began)
+                rn_list_remove(&k->link);
+        p->searching--; /* it was counted when its job ended, or was started */
+        p->threads--;
+        size_t start = p->base.broken ? 0 : rn_workers_wanted_locked(p);
+        rn_executor_changed_locked(&p->base);
+        rn_pool_unlock(p);
+        if (ended)
+                rn_future_unref(&ended->future);
+        rn_workers_start(p, start);
+        rn_executor_unref(&p->base);
+        rn_free(k);
 }
 
 /* The next job, claimed and with its permit; NULL: none, or no permit. Lock held. */
@@ -246,7 +256,7 @@ static void worker_main(void *arg)
         rn_task *self = k->task;
         rn_task_adopt_surely(self);
         self->worker = k;
-        self->thread_ended = ended_by_job;
+        self->thread_ended = thread_ended;
         self->thread_ended_arg = k;
         if (p->opts.stack_size) {
                 self->stack_base = rn_stack_base();

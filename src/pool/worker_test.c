@@ -53,6 +53,20 @@ static void test_27_the_default_is_cpus_and_four(void **state)
         assert_int_equal(s.left, 40);
 }
 
+static void test_27_the_numbers_at_their_ends(void **state)
+{
+        (void)state;
+        const rein_pool_opts most[] = {{.size = sizeof(rein_pool_opts), .threads = INT32_MAX},
+                                       {.size = sizeof(rein_pool_opts), .threads = INT32_MAX / 4 + 1},
+                                       {.size = sizeof(rein_pool_opts), .threads = INT32_MAX / 4}};
+        for (size_t i = 0; i < COUNT(most); i++) {
+                rein_executor *x = rein_pool_new(&most[i]);
+                assert_non_null(x);
+                assert_true(rn_pool_of(x)->opts.threads_max >= most[i].threads);
+                rein_executor_free(x);
+        }
+}
+
 static atomic_int threads_born;
 
 static int born(void *arg)
@@ -74,6 +88,89 @@ static void test_28_jobs_one_after_another_need_one_thread(void **state)
         }
         assert_int_equal(threads_born, 1);
         assert_int_equal(rein_executor_threads(x), 1);
+        rein_executor_free(x);
+}
+
+static bool nobody_searches(rein_executor *x)
+{
+        rn_lock_take(&x->lock);
+        bool nobody = rn_pool_of(x)->searching == 0;
+        rn_lock_give(&x->lock);
+        return nobody;
+}
+
+static void test_28_a_thread_may_be_idle_for_as_long_as_one_can_count(void **state)
+{
+        (void)state;
+        atomic_store(&threads_born, 0);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = born, .idle_ns = INT64_MAX));
+        for (int i = 0; i < 20; i++) {
+                rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+                assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+                rein_drop(f);
+                EVENTUALLY(nobody_searches(x)); /* it is idle, or has ended */
+        }
+        assert_int_equal(threads_born, 1);
+        rein_executor_free(x);
+}
+
+static size_t idle_threads(rein_executor *x)
+{
+        size_t n = 0;
+        rn_lock_take(&x->lock);
+        RN_LIST_EACH(l, &rn_pool_of(x)->idle)
+                n++;
+        rn_lock_give(&x->lock);
+        return n;
+}
+
+static int note_task(void *arg)
+{
+        atomic_store((_Atomic(rn_task *) *)arg, rn_self());
+        return 0;
+}
+
+typedef struct noted {
+        _Atomic(rn_task *) on;
+        gate until;
+} noted;
+
+static int note_and_pass(void *arg)
+{
+        noted *n = arg;
+        atomic_store(&n->on, rn_self());
+        return gate_pass(&n->until);
+}
+
+enum { ASLEEP = 2 }; /* a thread's door, when it sleeps */
+
+/* So the others are idle for long, and end. */
+static void test_28_the_thread_that_went_idle_last_is_woken_first(void **state)
+{
+        (void)state;
+        enum { N = 3 };
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = N));
+        noted n[N] = {{NULL}};
+        rein_future *f[N];
+        _Atomic(rn_task *) on = NULL;
+        for (int i = 0; i < N; i++) {
+                n[i].until = gate_new();
+                f[i] = rein_submit(x, note_and_pass, &n[i], REIN_JOB(.on_worker = true));
+                EVENTUALLY(n[i].on != NULL);
+        }
+        for (int i = 0; i < N; i++) {
+                gate_open(&n[i].until);
+                assert_int_equal(rein_await(f[i], NULL, REIN_NEVER), 0);
+                EVENTUALLY(idle_threads(x) == (size_t)i + 1 && rn_load32(&n[i].on->door.word) == ASLEEP);
+        }
+        rein_future *last = rein_submit(x, note_task, (void *)&on, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_await(last, NULL, REIN_NEVER), 0);
+        assert_ptr_equal(on, n[N - 1].on);
+        rein_drop(last);
+        for (int i = 0; i < N; i++) {
+                rein_drop(f[i]);
+                gate_free(&n[i].until);
+        }
         rein_executor_free(x);
 }
 
@@ -153,6 +250,75 @@ static void test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_
         }
         assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, rein_after(REIN_SEC(60)), NULL), 0);
         assert_int_equal(rein_executor_threads(x), 0);
+        rein_executor_free(x);
+}
+
+typedef struct exiter {
+        gate until;
+        rein_executor *x;
+        seat stop;
+        atomic_int stopped;
+} exiter;
+
+static int pass_and_exit(void *arg)
+{
+        (void)gate_pass(&((exiter *)arg)->until);
+        pthread_exit(NULL);
+        return 0;
+}
+
+static void *stop_it(void *arg)
+{
+        exiter *e = arg;
+        sit(&e->stop);
+        if (rein_executor_stop(e->x, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0)
+                atomic_store(&e->stopped, 1);
+        return NULL;
+}
+
+static void test_12_a_stop_is_told_that_a_job_has_ended_its_thread(void **state)
+{
+        (void)state;
+        exiter e = {.until = gate_new(), .x = rein_pool_new(REIN_POOL(.threads = 1))};
+        rein_future *f = rein_submit(e.x, pass_and_exit, &e, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_executor_queued(e.x) == 0);
+        pthread_t t = go(stop_it, &e);
+        EVENTUALLY(sits_in(&e.stop, "rein_executor_stop"));
+        gate_open(&e.until);
+        EVENTUALLY(e.stopped);
+        join(t);
+        assert_int_equal(rein_code(f), REIN_EBROKEN);
+        rein_drop(f);
+        rein_executor_free(e.x);
+        gate_free(&e.until);
+}
+
+/* The same by what ends the thread itself, or begins it: then the pool is broken, as by any init that fails. */
+static void test_12_a_stop_is_told_that_fini_has_ended_the_thread(void **state)
+{
+        (void)state;
+        exiter e = {.x = rein_pool_new(REIN_POOL(.threads = 1, .fini = leave_by_pthread_exit))};
+        rein_future *f = rein_submit(e.x, job_seven, NULL, REIN_JOB(.on_worker = true));
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        pthread_t t = go(stop_it, &e);
+        EVENTUALLY(e.stopped);
+        join(t);
+        assert_int_equal(rein_executor_threads(e.x), 0);
+        rein_drop(f);
+        rein_executor_free(e.x);
+}
+
+static void test_32_an_init_that_ends_its_thread_breaks_the_pool(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = leave_by_pthread_exit));
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), REIN_EFAILED);
+        assert_int_equal(rein_code(f), REIN_EREJECTED);
+        assert_int_equal(rein_error_code(rein_error_cause(rein_error_of(f))), REIN_EBROKEN);
+        assert_non_null(strstr(rein_error_text(rein_error_cause(rein_error_of(f))), "pthread_exit"));
+        rein_drop(f);
+        EVENTUALLY(rein_executor_threads(x) == 0);
         rein_executor_free(x);
 }
 
@@ -371,6 +537,15 @@ static void test_32_a_broken_pool_lets_its_idle_threads_go_at_once(void **state)
         gate_free(&s.gate);
 }
 
+static atomic_int finished;
+
+static int note_fini(void *arg)
+{
+        (void)arg;
+        atomic_fetch_add(&finished, 1);
+        return 0;
+}
+
 static int init_without_story(void *arg)
 {
         (void)arg;
@@ -380,7 +555,7 @@ static int init_without_story(void *arg)
 static void test_32_an_init_that_fails_without_a_story_is_named_too(void **state)
 {
         (void)state;
-        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = init_without_story));
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = init_without_story, .fini = note_fini));
         rein_future *f = rein_submit(x, job_seven, NULL, NULL);
         assert_int_equal(rein_await(f, NULL, REIN_NEVER), REIN_EFAILED);
         assert_int_equal(rein_code(f), REIN_EREJECTED);
@@ -389,6 +564,7 @@ static void test_32_an_init_that_fails_without_a_story_is_named_too(void **state
         EVENTUALLY(rein_executor_threads(x) == 0);
         assert_int_equal(rein_executor_restart(x), 0); /* broken by init: no stop is needed first */
         rein_executor_free(x);
+        assert_int_equal(finished, 0); /* what has not begun has no end */
 }
 
 /* ---- threads that cannot be had ---- */
@@ -467,12 +643,10 @@ static void test_2_a_continuation_runs_although_no_thread_can_be_had(void **stat
 
 /* ---- spinning before it sleeps (core/spin.h) ---- */
 
-enum { SLEEPS = 2 }; /* of a thread's door */
-
 static int until_it_sleeps(void *task)
 {
         rn_task *waiter = task;
-        while (waiter && rn_load32(&waiter->door.word) != SLEEPS)
+        while (waiter && rn_load32(&waiter->door.word) != ASLEEP)
                 poll(NULL, 0, 1);
         return 0;
 }
@@ -490,7 +664,7 @@ static bool spins_after(rn_task *waiter)
         rn_lock_take(&x->lock);
         thread = RN_ITEM(p->workers.next, worker, link)->task;
         rn_lock_give(&x->lock);
-        EVENTUALLY(rn_load32(&thread->door.word) == SLEEPS);
+        EVENTUALLY(rn_load32(&thread->door.word) == ASLEEP);
         const bool span = thread->idle_spin.vain > 0; /* by now it is its own no more: it sleeps */
         rein_drop(f);
         rein_executor_free(x);
@@ -510,11 +684,17 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_thread_that_woke_somebody_leaves_him_the_cpu),
                 cmocka_unit_test(test_27_nonsensical_options_are_refused_and_zero_is_the_default),
+                cmocka_unit_test(test_27_the_numbers_at_their_ends),
+                cmocka_unit_test(test_28_a_thread_may_be_idle_for_as_long_as_one_can_count),
+                cmocka_unit_test(test_28_the_thread_that_went_idle_last_is_woken_first),
                 cmocka_unit_test(test_27_the_default_is_cpus_and_four),
                 cmocka_unit_test(test_28_jobs_one_after_another_need_one_thread),
                 cmocka_unit_test(test_29_sixty_blocking_jobs_on_four_threads),
                 cmocka_unit_test(test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread),
                 cmocka_unit_test(test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced),
+                cmocka_unit_test(test_12_a_stop_is_told_that_a_job_has_ended_its_thread),
+                cmocka_unit_test(test_12_a_stop_is_told_that_fini_has_ended_the_thread),
+                cmocka_unit_test(test_32_an_init_that_ends_its_thread_breaks_the_pool),
                 cmocka_unit_test(test_34_what_such_a_job_held_is_let_go),
                 cmocka_unit_test(test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both),
                 cmocka_unit_test(test_31_a_job_that_fails_leaves_its_worker_to_the_next),
