@@ -69,6 +69,8 @@ static bool condemned_locked(rn_world *world, int fd)
 int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
 {
         *c = (rn_fd_call){.task = self, .fd = fd, .doing = doing};
+        if (fd < 0) /* poll(2) would pass it over, and wait for ever */
+                return -EBADF;
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
         bool late = condemned_locked(world, fd);
