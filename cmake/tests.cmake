@@ -25,6 +25,9 @@ file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR}
 if(NOT REIN_EXPLORE)
         list(FILTER test_sources EXCLUDE REGEX "^tests/explore/")
 endif()
+if(NOT TARGET rein_command)
+        list(FILTER test_sources EXCLUDE REGEX "^tests/world/(growth|command|rein_run)_test\\.c$")
+endif()
 if(REIN_SANITIZE STREQUAL "thread")
         # The sanitizer's runtime calls what the layer wraps, and takes tasks for threads that race.
         list(FILTER test_sources EXCLUDE REGEX "^src/sim/pthread/")
@@ -105,6 +108,11 @@ foreach(source IN LISTS test_sources)
         if(name STREQUAL "world/errors") # each function that wrap.c has a __wrap_ for
                 target_sources(${target} PRIVATE tests/world/wrap.c)
                 target_link_options(${target} PRIVATE ${test_wraps})
+        endif()
+
+        if(name STREQUAL "world/growth") # with the command's tables
+                target_sources(${target} PRIVATE cmd/rein/resume.c cmd/rein/spool.c cmd/rein/text.c)
+                target_link_libraries(${target} PRIVATE PkgConfig::cjson)
         endif()
 
         if(label STREQUAL "explore") # with the driver, and the sources in the folder of its name

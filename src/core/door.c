@@ -73,19 +73,20 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
                         return made;
                 d->wake = made + 1;
         }
-        int rc = 0;
         uint32_t was = EMPTY;
         RN_ASSERT(self == rn_self_if(), "only its owner sleeps at a door");
-        if (rn_cas32(&d->word, &was, POLLING)) {
-                rc = rn_sys_poll(fd, events, d->wake - 1, until);
-                was = POLLING;
-                if (rn_cas32(&d->word, &was, EMPTY))
-                        return rc;
-                for (unsigned round = 0; rn_load32(&d->word) == RINGING; round++)
-                        rn_pause(round);
-                RN_ASSERT(rn_get32(&d->word) == PERMIT, "whoever rings leaves a permit");
-                rn_sys_wakefd_drain(d->wake - 1);
+        if (!rn_cas32(&d->word, &was, POLLING)) { /* a permit was left: no wait, but it may be the only look */
+                rn_swap32(&d->word, EMPTY);
+                return fd >= 0 ? rn_sys_poll(fd, events, -1, INT64_MIN) : 0;
         }
+        int rc = rn_sys_poll(fd, events, d->wake - 1, until);
+        was = POLLING;
+        if (rn_cas32(&d->word, &was, EMPTY))
+                return rc;
+        for (unsigned round = 0; rn_load32(&d->word) == RINGING; round++)
+                rn_pause(round);
+        RN_ASSERT(rn_get32(&d->word) == PERMIT, "whoever rings leaves a permit");
+        rn_sys_wakefd_drain(d->wake - 1);
         rn_swap32(&d->word, EMPTY);
         return rc;
 }

@@ -5,6 +5,7 @@
 #include "rein/retry.h"
 
 #include <errno.h>
+#include <float.h>
 
 #include "core/opts.h"
 #include "core/scope.h"
@@ -30,7 +31,7 @@ rein_budget *rein_budget_new(double max, double per_success)
                 rn_fail(-ENOMEM, "rein_budget_new", "no memory for a budget");
                 return NULL;
         }
-        b->tokens = b->max = max;
+        b->tokens = b->max = max < DBL_MAX ? max : DBL_MAX; /* half of what has no limit would be as much */
         b->per_success = per_success;
         return b;
 }

@@ -177,6 +177,8 @@ int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
 {
         *c = (rn_fd_call){.task = self, .fd = fd, .doing = doing};
         RN_ASSERT(self == rn_self_if() && doing, "a call with a descriptor is the running task's, and has a name");
+        if (fd < 0) /* poll(2) would pass it over, and wait for ever */
+                return -EBADF;
         rn_world *world = lock_calls(fd);
         bool late = condemned_locked(world, fd);
         if (!late)

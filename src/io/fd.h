@@ -41,7 +41,7 @@ const char *rn_fd_calls_wrong(const struct rn_world *w, int fd);
 /* Enter a call that may block: 0 with the task, REIN_ECANCELED, -ENOMEM. */
 int rn_io_enter(rn_task **self);
 
-/* 0, and rn_fd_end must follow; -EBADF: the number is about to be closed. */
+/* 0, and rn_fd_end must follow; -EBADF: no such number, or it is about to be closed. */
 int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing);
 void rn_fd_end(rn_fd_call *c);
 

@@ -37,6 +37,11 @@ static void say(const char *who, const char *held, int64_t span, const char *mor
                 (long long)(span / 1000000), more, others, frames);
 }
 
+static int64_t later(int64_t at, int64_t span)
+{
+        return span > RN_NEVER - at ? RN_NEVER : at + span;
+}
+
 static void arm(rn_stall *s, int64_t at)
 {
         uint32_t none = 0;
@@ -56,7 +61,7 @@ void rn_stall_begins(rn_loop *l, const rn_fiber *f)
         s->stack_end = f->coro.stack.low + f->coro.stack.size;
         rn_store64(&s->since, now * 2);
         if (!rn_load32(&s->armed))
-                arm(s, now + l->slow);
+                arm(s, later(now, l->slow));
 }
 
 void rn_stall_ends(rn_loop *l)
@@ -90,7 +95,7 @@ static void look(rn_timer *t, uint32_t tag)
         (void)tag;
         RN_ASSERT(rn_get32(&s->armed), "a timer that fires was armed");
         if (since && now - since < l->slow) {
-                rn_timer_arm(t, since + l->slow, 0);
+                rn_timer_arm(t, later(since, l->slow), 0);
         } else if (since) {
                 rn_executor_ref(&l->base);
                 if (!rn_hand(&s->errand, 0))
@@ -99,7 +104,7 @@ static void look(rn_timer *t, uint32_t tag)
         } else {                                      /* idle: who is resumed next arms it, unless it has been */
                 rn_store32(&s->armed, 0);
                 if (rn_load64(&s->since))
-                        arm(s, now + l->slow);
+                        arm(s, later(now, l->slow));
                 rn_executor_unref(&l->base);
         }
 }
