@@ -33,6 +33,15 @@ static inline void broken_list(rn_link *l)
         l->next->prev = NULL;
 }
 
+/* At the end of a list, whatever the link is in already: rn_list_push would not do that. */
+static inline void broken_push(rn_link *list, rn_link *l)
+{
+        l->prev = list->prev;
+        l->next = list;
+        list->prev->next = l;
+        list->prev = l;
+}
+
 /* A simulation asks by itself, after some of its steps: text is a part of what it says. */
 typedef struct broken_simulated {
         void (*make)(void); /* may be NULL */

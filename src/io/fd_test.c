@@ -37,7 +37,7 @@ static void the_list_is_torn(void)
 
 static void begun_twice(void)
 {
-        rn_list_push(&made.fd_calls[FD], &made_call[0].link);
+        broken_push(&made.fd_calls[FD], &made_call[0].link);
 }
 
 static void in_no_state(void)

@@ -251,8 +251,8 @@ static void test_a_descriptor_is_watched_for_what_is_wanted_of_it(void **state)
         (void)state;
         int pair[2], full[2], flags;
         char block[4096] = {0};
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-        assert_int_equal(pipe(full), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        assert_int_equal(pipe2(full, O_CLOEXEC), 0);
         const int twin = fcntl(full[1], F_DUPFD_CLOEXEC, pair[0] + RN_LOOP_BUCKETS);
         assert_int_equal(twin, pair[0] + RN_LOOP_BUCKETS);
         flags = fcntl(twin, F_GETFL);

@@ -172,7 +172,7 @@ static void the_queue_is_torn(void)
 
 static void queued_twice(void)
 {
-        rn_list_push(&m.p.plain, &m.w[PLAIN].by_age);
+        broken_push(&m.p.plain, &m.w[PLAIN].by_age);
         m.p.queued++;
 }
 

@@ -606,6 +606,15 @@ static void change(rein_executor *x, int *count, int by)
         rn_lock_give(&x->lock);
 }
 
+static void lose(rein_executor *x, rein_future *f, bool lost)
+{
+        rn_lock_take(&x->lock);
+        rn_pool_of(x)->lost += lost ? 1 : -1;
+        rn_pool_of(x)->exhausted = lost;
+        rn_store32(&rn_work_of(f)->permit, lost ? RN_LOST_PERMIT : RN_HAS_PERMIT);
+        rn_lock_give(&x->lock);
+}
+
 static void test_a_queued_job_can_be_run_by_who_may_yet_have_a_permit(void **state)
 {
         (void)state;
@@ -619,13 +628,13 @@ static void test_a_queued_job_can_be_run_by_who_may_yet_have_a_permit(void **sta
                 assert_int_equal(rn_pool_could_run(x, nobody), elastic); /* a spare one may come */
                 assert_true(rn_pool_could_run(x, anybody));              /* the job that has it may end */
                 if (elastic) {
-                        change(x, &p->spares, 1); /* no more than threads_max */
+                        change(x, &p->opts.threads_max, -1); /* no more than those */
                         assert_false(rn_pool_could_run(x, nobody));
-                        change(x, &p->spares, -1);
+                        change(x, &p->opts.threads_max, 1);
                 } else {
-                        change(x, &p->lost, 1); /* an abandoned job may come back with it */
+                        lose(x, f, true); /* an abandoned job may come back with it */
                         assert_true(rn_pool_could_run(x, nobody));
-                        change(x, &p->lost, -1);
+                        lose(x, f, false);
                 }
                 gate_open(&g);
                 assert_int_equal(rein_await(f, NULL, generous()), 0);

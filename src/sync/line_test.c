@@ -310,7 +310,7 @@ static void the_line_is_torn(void)
 
 static void one_stands_there_twice(void)
 {
-        rn_list_push(&made_line, &made_stand[1].link);
+        broken_push(&made_line, &made_stand[1].link);
 }
 
 static void one_has_no_turn(void)

@@ -1155,14 +1155,15 @@ static void each_error(const row *r)
                         run_once(r, k, r->errors[e]);
 }
 
-/* How many records of jobs there are varies with the threads that happen to have them: what leaks grows every time. */
+/* How many records of jobs there are varies with the threads that happen to have them, and grows until two bundles of each
+ * thread are full: what leaks grows every time. */
 static void run_row(const row *r)
 {
         standing before, after = {0};
         bool left = true;
         may_take(r, 20);
         (void)r->scenario(); /* what it makes once and keeps is there now */
-        for (int round = 0; left && round < 4; round++) {
+        for (int round = 0; left && round < 24; round++) {
                 before = standing_at_rest();
                 each_error(r);
                 after = standing_at_rest();
