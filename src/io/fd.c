@@ -243,7 +243,7 @@ int rn_fd_enter(rn_fd_call *c, bool blocks)
         if (rc < 0)
                 return rc;
         uint32_t idle = IDLE;
-        RN_ASSERT(!c->hook && rn_linked(&c->link), "a call that has begun makes one system call at a time");
+        RN_ASSERT(!c->hook, "a call makes one system call at a time");
         c->hook = h;
         if (rn_cas32(&c->state, &idle, INSIDE))
                 return 0;
