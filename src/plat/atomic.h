@@ -38,11 +38,12 @@ typedef enum rn_access { RN_ACCESS_READ, RN_ACCESS_WRITE, RN_ACCESS_TELL, RN_ACC
 
 #if RN_EXPLORING
 /* before: another thread may go first. read: what a load gets, which in a weak memory need not be `newest`. wrote: a
- * store, or the store of an update, is what follows, or took place. after: it did. NULL: the real thing. Set by the
- * explorer while it runs. */
+ * store, or the store of an update, is what follows, or took place. after: it did. at_rest: nobody is in the middle of
+ * a step, so that records add up. NULL: the real thing. Set by the explorer while it runs. */
 typedef struct rn_observer {
         void (*before)(rn_access access, const volatile void *where);
         void (*after)(void);
+        bool (*at_rest)(void);
         uint64_t (*read)(const volatile void *where, uint64_t newest, rn_access access, memory_order order);
         void (*wrote)(const volatile void *where, uint64_t old, uint64_t now, rn_access access, memory_order order);
 } rn_observer;
@@ -50,6 +51,7 @@ typedef struct rn_observer {
 extern const rn_observer *rn_observe;
 #define RN_POINT(access, where) (rn_observe ? rn_observe->before(access, where) : (void)0)
 #define RN_DONE()               (rn_observe ? rn_observe->after() : (void)0)
+#define RN_AT_REST()            (!rn_observe || rn_observe->at_rest())
 #define RN_READ(T, access, where, newest, order)                                                                       \
         (rn_observe ? (T)(uintptr_t)rn_observe->read(where, (uint64_t)(uintptr_t)(newest), access, order) : (newest))
 #define RN_WROTE(access, where, old, now, order)                                                                       \
@@ -58,6 +60,7 @@ extern const rn_observer *rn_observe;
 #else
 #define RN_POINT(access, where)                  ((void)0)
 #define RN_DONE()                                ((void)0)
+#define RN_AT_REST()                             true
 #define RN_READ(T, access, where, newest, order) (newest)
 #define RN_WROTE(access, where, old, now, order) ((void)0)
 #endif

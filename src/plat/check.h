@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 
+#include "plat/atomic.h"
+
 #if defined RN_DEBUG && RN_DEBUG
 #define RN_CHECKING 1
 #else
@@ -26,7 +28,7 @@
 
 #define RN_SOUND(asked)                                                                                                \
         do {                                                                                                           \
-                const char *wrong_ = RN_CHECKING ? (asked) : NULL;                                                     \
+                const char *wrong_ = RN_CHECKING && RN_AT_REST() ? (asked) : NULL;                                     \
                 if (wrong_)                                                                                            \
                         rn_check_failed(__FILE__, __LINE__, #asked, wrong_);                                           \
         } while (0)

@@ -429,6 +429,15 @@ static void note_progress(const rn_sim_task *t)
         unpause(t);
 }
 
+bool rn_sim_at_rest(const rn_sim_task *but)
+{
+        const rn_sim_state *s = rn_sim;
+        for (uint32_t i = 0; i < s->count; i++)
+                if (s->tasks[i] != but && !s->tasks[i]->ended && s->tasks[i]->op.between)
+                        return false;
+        return true;
+}
+
 /* Its memory was given back; a wake reads nothing there. */
 static void look_for_misuse(const rn_sim_task *t)
 {
@@ -443,9 +452,6 @@ static void look_for_misuse(const rn_sim_task *t)
 static bool asks_before(const rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
-        for (uint32_t i = 0; i < s->count; i++)
-                if (!s->tasks[i]->ended && s->tasks[i]->op.between)
-                        return false;
         return s->plan->ask_each ||
                (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
 }
@@ -498,7 +504,7 @@ static void stepped(rn_sim_task *t, bool preempted)
         if (s->reduction)
                 rn_reduction_stepped(t);
         look_for_misuse(t);
-        if (asks_before(t))
+        if (asks_before(t) && rn_sim_at_rest(NULL))
                 rn_sim_ask();
 }
 

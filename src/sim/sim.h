@@ -205,8 +205,9 @@ typedef struct rn_program {
 int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *path, rn_sim_result *result);
 
 /* schedule.c */
-void rn_sim_op(rn_op op); /* the running task's next op; returns when it is its turn to do it */
-void rn_sim_after(void);  /* a point after something is done, when the plan wants it */
+void rn_sim_op(rn_op op);                    /* the running task's next op; returns when it is its turn to do it */
+bool rn_sim_at_rest(const rn_sim_task *but); /* nobody but this one is in the middle of a step */
+void rn_sim_after(void);                     /* a point after something is done, when the plan wants it */
 int rn_sim_spawn(const char *name, void (*main)(void *), void *arg); /* id, -EAGAIN */
 void rn_sim_go(void);                                                /* from the host: run until it is over */
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);

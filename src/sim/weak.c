@@ -311,6 +311,11 @@ static void after(void)
                 rn_sim_after();
 }
 
+static bool at_rest(void)
+{
+        return !rn_virtual() || rn_sim_at_rest(rn_sim->running);
+}
+
 static uint64_t loaded(const volatile void *where, uint64_t newest, rn_access access, memory_order order)
 {
         return rn_virtual() ? rn_weak_load(where, newest, weakened(order), access >= RN_ACCESS_UPDATE) : newest;
@@ -326,7 +331,7 @@ static void wrote(const volatile void *where, uint64_t old, uint64_t now, rn_acc
         rn_weak_store(where, old, now, weakened(order), update);
 }
 
-static const rn_observer observer = {before, after, loaded, wrote};
+static const rn_observer observer = {before, after, at_rest, loaded, wrote};
 
 void rn_observe_begin(void)
 {
