@@ -120,7 +120,10 @@ static const row table[] = {
         {"setsid", GUARD, FINE, &bare, 1, 1, ANY_FD, {EPERM}},
         {"prctl", GUARD, FINE, &bare, 1, 1, ANY_FD, {EINVAL}},
         {"open:/dev/null", GUARD, LIVES, &bare, 1, 2, ANY_FD, {EMFILE, ENFILE, ENOENT, EACCES}},
-        {"open", GUARD, FINE, NULL, 0, 0, 0, {0}}, /* by its file, above */
+        {"open", GUARD, FINE, NULL, 0, 0, 0, {0}},    /* by its file, above */
+        {"opendir", GUARD, FINE, NULL, 0, 0, 0, {0}}, /* where close_range is missing; then it keeps what it has */
+        {"readdir", GUARD, FINE, NULL, 0, 0, 0, {0}},
+        {"closedir", GUARD, FINE, NULL, 0, 0, 0, {0}},
         {"dup2", GUARD, FINE, &bare, 1, 4, ANY_FD, {EBADF, EBUSY, EINTR, EMFILE}},
         {"close_range", GUARD, FINE, &bare, 1, 1, ANY_FD, {ENOSYS, EMFILE, ENOMEM}},
         {"chdir", GUARD, FINE, &bare, 1, 1, ANY_FD, {EACCES, ENOMEM, EIO}},
@@ -176,7 +179,7 @@ static const row table[] = {
         {"pwrite", SPOOL, SAID, &spools, 1, 3, ANY_FD, {ENOSPC, EIO, EDQUOT, EFBIG}},
         {"pread", SPOOL, FINE, &spools, 3, 6, ANY_FD, {EINTR, WORLD_SHORT}},
         {"pread", SPOOL, LIVES, &spools, 1, 6, ANY_FD, {EIO}},
-        {"malloc", SPOOL, LIVES, &spools, 1, 8, ANY_FD, {ENOMEM}},
+        {"malloc", "cmd/rein/job.c", LIVES, &spools, 1, 8, ANY_FD, {ENOMEM}},
         {"realloc", SPOOL, LIVES, &spools, 1, 8, ANY_FD, {ENOMEM}},
         {"close", SPOOL, FINE, &spools, 10, 16, ANY_FD, {EINTR, EIO}},
 
@@ -193,7 +196,6 @@ static const row table[] = {
         {"fopen", "cmd/rein/resume.c", SAID, &resumed, 1, 1, ANY_FD, {EMFILE, ENFILE, EACCES, ENOENT, ENOMEM}},
         {"getline", "cmd/rein/resume.c", SAID, &resumed, 1, 2, ANY_FD, {ENOMEM, EIO}},
         {"calloc", "cmd/rein/resume.c", SAID, &resumed, 1, 1, ANY_FD, {ENOMEM}},
-        {"ferror", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}},
         {"feof", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}},
         {"fclose", "cmd/rein/resume.c", FINE, NULL, 0, 0, 0, {0}}, /* it was read alone */
 

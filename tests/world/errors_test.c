@@ -825,6 +825,7 @@ static const row table[] = {
         {"sigaction", FD, HARMLESS, loop, NOT_NARROW, 0, {EINVAL, EFAULT}}, /* then ^C is the program's */
         {"sigpending", FD, HARMLESS, write_pipe, NOT_NARROW, 0, {EFAULT}},
         {"sigtimedwait", FD, AGAIN, write_for_nobody, NOT_NARROW, 0, {EINTR}},
+        {"pthread_sigmask", FD, HARMLESS, NULL, 0, 0, {0}}, /* fails for another manner alone */
         {"signalfd", FD, TOLD, wait_for_signal, NOT_NARROW, 0, {EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL}},
 
 #define SOCKET "src/plat/linux/socket.c"
@@ -1020,9 +1021,11 @@ static const row table[] = {
 #define FRAMES "src/plat/linux/frames.c"
         {"process_vm_readv", FRAMES, HARMLESS, stuck, 0, 0, {EFAULT, EINVAL, ENOMEM, EPERM, ESRCH}},
         {"sigaction", FRAMES, HARMLESS, watched_loop, FRESH, 0, {EINVAL, EFAULT}}, /* another signal is taken */
+        {"SYS_tgkill", FRAMES, HARMLESS, NULL, 0, 0, {0}}, /* then the frames of who computes are not told */
         {"pthread_sigmask", FRAMES, HARMLESS, NULL, 0, 0, {0}},
 
 #define CRASH "src/plat/linux/crash.c"
+        {"write", CRASH, HARMLESS, NULL, 0, 0, {0}}, /* the last line of a program that dies */
         {"sigaltstack", CRASH, HARMLESS, watched_loop, 0, 0, {EFAULT, EINVAL, ENOMEM, EPERM}},
         {"sigaction", CRASH, HARMLESS, watched_loop, FRESH, 0, {EINVAL, EFAULT}},
 };
