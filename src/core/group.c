@@ -223,7 +223,7 @@ static int wait_for_place(rn_group *g, rn_task *self)
         rn_lock_give(&head->lock);
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
         bool for_ever = rn_load64(&g->scope->cancel_at) == RN_NEVER && rn_cancel_at(self) == RN_NEVER;
-        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true}, for_ever, &waiting);
+        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true, .cancelable = true}, for_ever, &waiting);
         for (bool room = false; rc == 0;) {
                 rn_lock_take(&head->lock);
                 int64_t until = rn_load64(&g->scope->cancel_at);
