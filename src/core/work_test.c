@@ -34,8 +34,8 @@ static int starts_in_time(void *arg)
 {
         (void)arg;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
-        int rc = ended(rein_submit(x, job_seven, NULL,
-                                   REIN_JOB(.start_by = rein_after(REIN_SEC(3600)), .on_worker = true)));
+        int rc = ended(
+                rein_submit(x, job_seven, NULL, REIN_JOB(.start_by = rein_after(REIN_SEC(3600)), .on_worker = true)));
         rein_executor_free(x);
         return rc == 7 && armed() == 0 ? 0 : -EPROTO;
 }

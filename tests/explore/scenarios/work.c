@@ -178,8 +178,8 @@ static void cancel_cancel(void)
         explore_calm();
         mark[CODE] = rein_code(future);
         EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0) && mark[RAN] <= 1);
-        EXPLORE_CHECK(!mark[RAN] || (mark[ANSWER] != 1 + (int)REIN_NEVER_STARTED &&
-                                     mark[ANSWER_TOO] != 1 + (int)REIN_NEVER_STARTED));
+        EXPLORE_CHECK(!mark[RAN] ||
+                      (mark[ANSWER] != 1 + (int)REIN_NEVER_STARTED && mark[ANSWER_TOO] != 1 + (int)REIN_NEVER_STARTED));
         rein_drop(future);
         the_end();
 }
@@ -228,8 +228,7 @@ static void start_by(void)
         at = rein_after(REIN_MS(1));
         other = rein_submit(pool, stubborn_job, &at, REIN_JOB(.on_worker = true));
         explore_go();
-        future = rein_submit(pool, punctual_job, &at,
-                             REIN_JOB(.release = released, .start_by = at, .on_worker = true));
+        future = rein_submit(pool, punctual_job, &at, REIN_JOB(.release = released, .start_by = at, .on_worker = true));
         rein_sim_block(rein_after(REIN_MS(2)));
         explore_calm();
         mark[CODE] = rein_code(future);
