@@ -2,6 +2,8 @@
 /* Threads of a foreign library inside a scope that they were lent. */
 #include "support.h"
 
+#include "core/work.h"
+
 static void count_release(void *value)
 {
         release_count(value);
@@ -502,6 +504,61 @@ static void test_everything_comes_back(void **state)
         EVENTUALLY(live(&w->scopes) == scopes && live(&w->tasks) == tasks);
 }
 
+/* A guest counts as a child in the foreground: what is in the background goes on under it. */
+static void test_background_children_go_on_while_somebody_is_inside(void **state)
+{
+        (void)state;
+        library l;
+        told what = {.in = 0};
+        seat s = {NULL};
+        rein_group g;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_group_open(&g, NULL);
+        rein_ticket *t = rein_group_lend(&g);
+        begin(&l, t, sleeps, &what);
+        EVENTUALLY(what.in && sits_in(&what.seat, "rein_sleep"));
+        rein_future *f = rein_ref(rein_spawn_future(&g, x, job_sleep, &s, REIN_JOB(.background = true)));
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        assert_int_equal(rein_group_join(&g, REIN_NOWAIT), REIN_ETIMEOUT);
+        rn_scope *root = ((rein_work *)(void *)f)->root;
+        assert_true(rn_load64(&root->cancel_at) == RN_NEVER);
+        rein_group_cancel(&g, "over");
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_code(f), REIN_ECANCELED);
+        finish(&l);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+typedef struct lender {
+        seat owner;
+        rein_group *group;
+} lender;
+
+static int lends_when_it_is_closed(void *arg)
+{
+        lender *l = arg;
+        bool came;
+        COMES_TRUE(sits_in(&l->owner, "the children of the group of"), came);
+        rein_ticket *t = came ? rein_group_lend(l->group) : NULL;
+        const int code = rein_error_code(rein_trail());
+        rein_ticket_drop(t);
+        return came && !t && code == -EPERM ? 0 : REIN_EUSER;
+}
+
+static void test_a_group_that_is_being_closed_is_not_lent(void **state)
+{
+        (void)state;
+        rein_group g;
+        lender l = {.group = &g};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        sit(&l.owner);
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, x, lends_when_it_is_closed, &l, NULL);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -524,6 +581,8 @@ int main(void)
                 cmocka_unit_test(test_the_jobs_scope_ends_with_the_job),
                 cmocka_unit_test(test_not_in_a_forked_child),
                 cmocka_unit_test(test_everything_comes_back),
+                cmocka_unit_test(test_background_children_go_on_while_somebody_is_inside),
+                cmocka_unit_test(test_a_group_that_is_being_closed_is_not_lent),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

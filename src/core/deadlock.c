@@ -107,12 +107,18 @@ static bool holder_leads_back(search *s, const rn_task *t, int depth)
         return true;
 }
 
+/* Its wait ends by itself: it was cancelled since it began, or will be. */
+static bool will_leave(const rn_task *t)
+{
+        return t->waits.cancelable && rn_cancel_at(t) != RN_NEVER;
+}
+
 /* Does what `t` waits for wait for self? Graph lock held: every task in the circle sits in its wait. */
 static bool leads_back(search *s, const rn_task *t, int depth)
 {
         if (depth > MAX_DEPTH || ++s->steps > MAX_STEPS)
                 return false;
-        if (t->waits.any)
+        if (t->waits.any || will_leave(t))
                 return false;
         if (t->waits.group && group_leads_back(s, t->waits.group, depth)) {
                 tell(s, depth ? ", which waits for the group of " : "the group of ",
@@ -191,7 +197,8 @@ static bool group_lets_go(const rn_waits *waits)
         }
         one |= seen < g->unfinished; /* some are on their way in or out */
         one |= g->width && g->unfinished < (size_t)g->width;
-        all |= g->adopted > 0; /* what a foreign thread may yet do, nobody knows */
+        one |= rn_load64(&g->scope->cancel_at) != RN_NEVER; /* then nobody waits for a place */
+        all |= g->adopted > 0;                              /* what a foreign thread may yet do, nobody knows */
         rn_scope_unlock(g->scope);
         return waits->any ? one : all;
 }
@@ -200,6 +207,8 @@ static bool can_go(const rn_task *t)
 {
         const rn_waits *waits = &t->waits;
         rein_executor *x = waits->executor;
+        if (will_leave(t))
+                return true;
         if (waits->held_by) {
                 const rn_task *holder = holder_of(waits);
                 return holder == t || task_can_go(holder);

@@ -7,7 +7,7 @@
  * The *circle*, at once: who says last what it waits for, and closes a circle of tasks and futures, is the one to find
  * it. An edge: a task waits for a future whose job runs on a task (all the futures of a wait for all; the one of a wait
  * for one); or for a group: then every task that runs inside that group keeps it waiting; or for the holder of a mutex,
- * also to have it back after a condition's wait.
+ * also to have it back after a condition's wait. A wait that a cancel ends, and that is cancelled by now, leads nowhere.
  *
  * The *knot*, after 10 ms without an end: a job that is queued waits for any thread of its executor, which is no single
  * edge. Who waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for

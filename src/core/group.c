@@ -213,7 +213,14 @@ static bool inside(const rn_group *g, const rn_task *self)
         return false;
 }
 
-/* Wait for a place. Family locked on entry and on return. 0; REIN_ECANCELED, REIN_EDEADLOCK. */
+/* Nobody needs a place in a group that is cancelled: the child never runs. Family locked. */
+static bool has_place(const rn_group *g)
+{
+        return !g->width || g->unfinished < (size_t)g->width || rn_load64(&g->scope->cancel_at) <= rn_clock();
+}
+
+/* Wait until there was a place. Family locked on entry and on return: another task may have taken it by then. 0;
+ * REIN_ECANCELED, REIN_EDEADLOCK. */
 static int wait_for_place(rn_group *g, rn_task *self)
 {
         RN_ASSERT(rn_scope_locked(g->scope), "the lock of the family is held");
@@ -225,11 +232,11 @@ static int wait_for_place(rn_group *g, rn_task *self)
         rn_lock_give(&head->lock);
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
         bool for_ever = rn_load64(&g->scope->cancel_at) == RN_NEVER && rn_cancel_at(self) == RN_NEVER;
-        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true}, for_ever, &waiting);
+        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true, .cancelable = true}, for_ever, &waiting);
         for (bool room = false; rc == 0;) {
                 rn_lock_take(&head->lock);
                 int64_t until = rn_load64(&g->scope->cancel_at);
-                room = g->unfinished < (size_t)g->width || until <= rn_clock();
+                room = has_place(g);
                 rn_lock_give(&head->lock);
                 if (room)
                         break;
@@ -253,7 +260,7 @@ static int count_in(rein_group *group, rn_task *self, bool background, rn_group 
         if (!g)
                 return -EPERM;
         *why = !self ? -ENOMEM : self->now->unopened ? REIN_ECANCELED : 0;
-        if (!*why && g->width && g->unfinished >= (size_t)g->width && !inside(g, self))
+        while (!*why && !has_place(g) && !inside(g, self))
                 *why = wait_for_place(g, self);
         g->unfinished++;
         g->foreground += !background;

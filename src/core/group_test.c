@@ -3,6 +3,10 @@
  * 97). */
 #include "support.h"
 
+#include "core/scope.h"
+
+#include <rein/sim.h>
+
 static rein_executor *pool;
 
 static int make_pool(void **state)
@@ -681,6 +685,106 @@ static void test_what_cannot_start_is_a_failed_child(void **state)
         rein_executor_free(stopped);
 }
 
+static int fail_when_cancelled(void *arg)
+{
+        int rc = job_sleep(arg);
+        return rc == REIN_ECANCELED ? rein_fail(-EIO, "an error of its own") : rc;
+}
+
+static void test_any_a_failure_after_the_first_end_does_not_count(void **state)
+{
+        (void)state;
+        rein_group g;
+        seat s = {NULL};
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_ANY));
+        rein_spawn(&g, pool, fail_when_cancelled, &s, NULL);
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        rein_spawn(&g, pool, job_seven, NULL, NULL);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+}
+
+static void test_failures_are_told_in_the_order_in_which_they_came(void **state)
+{
+        (void)state;
+        rein_group g;
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_FIRST));
+        for (int i = 1; i <= 3; i++) {
+                rein_spawn(&g, pool, fail_with, (void *)(intptr_t)(-100 - i), NULL);
+                assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
+        }
+        assert_int_equal(rein_group_close(&g, 0), REIN_EFAILED);
+        const rein_error *e = rein_error_cause(rein_trail());
+        for (int i = 1; i <= 3; i++, e = rein_error_next(e))
+                assert_int_equal(rein_error_code(e), -100 - i);
+        assert_null(e);
+}
+
+static int give_counted(void *arg)
+{
+        return rein_give(arg, release_count);
+}
+
+static void test_the_futures_it_keeps_go_when_it_is_closed(void **state)
+{
+        (void)state;
+        rein_group g;
+        atomic_int released = 0;
+        rein_group_open(&g, NULL);
+        for (int i = 0; i < 3; i++)
+                assert_non_null(rein_spawn_future(&g, pool, give_counted, &released, NULL));
+        assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
+        assert_int_equal(released, 0);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        EVENTUALLY(rein_executor_unfinished(pool) == 0);
+        EVENTUALLY(released == 3);
+}
+
+/* The child's scope counted it, and gave that back; its own is still there. */
+static void test_the_groups_scope_outlives_the_scopes_of_its_children(void **state)
+{
+        (void)state;
+        rn_world *w = rn_world_now();
+        rein_group g;
+        EVENTUALLY(live(&w->scopes) == 0);
+        rein_group_open(&g, NULL);
+        rn_scope *s = rn_self()->now->scope;
+        for (int i = 0; i < 3; i++) {
+                rein_spawn(&g, pool, job_seven, NULL, NULL);
+                assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
+                EVENTUALLY(rein_executor_unfinished(pool) == 0);
+                assert_int_equal(live(&w->scopes), 1);
+                assert_int_equal(rn_load32(&s->refs), 1);
+        }
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(live(&w->scopes), 0);
+}
+
+/* In virtual time. The child says that all is well, and it is not: the deadline of its group passed under it. */
+static int is_late(void *arg)
+{
+        (void)arg;
+        rein_sim_block(rein_after(REIN_MS(5)));
+        return 0;
+}
+
+static int group_with_a_late_child(void *arg)
+{
+        rein_group g;
+        (void)arg;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_group_open(&g, REIN_GROUP(.until = rein_after(REIN_MS(1))));
+        rein_spawn(&g, x, is_late, NULL, REIN_JOB(.on_worker = true));
+        int rc = rein_group_close(&g, 0);
+        rein_executor_free(x);
+        return rc == REIN_ETIMEOUT ? 0 : -EPROTO;
+}
+
+static void test_66_a_groups_deadline_is_told_though_its_children_took_no_notice(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), group_with_a_late_child, NULL), 0);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -715,6 +819,11 @@ int main(void)
                 cmocka_unit_test(test_kept_futures_are_readable_until_close_and_a_reference_keeps_them_longer),
                 cmocka_unit_test(test_a_group_that_makes_no_sense_opens_cancelled_and_close_says_so),
                 cmocka_unit_test(test_what_cannot_start_is_a_failed_child),
+                cmocka_unit_test(test_any_a_failure_after_the_first_end_does_not_count),
+                cmocka_unit_test(test_failures_are_told_in_the_order_in_which_they_came),
+                cmocka_unit_test(test_the_futures_it_keeps_go_when_it_is_closed),
+                cmocka_unit_test(test_the_groups_scope_outlives_the_scopes_of_its_children),
+                cmocka_unit_test(test_66_a_groups_deadline_is_told_though_its_children_took_no_notice),
         };
         return cmocka_run_group_tests(tests, make_pool, free_pool);
 }

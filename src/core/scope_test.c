@@ -2,6 +2,8 @@
 /* Scopes and shields: cancel is a level, deadlines, who may close what, and why. */
 #include "support.h"
 
+#include <rein/sim.h>
+
 /* ---- a cancel is a level ---- */
 
 static void test_65_a_cancelled_scope_says_so_at_every_entry_until_it_is_left(void **state)
@@ -536,6 +538,52 @@ static void test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened(void *
         assert_int_equal(runs, 0);
 }
 
+/* In virtual time. Out of two shields comes a deadline late by both graces; what passed sooner inside is the reason. */
+static int two_shields(void *arg)
+{
+        rein_scope outer, first, second, inner;
+        (void)arg;
+        rein_scope_open_at("outer.c:1", &outer, rein_after(REIN_MS(1)));
+        rein_shield_open(&first, REIN_MS(100));
+        rein_shield_open(&second, REIN_MS(100));
+        rein_scope_open_at("inner.c:2", &inner, rein_after(REIN_MS(150)));
+        rein_sim_block(rein_after(REIN_MS(120)));
+        bool early = rein_checkpoint() != 0;
+        rein_sim_block(rein_after(REIN_MS(100)));
+        const char *why = rein_why();
+        bool right = why && strstr(why, "inner.c:2");
+        int rc = rein_scope_close(&inner, 0) + rein_scope_close(&second, 0) + rein_scope_close(&first, 0) +
+                 rein_scope_close(&outer, 0);
+        return early || !right ? -EPROTO : rc;
+}
+
+static void test_94_the_graces_of_two_shields_add_up(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), two_shields, NULL), 0);
+}
+
+static void test_every_scope_that_is_left_is_given_back(void **state)
+{
+        (void)state;
+        rn_world *w = rn_world_now();
+        rein_scope s[4];
+        size_t before = live(&w->scopes);
+        for (int i = 0; i < 4; i++)
+                rein_scope_open(&s[i], REIN_NEVER);
+        assert_int_equal(live(&w->scopes), before + 4);
+        for (int i = 3; i >= 0; i--) {
+                assert_int_equal(rein_scope_close(&s[i], 0), 0);
+                assert_int_equal(live(&w->scopes), before + (size_t)i);
+        }
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_scope_open(&s[0], REIN_NEVER); /* a family over two threads: the last one gives the head back */
+        assert_int_equal(rein_on(x, job_seven, NULL, REIN_JOB(.on_worker = true)), 7);
+        assert_int_equal(rein_scope_close(&s[0], 0), 0);
+        assert_int_equal(live(&w->scopes), before);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -562,6 +610,8 @@ int main(void)
                 cmocka_unit_test(test_107_a_plain_thread_that_ends_with_things_open_leaves_no_trace),
                 cmocka_unit_test(test_1_a_scope_without_memory_opens_cancelled_and_close_says_so),
                 cmocka_unit_test(test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened),
+                cmocka_unit_test(test_94_the_graces_of_two_shields_add_up),
+                cmocka_unit_test(test_every_scope_that_is_left_is_given_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,6 +150,68 @@ static void test_a_record_used_again_has_nothing_of_the_job_before(void **state)
         rein_executor_free(pool);
 }
 
+/* What lies loose on the shelf comes to a stock by the bundle as well, and no more than that. */
+static void test_a_stock_is_filled_with_a_bundle_of_loose_ones(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_slab_init(&s, sizeof(record));
+        rn_stock givers[2] = {{.shelf = &s.shelf}, {.shelf = &s.shelf}}, taker = {.shelf = &s.shelf};
+        void *taken[2 * 20];
+        for (int i = 0; i < 40; i++)
+                assert_non_null(taken[i] = rn_slab_take(&s));
+        const size_t rest = on_shelf(&s.shelf);
+        for (int i = 0; i < 40; i++)
+                rn_slab_give_by(&givers[i / 20], taken[i]);
+        rn_stock_empty(&givers[0]);
+        rn_stock_empty(&givers[1]);
+        assert_int_equal(s.shelf.bundle_count, 0);
+        assert_int_equal(on_shelf(&s.shelf), rest + 40);
+        assert_non_null(rn_stock_take(&taker));
+        assert_int_equal(in_stock(&taker), RN_BUNDLE - 1);
+        assert_int_equal(taker.count, RN_BUNDLE - 1);
+}
+
+/* Two threads with a stock each, of one shelf. */
+enum { WANDERERS = 3 * RN_BUNDLE };
+
+typedef struct wanderer {
+        rn_slab *slab;
+        int wrong;
+} wanderer;
+
+static void *wander(void *arg)
+{
+        wanderer *w = arg;
+        rn_stock mine = {.shelf = &w->slab->shelf};
+        record *taken[WANDERERS];
+        for (int round = 0; round < 200; round++) {
+                for (int i = 0; i < WANDERERS; i++) {
+                        taken[i] = rn_slab_take_by(&mine);
+                        taken[i]->owner = (int)(intptr_t)w;
+                }
+                for (int i = 0; i < WANDERERS; i++) {
+                        w->wrong += taken[i]->owner != (int)(intptr_t)w;
+                        rn_slab_give_by(&mine, taken[i]);
+                }
+        }
+        rn_stock_empty(&mine);
+        return NULL;
+}
+
+static void test_bundles_wander_between_threads(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_slab_init(&s, sizeof(record));
+        wanderer w[2] = {{&s, 0}, {&s, 0}};
+        pthread_t t[2] = {go(wander, &w[0]), go(wander, &w[1])};
+        join(t[0]);
+        join(t[1]);
+        assert_int_equal(w[0].wrong + w[1].wrong, 0);
+        assert_int_equal(rn_slab_count(&s), 0);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -159,6 +221,8 @@ int main(void)
                 cmocka_unit_test(test_without_memory_there_is_none),
                 cmocka_unit_test(test_a_thread_that_ends_leaves_its_stock),
                 cmocka_unit_test(test_a_record_used_again_has_nothing_of_the_job_before),
+                cmocka_unit_test(test_a_stock_is_filled_with_a_bundle_of_loose_ones),
+                cmocka_unit_test(test_bundles_wander_between_threads),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

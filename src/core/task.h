@@ -54,7 +54,8 @@ typedef struct rn_waits {
         struct rein_future *const *futures;
         size_t count;
         struct rn_group *group;
-        bool any; /* one of them is enough */
+        bool any;        /* one of them is enough */
+        bool cancelable; /* a cancel ends it */
         struct rein_executor *executor;
         struct rein_work *permit_of; /* the job that wants its permit; NULL: room */
         const rn_aptr *held_by;      /* an rn_task; itself, once the mutex was handed over */

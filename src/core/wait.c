@@ -39,8 +39,9 @@ static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
         rn_waiting waiting;
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){a->doing, NULL});
         bool for_ever = a->until == RN_NEVER && !a->checked && (!a->cancelable || rn_cancel_at(self) == RN_NEVER);
-        int rc = rn_wait_begin(self, &(rn_waits){.futures = a->f, .count = a->n, .any = a->need < a->n}, for_ever,
-                               &waiting);
+        int rc = rn_wait_begin(
+                self, &(rn_waits){.futures = a->f, .count = a->n, .any = a->need < a->n, .cancelable = a->cancelable},
+                for_ever, &waiting);
         while (rc == 0 && fired(set) < a->need)
                 rc = rn_wait_turn_looking(self, a->until, a->cancelable, &waiting);
         if (rc != 0 && fired(set) >= a->need)

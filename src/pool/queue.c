@@ -142,7 +142,7 @@ static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what
         rn_pool_unlock(p);
         rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", x->name});
         bool for_ever = rn_cancel_at(self) == RN_NEVER;
-        int rc = rn_wait_begin(self, &(rn_waits){.executor = x}, for_ever, &waiting);
+        int rc = rn_wait_begin(self, &(rn_waits){.executor = x, .cancelable = true}, for_ever, &waiting);
         while (rc == 0 && !sees_room(p, &me) && rn_load32(&w->state) == RN_WORK_QUEUED)
                 rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
         rn_wait_end(self, &waiting);

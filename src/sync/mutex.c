@@ -110,7 +110,8 @@ static int wait_for_ever(rein_mutex *m, rn_stand *me, rn_doing doing)
                 rn_lock_give(&m->lock);
                 rn_waiting waiting;
                 const rn_doing was = rn_task_doing_for_ever(self, doing);
-                rc = rn_wait_begin(self, &(rn_waits){.held_by = &m->owner}, rn_cancel_at(self) == RN_NEVER, &waiting);
+                rc = rn_wait_begin(self, &(rn_waits){.held_by = &m->owner, .cancelable = true},
+                                   rn_cancel_at(self) == RN_NEVER, &waiting);
                 while (rc == 0 && !rn_load32(&me->turn->chosen))
                         rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
                 rn_wait_end(self, &waiting);

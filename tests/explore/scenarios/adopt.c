@@ -129,6 +129,7 @@ static void group_close(void)
         explore_start("foreign", foreign_looks, NULL);
         mark[CLOSED] = 1 + rein_group_close(&group, 0);
         EXPLORE_CHECK(mark[INSIDE] == 0);
+        in_no_time();
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1);
         EXPLORE_CHECK(mark[ADOPTED] == 1 ? mark[CODE] == 0 : mark[ADOPTED] == 1 - ESTALE);
@@ -156,6 +157,7 @@ static void group_lend_close(void)
         explore_start("lends", lend_group, NULL);
         mark[CLOSED] = 1 + rein_group_close(&group, 0);
         EXPLORE_CHECK(mark[INSIDE] == 0);
+        in_no_time();
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && (mark[LENT] || !mark[ADOPTED]));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The clock thread: a timer fires or is disarmed, never both, and a new earliest one is not slept over. */
 #include "core/clock.h"
+#include "core/task.h"
 #include "core/world.h"
 #include "scenarios/scenarios.h"
 
@@ -109,6 +110,24 @@ static void hand_hand(void)
         EXPLORE_CHECK(mark[RAN] == mark[FIRED] && mark[RAN] >= 1);
 }
 
+/* Handed over again: whether it waits or runs by then, what it is told in the end is the last that was said. */
+static void note_tag(rn_errand *e, uint32_t tag)
+{
+        (void)e;
+        mark[RAN] = (int)tag;
+}
+
+static void hand_again(void)
+{
+        set_up();
+        errand = (rn_errand){.run = note_tag};
+        explore_go();
+        rn_hand(&errand, 1);
+        rn_hand(&errand, 2);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 2);
+}
+
 /* Two ask for the clock's threads at once, and the first thread starts under them. */
 static void start(void *arg)
 {
@@ -137,11 +156,26 @@ static void start_memory(void)
         EXPLORE_CHECK(mark[FIRED] == 1 || mark[FIRED_TOO] == 1);
 }
 
+/* No thread can be had, once: nothing is left of that, and the next who asks has them. */
+static void start_poor(void)
+{
+        begin();
+        rn_self();
+        explore_go();
+        start(&mark[FIRED]);
+        EXPLORE_CHECK(mark[FIRED] == 1 || rn_slab_count(&rn_world_now()->tasks) <= 2);
+        start(&mark[FIRED_TOO]);
+        explore_calm();
+        EXPLORE_CHECK(mark[FIRED_TOO] == 1 && rn_slab_count(&rn_world_now()->tasks) == 3);
+}
+
 static const entry list[] = {
         {"timer-fire-disarm", fire_disarm, {ALL(), BOUNDED(2, EARLY(2))}},
         {"timer-arm-arm", arm_arm, {ALL(), BOUNDED(2, EARLY(2))}},
         {"timer-fire-arm", fire_arm_again, {ALL(), BOUNDED(2, EARLY(2))}},
         {"hand-hand", hand_hand, {ALL()}},
+        {"hand-again", hand_again, {ALL()}},
+        {"clock-start-poor", start_poor, {BOUNDED(1, .faults = REIN_SIM_THREAD, .most_surprises = 1)}},
         {"clock-start-start", start_start, {ALL()}},
         {"clock-start-memory", start_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
 };

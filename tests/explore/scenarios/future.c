@@ -551,7 +551,7 @@ static void cancel_cancel_hook(void)
 static void hook_with_a_point(void *arg)
 {
         mark[HOOKED]++;
-        rein_sim_point("in the hook");
+        others_may_come();
         EXPLORE_CHECK(!mark[REMOVED]);
         (void)arg;
 }

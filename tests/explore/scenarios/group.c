@@ -2,6 +2,9 @@
 /* Scopes and groups: no child is forgotten, none outlives its group, a cancel reaches whoever is inside and nobody else. */
 #include <errno.h>
 
+#include "core/group.h"
+#include "core/task.h"
+#include "core/world.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *pool;
@@ -63,6 +66,7 @@ static void spawn_close(void)
         rein_group_open(&group, NULL);
         explore_start("spawn", spawn_other, &mark[RAN]);
         close_group();
+        in_no_time();
         mark[RAN_TOO] = mark[RAN];
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RELEASED] == 1);
@@ -86,6 +90,7 @@ static void cancel_close(void)
         explore_start("cancel", cancel_group, NULL);
         rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.release = released));
         close_group();
+        in_no_time();
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RELEASED] == 1 && mark[RAN] <= 1);
         rein_executor_free(pool);
@@ -128,6 +133,7 @@ static void width(void)
         rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.on_worker = true));
         rein_spawn(&group, pool, child, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
         close_group();
+        in_no_time();
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RAN] == 1 && mark[RAN_TOO] == 1);
         rein_executor_free(pool);
@@ -161,6 +167,185 @@ static void first_success(void)
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RELEASED] == 2 && mark[RAN] == 1);
         rein_executor_free(pool);
+}
+
+/* Another task waits for a place. The child that has it ends late, and heeds no cancel. */
+static int deaf_child(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(5)));
+        ++*(int *)arg;
+        return 0;
+}
+
+static void one_place_taken(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rein_group_open(&group, REIN_GROUP(.width = 1));
+        rein_spawn(&group, pool, deaf_child, &mark[RAN], REIN_JOB(.on_worker = true));
+        explore_calm(); /* it runs */
+        explore_go();
+}
+
+static void spawn_in_time(void *arg)
+{
+        spawn_other(arg);
+        EXPLORE_CHECK(mark[RAN] == 0);
+        mark[WAITED]++;
+}
+
+/* The cancel gets it out of there. */
+static void place_cancel(void)
+{
+        one_place_taken();
+        explore_start("spawn", spawn_in_time, &mark[RAN_TOO]);
+        explore_start("cancel", cancel_group, NULL);
+        close_group();
+        explore_calm();
+        EXPLORE_CHECK(mark[WAITED] == 1 && mark[RELEASED] == 1 && mark[RAN_TOO] == 0);
+        rein_executor_free(pool);
+}
+
+/* The close waits for it, and for its child. */
+static void place_close(void)
+{
+        one_place_taken();
+        explore_start("spawn", spawn_other, &mark[RAN_TOO]);
+        close_group();
+        mark[CODE] = mark[RAN_TOO];
+        explore_calm();
+        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RELEASED] == 1 && mark[CODE] == mark[RAN_TOO]);
+        rein_executor_free(pool);
+}
+
+/* Two wait for the one place: one child at a time. */
+static int lonely_child(void *arg)
+{
+        EXPLORE_CHECK(rn_self()->now->work->group->unfinished == 1);
+        return child(arg);
+}
+
+static void spawn_lonely(void *arg)
+{
+        rein_spawn(&group, pool, lonely_child, arg, REIN_JOB(.on_worker = true));
+}
+
+static void two_spawners(void)
+{
+        one_place_taken();
+        explore_start("spawn", spawn_lonely, &mark[CODE]);
+        explore_start("spawn too", spawn_lonely, &mark[CODE_TOO]);
+        rein_sim_block(rein_after(REIN_MS(10)));
+        explore_calm();
+        close_group();
+        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[CODE] == 1 && mark[CODE_TOO] == 1);
+        rein_executor_free(pool);
+}
+
+/* Two places come free at once: both that wait are let in, for the children need each other. */
+static rein_event *event, *free_now;
+
+static int waits_for(void *arg)
+{
+        return rein_event_wait(arg, REIN_NEVER);
+}
+
+static int sets(void *arg)
+{
+        rein_event_set(arg);
+        return waits_for(arg);
+}
+
+static void spawn_needy(void *arg)
+{
+        rein_spawn(&group, pool, arg ? sets : waits_for, event, REIN_JOB(.on_worker = true));
+}
+
+static void two_places(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        event = rein_event_new();
+        free_now = rein_event_new();
+        rein_group_open(&group, REIN_GROUP(.width = 2));
+        rein_spawn(&group, pool, waits_for, free_now, REIN_JOB(.on_worker = true));
+        rein_spawn(&group, pool, waits_for, free_now, REIN_JOB(.on_worker = true));
+        explore_start("spawn", spawn_needy, NULL);
+        explore_calm();
+        explore_start("spawn too", spawn_needy, event);
+        explore_calm(); /* all of them wait */
+        explore_go();
+        rein_event_set(free_now);
+        explore_calm();
+        EXPLORE_CHECK(rein_event_wait(event, REIN_NOWAIT) == 0);
+        rein_event_set(event);
+        close_group();
+        EXPLORE_CHECK(mark[CLOSED] == 1);
+        rein_executor_free(pool);
+        rein_event_free(event);
+        rein_event_free(free_now);
+}
+
+/* Nobody but background children is left: the close cancels them. */
+static int sleeping_child(void *arg)
+{
+        ++*(int *)arg;
+        return rein_sleep(REIN_NEVER);
+}
+
+static void background(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        explore_go();
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, pool, sleeping_child, &mark[RAN_TOO], REIN_JOB(.background = true, .on_worker = true));
+        rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.on_worker = true));
+        close_group();
+        in_no_time();
+        explore_calm();
+        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RAN] == 1);
+        mark[RAN_TOO] = 0;
+        rein_executor_free(pool);
+}
+
+/* The owner is a job that closes its group; another task spawns one more, for which it has to lend its permit. */
+static rein_executor *other_pool;
+static rn_a32 is_there;
+
+static int closes_its_group(void *arg)
+{
+        (void)arg;
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, other_pool, deaf_child, &mark[RAN], REIN_JOB(.on_worker = true));
+        rn_store32(&is_there, 1);
+        return rein_group_close(&group, 0);
+}
+
+static void spawn_late(void *arg)
+{
+        spawn_other(arg);
+}
+
+static void join_late_child(void)
+{
+        begin();
+        rn_set32(&is_there, 0);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        other_pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(pool, closes_its_group, NULL, REIN_JOB(.on_worker = true));
+        explore_calm(); /* it waits for its children */
+        EXPLORE_CHECK(rn_load32(&is_there) == 1);
+        explore_go();
+        explore_start("spawn", spawn_late, &mark[RAN_TOO]);
+        rein_sim_block(rein_after(REIN_MS(1)));
+        EXPLORE_CHECK(mark[RAN_TOO] == 1); /* at once, and not when the other has ended */
+        rein_await(f, NULL, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(rein_code(f) == 0 && mark[RAN] == 1);
+        rein_drop(f);
+        rein_executor_free(pool);
+        rein_executor_free(other_pool);
 }
 
 /* A child that may be abandoned, is, and comes back when the group's record is another's. */
@@ -199,6 +384,24 @@ static void abandon(void)
 
 /* ---- scopes ---- */
 
+/* A family over two threads: its head is counted by each member, and given back with the last. */
+static void family(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        const size_t before = rn_slab_count(&rn_world_now()->scopes);
+        explore_go();
+        rein_group_open(&group, NULL);
+        rn_scope *head = rn_self()->now->scope;
+        rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.on_worker = true));
+        EXPLORE_CHECK(rein_group_join(&group, REIN_NEVER) == 0);
+        explore_calm();
+        EXPLORE_CHECK(rn_load32(&head->refs) == 1 && rn_slab_count(&rn_world_now()->scopes) == before + 1);
+        close_group();
+        EXPLORE_CHECK(rn_slab_count(&rn_world_now()->scopes) == before);
+        rein_executor_free(pool);
+}
+
 static void cancel_scope(void *arg)
 {
         (void)arg;
@@ -234,11 +437,27 @@ static void scope_cancel_sleep(void)
         explore_start("cancel", cancel_scope, NULL);
         mark[WAITED] = rein_await(f, NULL, REIN_NEVER);
         EXPLORE_CHECK(mark[WAITED] == REIN_ECANCELED);
+        in_no_time();
         explore_calm();
         EXPLORE_CHECK(rein_scope_close(&scope, mark[WAITED]) == REIN_ESTOPPED);
         rein_promise_keep(p, NULL, NULL);
         rein_promise_drop(p);
         rein_drop(f);
+}
+
+/* A scope was open inside, and is not any more: whoever sleeps is right in the outer one. */
+static void scope_cancel_after_inner(void)
+{
+        begin();
+        rein_scope_open(&scope, REIN_NEVER);
+        rein_scope_open(&second, REIN_NEVER);
+        EXPLORE_CHECK(rein_scope_close(&second, 0) == 0);
+        explore_go();
+        explore_start("cancel", cancel_scope, NULL);
+        mark[WAITED] = rein_sleep(REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == REIN_ECANCELED);
+        explore_calm();
+        EXPLORE_CHECK(rein_scope_close(&scope, mark[WAITED]) == REIN_ESTOPPED);
 }
 
 /* A scope inside opens while the outer one is cancelled: it is cancelled as well, and knows why. */
@@ -255,6 +474,38 @@ static void scope_cancel_open(void)
         explore_calm();
         EXPLORE_CHECK(rein_checkpoint() == REIN_ECANCELED);
         EXPLORE_CHECK(rein_scope_close(&scope, REIN_ECANCELED) == REIN_ESTOPPED);
+}
+
+/* The same, and it stays open: it is cancelled in the end, whoever came first. */
+static void scope_cancel_open_stay(void)
+{
+        begin();
+        rein_scope_open(&scope, REIN_NEVER);
+        explore_go();
+        explore_start("cancel", cancel_scope, NULL);
+        rein_scope_open(&second, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(rein_checkpoint() == REIN_ECANCELED);
+        EXPLORE_CHECK(rein_scope_close(&second, REIN_ECANCELED) == REIN_ECANCELED);
+        EXPLORE_CHECK(rein_scope_close(&scope, REIN_ECANCELED) == REIN_ESTOPPED);
+}
+
+/* A cancel goes past what is cancelled by itself, to what is beside it. */
+static void cancel_second_child(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rein_group_open(&group, NULL);
+        rein_future *first = rein_spawn_future(&group, pool, deaf_child, &mark[RAN], REIN_JOB(.on_worker = true));
+        rein_spawn(&group, pool, sleeping_child, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
+        explore_calm(); /* they run */
+        EXPLORE_CHECK(rein_cancel(first, "the first") == REIN_ASKED);
+        explore_go();
+        explore_start("cancel", cancel_group, NULL);
+        close_group(); /* never, if the second were left alone */
+        explore_calm();
+        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RAN] == 1);
+        rein_executor_free(pool);
 }
 
 static void cancel_second(void *arg)
@@ -327,10 +578,20 @@ static const entry list[] = {
         {"width", width, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"width-cancel", width_cancel, {BOUNDED(1), PCT(3, 10000), RANDOM(10000), BY_NIGHT(2)}},
         {"first-success", first_success, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"group-place-cancel", place_cancel, {BOUNDED(1)}},
+        {"group-place-close", place_close, {BOUNDED(1)}},
+        {"width-two-spawners", two_spawners, {BOUNDED(1)}},
+        {"width-two-places", two_places, {BOUNDED(0)}},
+        {"group-background", background, {BOUNDED(1)}},
+        {"group-join-late-child", join_late_child, {BOUNDED(1)}},
         {"group-abandon", abandon, {BOUNDED(1)}},
+        {"scope-family", family, {BOUNDED(1)}},
         {"scope-cancel-close", scope_cancel_close, {ALL(.slabs = true), BOUNDED(2, .slabs = true)}},
         {"scope-cancel-sleep", scope_cancel_sleep, {ALL()}},
+        {"scope-cancel-after-inner", scope_cancel_after_inner, {ALL()}},
         {"scope-cancel-open", scope_cancel_open, {ALL()}},
+        {"scope-cancel-open-stay", scope_cancel_open_stay, {ALL()}},
+        {"group-cancel-second-child", cancel_second_child, {BOUNDED(2)}},
         {"scope-cancel-both", scope_cancel_both, {ALL()}},
         {"on-cancel", on_cancel, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"group-memory", group_memory, {BOUNDED(1, OUT_OF_MEMORY)}},

@@ -147,6 +147,26 @@ static void cancel_reopen(void)
         EXPLORE_CHECK(rein_scope_close(&second, REIN_ECANCELED) == REIN_ETIMEOUT);
 }
 
+/* The region is in a scope below the one that is cancelled. */
+static void cancel_outer(void)
+{
+        set_up();
+        rein_scope_open(&second, REIN_NEVER);
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                block_foreign(); /* for ever, if it were not struck */
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        EXPLORE_CHECK(rein_scope_close(&second, 0) == 0);
+        clean_up();
+}
+
 /* The same by the signal. What comes after the region is never interrupted by it. */
 static void poke(void)
 {
@@ -381,6 +401,7 @@ static const entry list[] = {
          poke_nested_shield,
          {BOUNDED(2), BY_NIGHT(3), NOT_EARLY("the shield's grace would be over")}},
         {"hook-deadline-close", deadline_close, {ALL()}},
+        {"hook-cancel-outer", cancel_outer, {ALL()}},
         {"hook-cancel-reopen", cancel_reopen, {BOUNDED(2)}},
         {"hook-shield-outlived", shield_outlived, {BOUNDED(1)}},
         {"hook-shield-outlived-by-time", shield_outlived_by_time, {BOUNDED(1)}},

@@ -3,6 +3,7 @@
  * has an outcome, and no thread is left. */
 #include <errno.h>
 
+#include "core/task.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *pool;
@@ -177,7 +178,7 @@ static void stop_restart_submit(void)
 /* An executor without threads of its own: nothing but the end of its job tells the stop. */
 static int passing_job(void *arg)
 {
-        rein_sim_point("in the job");
+        others_may_come();
         return job(arg);
 }
 
@@ -371,6 +372,17 @@ static void on_given_up(void)
 
 static int inner_wait;
 
+/* As many at once as there are permits. */
+static int with_permit;
+
+static int job_with_permit(void *arg)
+{
+        EXPLORE_CHECK(++with_permit == 1);
+        others_may_come();
+        --with_permit;
+        return job(arg);
+}
+
 /* Waits for a job of its own pool, with a limit, so that it cannot run it itself: it lends its permit. */
 static int outer_job(void *arg)
 {
@@ -378,16 +390,17 @@ static int outer_job(void *arg)
         rein_future *f = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
         inner_wait = rein_await(f, NULL, rein_after(REIN_SEC(1)));
         rein_drop(f);
-        return inner_wait;
+        return job_with_permit(&mark[CODE]) == 0 ? inner_wait : -EPROTO;
 }
 
 static void lend_take_back(void)
 {
         begin();
+        with_permit = 0;
         pool = warm_pool(1, REIN_POOL(.threads = 1));
         explore_go();
         future = rein_submit(pool, outer_job, NULL, REIN_JOB(.on_worker = true));
-        other = rein_submit(pool, job, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, job_with_permit, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
         mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
         EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
         mark[WAITED] = rein_await(other, NULL, REIN_NEVER);
@@ -463,7 +476,7 @@ static void circle(void)
 
 /* One holds a mutex, lends its permit and wants it back; another, who has the permit by then or not, wants the mutex. */
 static rein_mutex *mutex;
-static rein_future *later;
+static rein_future *later, *third;
 
 static int wants_the_mutex(void *arg)
 {
@@ -542,9 +555,315 @@ static void permit_granted(void)
         rein_executor_free(pool);
 }
 
-/* Full queue, one place: who waits for room is let in, or told of the stop. */
-static rein_future *third;
+/* A job waits for its group, of which the first child needs its permit, and the last one is elsewhere. */
+static rein_executor *elsewhere;
+static rein_promise *promised;
 
+static int keeps_it(void *arg)
+{
+        return rein_promise_keep(arg, NULL, NULL);
+}
+
+static int waits_for_it(void *arg)
+{
+        (void)arg;
+        return rein_await(later, NULL, REIN_NEVER);
+}
+
+static int lends_for_its_group(void *arg)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, pool, keeps_it, promised, REIN_JOB(.on_worker = true));
+        rein_spawn(&g, elsewhere, waits_for_it, arg, REIN_JOB(.on_worker = true));
+        return rein_group_close(&g, 0);
+}
+
+static void lend_for_a_group(void)
+{
+        begin();
+        promised = rein_promise_new(&later);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        elsewhere = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, lends_for_its_group, NULL, REIN_JOB(.on_worker = true));
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        explore_calm();
+        EXPLORE_CHECK(mark[WAITED] == 0);
+        rein_drop(future);
+        rein_drop(later);
+        rein_promise_drop(promised);
+        rein_executor_free(pool);
+        rein_executor_free(elsewhere);
+}
+
+/* What looks like a knot, and is none, because a foreign thread that adopted the group may end it; and does. */
+static rein_ticket *ticket;
+static rein_group *lent;
+
+static void ends_it(void *arg)
+{
+        rein_adopted a;
+        (void)arg;
+        EXPLORE_CHECK(rein_adopt(ticket, &a) == 0);
+        EXPLORE_CHECK(rein_sleep(rein_after(REIN_MS(50))) == 0); /* long enough for everybody to look */
+        rein_group_cancel(lent, "the foreign thread has its way");
+        EXPLORE_CHECK(rein_return(&a, 0) == 0);
+        rein_ticket_drop(ticket);
+}
+
+static int needs_the_pool(void *arg)
+{
+        (void)arg;
+        mark[CODE] = rein_on(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        return mark[CODE];
+}
+
+static int waits_for_the_needy(void *arg)
+{
+        rein_group g;
+        (void)arg;
+        lent = &g;
+        rein_group_open(&g, NULL);
+        ticket = rein_group_lend(&g);
+        explore_start("foreign", ends_it, NULL);
+        rein_sim_block(rein_after(REIN_MS(1))); /* it is inside */
+        rein_spawn(&g, elsewhere, needs_the_pool, NULL, REIN_JOB(.on_worker = true));
+        return rein_group_close(&g, 0);
+}
+
+static void knot_adopted(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        elsewhere = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, waits_for_the_needy, NULL, REIN_JOB(.on_worker = true));
+        (void)rein_await(future, NULL, rein_after(REIN_SEC(1)));
+        explore_calm();
+        EXPLORE_CHECK(rein_code(future) == 0);
+        EXPLORE_CHECK(mark[CODE] == REIN_ECANCELED && mark[RAN] == 0);
+        rein_drop(future);
+        rein_executor_free(pool);
+        rein_executor_free(elsewhere);
+}
+
+/* What a waiter may not run itself: what a cancel of its scope would not reach, and anything inside a hook region. */
+static rn_task *waiter;
+
+static int not_by_the_waiter(void *arg)
+{
+        EXPLORE_CHECK(rn_self() != waiter);
+        return job(arg);
+}
+
+static void await_it(bool on_worker)
+{
+        waiter = rn_self();
+        future = rein_submit(pool, not_by_the_waiter, &mark[RAN], REIN_JOB(.on_worker = on_worker));
+        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0 && mark[RAN] == 1);
+        rein_drop(future);
+}
+
+static void claim_in_a_scope(void)
+{
+        rein_scope s;
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        rein_scope_open(&s, REIN_NEVER);
+        await_it(false);
+        EXPLORE_CHECK(rein_scope_close(&s, 0) == 0);
+        explore_calm();
+        rein_executor_free(pool);
+}
+
+static void claim_in_a_region(void)
+{
+        rein_hook h;
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        EXPLORE_CHECK(rein_hook_open(&h, released_here, NULL) == 0);
+        await_it(false);
+        EXPLORE_CHECK(rein_hook_close(&h, 0) == 0);
+        explore_calm();
+        rein_executor_free(pool);
+}
+
+static void claim_on_worker(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        await_it(true);
+        explore_calm();
+        rein_executor_free(pool);
+}
+
+/* One of two waits for any of several, of which one is a promise: that is no circle. */
+static int waits_for_any(void *arg)
+{
+        rein_future *any[] = {other, later};
+        (void)arg;
+        while (!rn_load32(&both_there))
+                rn_pause(0);
+        any[0] = other;
+        return rein_wait_any(any, 2, REIN_NEVER);
+}
+
+static void circle_any(void)
+{
+        begin();
+        promised = rein_promise_new(&later);
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rn_set32(&both_there, 0);
+        explore_go();
+        future = rein_submit(pool, waits_for_any, NULL, REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, waits_for_first, NULL, REIN_JOB(.on_worker = true));
+        rn_store32(&both_there, 1);
+        rein_sim_block(rein_after(REIN_MS(30))); /* everybody has looked */
+        EXPLORE_CHECK(rein_promise_keep(promised, NULL, NULL) == 0);
+        EXPLORE_CHECK(rein_await(other, NULL, REIN_NEVER) == 0 && mark[RAN_TOO] == 1);
+        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0);
+        explore_calm();
+        EXPLORE_CHECK(rein_code(future) == 1);
+        rein_drop(future);
+        rein_drop(other);
+        rein_drop(later);
+        rein_promise_drop(promised);
+        rein_executor_free(pool);
+}
+
+/* Two wait for each other, but one of them is cancelled before the other begins, whether it has left by then or not. */
+static int waits_for_canceled(void *arg)
+{
+        (void)arg;
+        while (!rn_load32(&both_there))
+                rn_pause(0);
+        rein_cancel(other, "it need not wait any more");
+        mark[RAN] = 1 + rein_await(other, NULL, REIN_NEVER);
+        return 0;
+}
+
+static void circle_canceled(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rn_set32(&both_there, 0);
+        explore_go();
+        future = rein_submit(pool, waits_for_canceled, NULL, REIN_JOB(.on_worker = true));
+        other = rein_submit(pool, waits_for_first, NULL, REIN_JOB(.on_worker = true));
+        rn_store32(&both_there, 1);
+        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
+        EXPLORE_CHECK(mark[WAITED] == 0);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 || mark[RAN] == 1 + REIN_EFAILED); /* it began, or it did not */
+        EXPLORE_CHECK(mark[RAN_TOO] == 1 + REIN_ECANCELED || mark[RAN_TOO] == 0);
+        rein_drop(future);
+        rein_drop(other);
+        rein_executor_free(pool);
+}
+
+/* A knot of two, and one of them is cancelled before anybody looks, but has not left: nobody is told of a deadlock. */
+static int64_t knot_began, knot_canceled;
+
+static void look_of(int rc)
+{
+        if (rc == REIN_EDEADLOCK)
+                EXPLORE_CHECK(!knot_canceled || knot_canceled >= knot_began + REIN_MS(10));
+}
+
+static int waits_for_queued(void *arg)
+{
+        (void)arg;
+        knot_began = rn_clock();
+        mark[CODE] = rein_await(third, NULL, REIN_NEVER);
+        look_of(mark[CODE]);
+        return 0;
+}
+
+static int holds_the_thread(void *arg)
+{
+        (void)arg;
+        while (!rn_load32(&both_there))
+                rn_pause(0);
+        mark[CODE_TOO] = rein_await(future, NULL, REIN_NEVER);
+        look_of(mark[CODE_TOO]);
+        return 0;
+}
+
+static void cancel_the_holder(void *arg)
+{
+        (void)arg;
+        rein_cancel(other, "it need not wait any more");
+        knot_canceled = rn_clock();
+}
+
+static void knot_canceled_in_time(void)
+{
+        begin();
+        knot_began = knot_canceled = 0;
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        elsewhere = warm_pool(1, REIN_POOL(.threads = 1));
+        rn_set32(&both_there, 0);
+        other = rein_submit(elsewhere, holds_the_thread, NULL, REIN_JOB(.on_worker = true));
+        third = rein_submit(elsewhere, job, &mark[RAN], REIN_JOB(.on_worker = true));
+        future = rein_submit(pool, waits_for_queued, NULL, REIN_JOB(.on_worker = true));
+        rn_store32(&both_there, 1);
+        explore_calm(); /* all of them wait */
+        explore_go();
+        explore_start("cancel", cancel_the_holder, NULL);
+        EXPLORE_CHECK(ends_with(future) == 0 && ends_with(other) != REIN_EPENDING && ends_with(third) == 0);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1);
+        rein_drop(future);
+        rein_drop(other);
+        rein_drop(third);
+        rein_executor_free(pool);
+        rein_executor_free(elsewhere);
+}
+
+/* Its wait for the children of a group is over; it has another group now, and does not wait for that yet. */
+static int waits_for_parent(void *arg)
+{
+        (void)arg;
+        mark[RAN_TOO] = rein_await(future, NULL, REIN_NEVER);
+        return mark[RAN_TOO];
+}
+
+static int two_groups(void *arg)
+{
+        rein_group g;
+        (void)arg;
+        while (!rn_load32(&both_there))
+                rn_pause(0);
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, pool, sleeping_job, &mark[RAN], REIN_JOB(.on_worker = true));
+        int rc = rein_group_close(&g, 0);
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, pool, waits_for_parent, NULL, REIN_JOB(.on_worker = true));
+        rein_sim_block(rein_after(REIN_MS(30)));
+        rein_group_cancel(&g, "it need not wait any more");
+        return rc < 0 ? rc : rein_group_close(&g, 0);
+}
+
+static void ended_wait(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        rn_set32(&both_there, 0);
+        explore_go();
+        future = rein_submit(pool, two_groups, NULL, REIN_JOB(.on_worker = true));
+        rn_store32(&both_there, 1);
+        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == REIN_ECANCELED);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
+/* Full queue, one place: who waits for room is let in, or told of the stop. */
 static void submit_third(void *arg)
 {
         third = rein_submit(pool, job, arg, NULL);
@@ -603,6 +922,15 @@ static const entry list[] = {
         {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"permit-knot", permit_knot, {BOUNDED(2), PCT(3, 10000)}},
         {"permit-granted", permit_granted, {BOUNDED(2)}},
+        {"lend-for-a-group", lend_for_a_group, {BOUNDED(1)}},
+        {"knot-adopted", knot_adopted, {BOUNDED(1)}},
+        {"claim-in-a-scope", claim_in_a_scope, {ALL()}},
+        {"claim-in-a-region", claim_in_a_region, {ALL()}},
+        {"claim-on-worker", claim_on_worker, {ALL()}},
+        {"circle-any", circle_any, {BOUNDED(1)}},
+        {"circle-canceled", circle_canceled, {BOUNDED(1)}},
+        {"knot-canceled", knot_canceled_in_time, {BOUNDED(0, EARLY(1))}},
+        {"ended-wait", ended_wait, {BOUNDED(1)}},
         {"room-stop", room_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };

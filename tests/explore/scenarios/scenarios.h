@@ -63,6 +63,10 @@ extern int mark[MARKS];
 uint64_t marks_seen(void); /* a digest of them: the final state */
 
 void begin(void);
+void others_may_come(void); /* a point in the middle of something */
+/* Since begin nobody has slept until the clock woke it. A wait without limit looks for a deadlock after 10 ms, and then
+ * sees what a lost wake-up was for as well: so a wake-up is lost that takes any time. */
+void in_no_time(void);
 
 /* A pool with so many threads that exist already, and are idle. */
 rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
