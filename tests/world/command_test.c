@@ -7,6 +7,7 @@
  *      SAID    the command says it, by the error's text, in its output for people
  *      LIVES   it depends on which call it is: the output is whole, or something is said; no crash, no hang */
 #include "command.h"
+#include "harness.h"
 
 #include <inttypes.h>
 
@@ -346,6 +347,7 @@ static void each_error_of_each_call(void **state)
 int main(void)
 {
         close_range(3, ~0U, 0); /* the numbers of what the command opens are known then */
+        harness_leaves_all("what this program was started with is closed");
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(each_error_of_each_call, make_folder, remove_folder),
         };

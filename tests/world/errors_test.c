@@ -1237,5 +1237,6 @@ int main(void)
         };
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        signal(SIGALRM, SIG_DFL);
         return failed;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `rein run` in a world that misbehaves, beside what command_test.c makes fail: descriptors that it was started with, a
  * guard that is gone, system calls that are missing, a log of an earlier run that is long. */
+#include "harness.h"
 #include "command.h"
 
 #include <inttypes.h>
@@ -238,6 +239,7 @@ int main(int argc, char **argv)
                 return 99;
         }
         close_range(3, ~0U, 0); /* the numbers of what the command opens are known then */
+        harness_leaves_all("what this program was started with is closed");
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
                 TEST(sixty_strays_cost_no_descriptor),
