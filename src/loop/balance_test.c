@@ -106,11 +106,6 @@ static void asleep_and_ready(void)
         door(READY, RN_FIBER_ASLEEP);
 }
 
-static void asleep_and_runs(void)
-{
-        m.l->current = m.f[POLLS];
-}
-
 static void ready_and_runs(void)
 {
         m.l->current = m.f[READY];
@@ -238,12 +233,12 @@ static void the_inbox_is_longer(void)
 
 static void jobs_are_counted_and_not_there(void)
 {
-        rn_set32(&m.l->jobs, 2);
+        rn_set32(&m.l->jobs, 3);
 }
 
 static void a_job_was_taken_and_not_counted(void)
 {
-        m.l->taken = 1;
+        m.l->taken = 2;
 }
 
 static void jobs_and_no_thread(void)
@@ -304,8 +299,7 @@ static void runs_without_a_stack(void)
 static const broken_way ways[] = {
         {a_door_in_no_state, "the door of a coroutine is in no state that it has"},
         {idle_and_asleep, "a coroutine without a job waits for something"},
-        {asleep_and_ready, "a coroutine that sleeps runs, or is among those to run"},
-        {asleep_and_runs, "a coroutine that sleeps runs, or is among those to run"},
+        {asleep_and_ready, "a coroutine that sleeps is among those to run"},
         {ready_and_runs, "the coroutine that runs is among those to run, or has a timer"},
         {timed_and_not_parked, "a coroutine that was not parked has a timer"},
         {told_and_still_there, "a coroutine waits for a descriptor, and was told of it or did not ask"},

@@ -183,10 +183,10 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
                 return false;
         l->idle_count -= idle != NULL;
         RN_ASSERT(!f->work, "a coroutine has one job at a time");
-        f->work = w;
         /* Only the loop's thread writes `busy`. A stop reads it (left) when the job has left the executor's list: the lock of
          * that orders this before it. */
         rn_tell32(&l->busy, rn_peek32(&l->busy) + 1);
+        f->work = w;
         rn_fiber_resume(l, f);
         return true;
 }

@@ -193,8 +193,8 @@ static void start_job(rn_loop *l, rein_work *w)
 {
         RN_ASSERT(l->taken > 0 && rn_get32(&l->jobs) >= l->taken, "a job that begins was taken from the inbox");
         RN_ASSERT(!rn_linked(&w->by_age), "a job that begins is in the inbox no more");
-        rn_sub32(&l->jobs, 1);
         l->taken--;
+        rn_sub32(&l->jobs, 1);
         if (rn_fiber_run(l, w))
                 return;
         if (w->posted) {
