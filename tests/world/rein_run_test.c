@@ -238,8 +238,7 @@ int main(int argc, char **argv)
                         execv(argv[2], argv + 2);
                 return 99;
         }
-        close_range(3, ~0U, 0); /* the numbers of what the command opens are known then */
-        harness_leaves_all("what this program was started with is closed");
+        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* the numbers of what the command opens are known then */
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
                 TEST(sixty_strays_cost_no_descriptor),
