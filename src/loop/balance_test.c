@@ -289,8 +289,11 @@ static void sleeps_over_news(void)
         rn_set32(&m.l->news, 1);
 }
 
+static char *taken_stack; /* put back before the schedule ends: then what the loop left is freed */
+
 static void runs_without_a_stack(void)
 {
+        taken_stack = m.f[READY]->coro.stack.low;
         m.f[READY]->coro.stack.low = NULL;
         rn_list_remove(&m.f[READY]->ready);
         m.l->current = m.f[READY];
@@ -346,6 +349,9 @@ static int broken_by(void *arg)
         CHECK(rn_loop_wrong(m.x) == NULL);
         way->breaks();
         const char *what = rn_loop_wrong(m.x);
+        if (taken_stack)
+                m.f[READY]->coro.stack.low = taken_stack;
+        taken_stack = NULL;
         rein_sim_check_at(REIN_HERE, false, what ? what : "(nothing)");
         return 0;
 }
@@ -372,7 +378,6 @@ static void test_a_simulation_asks_by_itself(void **state)
 
 int main(void)
 {
-        harness_leaves_all("a schedule of a simulation that fails leaves its loops where they are");
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_each_thing_that_does_not_add_up_is_told),
                 cmocka_unit_test(test_a_simulation_asks_by_itself),

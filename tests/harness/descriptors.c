@@ -111,7 +111,8 @@ __attribute__((weak)) UNWATCHED int __wrap_fcntl(int fd, int command, ...)
         void *arg = va_arg(args, void *);
         va_end(args);
         const int saved = errno;
-        if (command == F_SETFD && ((uintptr_t)arg & FD_CLOEXEC) && harness_counts() && is_inheritable(fd))
+        if (command == F_SETFD && ((uintptr_t)arg & FD_CLOEXEC) && harness_counts() &&
+            syscall(SYS_getpid) == harness_process() && is_inheritable(fd))
                 was_inheritable(fd, "could be inherited when it had been opened", __builtin_frame_address(0));
         errno = saved;
         return __real_fcntl(fd, command, arg);

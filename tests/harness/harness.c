@@ -67,6 +67,7 @@ static struct {
 
 static char program[PATH_MAX];
 static atomic_bool counts, forked;
+static int process;
 unsigned harness_patience_ms = 10000;
 
 bool harness_counts(void)
@@ -77,6 +78,11 @@ bool harness_counts(void)
 bool harness_is_forked(void)
 {
         return atomic_load_explicit(&forked, memory_order_relaxed);
+}
+
+__attribute__((no_sanitize("address", "thread", "undefined"))) int harness_process(void)
+{
+        return process;
 }
 
 /* Not by pthread_mutex: the layer for pthreads has that one wrapped. */
@@ -295,6 +301,7 @@ static void in_child(void)
 
 __attribute__((constructor(101))) static void begin(void)
 {
+        process = getpid();
         if (readlink("/proc/self/exe", program, sizeof program - 1) < 0 || pthread_atfork(NULL, NULL, in_child) != 0 ||
             on_exit(end, NULL) != 0)
                 abort();

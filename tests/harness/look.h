@@ -32,6 +32,7 @@ void harness_give(harness_lock *l);
 
 bool harness_counts(void);    /* false before the harness has begun, in a forked child, and while the program ends */
 bool harness_is_forked(void); /* this is a child of the process that the harness looks at */
+int harness_process(void);    /* its number; a child that shares its memory has another */
 
 bool harness_blocks_counted(void);
 extern unsigned harness_patience_ms; /* how long what is about to end may take */

@@ -1237,6 +1237,7 @@ int main(void)
         };
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
         pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+        alarm(0);
         signal(SIGALRM, SIG_DFL);
         return failed;
 }

@@ -348,7 +348,7 @@ static int children_have_theirs(void)
 {
         enum { OURS = 57 };
         char text[256];
-        harness_leaves_all("what a child may inherit is what is tested");
+        harness_leaves(HARNESS_INHERITABLE, 1, "what a child may inherit is what is tested");
         NEED(dup2(0, OURS) == OURS); /* without close-on-exec */
         STEP(ask_a_child(text, false));
         NEED(strcmp(text, "0 1 2 3 ") == 0);

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "harness.h"
 #include "wrap.h"
 #include "world/missing.h"
 
@@ -85,6 +86,7 @@ static void the_guard_keeps_no_descriptor(void **state)
         char text[256];
         int ends[2];
         assert_int_equal(pipe(ends), 0); /* both are inherited */
+        harness_leaves(HARNESS_INHERITABLE, 2, "the command is started with them, and what becomes of that is tested");
         struct command c = start_with(NULL, ARGV(REIN, "run", "--log", "log", "--report", "report", "--", "sh", "-c",
                                                  "until test -e go; do sleep 0.01; done", ":::", "1"));
         close(ends[1]);
@@ -238,8 +240,7 @@ int main(int argc, char **argv)
                         execv(argv[2], argv + 2);
                 return 99;
         }
-        close_range(3, ~0U, 0); /* the numbers of what the command opens are known then */
-        harness_leaves_all("what this program was started with is closed");
+        close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* the numbers of what the command opens are known then */
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
                 TEST(sixty_strays_cost_no_descriptor),
