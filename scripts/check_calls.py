@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each call of the operating system or of the C library that can fail, and is made in src/plat/linux, in src/io or in
 cmd/rein, stands in a table of tests/world, which says what becomes of each error that its manual page names, and makes it
-happen: {"accept4", FILE, ...} in errors_test.c for the library, in command_test.c for the command. FILE is the path, or a
-macro for it. No row is left of a call that is not made any more. Usage: scripts/check_calls.py [--selftest]"""
+happen: ROW("accept4", FILE, ...) in errors_test.c for the library, in command_test.c for the command. FILE is the path, or a
+macro for it; NONE(...) has its reason beside it. No row is left of a call that is not made any more. Usage: scripts/check_calls.py [--selftest]"""
 import re
 import sys
 from pathlib import Path
@@ -32,7 +32,7 @@ CALL = re.compile(r"(?<![\w.])(?<!->)([a-z_]\w*)\s*\(")
 SYSTEM_CALL = re.compile(r"\bsyscall\(\s*(SYS_\w+)")
 DEFINED = re.compile(r"^(?!return\b)(?:[A-Za-z_][\w *()\",]*?\b)?(\w+)\(", re.MULTILINE)
 POINTER = re.compile(r"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\(")
-ROW = re.compile(r'\{\s*"(\w+)(?::[\w/]+)?",\s*(\w+|"[^"]+")\s*,')
+ROW = re.compile(r'\b(?:ROW|NONE)\(\s*"(\w+)(?::[\w/]+)?",\s*(\w+|"[^"]+")\s*[,)]')
 MACRO = re.compile(r'^#define (\w+)\s+"([^"]+)"', re.MULTILINE)
 
 
@@ -100,8 +100,8 @@ CLEAN = {
     "src/plat/linux/fd_test.c": "int main(void)\n{\n        return socket(1, 2, 3);\n}\n",
     "cmd/rein/main.c": 'int main(void)\n{\n        return open("read(1)", 0);\n}\n',
     "tests/world/errors_test.c": '#define FD "src/plat/linux/fd.c"\nstatic const row table[] = {\n'
-                                 '        {"poll", FD, AGAIN},\n        {"SYS_futex", "src/plat/linux/fd.c", AGAIN},\n};\n',
-    "tests/world/command_test.c": 'static const row table[] = {\n        {"open:/dev/null", "cmd/rein/main.c", SAID},\n};\n',
+                                 '        ROW("poll", FD, AGAIN),\n        NONE("SYS_futex", "src/plat/linux/fd.c"),\n};\n',
+    "tests/world/command_test.c": 'static const row table[] = {\n        ROW("open:/dev/null", "cmd/rein/main.c", SAID),\n};\n',
 }
 VIOLATIONS = [
     {"src/plat/linux/new.c": "int rn_new(void)\n{\n        return close(3);\n}\n"},

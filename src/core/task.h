@@ -84,7 +84,7 @@ typedef struct rn_task {
         size_t stack_size;
         rn_aptr stack_low, stack_high; /* of a coroutine, others may look; NULL: where its thread has its own */
         unsigned straight;             /* calls with descriptors since it waited for one; src/io, as the next */
-        int filled, empty;             /* descriptors, plus 1: whose last read filled its buffer; who had no datagram */
+        uint32_t filled, empty;        /* descriptors, plus 1: whose last read filled its buffer; who had no datagram */
         unsigned unasked;              /* receives from `empty` since then that waited first */
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */
         struct worker *worker;           /* of a pool's thread; the pool's */

@@ -386,7 +386,7 @@ static int begin(transfer *t, int fd, int64_t until, bool writes)
         t->writes = writes;
         t->socket = t->stream = true;
         t->must_not_block = self->backend->offload != NULL;
-        t->later = !writes && t->must_not_block && self->filled != fd + 1;
+        t->later = !writes && t->must_not_block && self->filled != (uint32_t)fd + 1;
         return 0;
 }
 
@@ -476,7 +476,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
         if (rc < 0)
                 return rc;
         int64_t done = n ? move(&t, buf, NULL, n) : 0;
-        t.call.task->filled = done == (int64_t)n ? fd + 1 : 0;
+        t.call.task->filled = done == (int64_t)n ? (uint32_t)fd + 1 : 0;
         rn_fd_end(&t.call);
         return done == -ENOTSUP && t.must_not_block ? by_a_thread(&t, buf, NULL, n) : done;
 }

@@ -109,21 +109,27 @@ static int64_t once(datagram *d)
         return rn_sys_receive_from(d->call.fd, d->in, d->n, d->addr.bytes, &d->addr.len);
 }
 
+/* What self->empty says of it. */
+static uint32_t mark(const datagram *d)
+{
+        return (uint32_t)d->call.fd + 1;
+}
+
 /* To ask one that is empty costs a system call, to wait for one that is not two and a turn of the loop. So a coroutine
  * takes its last receive for a hint, and looks now and then whether it still is true. */
 static bool waits_first(datagram *d)
 {
         rn_task *self = d->call.task;
-        return !d->out && self->backend->offload && self->empty == d->call.fd + 1 && ++self->unasked % ASK_EVERY;
+        return !d->out && self->backend->offload && self->empty == mark(d) && ++self->unasked % ASK_EVERY;
 }
 
 static void learn(datagram *d, int64_t done)
 {
         rn_task *self = d->call.task;
         if (done == -EAGAIN) {
-                self->empty = d->call.fd + 1;
+                self->empty = mark(d);
                 self->unasked = 0;
-        } else if (self->empty == d->call.fd + 1) {
+        } else if (self->empty == mark(d)) {
                 self->empty = 0;
         }
 }

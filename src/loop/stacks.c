@@ -21,7 +21,7 @@ typedef struct depth {
 } depth;
 
 struct rn_depths {
-        bool told;
+        bool told, crowded; /* crowded: the last one is of several functions */
         size_t count;
         depth of[MOST_DEPTHS];
 };
@@ -38,6 +38,7 @@ static depth *depth_of(rn_depths *d, rein_fn fn)
                 i++;
         if (i == d->count)
                 d->of[d->count++].fn = fn;
+        d->crowded |= d->of[i].fn != fn;
         return &d->of[i];
 }
 
@@ -79,7 +80,9 @@ void rn_loop_tell_depths(const rn_loop *l)
                 l->base.name);
         for (const depth *i = NULL; (i = next_deepest(l->depths, i));)
                 fprintf(stderr, "rein: %8zu of %zu, %lu runs: job %s%s\n", i->deepest, i->stack, i->runs, i->who,
-                        i == &l->depths->of[MOST_DEPTHS - 1] ? ", and more functions than are told apart" : "");
+                        i == &l->depths->of[MOST_DEPTHS - 1] && l->depths->crowded
+                                ? ", and more functions than are told apart"
+                                : "");
 }
 
 /* ---- overflow, exceptions ---- */

@@ -516,6 +516,93 @@ static void test_texts_are_kept_up_to_their_number(void **state)
         rein_executor_free(x);
 }
 
+/* ---- what is told on stderr, up to a number of lines ---- */
+
+static int lines_with(const char *text, const char *piece)
+{
+        int n = 0;
+        for (; (text = strstr(text, piece)); text += strlen(piece))
+                n++;
+        return n;
+}
+
+static int lose_promises(size_t n)
+{
+        static char places[MOST_FUTURES][32];
+        for (size_t i = 0; i < n; i++) {
+                rein_future *f;
+                snprintf(places[i], sizeof places[i], "place.c:%zu", i);
+                (void)rein_promise_new_at(places[i], &f);
+        }
+        return 0;
+}
+
+#define FUNCTION(n)                                                                                                    \
+        static int function_##n(void *arg)                                                                             \
+        {                                                                                                              \
+                return arg ? n : 0;                                                                                    \
+        }
+#define TEN(what, n)                                                                                                   \
+        what(n##0) what(n##1) what(n##2) what(n##3) what(n##4) what(n##5) what(n##6) what(n##7) what(n##8) what(n##9)
+#define ALL(what)                                                                                                      \
+        TEN(what, 1)                                                                                                   \
+        TEN(what, 2) TEN(what, 3) TEN(what, 4) TEN(what, 5) TEN(what, 6) TEN(what, 7) TEN(what, 8) TEN(what, 9)        \
+                TEN(what, 10) TEN(what, 11) TEN(what, 12) TEN(what, 13)
+#define NAME(n) function_##n,
+
+ALL(FUNCTION)
+static const rein_fn functions[] = {ALL(NAME)};
+
+static int measure_stacks(size_t n)
+{
+        rein_executor *x = rein_loop_new(REIN_LOOP(.name = "deep", .tell_stacks = true));
+        for (int round = 0; round < 2; round++)
+                for (size_t i = 0; i < n; i++)
+                        if (rein_on(x, functions[i], NULL, REIN_JOB(.on_worker = true)) != 0)
+                                return 1;
+        rein_executor_free(x);
+        return 0;
+}
+
+/* "promises 17", "stacks 129" */
+static int told_main(const char *what)
+{
+        const size_t n = (size_t)atoi(strchr(what, ' '));
+        alarm(60); /* a hang is death by SIGALRM */
+        return what[0] == 'p' ? lose_promises(n) : measure_stacks(n);
+}
+
+static void tell(const char *what, size_t n, char said[64000])
+{
+        char name[32], command[300];
+        size_t have = 0;
+        snprintf(name, sizeof name, "%s %zu", what, n);
+        snprintf(command, sizeof command, "exec /proc/%d/exe '%s' 2>&1", getpid(), name);
+        FILE *f = popen(command, "r");
+        assert_non_null(f);
+        have = fread(said, 1, 63999, f);
+        said[have] = 0;
+        assert_int_equal(pclose(f), 0);
+}
+
+static void test_what_is_told_is_so_much_and_the_rest_is_counted(void **state)
+{
+        static char said[64000];
+        (void)state;
+        AROUND(n, 16)
+        { /* places of lost promises */
+                tell("promises", n, said);
+                assert_int_equal(lines_with(said, "(place.c:"), n < 16 ? n : 16);
+                assert_int_equal(lines_with(said, "\n"), n);
+        }
+        AROUND(n, 128)
+        { /* functions whose stacks are told */
+                tell("stacks", n, said);
+                assert_int_equal(lines_with(said, " runs: job "), n < 128 ? n : 128);
+                assert_int_equal(lines_with(said, "more functions than are told apart"), n > 128);
+        }
+}
+
 /* ---- the command's tables ---- */
 
 static struct key key_of_number(int i)
@@ -623,8 +710,10 @@ static void test_a_text_has_any_length(void **state)
         }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+        if (argc == 2)
+                return told_main(argv[1]);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_poller_watches_any_number),
                 cmocka_unit_test(test_a_slab_has_any_number_of_records),
@@ -637,6 +726,7 @@ int main(void)
                 cmocka_unit_test(test_a_queue_is_as_long_as_it_may_be),
                 cmocka_unit_test(test_a_group_has_any_number_of_failures),
                 cmocka_unit_test(test_texts_are_kept_up_to_their_number),
+                cmocka_unit_test(test_what_is_told_is_so_much_and_the_rest_is_counted),
                 cmocka_unit_test(test_a_log_has_any_number_of_successes),
                 cmocka_unit_test(test_a_spool_has_any_number_of_bytes),
                 cmocka_unit_test(test_a_text_has_any_length),
