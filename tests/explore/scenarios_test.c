@@ -45,7 +45,7 @@ static explored look(const scenario *s, const explore_plan *p, bool must_end)
                : e.complete ? "complete"
                : p->budget  ? "not complete"
                             : "CUT OFF",
-               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - from) / 1e9);
+               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - began) / 1e9);
         if (e.ended)
                 fail(s->name, e.text);
         else if (must_end && !e.complete)
@@ -132,6 +132,8 @@ static void run_defaults(const scenario *s, const entry *en, bool waits, bool ti
 
 static void run(const entry *en)
 {
+        if (scenario_named(en->name) != en)
+                fail(en->name, "there are two of this name");
         scenario s = {.name = en->name, .body = en->body, .state = marks_seen};
         bool waits = false, timed = false;
         for (size_t i = 0; i < MOST_SEARCHES; i++) {

@@ -162,61 +162,6 @@ static void group_lend_close(void)
         EXPLORE_CHECK(mark[CLOSED] == 1 && (mark[LENT] || !mark[ADOPTED]));
 }
 
-/* A job waits for its group, and a child of that for the job: neither can go on by itself, but a foreign thread that is
- * inside of the group may untie that, and does. Nobody is told of a deadlock. */
-static rein_future *job_of_group;
-static rein_executor *pool;
-static rn_a32 job_known;
-
-static void foreign_cancels(void *arg)
-{
-        (void)arg;
-        rein_adopted a;
-        mark[ADOPTED] = 1 + rein_adopt(ticket, &a);
-        rein_sim_block(rein_after(REIN_MS(50)));
-        rein_group_cancel(&group, "it takes too long");
-        mark[CODE] = rein_return(&a, 0);
-        rein_ticket_drop(ticket);
-}
-
-static int waits_for_the_job(void *arg)
-{
-        (void)arg;
-        while (!rn_load32(&job_known))
-                rn_pause(0);
-        rein_future *any[] = {job_of_group, job_of_group};
-        mark[CODE_TOO] = rein_wait_any(any, 2, REIN_NEVER);
-        return mark[CODE_TOO];
-}
-
-static int has_a_group(void *arg)
-{
-        (void)arg;
-        rein_group_open(&group, NULL);
-        ticket = rein_group_lend(&group);
-        explore_start("foreign", foreign_cancels, NULL);
-        while (!mark[ADOPTED])
-                rn_pause(0);
-        rein_spawn(&group, pool, waits_for_the_job, NULL, REIN_JOB(.on_worker = true));
-        mark[CLOSED] = 1 + rein_group_close(&group, 0);
-        return 0;
-}
-
-static void adopt_knot(void)
-{
-        begin();
-        pool = warm_pool(2, REIN_POOL(.threads = 2));
-        rn_set32(&job_known, 0);
-        explore_go();
-        job_of_group = rein_submit(pool, has_a_group, NULL, REIN_JOB(.on_worker = true));
-        rn_store32(&job_known, 1);
-        EXPLORE_CHECK(rein_await(job_of_group, NULL, rein_after(REIN_SEC(1))) == 0);
-        explore_calm();
-        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[CODE_TOO] == REIN_ECANCELED);
-        rein_drop(job_of_group);
-        rein_executor_free(pool);
-}
-
 /* One allocation fails. */
 static void memory(void)
 {
@@ -244,7 +189,6 @@ static const entry list[] = {
         {"adopt-drop-close", drop_close, {ALL(), BOUNDED(2, .slabs = true)}},
         {"adopt-group-close", group_close, {ALL()}},
         {"adopt-group-lend-close", group_lend_close, {ALL()}},
-        {"adopt-knot", adopt_knot, {BOUNDED(1), PCT(3, 10000)}},
         {"adopt-memory", memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 

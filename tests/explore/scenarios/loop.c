@@ -10,8 +10,8 @@
 #include "scenarios/scenarios.h"
 
 static rein_executor *loop, *second;
-static rein_future *future, *other, *kept, *kept_too;
-static rein_promise *promise, *promise_too;
+static rein_future *future, *other, *kept;
+static rein_promise *promise;
 static rein_time at;
 
 enum { RAN, RAN_TOO, CODE, CODE_TOO, STOPPED, ANSWER, SAW, SAW_TOO, RESTARTED };
@@ -157,38 +157,6 @@ static void settle_submit(void)
         rein_drop(future);
         rein_drop(other);
         leave_promise();
-        end(loop);
-}
-
-/* Two coroutines are woken by two threads at once. */
-static void settle_too(void *arg)
-{
-        (void)arg;
-        EXPLORE_CHECK(rein_promise_keep(promise_too, NULL, NULL) == 0);
-}
-
-static int awaits_too(void *arg)
-{
-        int rc = rein_await(kept_too, NULL, REIN_NEVER);
-        ++*(int *)arg;
-        return rc;
-}
-
-static void settle_settle(void)
-{
-        waiting_coroutine(awaits);
-        promise_too = rein_promise_new(&kept_too);
-        other = rein_submit(loop, awaits_too, &mark[RAN_TOO], NULL);
-        explore_go();
-        explore_start("settle", settle, NULL);
-        explore_start("settle too", settle_too, NULL);
-        explore_calm();
-        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
-        rein_drop(future);
-        rein_drop(other);
-        leave_promise();
-        rein_promise_drop(promise_too);
-        rein_drop(kept_too);
         end(loop);
 }
 
@@ -784,7 +752,6 @@ static const entry list[] = {
         {"loop-first-submit", first_submit, {ALL()}},
         {"loop-settle-park", settle_park, {ALL(), WEAKLY(2)}},
         {"loop-settle-submit", settle_submit, {ALL(), WEAKLY(1)}},
-        {"loop-settle-settle", settle_settle, {ALL()}},
         {"loop-settle-cancel", settle_cancel, {ALL()}},
         {"loop-settle-timer", settle_timer, {ALL(), BOUNDED(2, EARLY(1))}},
         {"loop-settle-sleep", settle_sleep, {ALL(), NOT_EARLY("its own time would be over before it is settled")}},

@@ -2,7 +2,6 @@
 /* Pools: submits, stops, idle exits and restarts that meet; permits lent and taken back; circles. In the end every job
  * has an outcome, and no thread is left. */
 #include <errno.h>
-#include <string.h>
 
 #include "core/task.h"
 #include "scenarios/scenarios.h"
@@ -410,63 +409,6 @@ static void lend_take_back(void)
         explore_calm();
         rein_drop(future);
         rein_drop(other);
-        rein_executor_free(pool);
-}
-
-/* A job has waited for another one until the moment in which that one ends: it wants back the permit that it has lent. */
-static int blocks_until(void *arg)
-{
-        rein_sim_block(*(rein_time *)arg);
-        return 0;
-}
-
-static int lends_until(void *arg)
-{
-        rein_future *f = rein_submit(pool, blocks_until, arg, REIN_JOB(.on_worker = true));
-        inner_wait = rein_await(f, NULL, *(rein_time *)arg);
-        rein_drop(f);
-        return inner_wait == REIN_ETIMEOUT ? 0 : inner_wait;
-}
-
-static void lend_back(void)
-{
-        begin();
-        static rein_time at;
-        pool = warm_pool(1, REIN_POOL(.threads = 1));
-        at = rein_after(REIN_MS(1));
-        future = rein_submit(pool, lends_until, &at, REIN_JOB(.on_worker = true));
-        explore_go();
-        mark[WAITED] = rein_await(future, NULL, REIN_NEVER);
-        mark[RAN] = inner_wait;
-        EXPLORE_CHECK(mark[WAITED] == 0);
-        explore_calm();
-        rein_drop(future);
-        rein_executor_free(pool);
-}
-
-/* A job begins to wait for one of its own pool in the moment in which another task looks for a deadlock: it lends its
- * permit, so there is none. */
-static int lends_later(void *arg)
-{
-        rein_sim_block(*(rein_time *)arg);
-        rein_future *f = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
-        int rc = rein_await(f, NULL, REIN_NEVER);
-        rein_drop(f);
-        return rc;
-}
-
-static void lend_look(void)
-{
-        begin();
-        static rein_time at;
-        pool = warm_pool(1, REIN_POOL(.threads = 1));
-        at = rein_after(REIN_MS(10));
-        future = rein_submit(pool, lends_later, &at, REIN_JOB(.on_worker = true));
-        explore_go();
-        mark[WAITED] = rein_await(future, NULL, REIN_NEVER); /* and looks after 10 ms */
-        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
-        explore_calm();
-        rein_drop(future);
         rein_executor_free(pool);
 }
 
@@ -944,239 +886,6 @@ static void room_stop(void)
         outcome();
 }
 
-/* A place comes free in the queue when the first of two who wait for it is cancelled. */
-static rein_group group;
-static rein_event *event;
-static rein_future *busy;
-
-static int occupies(void *arg)
-{
-        return rein_event_wait(arg, REIN_NEVER);
-}
-
-static void released(void *arg)
-{
-        (void)arg;
-        mark[RELEASED]++;
-}
-
-/* One job runs until the event is set, and another one fills the queue. */
-static void full_pool(void)
-{
-        begin();
-        event = rein_event_new();
-        pool = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_WAIT));
-        busy = rein_submit(pool, occupies, event, REIN_JOB(.on_worker = true));
-        future = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
-}
-
-static void empty_pool(void)
-{
-        EXPLORE_CHECK(rein_await(busy, NULL, REIN_NEVER) == 0 && rein_await(future, NULL, REIN_NEVER) == 0);
-        rein_drop(busy);
-        rein_drop(future);
-        rein_executor_free(pool);
-        rein_event_free(event);
-}
-
-static void spawn_into_full(void *arg)
-{
-        rein_spawn(&group, pool, job, arg, REIN_JOB(.on_worker = true, .release = released));
-        mark[WAITED]++;
-}
-
-static void cancel_group(void *arg)
-{
-        (void)arg;
-        rein_group_cancel(&group, "no more");
-}
-
-/* Who waits for room is told when its job is cancelled. */
-static void room_cancel(void)
-{
-        full_pool();
-        rein_group_open(&group, NULL);
-        explore_go();
-        explore_start("spawn", spawn_into_full, &mark[RAN_TOO]);
-        explore_start("cancel", cancel_group, NULL);
-        explore_calm();
-        EXPLORE_CHECK(mark[WAITED] == 1 && mark[RELEASED] == 1 && mark[RAN_TOO] == 0);
-        rein_event_set(event);
-        EXPLORE_CHECK(rein_group_close(&group, 0) == 0);
-        empty_pool();
-}
-
-static void room_two(void)
-{
-        full_pool();
-        rein_group_open(&group, NULL);
-        explore_start("spawn", spawn_into_full, &mark[RAN_TOO]);
-        explore_calm();
-        explore_start("submit", submit_third, &mark[RESTARTED]);
-        explore_go();
-        explore_start("cancel", cancel_group, NULL);
-        rein_event_set(event);
-        explore_calm();
-        EXPLORE_CHECK(mark[WAITED] == 1 && mark[RELEASED] == 1 && mark[RESTARTED] == 1);
-        EXPLORE_CHECK(rein_group_close(&group, 0) == 0 && rein_await(third, NULL, REIN_NEVER) == 0);
-        rein_drop(third);
-        empty_pool();
-}
-
-/* Two submits at once, of jobs that need each other. */
-static int sets(void *arg)
-{
-        rein_event_set(arg);
-        return 0;
-}
-
-static void submit_pair(void)
-{
-        begin();
-        event = rein_event_new();
-        pool = warm_pool(2, REIN_POOL(.threads = 2));
-        explore_go();
-        future = rein_submit(pool, occupies, event, REIN_JOB(.on_worker = true));
-        other = rein_submit(pool, sets, event, REIN_JOB(.on_worker = true));
-        explore_calm();
-        EXPLORE_CHECK(rein_code(future) == 0 && rein_code(other) == 0);
-        rein_drop(future);
-        rein_drop(other);
-        rein_executor_free(pool);
-        rein_event_free(event);
-}
-
-/* An abandoned job keeps its permit: with two threads, a third job runs when the code of one has come back. */
-static int inside;
-
-static int stays_too_long(void *arg)
-{
-        inside++;
-        rein_sim_block(*(rein_time *)arg);
-        rein_sim_point("it comes back");
-        inside--;
-        return 0;
-}
-
-static int makes_two(void *arg)
-{
-        EXPLORE_CHECK(inside < 2);
-        return job(arg);
-}
-
-static void abandon_next(void)
-{
-        begin();
-        static rein_time at;
-        inside = 0;
-        rein_on_unseen(nobody_told, &mark[STOPPED_TOO]); /* the late log */
-        pool = warm_pool(2, REIN_POOL(.threads = 2, .grace_ns = REIN_MS(1)));
-        at = rein_after(REIN_MS(2));
-        future = rein_submit(pool, stays_too_long, &at,
-                             REIN_JOB(.release = released, .unheeded = REIN_ABANDON_IT, .on_worker = true));
-        busy = rein_submit(pool, stays_too_long, &at, REIN_JOB(.on_worker = true));
-        other = rein_submit(pool, makes_two, &mark[RAN_TOO], REIN_JOB(.on_worker = true));
-        explore_go();
-        mark[WAITED] = (int)rein_cancel(future, "no more");
-        rein_sim_block(at);
-        explore_calm();
-        EXPLORE_CHECK(rein_code(future) == REIN_EABANDONED && mark[RELEASED] == 1);
-        EXPLORE_CHECK(rein_code(busy) == 0 && mark[RAN_TOO] == 1);
-        rein_drop(future);
-        rein_drop(busy);
-        rein_drop(other);
-        rein_executor_free(pool);
-}
-
-/* Two stops that are only begun: the deadline of the less patient one holds. */
-static rein_time soon, later_on;
-
-static void stop_begin(void *arg)
-{
-        EXPLORE_CHECK(rein_executor_stop_begin(pool, REIN_STOP_NOW, *(rein_time *)arg) == 0);
-}
-
-static void stop_begin_begin(void)
-{
-        begin();
-        static rein_time at;
-        inside = 0;
-        rein_on_unseen(nobody_told, &mark[STOPPED_TOO]);
-        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
-        at = rein_after(REIN_MS(9));
-        soon = rein_after(REIN_MS(2));
-        later_on = rein_after(REIN_MS(20));
-        future = rein_submit(pool, stays_too_long, &at, REIN_JOB(.on_worker = true));
-        explore_go();
-        explore_start("stop", stop_begin, &soon);
-        explore_start("stop too", stop_begin, &later_on);
-        rein_sim_block(rein_after(REIN_MS(5)));
-        mark[CODE] = rein_code(future);
-        EXPLORE_CHECK(mark[CODE] == REIN_EABANDONED);
-        explore_calm();
-        rein_sim_block(rein_after(REIN_MS(50)));
-        rein_drop(future);
-        rein_executor_free(pool);
-}
-
-/* Its deadline comes, and it is freed, at once. */
-static void stop_begin_free(void)
-{
-        begin();
-        pool = warm_pool(1, REIN_POOL(.threads = 1));
-        soon = rein_after(REIN_MS(1));
-        stop_begin(&soon);
-        explore_go();
-        rein_sim_block(soon);
-        rein_executor_free(pool);
-        explore_calm();
-}
-
-/* What a receipt says never started, has not. */
-static void stop_with_receipt(void *arg)
-{
-        rein_receipt *r;
-        *(int *)arg = 1 + rein_executor_stop(pool, REIN_STOP_NOW, REIN_NEVER, &r);
-        for (size_t i = 0; i < rein_receipt_count(r); i++) {
-                rein_straggler s = {.size = sizeof s};
-                EXPLORE_CHECK(rein_receipt_at(r, i, &s));
-                EXPLORE_CHECK(strcmp(s.stopped_by, "never started") != 0 || mark[RAN] == 0);
-                mark[WAITED]++;
-        }
-        rein_receipt_free(r);
-}
-
-static void stop_receipt(void)
-{
-        begin();
-        pool = warm_pool(1, REIN_POOL(.threads = 1));
-        explore_go();
-        explore_start("submit", submit, &mark[RAN]);
-        explore_start("stop", stop_with_receipt, &mark[STOPPED]);
-        explore_calm();
-        EXPLORE_CHECK(mark[STOPPED] == 1);
-        outcome();
-}
-
-/* Its only thread blocks where nobody sees it: an elastic pool finds out, and runs the next job on another one. */
-static void elastic(void)
-{
-        begin();
-        static rein_time at;
-        pool = warm_pool(1, REIN_POOL(.threads = 1, .threads_max = 2, .elastic = true));
-        at = rein_after(REIN_MS(200));
-        future = rein_submit(pool, blocks_until, &at, REIN_JOB(.on_worker = true));
-        explore_go();
-        other = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true));
-        mark[WAITED] = rein_await(other, NULL, rein_after(REIN_MS(100)));
-        EXPLORE_CHECK(mark[WAITED] == 0 && mark[RAN] == 1);
-        explore_calm();
-        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0);
-        rein_drop(future);
-        rein_drop(other);
-        rein_executor_free(pool);
-}
-
 /* A pool whose thread cannot be started for want of memory says so to the job; it does not keep it for ever. */
 static void nested_memory(void)
 {
@@ -1210,8 +919,6 @@ static const entry list[] = {
         {"rescue-stop", rescue_stop, {BOUNDED(2)}},
         {"on-given-up", on_given_up, {BOUNDED(1)}},
         {"lend-take-back", lend_take_back, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
-        {"lend-back", lend_back, {BOUNDED(2), PCT(3, 10000)}},
-        {"lend-look", lend_look, {BOUNDED(2), PCT(3, 10000)}},
         {"nested-wait", nested_wait, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"circle", circle, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"permit-knot", permit_knot, {BOUNDED(2), PCT(3, 10000)}},
@@ -1226,14 +933,6 @@ static const entry list[] = {
         {"knot-canceled", knot_canceled_in_time, {BOUNDED(0, EARLY(1))}},
         {"ended-wait", ended_wait, {BOUNDED(1)}},
         {"room-stop", room_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
-        {"room-cancel", room_cancel, {BOUNDED(2), PCT(3, 10000)}},
-        {"room-two", room_two, {BOUNDED(1), PCT(3, 10000), BY_NIGHT(2)}},
-        {"submit-pair", submit_pair, {BOUNDED(2), PCT(3, 10000)}},
-        {"abandon-next", abandon_next, {BOUNDED(2), PCT(3, 10000)}},
-        {"stop-begin-begin", stop_begin_begin, {BOUNDED(2), PCT(3, 10000)}},
-        {"stop-begin-free", stop_begin_free, {ALL()}},
-        {"stop-receipt", stop_receipt, {BOUNDED(2), PCT(3, 10000)}},
-        {"elastic", elastic, {BOUNDED(2), PCT(3, 10000)}},
         {"nested-memory", nested_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 

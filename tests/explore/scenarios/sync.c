@@ -142,24 +142,6 @@ static void mutex_body(void)
         close_scene();
 }
 
-/* Both have waited for so long that they are there to be found by the search for deadlocks. */
-static void mutex_long_body(void)
-{
-        open_scene(wait_mutex);
-        EXPLORE_CHECK(rein_mutex_lock(scene.mutex, REIN_NOWAIT) == 0);
-        explore_start("ann", waiter_main, &scene.ann);
-        explore_calm();
-        explore_start("bob", waiter_main, &scene.bob);
-        explore_calm();
-        rein_sim_block(rein_after(REIN_MS(50)));
-        explore_go();
-        explore_start("cancel", cancel_ann, NULL);
-        rein_mutex_unlock(scene.mutex);
-        explore_calm();
-        EXPLORE_CHECK(scene.bob.rc == 0);
-        close_scene();
-}
-
 static int wait_cond(waiter *w)
 {
         (void)w;
@@ -396,7 +378,6 @@ static const entry list[] = {
         {"sync-sem", sem_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-sem-many", sem_many_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-mutex", mutex_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
-        {"sync-mutex-long", mutex_long_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-cond", cond_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-cond-knot", cond_knot_body, {BOUNDED(2), PCT(3, 10000), PCT(3, 10000, EARLY(2))}},
         {"sync-cond-knot-long", cond_knot_long_body, {BOUNDED(2), PCT(3, 10000), PCT(3, 10000, EARLY(2))}},
