@@ -31,7 +31,7 @@ HOW = {"dpor": "EXPLORE_ALL", "full": "EXPLORE_FULL", "bound": "EXPLORE_BOUNDED"
        "pct": "EXPLORE_PCT"}
 FAULTS = {"early": "REIN_SIM_EARLY", "memory": "REIN_SIM_ALLOC", "threads": "REIN_SIM_THREAD",
           "spurious": "REIN_SIM_SPURIOUS"}
-OPTIONS = {"weak": ".weak = true", "locks": ".word_locks = true", "slabs": ".slabs = true"}
+OPTIONS = {"weak": ".weak = true", "locks": ".word_locks = true", "slabs": ".slabs = true", "after": ".after = true"}
 ENDED = {"failed": "REIN_SIM_FAILED", "deadlock": "REIN_SIM_DEADLOCK", "livelock": "REIN_SIM_LIVELOCK",
          "running": "REIN_SIM_LEFT_RUNNING", "leak": "REIN_SIM_LEAK", "unseen": "REIN_SIM_UNSEEN",
          "misuse": "REIN_SIM_MISUSE"}
@@ -58,7 +58,7 @@ def number_of(fault: fl.Fault) -> int:
 
 
 def balanced(text: str) -> bool:
-    text = re.sub(r'"(\\.|[^"\\])*"|\'(\\.|[^\'\\])*\'|/\*.*?\*/', "", text, flags=re.S)
+    text = re.sub(r'/\*.*?\*/|"(\\.|[^"\\])*"|\'(\\.|[^\'\\])*\'', "", text, flags=re.S)
     open_ones = []
     for c in text:
         if c in "({[":

@@ -63,6 +63,8 @@ static int m_watch(rn_poller *given, int fd, int events)
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", rn_sim->running->name, fd);
                 rn_sim_stop();
         }
+        if (rn_sim->plan->observe) /* whether the file is still there depends on who closes it */
+                rn_sim_fd_point(fd);
         const uint64_t serial = rn_sim_fd_serial(fd);
         if (!serial)
                 return -EBADF;

@@ -132,7 +132,7 @@ static void twice(void)
                                              BY_PCT(3, 500),
                                              {.how = EXPLORE_FULL, .budget = 3000, .weak = true}};
         enum { PLANS = sizeof plans / sizeof plans[0] };
-        const planted *const of[] = {named(planted_futures, "callback-twice"), named(planted_hooks, "blind-resend"),
+        const planted *const of[] = {named(planted_futures, "callback-twice"), named(planted_hooks, "blind-poke"),
                                      named(planted_doors, "dekker-door")};
         bool same = true;
         for (int broken = 0; broken < 2; broken++) {

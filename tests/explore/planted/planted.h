@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Planted bugs: small copies of the library's protocols with one mistake each, which the explorer must find, and without
- * it, which it must find clean. planted_broken says which of the two runs; they differ in one place.
+/* Models of protocols with one mistake each, which the explorer must find, and without it, which it must find clean:
+ * small enough for the full search, so that the other searches can be compared with it, and with memory orders of their own.
+ * (What the library does itself is planted in its own code: woven.h.) planted_broken says which of the two runs; they differ
+ * in one place.
  *
  * A model keeps what is shared in static words, which its body makes anew, and tells in planted_saw what its tasks saw:
  * that is the final state by which searches are compared. */
@@ -53,8 +55,7 @@ extern bool planted_broken;
 extern uint64_t planted_saw[8];
 
 /* Each ends with one that has no name. */
-extern const planted planted_futures[], planted_doors[], planted_weak[], planted_hooks[], planted_pools[],
-        planted_groups[], planted_work[], planted_memory[], planted_loops[];
+extern const planted planted_futures[], planted_doors[], planted_weak[], planted_hooks[];
 
 /* The other tests of --selftest: how many of them failed. */
 int planted_programs(void);   /* random small programs: the reduction against the full search */

@@ -14,7 +14,7 @@ static rein_executor *executor;
 static rein_next *next;
 
 /* What the marks mean here. */
-enum { KEPT, KEPT_TOO, RELEASED, RAN, ANSWER, ANSWER_TOO, CODE, HOOKED, REMOVED, WAITED, WAITED_TOO, BROKE, STOPPED };
+enum { KEPT, KEPT_TOO, RELEASED, RAN, ANSWER, ANSWER_TOO, CODE, HOOKED, REMOVED, WAITED, WAITED_TOO, BROKE, STOPPED, UNSEEN };
 
 static int value = 7, value_too = 8;
 
@@ -106,6 +106,24 @@ static void settle_last_drop(void)
         explore_start("drop", drop_reader, NULL);
         explore_calm();
         EXPLORE_CHECK(mark[KEPT] == 0 && mark[RELEASED] == 1);
+}
+
+/* A failure that nobody has looked at is told of once, whoever is the last. */
+static void told_of(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+}
+
+static void break_drop(void)
+{
+        make(1);
+        rein_on_unseen(told_of, &mark[UNSEEN]);
+        explore_go();
+        explore_start("break", break_it, NULL);
+        explore_start("drop", drop_reader, NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[BROKE] == 0 && mark[UNSEEN] == 1);
 }
 
 /* Nobody answers, and nobody looks: the last one to leave takes everything along. */
@@ -582,13 +600,16 @@ static const entry list[] = {
         {"settle-settle", settle_settle, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
         {"settle-break-drop", settle_break_drop, {ALL()}},
         {"settle-last-drop", settle_last_drop, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
+        {"break-drop", break_drop, {ALL()}},
         {"drop-await-drop", writer_drop_reader_drop, {ALL()}},
         {"settle-then", settle_then, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"settle-then-then", settle_then_then, {ALL()}},
         {"settle-then-memory", settle_then_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"settle-remove", settle_remove, {ALL()}},
         {"settle-then-stop", settle_then_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
-        {"settle-wait", settle_wait, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
+        {"settle-wait",
+         settle_wait,
+         {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
         {"settle-wait-wait", settle_wait_wait, {ALL()}},
         {"settle-timed-wait", settle_timed_wait, {ALL(), BOUNDED(2, EARLY(2))}},
         {"settle-at-the-deadline", settle_at_the_deadline, {ALL()}},

@@ -52,6 +52,21 @@ static void failure_spawn(void)
         rein_executor_free(pool);
 }
 
+/* One child, which fails: the close waits for it, and knows of it. */
+static void failure_close(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, pool, failing_child, &mark[RAN], REIN_JOB(.release = released));
+        close_group();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RELEASED] == 1);
+        EXPLORE_CHECK(mark[CLOSED] == 1 + REIN_EFAILED);
+        explore_calm();
+        rein_executor_free(pool);
+}
+
 /* Another task spawns while the owner closes: the child is waited for, or refused. */
 static void spawn_other(void *arg)
 {
@@ -136,6 +151,27 @@ static void width(void)
         in_no_time();
         explore_calm();
         EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RAN] == 1 && mark[RAN_TOO] == 1);
+        rein_executor_free(pool);
+}
+
+/* Another task waits for the place, while the owner closes. */
+static void spawn_two(void *arg)
+{
+        spawn_other(arg);
+        spawn_other(arg);
+}
+
+static void width_close(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_group_open(&group, REIN_GROUP(.width = 1));
+        explore_go();
+        explore_start("spawn", spawn_two, &mark[RAN]);
+        close_group();
+        mark[RAN_TOO] = mark[RAN];
+        explore_calm();
+        EXPLORE_CHECK(mark[CLOSED] == 1 && mark[RELEASED] == 2 && mark[RAN_TOO] == mark[RAN]);
         rein_executor_free(pool);
 }
 
@@ -572,10 +608,12 @@ static void group_memory(void)
 
 static const entry list[] = {
         {"failure-spawn", failure_spawn, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"failure-close", failure_close, {ALL()}},
         {"spawn-close", spawn_close, {ALL()}},
         {"group-cancel-close", cancel_close, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"group-cancel-spawn-busy", cancel_spawn_busy, {ALL()}},
         {"width", width, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"width-close", width_close, {BOUNDED(2), PCT(3, 10000), PCT(3, 2000, EARLY(2))}},
         {"width-cancel", width_cancel, {BOUNDED(1), PCT(3, 10000), RANDOM(10000), BY_NIGHT(2)}},
         {"first-success", first_success, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"group-place-cancel", place_cancel, {BOUNDED(1)}},

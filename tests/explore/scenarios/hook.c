@@ -124,6 +124,39 @@ static void forced_resend(void)
         mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
 }
 
+/* The record of a region that was struck is used again: the deadline of the next region reaches it, and nothing that was
+ * meant for the first one does. */
+static rein_time next_due;
+
+static void unblock_when_due(void *arg)
+{
+        EXPLORE_CHECK(rn_clock() >= next_due.ns);
+        unblock(arg);
+}
+
+static void reopen(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, stop, NULL) == 0)
+                mark[CLOSED] = 1 + rein_hook_close(&hook, 0);
+        is_open = false;
+        mark[CODE] = rein_checkpoint();
+        rein_scope_close(&scope, mark[CODE]);
+        next_due = rein_after(REIN_MS(1));
+        rein_scope_open(&second, next_due);
+        is_open = true;
+        EXPLORE_CHECK(rein_hook_open(&hook, unblock_when_due, NULL) == 0);
+        block_foreign(); /* for ever, if its deadline were lost */
+        EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        EXPLORE_CHECK(rein_scope_close(&second, REIN_ECANCELED) == REIN_ETIMEOUT);
+}
+
 /* The cancel comes late in the region, and the next region has the same record: its own time is not lost over it. */
 static void cancel_reopen(void)
 {
@@ -263,6 +296,26 @@ static void shield_in_region(void)
         clean_up();
 }
 
+/* What a shield held back comes when the shield is closed: its grace has no end. */
+static void shield_close(void)
+{
+        set_up();
+        explore_go();
+        explore_start("cancel", cancel, NULL);
+        is_open = true;
+        if (rein_hook_open(&hook, unblock, NULL) == 0) {
+                rein_shield_open(&shield, INT64_MAX);
+                EXPLORE_CHECK(rein_scope_close(&shield, 0) == 0);
+                block_foreign(); /* for ever, if the stop were lost */
+                EXPLORE_CHECK(rein_hook_close(&hook, 0) == REIN_ECANCELED);
+                mark[CLOSED] = 1;
+        }
+        is_open = false;
+        explore_calm();
+        mark[STOPS] = mark[STOPS] > 2 ? 2 : mark[STOPS];
+        clean_up();
+}
+
 /* Only the opening: a stop that has struck is over by then. */
 static void shield_open(void)
 {
@@ -392,10 +445,12 @@ static const entry list[] = {
         {"hook-close-cancel", close_cancel, {ALL(), BOUNDED(1, .slabs = true)}},
         {"hook-cancel-resend", cancel_resend, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-forced-resend", forced_resend, {ALL(), BOUNDED(2, EARLY(2))}},
+        {"hook-reopen", reopen, {BOUNDED(2), PCT(3, 10000), BOUNDED(1, EARLY(1))}},
         {"poke", poke, {ALL(), BOUNDED(1, EARLY(2))}},
         {"poke-close", poke_close, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-nested", nested, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-shield-open", shield_open, {BOUNDED(3), BY_NIGHT_ALL(), NOT_EARLY("the shield's grace would be over")}},
+        {"hook-shield-close", shield_close, {BOUNDED(2), PCT(3, 10000)}},
         {"hook-shield", shield_in_region, {BOUNDED(2), BY_NIGHT(3)}},
         {"poke-nested-shield",
          poke_nested_shield,

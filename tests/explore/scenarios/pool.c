@@ -13,6 +13,7 @@ enum { RAN, RAN_TOO, CODE, CODE_TOO, STOPPED, STOPPED_TOO, RELEASED, WAITED, RES
 
 static int job(void *arg)
 {
+        EXPLORE_CHECK(mark[STOPPED] == 0); /* the stop has returned: nothing runs any more */
         ++*(int *)arg;
         return 0;
 }

@@ -28,6 +28,7 @@ static void released(void *arg)
 static void cancel(void *arg)
 {
         *(int *)arg = 1 + (int)rein_cancel(future, "no more");
+        EXPLORE_CHECK(*(int *)arg != 1 + (int)REIN_TOO_LATE || rein_code(future) != REIN_EPENDING);
 }
 
 static void the_end(void)
