@@ -559,8 +559,30 @@ static void test_a_group_that_is_being_closed_is_not_lent(void **state)
         rein_executor_free(x);
 }
 
+/* A scope that could not be opened cancels what is inside of it, and that is out of sight now. */
+static void test_what_could_not_be_opened_outside_does_not_cancel_inside(void **state)
+{
+        (void)state;
+        rein_scope s;
+        rein_adopted a;
+        rein_ticket *t = rein_scope_lend();
+        assert_non_null(t);
+        support_poor = true;
+        rein_scope_open(&s, REIN_NEVER);
+        support_poor = false;
+        assert_int_equal(rein_checkpoint(), REIN_ECANCELED);
+        assert_int_equal(rein_adopt(t, &a), 0);
+        assert_int_equal(rein_checkpoint(), 0);
+        assert_int_equal(rein_return(&a, 0), 0);
+        assert_int_equal(rein_checkpoint(), REIN_ECANCELED);
+        assert_int_equal(rein_scope_close(&s, 0), -ENOMEM);
+        assert_int_equal(rein_checkpoint(), 0);
+        rein_ticket_drop(t);
+}
+
 int main(void)
 {
+        rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_inside_are_the_context_values_of_the_owner),
                 cmocka_unit_test(test_a_cancel_of_the_scope_reaches_inside),
@@ -583,6 +605,7 @@ int main(void)
                 cmocka_unit_test(test_everything_comes_back),
                 cmocka_unit_test(test_background_children_go_on_while_somebody_is_inside),
                 cmocka_unit_test(test_a_group_that_is_being_closed_is_not_lent),
+                cmocka_unit_test(test_what_could_not_be_opened_outside_does_not_cancel_inside),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,6 +2,8 @@
 /* The door (P3): a permit is sticky, two are one, and no wake-up is lost in sleep or in poll. A lost one is a hang. */
 #include "support.h"
 
+#include <fcntl.h>
+
 #include <poll.h>
 
 static void p3_an_unpark_before_the_park_is_not_lost(void **state)
@@ -23,6 +25,7 @@ static void test_two_permits_are_one_and_none_is_left_over(void **state)
         rn_unpark(self);
         rn_unpark(self);
         rn_park(self, RN_NEVER);
+        assert_int_equal(rn_load32(&self->door.word), 0);
         int64_t until = rn_clock() + REIN_MS(2);
         while (rn_clock() < until) /* a park may end for no reason, but not by a permit */
                 rn_park(self, until);
@@ -111,7 +114,7 @@ static void test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays
         static rn_slab s;
         rn_slab_init(&s, sizeof(record));
         record *r = rn_slab_take(&s);
-        assert_int_equal((uintptr_t)r % 64, 0);
+        assert_int_equal((uintptr_t)r % 64, 0); /* wherever its chunk begins */
         uint32_t first = rn_kept_generation(&r->kept);
         assert_int_equal(first % 2, 1); /* taken */
         rn_slab_give(&s, r);
@@ -135,6 +138,53 @@ static void test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays
         assert_int_equal(live(&s), 1);
 }
 
+/* It has rung for one wait, and does not for the next. */
+typedef struct polling {
+        _Atomic(rn_task *) task;
+        int rc, rings;
+} polling;
+
+static void *poll_once(void *arg)
+{
+        polling *p = arg;
+        rn_task *self = rn_self();
+        (void)self->backend->poll(self, -1, 0, 0); /* a permit of the record's earlier life */
+        atomic_store(&p->task, self);
+        p->rc = self->backend->poll(self, -1, 0, RN_NEVER);
+        struct pollfd bell = {.fd = self->door.wake - 1, .events = POLLIN};
+        p->rings = poll(&bell, 1, 0);
+        return NULL;
+}
+
+static bool sleeps_in_a_poll(rn_task *t)
+{
+        return t && rn_load32(&t->door.word) == 3; /* POLLING */
+}
+
+static int descriptors(void)
+{
+        int n = 0;
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+static void test_a_bell_rings_for_one_wait_and_goes_with_its_thread(void **state)
+{
+        (void)state;
+        const int before = descriptors();
+        for (int i = 0; i < 3; i++) {
+                polling p = {NULL};
+                pthread_t t = go(poll_once, &p);
+                EVENTUALLY(sleeps_in_a_poll(atomic_load(&p.task)));
+                assert_true(rn_unpark(p.task));
+                join(t);
+                assert_int_equal(p.rc, 0);
+                assert_int_equal(p.rings, 0);
+                assert_int_equal(descriptors(), before);
+        }
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -144,6 +194,7 @@ int main(void)
                 cmocka_unit_test(p3_a_rally_of_doors_loses_no_wake_up),
                 cmocka_unit_test(test_a_poll_tells_events_and_is_ended_by_an_unpark),
                 cmocka_unit_test(test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays),
+                cmocka_unit_test(test_a_bell_rings_for_one_wait_and_goes_with_its_thread),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -433,6 +433,42 @@ static void test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go(voi
         rn_error_unref(second);
 }
 
+/* ---- options of another version's header ---- */
+
+static void test_options_of_another_version(void **state)
+{
+        (void)state;
+        struct {
+                rein_job job;
+                uint64_t more;
+        } newer = {.job = {.size = sizeof newer, .name = "newer"}, .more = 0};
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f = rein_submit(x, job_seven, NULL, &newer.job); /* what we do not know is not asked for */
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(rein_code(f), 7);
+        rein_drop(f);
+        newer.more = 1;
+        f = rein_submit(x, job_seven, NULL, &newer.job);
+        assert_int_equal(rein_code(f), -E2BIG);
+        rein_drop(f);
+        rein_job older = {.size = offsetof(rein_job, release), .name = "older", .release = release_count};
+        f = rein_submit(x, job_seven, NULL, &older); /* its header had no release */
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(rein_code(f), 7);
+        rein_drop(f);
+        rein_job taken;
+        const char *what = NULL;
+        assert_int_equal(rn_job_take(&taken, &older, NULL, &what), 0);
+        assert_int_equal(taken.size, sizeof taken);
+        assert_null(taken.release);
+        older.size = 0;
+        f = rein_submit(x, job_seven, NULL, &older);
+        assert_int_equal(rein_code(f), -EINVAL);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -449,6 +485,7 @@ int main(void)
                 cmocka_unit_test(test_of_many_submits_those_taken_are_counted),
                 cmocka_unit_test(test_a_job_that_makes_no_sense_lets_its_argument_go),
                 cmocka_unit_test(test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go),
+                cmocka_unit_test(test_options_of_another_version),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

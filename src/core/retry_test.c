@@ -2,6 +2,8 @@
 /* Retries: how often, how long, what is never retried, and what the caller is told (100 to 102). */
 #include "support.h"
 
+#include "crew.h"
+
 typedef struct tries {
         int n, succeed_at, code, told;
         rein_time until;
@@ -275,6 +277,115 @@ static void test_nonsense_is_refused_and_nothing_is_tried(void **state)
         assert_int_equal(t.n, 0);
 }
 
+/* ---- in virtual time, which is exact ---- */
+
+typedef struct delays {
+        int64_t last, most[6]; /* of the delay before the i-th try */
+        int n;
+} delays;
+
+static int try_and_measure(void *arg)
+{
+        delays *d = arg;
+        const int64_t now = rein_now().ns;
+        if (d->n > 0 && now - d->last > d->most[d->n])
+                d->most[d->n] = now - d->last;
+        d->last = now;
+        d->n++;
+        return rein_fail(-EAGAIN, "once more");
+}
+
+static int retry_often(void *arg)
+{
+        delays *d = arg;
+        int rc = -EAGAIN;
+        for (int i = 0; i < 300 && rc == -EAGAIN; i++) {
+                d->n = 0;
+                rc = rein_retry(REIN_RETRY(.tries = 6, .delay_ns = REIN_SEC(1), .delay_max_ns = REIN_SEC(5)),
+                                try_and_measure, d);
+        }
+        return rc == -EAGAIN ? 0 : -EPROTO;
+}
+
+/* The delay is drawn from nothing to a ceiling, which doubles. Of 300 none is over it, and one is over three quarters. */
+static void test_the_ceiling_of_the_delay_doubles_up_to_its_most(void **state)
+{
+        (void)state;
+        delays d = {.n = 0};
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), retry_often, &d), 0);
+        static const int64_t ceiling[] = {0, 1, 2, 4, 5, 5};
+        for (int i = 1; i < 6; i++) {
+                assert_true(d.most[i] <= REIN_SEC(ceiling[i]));
+                assert_true(d.most[i] > REIN_SEC(ceiling[i]) * 3 / 4);
+        }
+}
+
+static void cancel_soon(void *scope)
+{
+        (void)rein_sleep(rein_after(REIN_MS(1)));
+        rein_scope_cancel(scope, "no more");
+}
+
+/* What is not given back fails the simulation. */
+static int cancelled_in_a_delay(void *arg)
+{
+        (void)arg;
+        rein_scope s;
+        crew c = {0};
+        hand h;
+        tries t = {.code = -EAGAIN};
+        rein_scope_open(&s, REIN_NEVER);
+        crew_go(&c, &h, "cancels", cancel_soon, &s);
+        /* a delay of nothing is as likely as any other: but not sixty in a row */
+        int rc = rein_retry(REIN_RETRY(.tries = 60, .delay_ns = REIN_SEC(3600), .delay_max_ns = REIN_SEC(3600)), try_it,
+                            &t);
+        crew_join(&c);
+        (void)rein_scope_close(&s, rc);
+        return rc == REIN_ECANCELED ? 0 : -EPROTO;
+}
+
+static void test_a_cancel_in_a_delay_lets_go_of_what_failed_before(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), cancelled_in_a_delay, NULL), 0);
+}
+
+static void test_102_a_budget_is_filled_to_its_most_and_empty_at_half(void **state)
+{
+        (void)state;
+        rein_budget *b = rein_budget_new(4, 3);
+        tries good = {.succeed_at = 1};
+        for (int i = 0; i < 5; i++) {
+                good.n = 0;
+                assert_int_equal(rein_retry(REIN_RETRY(.budget = b), try_it, &good), 101);
+        }
+        tries bad = {.code = -EAGAIN};
+        assert_int_equal(rein_retry(REIN_RETRY(.tries = 10, .budget = b, QUICK), try_it, &bad), -EAGAIN);
+        assert_int_equal(bad.n, 2); /* the second failure brings it down to half */
+        rein_budget_free(b);
+}
+
+static int sleeps_long(void *arg)
+{
+        (void)arg;
+        return rein_sleep(REIN_NEVER);
+}
+
+static int try_longer_than_the_whole(void *arg)
+{
+        (void)arg;
+        const int64_t began = rein_now().ns;
+        int rc = rein_retry(REIN_RETRY(.tries = 1, .each_ns = REIN_SEC(10), .until = rein_after(REIN_SEC(1))), sleeps_long,
+                            NULL);
+        return rc == REIN_ETIMEOUT && rein_now().ns - began == REIN_SEC(1) ? 0 : -EPROTO;
+}
+
+static void test_a_try_does_not_outlast_the_whole(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), try_longer_than_the_whole, NULL), 0);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -291,6 +402,10 @@ int main(void)
                 cmocka_unit_test(test_101_huge_delays_do_not_overflow),
                 cmocka_unit_test(test_102_a_budget_shared_by_callers_ends_a_storm),
                 cmocka_unit_test(test_nonsense_is_refused_and_nothing_is_tried),
+                cmocka_unit_test(test_the_ceiling_of_the_delay_doubles_up_to_its_most),
+                cmocka_unit_test(test_a_cancel_in_a_delay_lets_go_of_what_failed_before),
+                cmocka_unit_test(test_102_a_budget_is_filled_to_its_most_and_empty_at_half),
+                cmocka_unit_test(test_a_try_does_not_outlast_the_whole),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -584,6 +584,27 @@ static void test_every_scope_that_is_left_is_given_back(void **state)
         rein_executor_free(x);
 }
 
+/* In virtual time: the moment of the deadline belongs to what is after it. */
+static int in_the_moment(void *arg)
+{
+        rein_scope s;
+        (void)arg;
+        rein_time at = rein_after(REIN_MS(1));
+        rein_scope_open(&s, at);
+        const int before = rein_checkpoint();
+        rein_sim_block(at);
+        const int then = rein_checkpoint();
+        const bool exact = rein_now().ns == at.ns;
+        const int rc = rein_scope_close(&s, then);
+        return before == 0 && exact && then == REIN_ECANCELED && rc == REIN_ETIMEOUT ? 0 : -EPROTO;
+}
+
+static void test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), in_the_moment, NULL), 0);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -612,6 +633,7 @@ int main(void)
                 cmocka_unit_test(test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened),
                 cmocka_unit_test(test_94_the_graces_of_two_shields_add_up),
                 cmocka_unit_test(test_every_scope_that_is_left_is_given_back),
+                cmocka_unit_test(test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

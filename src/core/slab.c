@@ -142,9 +142,11 @@ void rn_slab_init(rn_slab *s, size_t item_size)
         s->item_size = (item_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
+/* The first one begins with the first cache line behind the chunk's own words: memory need not come aligned to that. */
 static rn_kept *item(const rn_slab *s, const rn_slab_chunk *c, size_t i)
 {
-        return (rn_kept *)(uintptr_t)((const char *)c + CACHE_LINE + i * s->item_size);
+        const uintptr_t first = ((uintptr_t)c + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1);
+        return (rn_kept *)(first + i * s->item_size);
 }
 
 /* Lock held. */

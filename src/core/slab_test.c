@@ -212,6 +212,23 @@ static void test_bundles_wander_between_threads(void **state)
         assert_int_equal(rn_slab_count(&s), 0);
 }
 
+/* Memory comes aligned to 16 bytes, wherever the heap happens to be. */
+static void test_records_begin_with_a_cache_line(void **state)
+{
+        (void)state;
+        static rn_slab s[16];
+        void *between[COUNT(s)];
+        for (size_t i = 0; i < COUNT(s); i++) {
+                rn_slab_init(&s[i], sizeof(record));
+                const record *r = rn_slab_take(&s[i]);
+                assert_int_equal((uintptr_t)r % 64, 0);
+                assert_ptr_equal(rn_slab_next(&s[i], NULL), r);
+                assert_non_null(between[i] = malloc(16 * (i + 1)));
+        }
+        for (size_t i = 0; i < COUNT(s); i++)
+                free(between[i]);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -223,6 +240,7 @@ int main(void)
                 cmocka_unit_test(test_a_record_used_again_has_nothing_of_the_job_before),
                 cmocka_unit_test(test_a_stock_is_filled_with_a_bundle_of_loose_ones),
                 cmocka_unit_test(test_bundles_wander_between_threads),
+                cmocka_unit_test(test_records_begin_with_a_cache_line),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -222,6 +222,24 @@ static void test_what_it_was_stuck_in_first_stays(void **state)
         gate_free(&m.first);
 }
 
+/* ---- its name ---- */
+
+static void test_a_name_is_cut_where_its_field_is_full(void **state)
+{
+        (void)state;
+        char name[2 * RN_NAME_TEXT];
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        for (size_t n = RN_NAME_TEXT - 2; n <= RN_NAME_TEXT + 1; n++) {
+                memset(name, 'x', sizeof name);
+                name[n] = 0;
+                rein_future *f = rein_submit(x, job_seven, NULL, REIN_JOB(.name = name));
+                const rein_work *w = (rein_work *)(void *)f;
+                assert_int_equal(strnlen(w->name, RN_NAME_TEXT), n < RN_NAME_TEXT ? n : RN_NAME_TEXT - 1);
+                assert_int_equal(ended(f), 7);
+        }
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -232,6 +250,7 @@ int main(void)
                 cmocka_unit_test(test_why_it_was_abandoned_is_the_cause),
                 cmocka_unit_test(test_an_abandoned_job_leaves_the_scope_of_its_caller),
                 cmocka_unit_test(test_what_it_was_stuck_in_first_stays),
+                cmocka_unit_test(test_a_name_is_cut_where_its_field_is_full),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

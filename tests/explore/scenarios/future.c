@@ -196,6 +196,26 @@ static void settle_then_memory(void)
         rein_executor_free(executor);
 }
 
+/* A continuation of what has settled runs at once, and lets the last of its future go. */
+static int drops_its_future(rein_future *f, void *arg)
+{
+        rein_drop(f);
+        ++*(int *)arg;
+        return 0;
+}
+
+static void settled_then_drop(void)
+{
+        make(1);
+        executor = inline_executor();
+        keep(NULL);
+        explore_go();
+        EXPLORE_CHECK(rein_then(future, executor, drops_its_future, &mark[RAN]) != NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RELEASED] == 1);
+        rein_executor_free(executor);
+}
+
 static void remove_next(void *arg)
 {
         (void)arg;
@@ -543,6 +563,26 @@ static void cancel_hook_remove(void)
         finish(mark[CODE] == 0);
 }
 
+/* Who is told of a failure that nobody looked at may call the library. */
+static void calls_back(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+        rein_on_unseen(NULL, NULL);
+}
+
+static void unseen_calls_back(void)
+{
+        make(2);
+        rein_on_unseen(calls_back, &mark[CODE]);
+        explore_go();
+        explore_start("break", break_it, NULL);
+        rein_drop(future);
+        explore_calm();
+        rein_promise_drop(promise);
+        EXPLORE_CHECK(mark[BROKE] == 0 && mark[CODE] == 1);
+}
+
 /* Two cancel at once: the hook is told once, and the answer stays its writer's. */
 static void hook_does_nothing(void *arg)
 {
@@ -605,6 +645,7 @@ static const entry list[] = {
         {"settle-then", settle_then, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"settle-then-then", settle_then_then, {ALL()}},
         {"settle-then-memory", settle_then_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
+        {"settled-then-drop", settled_then_drop, {ALL()}},
         {"settle-remove", settle_remove, {ALL()}},
         {"settle-then-stop", settle_then_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"settle-wait",
@@ -621,6 +662,7 @@ static const entry list[] = {
         {"take-drop", take_drop, {ALL()}},
         {"cancel-settle", cancel_settle, {ALL()}},
         {"cancel-cancel", cancel_cancel, {ALL()}},
+        {"unseen-calls-back", unseen_calls_back, {ALL()}},
         {"cancel-cancel-hook", cancel_cancel_hook, {ALL()}},
         {"cancel-hook-remove", cancel_hook_remove, {ALL()}},
         {"cancel-hook-remove-remove", cancel_hook_remove_remove, {BOUNDED(2)}},

@@ -109,6 +109,99 @@ static void leave_join(void)
         finish();
 }
 
+/* One comes while the run ends: it joins it in time to be told, or has a run of its own. */
+static void join_end(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        explore_start("come", come, NULL);
+        explore_calm();
+        told(future, &mark[CODE]);
+        told(other, &mark[CODE_TOO]);
+        EXPLORE_CHECK(mark[CODE] == 0 && mark[CODE_TOO] == 0 && mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        finish();
+}
+
+/* Two functions with one name are two runs. */
+static int other_run(void *arg)
+{
+        ++*(int *)arg;
+        return 0;
+}
+
+static void two_functions(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_run();
+        other = rein_submit(pool, other_run, &mark[WAITED], REIN_JOB(.share = "it", .release = released));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[WAITED] == 1 && mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        finish();
+}
+
+/* One of two who wait has a deadline, and goes; the run does not end before the other has it. */
+static int long_run(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(5)));
+        return run(arg);
+}
+
+static rein_job *shared_long(void)
+{
+        static rein_job job;
+        job = (rein_job){.size = sizeof job, .share = "it", .release = released};
+        return &job;
+}
+
+static void deadline(void)
+{
+        static int told_here;
+        rein_scope scope;
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, long_run, &told_here, shared_long());
+        rein_scope_open(&scope, rein_after(REIN_MS(1)));
+        mark[WAITED] = rein_on(pool, long_run, &told_here, shared_long());
+        EXPLORE_CHECK(mark[WAITED] == REIN_ECANCELED && mark[RAN] == 0);
+        EXPLORE_CHECK(rein_scope_close(&scope, mark[WAITED]) == REIN_ETIMEOUT);
+        EXPLORE_CHECK(rein_await(future, NULL, REIN_NEVER) == 0);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RELEASED] == 2);
+        rein_drop(future);
+        finish();
+}
+
+/* The only one who waits leaves: the run sleeps, and is cancelled. */
+static int sleeping_run(void *arg)
+{
+        (void)arg;
+        return rein_sleep(REIN_NEVER);
+}
+
+static void last_sleeps(void)
+{
+        static int told_here;
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = rein_submit(pool, sleeping_run, &told_here, shared_long());
+        explore_start("cancel", cancel, future);
+        explore_calm();
+        EXPLORE_CHECK(rein_code(future) == REIN_ECANCELED && rein_executor_unfinished(pool) == 0);
+        EXPLORE_CHECK(mark[RELEASED] == 1);
+        rein_drop(future);
+        finish();
+}
+
 static void join_memory(void)
 {
         begin();
@@ -130,6 +223,10 @@ static const entry list[] = {
         {"share-last-leaves", last_leaves, {ALL()}},
         {"share-both-leave", both_leave, {ALL()}},
         {"share-leave-join", leave_join, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
+        {"share-join-end", join_end, {BOUNDED(2)}},
+        {"share-two-functions", two_functions, {BOUNDED(1)}},
+        {"share-deadline", deadline, {BOUNDED(1)}},
+        {"share-last-sleeps", last_sleeps, {ALL()}},
         {"share-memory", join_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 
