@@ -125,7 +125,6 @@ bool rn_timer_arm(rn_timer *t, int64_t at, uint32_t tag)
         rn_clockwork *c = &rn_world_now()->clock;
         rn_task *wake = NULL;
         RN_ASSERT(t->fire, "a timer that is armed has something to do");
-        RN_ASSERT(at != RN_NEVER, "a timer is not armed for never");
         rn_lock_take(&c->lock);
         RN_ASSERT(c->state & CLOCK_RUNS, "the clock thread was started before a timer is armed");
         bool was = t->node.in;

@@ -48,7 +48,6 @@ void rn_receipt_add(rein_receipt *r, rein_work *w)
                 return;
         }
         RN_ASSERT(r != &empty, "nothing is put into the receipt that all have in common");
-        RN_ASSERT(w->in_receipt, "a job in a receipt is marked: it is in one in its life");
         w->receipt_next = NULL;
         if (r->last)
                 r->last->receipt_next = w;

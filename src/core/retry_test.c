@@ -375,8 +375,8 @@ static int try_longer_than_the_whole(void *arg)
 {
         (void)arg;
         const int64_t began = rein_now().ns;
-        int rc = rein_retry(REIN_RETRY(.tries = 1, .each_ns = REIN_SEC(10), .until = rein_after(REIN_SEC(1))), sleeps_long,
-                            NULL);
+        int rc = rein_retry(REIN_RETRY(.tries = 1, .each_ns = REIN_SEC(10), .until = rein_after(REIN_SEC(1))),
+                            sleeps_long, NULL);
         return rc == REIN_ETIMEOUT && rein_now().ns - began == REIN_SEC(1) ? 0 : -EPROTO;
 }
 

@@ -546,8 +546,9 @@ static int lose_promises(size_t n)
         what(n##0) what(n##1) what(n##2) what(n##3) what(n##4) what(n##5) what(n##6) what(n##7) what(n##8) what(n##9)
 #define ALL(what)                                                                                                      \
         TEN(what, 1)                                                                                                   \
-        TEN(what, 2) TEN(what, 3) TEN(what, 4) TEN(what, 5) TEN(what, 6) TEN(what, 7) TEN(what, 8) TEN(what, 9)        \
-                TEN(what, 10) TEN(what, 11) TEN(what, 12) TEN(what, 13)
+        TEN(what, 2)                                                                                                   \
+        TEN(what, 3) TEN(what, 4) TEN(what, 5) TEN(what, 6) TEN(what, 7) TEN(what, 8) TEN(what, 9) TEN(what, 10)       \
+                TEN(what, 11) TEN(what, 12) TEN(what, 13)
 #define NAME(n) function_##n,
 
 ALL(FUNCTION)
@@ -569,6 +570,7 @@ static int told_main(const char *what)
 {
         const size_t n = (size_t)atoi(strchr(what, ' '));
         alarm(60); /* a hang is death by SIGALRM */
+        harness_leaves_all("what it loses is what is counted");
         return what[0] == 'p' ? lose_promises(n) : measure_stacks(n);
 }
 

@@ -14,7 +14,22 @@ static rein_executor *executor;
 static rein_next *next;
 
 /* What the marks mean here. */
-enum { KEPT, KEPT_TOO, RELEASED, RAN, ANSWER, ANSWER_TOO, CODE, HOOKED, REMOVED, WAITED, WAITED_TOO, BROKE, STOPPED, UNSEEN };
+enum {
+        KEPT,
+        KEPT_TOO,
+        RELEASED,
+        RAN,
+        ANSWER,
+        ANSWER_TOO,
+        CODE,
+        HOOKED,
+        REMOVED,
+        WAITED,
+        WAITED_TOO,
+        BROKE,
+        STOPPED,
+        UNSEEN
+};
 
 static int value = 7, value_too = 8;
 
@@ -648,9 +663,7 @@ static const entry list[] = {
         {"settled-then-drop", settled_then_drop, {ALL()}},
         {"settle-remove", settle_remove, {ALL()}},
         {"settle-then-stop", settle_then_stop, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
-        {"settle-wait",
-         settle_wait,
-         {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
+        {"settle-wait", settle_wait, {ALL(), BOUNDED(2, .weak = true, .word_locks = true)}},
         {"settle-wait-wait", settle_wait_wait, {ALL()}},
         {"settle-timed-wait", settle_timed_wait, {ALL(), BOUNDED(2, EARLY(2))}},
         {"settle-at-the-deadline", settle_at_the_deadline, {ALL()}},
