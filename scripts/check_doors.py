@@ -71,7 +71,8 @@ def check(root: Path) -> list[str]:
                     for found in pattern.finditer(line):
                         say(path, number, f"{what}, outside src/plat", found[0])
             if place.parts != ("src", "plat", "atomic.h"):
-                for found in ATOMICS.finditer(line):
+                models = place == Path("src/sim/weak.c")  # the memory that the explorer shows: it knows the orders by name
+                for found in () if models else ATOMICS.finditer(line):
                     say(path, number, "an atomic, outside src/plat/atomic.h", found[0])
             for found in THREAD_LOCAL.finditer(line):
                 thread_locals.append(f"{place}:{number}")

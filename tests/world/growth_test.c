@@ -537,6 +537,7 @@ static int lose_promises(size_t n)
         return 0;
 }
 
+/* clang-format off */
 #define FUNCTION(n)                                                                                                    \
         static int function_##n(void *arg)                                                                             \
         {                                                                                                              \
@@ -547,8 +548,10 @@ static int lose_promises(size_t n)
 #define ALL(what)                                                                                                      \
         TEN(what, 1)                                                                                                   \
         TEN(what, 2)                                                                                                   \
-        TEN(what, 3) TEN(what, 4) TEN(what, 5) TEN(what, 6) TEN(what, 7) TEN(what, 8) TEN(what, 9) TEN(what, 10)       \
-                TEN(what, 11) TEN(what, 12) TEN(what, 13)
+        TEN(what, 3)                                                                                                   \
+        TEN(what, 4) TEN(what, 5) TEN(what, 6) TEN(what, 7) TEN(what, 8) TEN(what, 9) TEN(what, 10) TEN(what, 11)      \
+                TEN(what, 12) TEN(what, 13)
+/* clang-format on */
 #define NAME(n) function_##n,
 
 ALL(FUNCTION)
