@@ -62,11 +62,13 @@ static void make_timer_locked(rein_work *w)
         rn_store32(&w->armed, 1);
 }
 
-/* Only called while the root scope lives. */
+/* Called while the root scope lives, or by a thread that hands w in: then w may have been forbidden, or have ended, before this
+ * look at it. Its root may be another job's scope by then; the state says that there is nothing to time any more. */
 void rn_work_rearm(rein_work *w)
 {
-        RN_ASSERT(rn_peek32(&w->root->kept.generation) == w->root_generation,
-                  "a job is timed while its scope is there");
+        RN_ASSERT(rn_get32(&w->root->kept.generation) == w->root_generation || rn_get32(&w->state) == RN_WORK_ENDED ||
+                          rn_get32(&w->state) == RN_WORK_NEVER,
+                  "a job whose scope is gone has ended, or never runs");
         rn_lock_take(&w->future.lock);
         make_timer_locked(w);
         int64_t at = next_event(w);

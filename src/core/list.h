@@ -52,9 +52,11 @@ static inline void rn_list_push_front(rn_link *list, rn_link *l)
 static inline void rn_list_remove(rn_link *l)
 {
         RN_ASSERT(rn_linked(l), "what is taken out of a list is in one");
-        RN_ASSERT(l->next->prev == l && l->prev->next == l, "the neighbours in a list point to what is between them");
         /* The analyzer does not see that l's neighbours point to each other afterwards, and takes l out twice. */
-        l->prev->next = l->next; /* NOLINT(clang-analyzer-core.NullDereference) */
+        /* NOLINTBEGIN(clang-analyzer-core.NullDereference) */
+        RN_ASSERT(l->next->prev == l && l->prev->next == l, "the neighbours in a list point to what is between them");
+        l->prev->next = l->next;
+        /* NOLINTEND(clang-analyzer-core.NullDereference) */
         l->next->prev = l->prev;
         l->next = l->prev = NULL;
 }

@@ -308,7 +308,7 @@ const char *rn_slab_wrong(const rn_slab *s, bool exact)
         for (const rn_slab_chunk *c = s->chunks; c; c = c->next, all += CHUNK_ITEMS)
                 for (size_t i = 0; i < CHUNK_ITEMS; i++)
                         taken += rn_get32(&item(s, c, i)->generation) % 2;
-        if (all > MOST_BUNDLES * RN_BUNDLE)
+        if (all > (size_t)MOST_BUNDLES * RN_BUNDLE)
                 return what;
         if (!what)
                 what = spares_wrong(s, s->shelf.loose, all - taken, &spare);

@@ -152,7 +152,7 @@ static void abandon_rest(rein_executor *x, bool by_clock)
                         return;
                 if (rn_work_forbid(left))
                         rn_work_never(left, REIN_ECANCELED, "its executor was stopped");
-                else
+                else if (rn_load32(&left->state) != RN_WORK_NEVER) /* the thread that forbade it settles it */
                         rn_work_abandon(left, "its executor was stopped, and the time for that was up");
                 rn_future_unref(&left->future);
         }

@@ -33,7 +33,14 @@
                         rn_check_failed(__FILE__, __LINE__, #asked, wrong_);                                           \
         } while (0)
 
+#ifdef __clang_analyzer__
+#define RN_ENDS_ANALYSIS __attribute__((analyzer_noreturn)) /* what comes after a condition may count on it */
+#else
+#define RN_ENDS_ANALYSIS
+#endif
+
 /* Tells of it, and ends the schedule of the simulation, or the process. Returns only while a simulation ends anyway. */
-__attribute__((cold)) void rn_check_failed(const char *file, int line, const char *asked, const char *what);
+RN_ENDS_ANALYSIS __attribute__((cold)) void rn_check_failed(const char *file, int line, const char *asked,
+                                                            const char *what);
 
 #endif

@@ -190,8 +190,8 @@ static const char *threads_wrong(const pool *p)
 const char *rn_pool_wrong(const rein_executor *x)
 {
         const pool *p = (const pool *)(const void *)x;
-        const char *(*const parts[])(const pool *) = {permits_wrong, returners_wrong, queue_wrong,
-                                                      room_wrong,    threads_wrong,   rn_elastic_wrong};
+        static const char *(*const parts[])(const pool *) = {permits_wrong, returners_wrong, queue_wrong,
+                                                             room_wrong,    threads_wrong,   rn_elastic_wrong};
         const char *what = NULL;
         for (size_t i = 0; i < sizeof parts / sizeof *parts && !what; i++)
                 what = parts[i](p);
