@@ -47,7 +47,7 @@ static explored look(const scenario *s, const explore_plan *p, whose of)
                : e.complete ? "complete"
                : p->budget  ? "not complete"
                             : "CUT OFF",
-               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - began) / 1e9);
+               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - from) / 1e9);
         if (e.ended)
                 fail(s->name, e.text);
         else if (of == ITS_OWN && !p->budget && !e.complete)
