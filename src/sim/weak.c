@@ -277,7 +277,7 @@ void rn_weak_gives_back(const void *p, size_t n)
         for (uint32_t i = 0; i < w->locations; i++) {
                 const location *l = &w->at[i];
                 const volatile char *at = l->where;
-                if (at >= from && at < from + n && mine()->known.seen[i] < l->first + l->count - 1)
+                if (at >= from && at < from + n && larger(mine()->known.seen[i], l->first) < l->first + l->count - 1)
                         rn_sim_over(
                                 REIN_SIM_MISUSE,
                                 "'%s' gives memory back in which '%s' has stored something, and has not acquired that",

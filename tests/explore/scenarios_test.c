@@ -34,21 +34,23 @@ static explored search_by(const scenario *s, const explore_plan *p)
         return e;
 }
 
-static explored look(const scenario *s, const explore_plan *p, bool must_end)
+typedef enum whose { ITS_OWN, OF_ALL } whose;
+
+static explored look(const scenario *s, const explore_plan *p, whose of)
 {
         char how[EXPLORE_NAME];
-        int64_t began = rn_clock();
+        const int64_t from = rn_clock();
         explored e = search_by(s, p);
-        printf("%-28s %-20s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name,
-               explore_how_name(p, how),
+        printf("%-28s %-20s%s %-12s %8" PRIu64 " %8" PRIu64 " %6" PRIu64 " %5" PRIu64 " %6.2f s\n", s->name,
+               explore_how_name(p, how), of == OF_ALL ? "*" : " ",
                e.ended      ? "FOUND"
                : e.complete ? "complete"
                : p->budget  ? "not complete"
                             : "CUT OFF",
-               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - began) / 1e9);
+               e.schedules, e.redundant, e.states, e.longest, (double)(rn_clock() - from) / 1e9);
         if (e.ended)
                 fail(s->name, e.text);
-        else if (must_end && !e.complete)
+        else if (of == ITS_OWN && !p->budget && !e.complete)
                 fail(s->name, "said to be complete, and is not");
         fflush(stdout);
         return e;
@@ -87,10 +89,11 @@ static void compare(const scenario *s, const explored *reduced)
                        plan.how == EXPLORE_FULL ? "the same states" : "no other state");
 }
 
-/* ---- the searches that every scenario is put to ---- */
+/* ---- the searches of all scenarios ---- */
 
-/* One preemption each. A wait ends for no reason, where there is one; a timer fires early, where there is one; loads get
- * older stores; what a task does after a store, or after it has given a lock, comes late. */
+/* A scenario that does not name a search of the kind itself is put to it, unless it says why not. Each has one preemption,
+ * and: a wait that ends for no reason; a timer that fires early; loads that get older stores; a point after each store and
+ * each lock given, so that what a task does there comes late. The first two only where something waits. */
 static const struct {
         explore_plan plan;
         uint64_t most;
@@ -126,7 +129,7 @@ static void run_defaults(const scenario *s, const entry *en, bool waits, bool ti
                 plan.bound = 1;
                 plan.budget = defaults[i].most;
                 if (any && !is_named(en, &plan))
-                        look(s, &plan, false);
+                        look(s, &plan, OF_ALL);
         }
 }
 
@@ -140,7 +143,7 @@ static void run(const entry *en)
                 const search *how = &en->searches[i];
                 if (how->when == NEVER_RUN || how->when == LEFT_OUT || (how->when == NIGHTLY && !nightly))
                         continue;
-                explored e = look(&s, &how->plan, !how->plan.budget);
+                explored e = look(&s, &how->plan, ITS_OWN);
                 waits |= e.waits;
                 timed |= e.timed;
                 if (how->plan.how == EXPLORE_ALL && e.complete && !how->plan.word_locks && !how->plan.slabs)
@@ -172,7 +175,8 @@ int main(int argc, char **argv)
                 return list_all();
         narrate = argc > 1;
         nightly = getenv("REIN_NIGHTLY") != NULL;
-        printf("%-28s %-20s %-12s %8s %8s %6s %5s\n", "scenario", "search", "", "runs", "cut", "states", "steps");
+        printf("%-28s %-21s %-12s %8s %8s %6s %5s\n", "scenario", "search (*: of all)", "", "runs", "cut", "states",
+               "steps");
         for (size_t i = 0; i < ALL_SCENARIOS; i++)
                 for (size_t k = 0; k < all_scenarios[i]->count; k++)
                         if (wanted(all_scenarios[i]->list[k].name, argc, argv))

@@ -622,7 +622,7 @@ static const entry list[] = {
         {"width-two-places", two_places, {BOUNDED(0)}},
         {"group-background", background, {BOUNDED(1)}},
         {"group-join-late-child", join_late_child, {BOUNDED(1)}},
-        {"group-abandon", abandon, {BOUNDED(1)}},
+        {"group-abandon", abandon, {BOUNDED(1), NOT_EARLY("the job's time would be over before it is given up")}},
         {"scope-family", family, {BOUNDED(1)}},
         {"scope-cancel-close", scope_cancel_close, {ALL(.slabs = true), BOUNDED(2, .slabs = true)}},
         {"scope-cancel-sleep", scope_cancel_sleep, {ALL()}},

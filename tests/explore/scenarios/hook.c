@@ -442,7 +442,9 @@ static void deadline_close(void)
 }
 
 static const entry list[] = {
-        {"hook-close-cancel", close_cancel, {ALL(), BOUNDED(1, .slabs = true)}},
+        {"hook-close-cancel",
+         close_cancel,
+         {ALL(), BOUNDED(1, .slabs = true), NOT_EARLY("the stop would be sent again")}},
         {"hook-cancel-resend", cancel_resend, {ALL(), BOUNDED(1, EARLY(2))}},
         {"hook-forced-resend", forced_resend, {ALL(), BOUNDED(2, EARLY(2))}},
         {"hook-reopen", reopen, {BOUNDED(2), PCT(3, 10000), BOUNDED(1, EARLY(1))}},

@@ -914,7 +914,7 @@ static const entry list[] = {
           NOT_EARLY("the job's time would be over before the stop begins")}},
         {"stop-restart-submit", stop_restart_submit, {BOUNDED(2)}},
         {"stop-custom", stop_custom, {ALL()}},
-        {"stop-begin", stop_begin, {BOUNDED(2)}},
+        {"stop-begin", stop_begin, {BOUNDED(2), NOT_EARLY("the job's time would be over before it is given up")}},
         {"exhausted", exhausted, {BOUNDED(1)}},
         {"rescue-stop", rescue_stop, {BOUNDED(2)}},
         {"on-given-up", on_given_up, {BOUNDED(1)}},

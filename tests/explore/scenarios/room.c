@@ -303,10 +303,10 @@ static const entry list[] = {
         {"room-cancel", room_cancel, {BOUNDED(1), PCT(3, 5000)}},
         {"room-group", room_group_full, {BOUNDED(2)}},
         {"room-group-race", room_group_race, {BOUNDED(1), PCT(3, 3000)}},
-        {"room-limited", room_limited, {BOUNDED(1)}},
+        {"room-limited", room_limited, {BOUNDED(1), NOT_EARLY("the scenario's own time would be over first")}},
         {"drop-cancel", drop_cancel, {BOUNDED(2)}},
         {"drop-unknown", drop_unknown, {ALL()}},
-        {"cancel-next", cancel_next, {BOUNDED(2)}},
+        {"cancel-next", cancel_next, {BOUNDED(2), NOT_EARLY("the idle thread's time would be over")}},
 };
 
 const entries room_scenarios = ENTRIES(list);

@@ -19,9 +19,12 @@ static word text; /* stands for the text that `at` points to, which is plain mem
 static void says(void *arg)
 {
         (void)arg;
+        if (!rn_task_adopt(task))
+                return;
         word_store(&text, 7, memory_order_relaxed);
-        rn_task_doing_for_ever(task, (rn_doing){"a call", (const char *)&text});
+        const rn_doing was = rn_task_doing_for_ever(task, (rn_doing){"a call", (const char *)&text});
         mark[SAID] = 1;
+        rn_task_doing_for_ever(task, was);
 }
 
 /* As rn_work_note_stuck does. */
@@ -44,8 +47,6 @@ static void doing(void)
         explore_start("says", says, NULL);
         explore_start("looks", looks, NULL);
         explore_calm();
-        rn_task_doing_for_ever(task, (rn_doing){0});
-        rn_task_free(task);
 }
 
 /* ---- what a job was stuck in ---- */
