@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "loop/loop.h"
@@ -176,15 +177,12 @@ static void stop_inside(void)
         end(loop);
 }
 
-static void stop_queued(void *arg)
+/* A job that may not be started later comes in by the long way: the loop's thread does not leave it behind, so that the stop
+ * would wait until it may not be started any more. */
+static void stop_in_time(void *arg)
 {
         *(int *)arg = 1 + rein_executor_stop(loop, REIN_STOP_QUEUED, REIN_NEVER, NULL);
-}
-
-/* A job that may not be started later comes in by the long way: the loop's thread does not leave it behind. */
-static void submit_with_a_limit(void *arg)
-{
-        future = rein_submit(loop, job, arg, REIN_JOB(.start_by = at));
+        EXPLORE_CHECK(rein_executor_threads(loop) == 0 && rein_now().ns < at.ns);
 }
 
 static void start_by_stop(void)
@@ -193,14 +191,12 @@ static void start_by_stop(void)
         loop = warm_loop(NULL);
         at = rein_after(REIN_SEC(3600));
         explore_go();
-        explore_start("submit", submit_with_a_limit, &mark[RAN]);
-        stop_queued(&mark[STOPPED]);
-        EXPLORE_CHECK(rein_now().ns < at.ns); /* nor does the stop wait until it may not be started */
-        EXPLORE_CHECK(rein_executor_threads(loop) == 0);
+        explore_start("stop", stop_in_time, &mark[STOPPED]);
+        future = rein_submit(loop, job, &mark[RAN], REIN_JOB(.start_by = at));
         explore_calm();
         mark[CODE] = rein_code(future);
         EXPLORE_CHECK(mark[STOPPED] == 1 && (mark[CODE] == 0 || mark[CODE] == REIN_EREJECTED));
-        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0) && rein_executor_threads(loop) == 0);
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
         rein_drop(future);
         rein_executor_free(loop);
 }
@@ -248,6 +244,28 @@ static void run_gone(void)
         explore_calm();
         EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
         (void)rein_scope_close(&scope, 0);
+}
+
+/* An interrupt comes whenever it likes: main is told, or it comes too late and is kept. One that comes when the run is over
+ * is kept in any case. */
+static void raise_interrupt(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(rein_sim_raise(SIGINT) == 0);
+}
+
+static void run_interrupt(void)
+{
+        begin();
+        explore_go();
+        explore_start("^C", raise_interrupt, NULL);
+        mark[CODE] = rein_run(job, &mark[RAN], NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
+        mark[SAW] = rein_wait_signal(SIGINT, REIN_NOWAIT);
+        EXPLORE_CHECK(mark[SAW] == SIGINT || mark[SAW] == REIN_ETIMEOUT);
+        raise_interrupt(NULL);
+        EXPLORE_CHECK(rein_wait_signal(SIGINT, REIN_NOWAIT) == SIGINT);
 }
 
 /* ---- a guest ---- */
@@ -515,6 +533,24 @@ static void stall_begins(void)
         close(nowhere);
 }
 
+/* The clock is racy: a stretch that has just begun may count as a long one, and it is the job of that one that is told. */
+static void stall_racy(void)
+{
+        const int own = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        begin();
+        EXPLORE_CHECK(own >= 0 && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0);
+        loop = warm_loop(REIN_LOOP(.slow_ns = REIN_MS(1)));
+        explore_go();
+        rein_drop(rein_submit(loop, job, &mark[RAN], NULL));
+        rein_drop(rein_submit(loop, job, &mark[RAN_TOO], NULL));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
+        end(loop);
+        dup2(own, STDERR_FILENO);
+        close(own);
+        close(nowhere);
+}
+
 #define NO_THREAD .faults = REIN_SIM_THREAD, .most_surprises = 1
 
 static const entry list[] = {
@@ -525,9 +561,10 @@ static const entry list[] = {
          {BOUNDED(0, OUT_OF_MEMORY), BOUNDED(0, .faults = REIN_SIM_FD, .most_surprises = 1)}},
         {"loop-hosted-inside", hosted_inside, {BOUNDED(0)}},
         {"loop-stop-inside", stop_inside, {BOUNDED(2)}},
-        {"loop-start-by-stop", start_by_stop, {BOUNDED(2)}},
+        {"loop-start-by-stop", start_by_stop, {PCT(3, 5000), PCT(4, 5000)}},
         {"loop-cold-restart", cold_restart, {BOUNDED(2)}},
         {"loop-run-gone", run_gone, {PCT(5, 10000)}},
+        {"loop-run-interrupt", run_interrupt, {BOUNDED(1), PCT(3, 20000)}},
         {"loop-hosted-first", hosted_first, {ALL()}},
         {"loop-hosted-restart", hosted_restart, {ALL()}},
         {"loop-hosted-timers", hosted_timers_before, {ALL()}},
@@ -538,6 +575,7 @@ static const entry list[] = {
         {"loop-read-timeout", read_timeout, {ALL()}},
         {"loop-read-late", read_late, {ALL()}},
         {"loop-stall-begins", stall_begins, {BOUNDED(2)}},
+        {"loop-stall-racy", stall_racy, {BOUNDED(1, EARLY(1)), PCT(3, 10000, EARLY(2))}},
 };
 
 const entries turn_scenarios = ENTRIES(list);
