@@ -471,6 +471,24 @@ static void test_what_cannot_go_to_a_thread_releases_its_argument(void **state)
         assert_int_equal(released, 1); /* and it did not run */
 }
 
+static int run_inside(void *arg)
+{
+        (void)arg;
+        return rein_run(job_seven, NULL, NULL);
+}
+
+static void test_a_failure_that_run_returns_has_been_seen(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        assert_int_equal(rein_run(job_fail, NULL, NULL), -EIO);
+        assert_int_equal(rein_run(run_inside, NULL, NULL), -EPERM);
+        assert_non_null(strstr(rein_error_text(rein_trail()), "inside of a loop"));
+        assert_int_equal(u.count, 0);
+        rein_on_unseen(NULL, NULL);
+}
+
 /* There was no memory for the scope around it: nothing runs where its cancel would not reach. */
 static void test_run_does_nothing_within_a_scope_that_could_not_be_opened(void **state)
 {
@@ -505,6 +523,7 @@ int main(void)
                 cmocka_unit_test(test_74_a_thread_that_was_given_the_record_of_another_is_not_that_one),
                 cmocka_unit_test(test_the_pool_for_blocking_calls_has_the_grace_of_its_loop),
                 cmocka_unit_test(test_what_cannot_go_to_a_thread_releases_its_argument),
+                cmocka_unit_test(test_a_failure_that_run_returns_has_been_seen),
                 cmocka_unit_test(test_run_does_nothing_within_a_scope_that_could_not_be_opened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
