@@ -38,18 +38,20 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
         return &w->future;
 }
 
-/* The same in a simulation, without a coroutine that would be one more in each of its schedules. */
+/* The same in a simulation, without a coroutine that would be one more in each of its schedules. The record in the list has
+ * a reference to its job. Whoever takes the record out of the list gives that back: rein_run may return, and the record be
+ * gone, before the cancel is over. */
 static void interrupt(const rn_interruptible *me)
 {
         rn_load32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
         rein_future *job = me->job;
-        rn_future_ref(job); /* its rein_run may return meanwhile, and with it me */
         rein_cancel(job, "interrupted");
         rn_future_unref(job);
 }
 
 static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
+        rn_future_ref(me->job);
         me->cancel = interrupt;
         rn_tell32(&me->made, 1); /* pairs with the load in interrupt */
         me->next = *sim->interruptible;
@@ -61,8 +63,10 @@ static void interruptible_out(const rn_machine *sim, const rn_interruptible *me)
         rn_interruptible **at = sim->interruptible;
         while (*at && *at != me)
                 at = &(*at)->next;
-        if (*at)
-                *at = me->next;
+        if (!*at)
+                return;
+        *at = me->next;
+        rn_future_unref(me->job);
 }
 
 static void turn_until_gone(rn_loop *l, rein_future *f)

@@ -230,6 +230,32 @@ static void test_one_in_a_second_is_told_and_the_others_counted(void **state)
         assert_null(strstr(once + 1, "reader"));
 }
 
+/* The same by the loop itself, of a stretch that is over: what it has told, it does not tell again. */
+static void test_those_that_were_counted_are_told_once(void **state)
+{
+        (void)state;
+        held h;
+        listener l;
+        listen_begin(&l);
+        hold(&h, "reader", blocks, false);
+        listen_until(&l, "holds the loop up");
+        let_go(&h);
+        for (int i = 0; i < 2; i++) {
+                again(&h, "quiet", blocks);
+                let_go(&h);
+        }
+        EVENTUALLY(untold(&h) == 2);
+        forget_the_last(&h);
+        again(&h, "over", blocks);
+        let_go(&h);
+        listen_until(&l, "job 'over' on 'l' held the loop up for");
+        const unsigned left = untold(&h);
+        end(&h);
+        listen_end(&l);
+        assert_non_null(strstr(l.text, "; 2 more were not told"));
+        assert_int_equal(left, 0);
+}
+
 static void test_an_idle_loop_has_no_timer(void **state)
 {
         (void)state;
@@ -248,6 +274,7 @@ int main(void)
                 cmocka_unit_test(test_who_blocks_is_told_with_the_call_and_the_frames),
                 cmocka_unit_test(test_who_computes_is_told_with_its_frames_where_that_is_asked_for),
                 cmocka_unit_test(test_one_in_a_second_is_told_and_the_others_counted),
+                cmocka_unit_test(test_those_that_were_counted_are_told_once),
                 cmocka_unit_test(test_an_idle_loop_has_no_timer),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -153,6 +153,44 @@ static void test_61_those_that_let_others_run_come_round_in_their_order(void **s
         rein_executor_free(x);
 }
 
+typedef struct tireless {
+        bool enough;
+        int rounds;
+} tireless;
+
+enum { FOR_EVER = 2000000 };
+
+static int let_others_run(void *arg)
+{
+        tireless *t = arg;
+        rn_task *self = rn_self();
+        for (; !t->enough && t->rounds < FOR_EVER; t->rounds++)
+                self->backend->yield(self);
+        return 0;
+}
+
+static int sleep_short(void *arg)
+{
+        int rc = rein_sleep(rein_after(REIN_MS(1)));
+        ((tireless *)arg)->enough = true;
+        return rc;
+}
+
+static void test_88_who_lets_others_run_lets_timers_fire(void **state)
+{
+        (void)state;
+        rein_executor *x = hosted();
+        tireless t = {false};
+        struct pollfd tells = {.fd = rein_loop_fd(x), .events = POLLIN};
+        rein_future *f[2] = {rein_submit(x, let_others_run, &t, NULL), rein_submit(x, sleep_short, &t, NULL)};
+        for (int alive = 2; alive > 0; alive = rein_loop_turn(x))
+                assert_int_equal(poll(&tells, 1, 0), 1); /* one is always ready */
+        assert_in_range(t.rounds, 1, FOR_EVER - 1);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+}
+
 /* ---- stacks ---- */
 
 static int note_stack(void *arg)
@@ -243,6 +281,94 @@ static int wait_for_fd(void *arg)
         waits *w = arg;
         w->got = rein_wait_fd(w->fd, w->events, REIN_NEVER);
         return 0;
+}
+
+/* One wants to read, another one to write: what there is for the one leaves the other waiting, not forgotten. */
+static void test_two_wait_for_one_descriptor_each_for_its_own(void **state)
+{
+        (void)state;
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        rein_executor *x = hosted();
+        waits w[2] = {{pair[0], POLLIN, 0}, {pair[0], POLLOUT, 0}};
+        rein_future *f[2];
+        for (int i = 0; i < 2; i++)
+                f[i] = rein_submit(x, wait_for_fd, &w[i], NULL);
+        turn_until_gone(x, f[1]);
+        assert_int_equal(w[1].got, POLLOUT);
+        assert_int_equal(rein_loop_turn(x), 1);
+        assert_int_equal(write(pair[1], "x", 1), 1);
+        turn_until_gone(x, f[0]);
+        assert_int_equal(w[0].got, POLLIN);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+/* A copy of what was closed is still open: what comes to it is not for the next file of that number. */
+static void test_what_was_closed_tells_nothing_of_its_number(void **state)
+{
+        (void)state;
+        int old[2], new[2];
+        assert_int_equal(pipe(old), 0);
+        const int copy = dup(old[0]);
+        rein_executor *x = hosted();
+        waits w[2] = {{old[0], POLLIN, 0}, {old[0], POLLIN, 0}};
+        rein_future *f[2] = {rein_submit(x, wait_for_fd, &w[0], NULL)};
+        assert_int_equal(rein_loop_turn(x), 1);
+        assert_int_equal(rein_close(old[0]), 0);
+        turn_until_gone(x, f[0]);
+        assert_int_equal(w[0].got, -EBADF);
+        assert_int_equal(pipe(new), 0);
+        assert_int_equal(new[0], w[1].fd);
+        f[1] = rein_submit(x, wait_for_fd, &w[1], NULL);
+        assert_int_equal(rein_loop_turn(x), 1);
+        assert_int_equal(write(old[1], "x", 1), 1);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(rein_loop_turn(x), 1);
+        assert_int_equal(write(new[1], "x", 1), 1);
+        turn_until_gone(x, f[1]);
+        assert_int_equal(w[1].got, POLLIN);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+        const int all[] = {old[1], copy, new[0], new[1]};
+        for (size_t i = 0; i < COUNT(all); i++)
+                close(all[i]);
+}
+
+static void test_a_regular_file_is_always_ready(void **state)
+{
+        (void)state;
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        rein_executor *x = hosted();
+        waits w = {fileno(file), POLLIN, 0};
+        rein_future *f = rein_submit(x, wait_for_fd, &w, NULL);
+        turn_until_gone(x, f);
+        assert_int_equal(w.got, POLLIN);
+        rein_drop(f);
+        rein_executor_free(x);
+        fclose(file);
+}
+
+static void test_a_hangup_is_told_to_who_wants_to_read(void **state)
+{
+        (void)state;
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        rein_executor *x = hosted();
+        waits w = {ends[0], POLLIN, 0};
+        rein_future *f = rein_submit(x, wait_for_fd, &w, NULL);
+        assert_int_equal(rein_loop_turn(x), 1);
+        close(ends[1]);
+        turn_until_gone(x, f);
+        assert_int_equal(w.got, POLLHUP);
+        rein_drop(f);
+        rein_executor_free(x);
+        close(ends[0]);
 }
 
 /* Two descriptors whose waiters are in one list: what one waits for does not make the other one's tell, over and over. */
@@ -345,6 +471,24 @@ static void test_what_cannot_go_to_a_thread_releases_its_argument(void **state)
         assert_int_equal(released, 1); /* and it did not run */
 }
 
+static int run_inside(void *arg)
+{
+        (void)arg;
+        return rein_run(job_seven, NULL, NULL);
+}
+
+static void test_a_failure_that_run_returns_has_been_seen(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_on_unseen(unseen_note, &u);
+        assert_int_equal(rein_run(job_fail, NULL, NULL), -EIO);
+        assert_int_equal(rein_run(run_inside, NULL, NULL), -EPERM);
+        assert_non_null(strstr(rein_error_text(rein_trail()), "inside of a loop"));
+        assert_int_equal(u.count, 0);
+        rein_on_unseen(NULL, NULL);
+}
+
 /* There was no memory for the scope around it: nothing runs where its cancel would not reach. */
 static void test_run_does_nothing_within_a_scope_that_could_not_be_opened(void **state)
 {
@@ -367,13 +511,19 @@ int main(void)
                 cmocka_unit_test(test_88_a_job_that_submits_another_leaves_it_to_the_next_turn),
                 cmocka_unit_test(test_61_those_that_are_woken_run_in_the_order_in_which_they_were),
                 cmocka_unit_test(test_61_those_that_let_others_run_come_round_in_their_order),
+                cmocka_unit_test(test_88_who_lets_others_run_lets_timers_fire),
                 cmocka_unit_test(test_a_larger_stack_is_for_who_asked_for_it),
                 cmocka_unit_test(test_one_stack_is_used_again_and_again),
                 cmocka_unit_test(test_fewer_large_stacks_are_kept),
+                cmocka_unit_test(test_two_wait_for_one_descriptor_each_for_its_own),
+                cmocka_unit_test(test_what_was_closed_tells_nothing_of_its_number),
+                cmocka_unit_test(test_a_regular_file_is_always_ready),
+                cmocka_unit_test(test_a_hangup_is_told_to_who_wants_to_read),
                 cmocka_unit_test(test_a_descriptor_is_watched_for_what_is_wanted_of_it),
                 cmocka_unit_test(test_74_a_thread_that_was_given_the_record_of_another_is_not_that_one),
                 cmocka_unit_test(test_the_pool_for_blocking_calls_has_the_grace_of_its_loop),
                 cmocka_unit_test(test_what_cannot_go_to_a_thread_releases_its_argument),
+                cmocka_unit_test(test_a_failure_that_run_returns_has_been_seen),
                 cmocka_unit_test(test_run_does_nothing_within_a_scope_that_could_not_be_opened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -240,15 +240,15 @@ static void test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_
         for (int i = 0; i < 20; i++) {
                 rein_future *f = rein_submit(x, leave_by_pthread_exit, NULL, REIN_JOB(.name = "quitter"));
                 rein_future *next = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
-                assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+                assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), REIN_EFAILED);
                 assert_int_equal(rein_code(f), REIN_EBROKEN);
                 assert_non_null(strstr(rein_error_text(rein_error_of(f)), "pthread_exit"));
                 assert_non_null(strstr(rein_error_where(rein_error_of(f)), "quitter"));
-                assert_int_equal(rein_await(next, NULL, rein_after(REIN_SEC(60))), 0);
+                assert_int_equal(rein_await(next, NULL, rein_after(REIN_SEC(20))), 0);
                 rein_drop(f);
                 rein_drop(next);
         }
-        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, rein_after(REIN_SEC(60)), NULL), 0);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, rein_after(REIN_SEC(20)), NULL), 0);
         assert_int_equal(rein_executor_threads(x), 0);
         rein_executor_free(x);
 }
@@ -337,11 +337,11 @@ static void test_34_what_such_a_job_held_is_let_go(void **state)
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         atomic_int given = 0, arg = 0;
         rein_future *f = rein_submit(x, exit_with_things_open, &given, NULL);
-        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), REIN_EFAILED);
         assert_int_equal(given, 1);
         rein_drop(f);
         f = rein_submit(x, leave_by_pthread_exit, &arg, REIN_JOB(.release = release_count));
-        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), REIN_EFAILED);
         assert_int_equal(arg, 1);
         rein_drop(f);
         rein_executor_free(x);
@@ -362,11 +362,11 @@ static void test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both(voi
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         rein_future *f = rein_submit(x, await_one_that_quits, x, NULL);
-        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), REIN_EFAILED);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), REIN_EFAILED);
         assert_int_equal(rein_code(f), REIN_EBROKEN);
         rein_drop(f);
         f = rein_submit(x, job_seven, NULL, REIN_JOB(.on_worker = true));
-        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(60))), 0);
+        assert_int_equal(rein_await(f, NULL, rein_after(REIN_SEC(20))), 0);
         rein_drop(f);
         rein_executor_free(x);
 }

@@ -76,10 +76,12 @@ static int opens_and_throws(void *arg)
         NEED(rein_loop_keep_exceptions(NULL) == -EINVAL);
         NEED(in_a_catch_block(keep) == -EBUSY);
         NEED(in_a_catch_block(keep) == -EBUSY);
+        NEED(strstr(rein_error_text(rein_trail()), "outside of catch blocks"));
         NEED(keep() == 0);
         NEED(keep() == 0);
         NEED(in_a_catch_block(keep) == 0); /* they are kept */
         NEED(rein_loop_keep_exceptions(of_another_runtime) == -EEXIST);
+        NEED(strstr(rein_error_text(rein_trail()), "another C++ runtime"));
         return several(NULL);
 }
 

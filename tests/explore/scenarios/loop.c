@@ -778,7 +778,7 @@ static const entry list[] = {
         {"loop-submit-memory", submit_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
         {"loop-post-memory", post_memory, {BOUNDED(2, OUT_OF_MEMORY)}},
         {"loop-read-memory", read_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
-        {"loop-stall-return", stall_return, {BOUNDED(2), PCT(3, 10000), BY_NIGHT(3)}},
+        {"loop-stall-return", stall_return, {BOUNDED(2), PCT(3, 10000), PCT(5, 10000), RANDOM(10000), BY_NIGHT(3)}},
         {"loop-offload-cancel", offload_cancel, {BOUNDED(2), PCT(3, 10000)}},
 };
 const entries loop_scenarios = ENTRIES(list);

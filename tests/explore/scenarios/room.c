@@ -298,6 +298,26 @@ static void cancel_next(void)
         rein_executor_free(narrow);
 }
 
+/* The same, when the thread was idle: it has no job behind it for which it looks at the queue again. */
+static void cancel_first(void)
+{
+        int answer = 0;
+        begin();
+        ann = bob = (submitter){.code = 0};
+        ran = 0;
+        narrow = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        queued = rein_submit(narrow, job, &ran, REIN_JOB(.on_worker = true));
+        ann.f = rein_submit(narrow, job, &ann.runs, REIN_JOB(.on_worker = true));
+        cancel_queued(&answer);
+        explore_calm();
+        mark[2] = rein_code(queued);
+        EXPLORE_CHECK(ran == (mark[2] == 0) && ann.runs == 1);
+        leave(&ann);
+        rein_drop(queued);
+        rein_executor_free(narrow);
+}
+
 static const entry list[] = {
         {"room-two", room_two, {BOUNDED(2), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"room-cancel", room_cancel, {BOUNDED(1), PCT(3, 5000)}},
@@ -307,6 +327,7 @@ static const entry list[] = {
         {"drop-cancel", drop_cancel, {BOUNDED(2)}},
         {"drop-unknown", drop_unknown, {ALL()}},
         {"cancel-next", cancel_next, {BOUNDED(2), NOT_EARLY("the idle thread's time would be over")}},
+        {"cancel-first", cancel_first, {BOUNDED(2)}},
 };
 
 const entries room_scenarios = ENTRIES(list);

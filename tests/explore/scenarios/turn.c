@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "loop/loop.h"
@@ -176,6 +177,97 @@ static void stop_inside(void)
         end(loop);
 }
 
+/* A job that may not be started later comes in by the long way: the loop's thread does not leave it behind, so that the stop
+ * would wait until it may not be started any more. */
+static void stop_in_time(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_stop(loop, REIN_STOP_QUEUED, REIN_NEVER, NULL);
+        EXPLORE_CHECK(rein_executor_threads(loop) == 0 && rein_now().ns < at.ns);
+}
+
+static void start_by_stop(void)
+{
+        begin();
+        loop = warm_loop(NULL);
+        at = rein_after(REIN_SEC(3600));
+        explore_go();
+        explore_start("stop", stop_in_time, &mark[STOPPED]);
+        future = rein_submit(loop, job, &mark[RAN], REIN_JOB(.start_by = at));
+        explore_calm();
+        mark[CODE] = rein_code(future);
+        EXPLORE_CHECK(mark[STOPPED] == 1 && (mark[CODE] == 0 || mark[CODE] == REIN_EREJECTED));
+        EXPLORE_CHECK(mark[RAN] == (mark[CODE] == 0));
+        rein_drop(future);
+        rein_executor_free(loop);
+}
+
+/* It has no thread yet, is stopped and taken into use again, and its thread sleeps when there is nothing to do. */
+static void restart(void *arg)
+{
+        *(int *)arg = 1 + rein_executor_restart(loop);
+}
+
+static void cold_restart(void)
+{
+        begin();
+        loop = rein_loop_new(NULL);
+        explore_go();
+        explore_start("restart", restart, &mark[CODE]);
+        EXPLORE_CHECK(rein_executor_stop_begin(loop, REIN_STOP_QUEUED, REIN_NEVER) == 0);
+        explore_calm();
+        if (mark[CODE] != 1)
+                EXPLORE_CHECK(rein_executor_restart(loop) == 0);
+        submit(&mark[RAN]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && !rn_load32(&rn_loop_of(loop)->closing));
+        rein_drop(future);
+        end(loop);
+}
+
+/* As loop-run-cancel, for the schedules that need many changes: the word that main is gone comes twice, and only the last
+ * one matters. */
+static rein_scope scope;
+
+static void cancel_scope(void *arg)
+{
+        (void)arg;
+        rein_scope_cancel(&scope, "before it began");
+}
+
+static void run_gone(void)
+{
+        begin();
+        rein_scope_open(&scope, REIN_NEVER);
+        explore_go();
+        explore_start("cancel", cancel_scope, NULL);
+        mark[CODE] = rein_run(job, &mark[RAN], NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
+        (void)rein_scope_close(&scope, 0);
+}
+
+/* An interrupt comes whenever it likes: main is told, or it comes too late and is kept. One that comes when the run is over
+ * is kept in any case. */
+static void raise_interrupt(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(rein_sim_raise(SIGINT) == 0);
+}
+
+static void run_interrupt(void)
+{
+        begin();
+        explore_go();
+        explore_start("^C", raise_interrupt, NULL);
+        mark[CODE] = rein_run(job, &mark[RAN], NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
+        mark[SAW] = rein_wait_signal(SIGINT, REIN_NOWAIT);
+        EXPLORE_CHECK(mark[SAW] == SIGINT || mark[SAW] == REIN_ETIMEOUT);
+        raise_interrupt(NULL);
+        EXPLORE_CHECK(rein_wait_signal(SIGINT, REIN_NOWAIT) == SIGINT);
+}
+
 /* ---- a guest ---- */
 
 /* Whoever comes first is heard of, though nobody has turned it yet. */
@@ -196,12 +288,20 @@ static void hosted_first(void)
         end(loop);
 }
 
+static int naps(void *arg)
+{
+        int rc = rein_sleep(at);
+        ++*(int *)arg;
+        return rc;
+}
+
 /* The stop has turned it, and nobody else has since. */
 static void hosted_restart(void)
 {
         begin();
         loop = rein_loop_new(REIN_LOOP(.hosted = true));
-        other = rein_submit(loop, job, &mark[RAN_TOO], NULL);
+        at = rein_after(REIN_MS(1));
+        other = rein_submit(loop, naps, &mark[RAN_TOO], NULL);
         EXPLORE_CHECK(rein_executor_stop(loop, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
         EXPLORE_CHECK(mark[RAN_TOO] == 1 && rein_executor_restart(loop) == 0);
         rein_drop(other);
@@ -219,30 +319,35 @@ static void hosted_restart(void)
         end(loop);
 }
 
-static int naps(void *arg)
-{
-        int rc = rein_sleep(at);
-        ++*(int *)arg;
-        return rc;
-}
-
-/* All whose time has come run in one turn. */
-static void hosted_timers(void)
+/* The descriptor tells when their time has come, whenever it was asked for, and all of them run in one turn. */
+static void hosted_timers(bool asked_before)
 {
         begin();
         loop = rein_loop_new(REIN_LOOP(.hosted = true));
         at = rein_after(REIN_MS(1));
+        int fd = asked_before ? rein_loop_fd(loop) : -1;
         future = rein_submit(loop, naps, &mark[RAN], NULL);
         other = rein_submit(loop, naps, &mark[RAN_TOO], NULL);
         EXPLORE_CHECK(rein_loop_turn(loop) == 2);
         explore_go();
-        rein_sim_block(rein_after(REIN_MS(2)));
-        EXPLORE_CHECK(rein_loop_turn(loop) == 0);
+        fd = asked_before ? fd : rein_loop_fd(loop);
+        EXPLORE_CHECK(rein_wait_fd(fd, POLLIN, rein_after(REIN_MS(50))) == POLLIN);
+        EXPLORE_CHECK(rein_now().ns >= at.ns && rein_loop_turn(loop) == 0);
         explore_calm();
         EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
         rein_drop(future);
         rein_drop(other);
         end(loop);
+}
+
+static void hosted_timers_before(void)
+{
+        hosted_timers(true);
+}
+
+static void hosted_timers_after(void)
+{
+        hosted_timers(false);
 }
 
 /* ---- woken by two ---- */
@@ -278,6 +383,38 @@ static void settle_settle(void)
         explore_start("settle too", settle, &promise[1]);
         explore_calm();
         EXPLORE_CHECK(mark[RAN] == 2 && mark[RAN_TOO] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        leave_promises();
+        end(loop);
+}
+
+/* Woken by its deadline and by another thread at once, and then it has ended: it is not woken a second time, in the place
+ * of the next one that has its stack. */
+static int awaits_until(void *arg)
+{
+        int rc = rein_await(kept[0], NULL, at);
+        ++*(int *)arg;
+        return rc == REIN_ETIMEOUT ? 0 : rc;
+}
+
+static void settle_deadline(void)
+{
+        begin();
+        loop = warm_loop(NULL);
+        make_promises();
+        at = rein_after(REIN_MS(1));
+        future = rein_submit(loop, awaits_until, &mark[RAN], NULL);
+        explore_calm();
+        explore_go();
+        rein_sim_block(at);
+        settle(&promise[0]);
+        other = rein_submit(loop, awaits_second, &mark[RAN_TOO], NULL);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
+        settle(&promise[1]);
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN_TOO] == 2 && rein_code(future) == 0 && rein_code(other) == 0);
         rein_drop(future);
         rein_drop(other);
         leave_promises();
@@ -335,7 +472,7 @@ static void read_timeout(void)
         explore_go();
         rein_sim_block(rein_after(REIN_MS(2)));
         explore_calm();
-        EXPLORE_CHECK(mark[SAW] == REIN_ETIMEOUT);
+        EXPLORE_CHECK(mark[SAW] == REIN_ETIMEOUT && nobody_waits_for(fds[0]));
         EXPLORE_CHECK(rein_close(fds[1]) == 0);
         leave_reader();
 }
@@ -396,6 +533,24 @@ static void stall_begins(void)
         close(nowhere);
 }
 
+/* The clock is racy: a stretch that has just begun may count as a long one, and it is the job of that one that is told. */
+static void stall_racy(void)
+{
+        const int own = dup(STDERR_FILENO), nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        begin();
+        EXPLORE_CHECK(own >= 0 && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0);
+        loop = warm_loop(REIN_LOOP(.slow_ns = REIN_MS(1)));
+        explore_go();
+        rein_drop(rein_submit(loop, job, &mark[RAN], NULL));
+        rein_drop(rein_submit(loop, job, &mark[RAN_TOO], NULL));
+        explore_calm();
+        EXPLORE_CHECK(mark[RAN] == 1 && mark[RAN_TOO] == 1);
+        end(loop);
+        dup2(own, STDERR_FILENO);
+        close(own);
+        close(nowhere);
+}
+
 #define NO_THREAD .faults = REIN_SIM_THREAD, .most_surprises = 1
 
 static const entry list[] = {
@@ -406,14 +561,21 @@ static const entry list[] = {
          {BOUNDED(0, OUT_OF_MEMORY), BOUNDED(0, .faults = REIN_SIM_FD, .most_surprises = 1)}},
         {"loop-hosted-inside", hosted_inside, {BOUNDED(0)}},
         {"loop-stop-inside", stop_inside, {BOUNDED(2)}},
+        {"loop-start-by-stop", start_by_stop, {PCT(3, 5000), PCT(4, 5000)}},
+        {"loop-cold-restart", cold_restart, {BOUNDED(2)}},
+        {"loop-run-gone", run_gone, {PCT(5, 10000)}},
+        {"loop-run-interrupt", run_interrupt, {BOUNDED(1), PCT(3, 20000)}},
         {"loop-hosted-first", hosted_first, {ALL()}},
         {"loop-hosted-restart", hosted_restart, {ALL()}},
-        {"loop-hosted-timers", hosted_timers, {ALL()}},
+        {"loop-hosted-timers", hosted_timers_before, {ALL()}},
+        {"loop-hosted-timers-asked-late", hosted_timers_after, {ALL()}},
         {"loop-settle-settle", settle_settle, {ALL()}},
+        {"loop-settle-deadline", settle_deadline, {ALL()}},
         {"loop-read-hangup", read_hangup, {ALL()}},
         {"loop-read-timeout", read_timeout, {ALL()}},
         {"loop-read-late", read_late, {ALL()}},
         {"loop-stall-begins", stall_begins, {BOUNDED(2)}},
+        {"loop-stall-racy", stall_racy, {BOUNDED(1, EARLY(1)), PCT(3, 10000, EARLY(2))}},
 };
 
 const entries turn_scenarios = ENTRIES(list);

@@ -67,6 +67,22 @@ static void idle_spurious(void)
         rein_executor_free(pool);
 }
 
+/* A stop wakes those that are idle, and does not wait until they have been for long. */
+static void stop_idle(void)
+{
+        begin();
+        pool = warm_pool(2, REIN_POOL(.threads = 2));
+        const rein_time before = rein_now();
+        explore_go();
+        submit(&mark[RAN]);
+        EXPLORE_CHECK(rein_executor_stop(pool, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
+        EXPLORE_CHECK(rein_executor_threads(pool) == 0 && mark[RAN] == 1);
+        EXPLORE_CHECK(rein_now().ns == before.ns);
+        explore_calm();
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
 /* A job stops its own pool, whose other job goes on to its end: the stop waits for that one, not for itself. */
 static int stops_its_pool(void *arg)
 {
@@ -129,6 +145,44 @@ static void post_free(void)
         rein_drop(kept);
 }
 
+/* The init of the second thread fails while the first one goes idle, or has been: nothing will come for it. */
+static int inits;
+
+static int second_fails(void *arg)
+{
+        (void)arg;
+        return inits++ ? -EIO : 0;
+}
+
+static int passes(void *arg)
+{
+        (void)arg;
+        return rein_await(kept, NULL, REIN_NEVER);
+}
+
+static void init_fails(void)
+{
+        begin();
+        inits = 0;
+        promise = rein_promise_new(&kept);
+        pool = rein_pool_new(REIN_POOL(.threads = 2, .init = second_fails));
+        rein_future *first = rein_submit(pool, passes, NULL, REIN_JOB(.on_worker = true));
+        explore_calm();
+        explore_go();
+        explore_start("settle", settle, NULL);
+        submit(&mark[RAN]);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_SEC(1))); /* an idle thread would stay for ten */
+        EXPLORE_CHECK(rein_code(first) == 0 && (rein_code(future) == 0 || rein_code(future) == REIN_EREJECTED));
+        EXPLORE_CHECK(rein_code(future) == 0 || rein_executor_threads(pool) == 0);
+        mark[CODE] = rein_code(future);
+        rein_drop(first);
+        rein_drop(future);
+        rein_promise_drop(promise);
+        rein_drop(kept);
+        rein_executor_free(pool);
+}
+
 /* Each allocation of a pool and its first thread fails in turn: then there is none, or its job is told. */
 static void pool_memory(void)
 {
@@ -154,9 +208,11 @@ static const entry list[] = {
         {"worker-first", first_thread_queued, {BOUNDED(2)}},
         {"worker-first-now", first_thread_now, {BOUNDED(2, NO_THREAD)}},
         {"worker-idle", idle_spurious, {BOUNDED(0, .faults = REIN_SIM_SPURIOUS, .most_surprises = 2)}},
+        {"worker-stop-idle", stop_idle, {BOUNDED(1)}},
         {"worker-stop-inside", stop_inside, {BOUNDED(1), PCT(3, 3000)}},
         {"worker-post-stop", post_stop, {BOUNDED(2)}},
         {"worker-post-free", post_free, {BOUNDED(2)}},
+        {"worker-init-fails", init_fails, {BOUNDED(2)}},
         {"worker-memory", pool_memory, {BOUNDED(0, OUT_OF_MEMORY), BOUNDED(0, NO_THREAD)}},
 };
 
