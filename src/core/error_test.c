@@ -55,15 +55,16 @@ static void test_is_looks_at_causes_and_at_fellows_of_causes(void **state)
 static void test_print_shows_the_tree_and_escapes_control_characters(void **state)
 {
         (void)state;
-        rein_error *e = make(REIN_EFAILED, make(-EIO, NULL, make(REIN_EUSER - 3, NULL, NULL, "two"), "one\n\x1b[31m"),
-                             NULL, "top");
+        rein_error *e =
+                make(REIN_EFAILED, make(-EIO, NULL, make(REIN_EUSER - 3, NULL, NULL, "two"), "one\n\x1b[31m\x7f\x1f "),
+                     NULL, "top");
         char *text = NULL;
         size_t n = 0;
         FILE *to = open_memstream(&text, &n);
         rein_error_print(to, e);
         fclose(to);
         assert_non_null(strstr(text, "REIN_EFAILED: top"));
-        assert_non_null(strstr(text, "because EIO: one\\x0a\\x1b[31m"));
+        assert_non_null(strstr(text, "because EIO: one\\x0a\\x1b[31m\\x7f\\x1f "));
         assert_non_null(strstr(text, "and user code -21003: two"));
         assert_null(strchr(text, '\x1b'));
         free(text);
@@ -258,6 +259,43 @@ static void p9_every_failure_is_told_exactly_once_or_looked_at(void **state)
         rein_on_unseen(NULL, NULL);
 }
 
+/* What is because of a failure for which there was no memory keeps that one's story: the reserve tells another one soon. */
+static void test_2_a_cause_from_the_reserve_is_copied(void **state)
+{
+        (void)state;
+        rein_fail(0, "the task is there");
+        support_poor = true;
+        rein_fail(-EIO, "the first story");
+        support_poor = false;
+        rein_wrap(-EAGAIN, "because of it");
+        rein_error *kept = rn_trail_take(rn_self(), -EAGAIN);
+        assert_string_equal(rein_error_text(rein_error_cause(kept)), "the first story");
+        support_poor = true;
+        rein_fail(-EPERM, "the second story");
+        support_poor = false;
+        assert_string_equal(rein_error_text(rein_error_cause(kept)), "the first story");
+        assert_int_equal(rein_error_code(rein_error_cause(kept)), -EIO);
+        rn_error_unref(kept);
+}
+
+static void test_an_error_lets_its_cause_and_its_fellows_go(void **state)
+{
+        (void)state;
+        rein_error *cause = make(-1, NULL, NULL, "cause"), *next = make(-2, NULL, NULL, "next");
+        rein_error *e = make(-3, rn_error_ref(cause), rn_error_ref(next), "both");
+        rein_error *other = rn_error_with_next(e, NULL);
+        assert_int_equal(rn_load32(&cause->refs), 3);
+        rn_error_unref(rn_error_ref(e));
+        assert_int_equal(rn_load32(&next->refs), 2);
+        rn_error_unref(e);
+        assert_int_equal(rn_load32(&next->refs), 1);
+        assert_int_equal(rn_load32(&cause->refs), 2);
+        rn_error_unref(other);
+        assert_int_equal(rn_load32(&cause->refs), 1);
+        rn_error_unref(cause);
+        rn_error_unref(next);
+}
+
 int main(int argc, char **argv)
 {
         static const program programs[] = {{"unseen", unseen_program}};
@@ -278,6 +316,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_2_a_job_inside_another_leaves_its_story_alone),
                 cmocka_unit_test(p9_the_default_prints_to_stderr),
                 cmocka_unit_test(p9_every_failure_is_told_exactly_once_or_looked_at),
+                cmocka_unit_test(test_2_a_cause_from_the_reserve_is_copied),
+                cmocka_unit_test(test_an_error_lets_its_cause_and_its_fellows_go),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ static void add(rein_receipt *r, const bench *b, size_t i)
 static const char *name_at(const rein_receipt *r, size_t i)
 {
         rein_straggler s = {.size = sizeof s};
-        return rein_receipt_at(r, i, &s) ? s.name : "none";
+        return rein_receipt_at(r, i, &s) ? s.name : "none"; /* borrowed from the job */
 }
 
 static void test_it_is_read_in_any_order(void **state)
@@ -89,7 +89,7 @@ static void test_what_ended_by_itself_is_pruned_and_the_next_is_found(void **sta
 {
         (void)state;
         bench b;
-        bench_begin(&b, 4);
+        bench_begin(&b, 5);
         rein_receipt *r = rn_receipt_new(0);
         for (size_t i = 0; i < 3; i++)
                 add(r, &b, i);
@@ -105,8 +105,12 @@ static void test_what_ended_by_itself_is_pruned_and_the_next_is_found(void **sta
         bench_run(&b, 3);
         rn_receipt_prune(r);
         assert_int_equal(rein_receipt_count(r), 0);
+        add(r, &b, 4);
+        assert_int_equal(rein_receipt_count(r), 1);
+        assert_string_equal(name_at(r, 0), "four");
+        bench_run(&b, 4);
         rein_receipt_free(r);
-        bench_end(&b, 4);
+        bench_end(&b, 5);
 }
 
 /* Olds: what an earlier stop left behind. They come first; one that is gone leaves; all of them are let go in the end. */

@@ -386,6 +386,30 @@ static void test_a_try_does_not_outlast_the_whole(void **state)
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), try_longer_than_the_whole, NULL), 0);
 }
 
+static int cancel_itself(void *arg)
+{
+        tries *t = arg;
+        t->n++;
+        rein_scope_cancel(t->scope, "no more");
+        return rein_checkpoint();
+}
+
+static void test_102_a_cancel_of_the_caller_costs_no_token(void **state)
+{
+        (void)state;
+        rein_budget *b = rein_budget_new(4, 0);
+        rein_scope s;
+        tries canceled = {.scope = &s};
+        rein_scope_open(&s, REIN_NEVER);
+        assert_int_equal(rein_retry(REIN_RETRY(.budget = b, QUICK), cancel_itself, &canceled), REIN_ECANCELED);
+        assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ESTOPPED);
+        assert_int_equal(canceled.n, 1);
+        tries bad = {.code = -EAGAIN};
+        assert_int_equal(rein_retry(REIN_RETRY(.tries = 10, .budget = b, QUICK), try_it, &bad), -EAGAIN);
+        assert_int_equal(bad.n, 2); /* from four to half of that */
+        rein_budget_free(b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -406,6 +430,7 @@ int main(void)
                 cmocka_unit_test(test_a_cancel_in_a_delay_lets_go_of_what_failed_before),
                 cmocka_unit_test(test_102_a_budget_is_filled_to_its_most_and_empty_at_half),
                 cmocka_unit_test(test_a_try_does_not_outlast_the_whole),
+                cmocka_unit_test(test_102_a_cancel_of_the_caller_costs_no_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,7 @@ static int fork_program(void)
         if (pid == 0) {
                 alarm(30);
                 use_the_parents_things(&t);
+                NEED(rn_list_empty(&rn_world_now()->waiting)); /* the parent's job waits, and not here */
                 use_things_of_ones_own();
                 _exit(7);
         }

@@ -367,6 +367,30 @@ static void submit_memory(void)
         the_end();
 }
 
+/* Context values, and one allocation that fails: nothing is lost, and what was set before is there. */
+static void value_released(void *value)
+{
+        ++*(int *)value;
+}
+
+static void context_memory(void)
+{
+        static const rein_key key = {"key", value_released}, other_key = {"other", NULL}, third = {"third", NULL};
+        begin();
+        EXPLORE_CHECK(rein_context_set(&key, &mark[RELEASED]) == 0);
+        EXPLORE_CHECK(rein_context_set(&other_key, told) == 0 && rein_context_set(&third, told) == 0);
+        explore_go();
+        mark[CODE] = rein_context_set(&key, &mark[RAN]);
+        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == -ENOMEM);
+        EXPLORE_CHECK(mark[RELEASED] == (mark[CODE] == 0));
+        EXPLORE_CHECK(rein_context_get(&key) == (mark[CODE] == 0 ? &mark[RAN] : &mark[RELEASED]));
+        EXPLORE_CHECK(rein_context_get(&other_key) == told);
+        explore_calm();
+        EXPLORE_CHECK(rein_context_set(&key, NULL) == 0 && rein_context_set(&other_key, NULL) == 0);
+        EXPLORE_CHECK(rein_context_set(&third, NULL) == 0);
+        EXPLORE_CHECK(mark[RELEASED] == 1 && mark[RAN] == (mark[CODE] == 0));
+}
+
 static void first_submit_memory(void)
 {
         begin();
@@ -398,6 +422,7 @@ static const entry list[] = {
         {"limit-sleep", limit_sleep, {ALL()}},
         {"stopped-by-two", stopped_by_two, {ALL()}},
         {"stuck-text", stuck_text, {ALL()}},
+        {"context-memory", context_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"submit-memory", submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
         {"first-submit-memory", first_submit_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
