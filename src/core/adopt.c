@@ -8,23 +8,6 @@
 #include "core/hook.h"
 #include "core/scope.h"
 
-struct rein_ticket {
-        rn_a32 refs;
-        uint32_t process;
-        rn_scope *scope; /* what is lent: a child of it */
-        rn_context *context;
-        const char *place;
-        bool of_group;
-        bool over; /* family lock */
-};
-
-struct rn_adoption {
-        rein_ticket *ticket; /* a reference */
-        rn_scope *scope;
-        rn_ambient was; /* of these: scope, hook, context, trail, unopened */
-        const char *place;
-};
-
 typedef struct handle {
         rn_adoption *adoption;
         rn_task *task;

@@ -2,6 +2,9 @@
 /* Threads of a foreign library inside a scope that they were lent. */
 #include "support.h"
 
+#include "core/adopt.h"
+#include "core/scope.h"
+
 static void count_release(void *value)
 {
         release_count(value);
@@ -502,6 +505,32 @@ static void test_everything_comes_back(void **state)
         EVENTUALLY(live(&w->scopes) == scopes && live(&w->tasks) == tasks);
 }
 
+#if RN_CHECKING
+static void test_a_broken_ticket_and_a_broken_adoption_say_so(void **state)
+{
+        (void)state;
+        rein_scope scope;
+        rein_adopted adopted;
+        rein_scope_open(&scope, REIN_NEVER);
+        rein_ticket *t = rein_scope_lend();
+        rn_scope *lent = t->scope;
+        BREAKS(t->scope, lent->parent, rn_lent_wrong(lent), "what was lent is not what its ticket stands for");
+        BREAKS(lent->task, rn_self(), rn_scope_wrong(lent), "what was lent is not what its ticket stands for");
+        BREAKS(lent->parent, NULL, rn_lent_wrong(lent), "what was lent is cut off, and its ticket is not over");
+        assert_int_equal(rein_adopt(t, &adopted), 0);
+        rn_scope *inside = rn_self()->now->scope;
+        BREAKS(inside->adoption->scope, lent, rn_lent_wrong(inside),
+               "the scope of an adoption has another one, or no task");
+        BREAKS(inside->task, NULL, rn_lent_wrong(inside), "the scope of an adoption has another one, or no task");
+        BREAKS(lent->ticket, NULL, rn_lent_wrong(inside), "an adoption is not below what it adopted");
+        assert_int_equal(rn_lent_inside(lent), 0); /* it is of no group */
+        BREAKS(t->refs.v, 0, rn_ticket_ask(t), "a ticket is used after its last holder dropped it");
+        assert_int_equal(rein_return(&adopted, 0), 0);
+        rein_ticket_drop(t);
+        assert_int_equal(rein_scope_close(&scope, 0), 0);
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -524,6 +553,9 @@ int main(void)
                 cmocka_unit_test(test_the_jobs_scope_ends_with_the_job),
                 cmocka_unit_test(test_not_in_a_forked_child),
                 cmocka_unit_test(test_everything_comes_back),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_ticket_and_a_broken_adoption_say_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -520,7 +520,7 @@ static const char *time_wrong(const rn_scope *s)
                 return "it is cancelled later than by its own deadline or cancel";
         if (at > comes_down(s))
                 return "it is cancelled later than what is above it";
-        if (s->parent && at < own && at < comes_down(s))
+        if (at < own && at < comes_down(s))
                 return "it is cancelled, and nothing that could be the reason says so";
         return NULL;
 }
@@ -582,7 +582,8 @@ const char *rn_scope_wrong(const rn_scope *s)
                 return "nobody holds it, and it was not given back";
         if (rn_peek32(&head->kept.generation) % 2 == 0 || rn_peekptr(&head->family) != head)
                 return "the head of its family is none";
-        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : NULL;
+        /* What was cut off has kept the time that came from above. */
+        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : s == head ? time_wrong(s) : NULL;
         if (!what)
                 what = inside_wrong(s);
         if (!what)

@@ -107,7 +107,7 @@ static bool ask_families(const rn_world *w, answer *a)
 
 static bool ask_regions(const rn_world *w, answer *a)
 {
-        for (const rn_hook *h = NULL; (h = rn_slab_next(&w->hooks, h));) {
+        for (const rn_hook *h = NULL; (h = rn_slab_next_of_all(&w->hooks, h));) {
                 const rn_scope *s = rn_peekptr(&h->scope);
                 const rn_scope *head = s ? rn_peekptr(&s->family) : NULL;
                 if (head && rn_lock_held(&head->lock))
