@@ -81,6 +81,7 @@ void rein_ticket_drop(rein_ticket *t)
         if (t->process == rn_generation()) { /* else it is of a tree that is not here */
                 rn_scope_lock(t->scope);
                 t->scope->ticket = NULL;
+                rn_scope_cut(t->scope); /* at once: a close of what was lent does not see it any more */
                 rn_scope_unlock(t->scope);
                 rn_scope_leave(t->scope);
                 rn_context_unref(t->context);

@@ -45,6 +45,8 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
                 return NULL;
         RN_ASSERT(!parent || rn_get32(&parent->refs) > 0, "somebody holds the scope in which another one opens");
         RN_ASSERT(!work || !task, "a job's scope gets its task when the job runs");
+        if (RN_CHECKING)
+                rn_tell32(&s->closed, 1); /* in its first life too nobody is asked before it is whole */
         rn_init32(&s->refs, 1);
         s->parent = parent;
         s->inner = NULL;
