@@ -702,6 +702,11 @@ static void test_a_broken_group_says_so(void **state)
         BREAKS(g->failures[0], &e, rn_group_wrong(g), "it keeps a failure that it has not counted");
         BREAKS(g->failed, 1, rn_group_wrong(g), "more of its children failed or were cancelled than have ended");
         BREAKS(g->canceled, 1, rn_group_wrong(g), "more of its children failed or were cancelled than have ended");
+        g->failed = g->ended = 1;
+        BREAKS(g->policy, REIN_EACH, rn_group_wrong(g), "it keeps more failures than its policy knows");
+        g->failed = g->ended = 2;
+        BREAKS(g->policy, REIN_ANY, rn_group_wrong(g), "it keeps more failures than its policy knows");
+        g->failed = g->ended = 0;
         BREAKS(g->spawners.next, NULL, rn_group_wrong(g), "a list ends in nothing");
         BREAKS(g->kept_futures.prev, NULL, rn_group_wrong(g), "two neighbours in a list do not point to each other");
         g->unfinished = 1;

@@ -617,7 +617,7 @@ const char *rn_scope_ask_record(rn_scope *s, uint32_t generation)
         } else if (s) { /* without a step */
                 const rn_scope *head = rn_peekptr(&s->family);
                 const bool same = rn_peek32(&s->kept.generation) == generation && rn_scope_is_open(s);
-                s = same && !rn_lock_held(&head->lock) ? s : NULL;
+                s = same && rn_ask_alone(&head->lock) ? s : NULL;
         }
         const char *what = s ? rn_scope_wrong(s) : NULL;
         if (s && !rn_virtual())

@@ -82,6 +82,10 @@ static int break_the_world(void *arg)
               "it is cancelled, and nothing that could be the reason says so");
         FINDS(s->group->foreground, 1, "the scope opened at",
               "more of its children are in the foreground than there are");
+        FINDS(s->refs.v, s->refs.v + 1, "the scopes",
+              "the heads of families have not so many holders as there are scopes in them");
+        FINDS(job->root->refs.v, 2, "the scopes",
+              "the heads of families have not so many holders as there are scopes in them");
         FINDS(h->timer.tag, 0, "the scope opened at", "the timer of a region is armed for another generation");
         (void)rein_hook_close(&region, 0);
         FINDS(h->timer.node.in, true, "the region opened at", "the timer of a region that was given back is armed");
@@ -98,6 +102,9 @@ static int break_the_world(void *arg)
 static void test_the_walk_finds_each_record_that_is_wrong(void **state)
 {
         (void)state;
+#if defined REIN_TSAN
+        skip(); /* it writes to what is the clock's, and would be told so */
+#endif
         assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), break_the_world, NULL), 0);
 }
 

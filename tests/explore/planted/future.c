@@ -361,6 +361,53 @@ static int reported_once(void)
         return planted_saw[0] == 1 ? 0 : -EPROTO;
 }
 
+/* ---- cancel hooks ---- */
+
+static rn_lock hook_lock;
+static int callers;
+static bool inside;
+
+static void note(bool begins, bool in)
+{
+        rn_lock_take(&hook_lock);
+        if (planted_broken)
+                callers = begins;
+        else
+                callers += begins ? 1 : -1;
+        inside = in;
+        rn_lock_give(&hook_lock);
+}
+
+/* A hook that sets another one, which is called at once. */
+static void call_hooks(void *arg)
+{
+        (void)arg;
+        note(true, true);
+        note(true, true);
+        note(false, true);
+        note(false, false);
+}
+
+static void remove_hook(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&hook_lock);
+        const bool removed = callers == 0, too_early = inside;
+        rn_lock_give(&hook_lock);
+        EXPLORE_CHECK(!removed || !too_early);
+}
+
+/* Two calls of cancel hooks share one note that says a hook runs: the end of the inner one takes it away, and whoever
+ * removes the hook does not wait for the outer one (src/core/promise.c: `callers`). */
+static void one_note_for_two_hooks(void)
+{
+        hook_lock = (rn_lock){0};
+        callers = 0;
+        inside = false;
+        explore_start("canceller", call_hooks, NULL);
+        explore_start("remover", remove_hook, NULL);
+}
+
 const planted planted_futures[] = {
         {"lost-callback", lost_callback, one_once, BY_DPOR(40), COMPLETELY, REIN_SIM_FAILED},
         {"lost-callback-far", lost_callback_far, one_once, BY_PCT(2, 60), COMPLETELY, REIN_SIM_FAILED},
@@ -371,6 +418,7 @@ const planted planted_futures[] = {
         {"lost-wakeup", lost_wakeup, NULL, BY_DPOR(80), COMPLETELY, REIN_SIM_DEADLOCK},
         {"wakes-nobody", wakes_nobody, NULL, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {"freed-while-settling", freed_while_settling, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_MISUSE},
+        {"one-note-for-two-hooks", one_note_for_two_hooks, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_FAILED},
         {"unseen-error", unseen_error, reported_once, BY_BOUND(1, 80), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };

@@ -268,12 +268,59 @@ static void adopts_too_late(void)
         explore_start("closer", close_what_was_lent, NULL);
 }
 
+/* ---- the end of what was lent ---- */
+
+static struct {
+        bool ticket, in_tree, used_again;
+} record;
+
+static void drop_the_ticket(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&lock);
+        record.ticket = false;
+        if (!planted_broken)
+                record.in_tree = false;
+        rn_lock_give(&lock);
+        if (!planted_broken)
+                return;
+        rn_lock_take(&lock);
+        EXPLORE_CHECK(!record.in_tree || !record.used_again);
+        record.in_tree = false;
+        rn_lock_give(&lock);
+}
+
+static void close_and_give_back(void *arg)
+{
+        (void)arg;
+        rn_lock_take(&lock);
+        if (record.ticket)
+                record.in_tree = false;
+        rn_lock_give(&lock);
+        rn_lock_take(&lock);
+        record.used_again = true;
+        rn_lock_give(&lock);
+}
+
+/* The last drop of a ticket first lets go of it, and takes what was lent out of the tree a moment later. The close in
+ * between leaves alone what is no ticket's, and the scope's record, in whose list it still is, is used again
+ * (rein_ticket_drop: both are one step). */
+static void leaves_the_tree_late(void)
+{
+        lock = (rn_lock){0};
+        memset(&record, 0, sizeof record);
+        record.ticket = record.in_tree = true;
+        explore_start("dropper", drop_the_ticket, NULL);
+        explore_start("closer", close_and_give_back, NULL);
+}
+
 const planted planted_groups[] = {
         {"closes-while-child-runs", closes_while_child_runs, NULL, BY_DPOR(20), COMPLETELY, REIN_SIM_FAILED},
         {"closes-without-error", closes_without_error, NULL, BY_PCT(2, 20), COMPLETELY, REIN_SIM_FAILED},
         {"mirror-before-group", mirror_before_group, NULL, BY_BOUND(2, 520), COMPLETELY, REIN_SIM_FAILED},
         {"shuts-too-late", shuts_too_late, nobody_is_left_in_it, BY_DPOR(60), COMPLETELY, REIN_SIM_FAILED},
         {"adopts-too-late", adopts_too_late, NULL, BY_DPOR(140), COMPLETELY, REIN_SIM_DEADLOCK},
+        {"leaves-the-tree-late", leaves_the_tree_late, NULL, BY_DPOR(100), COMPLETELY, REIN_SIM_FAILED},
         {"late-child", late_child, whole_count, BY_RANDOM(20), COMPLETELY, REIN_SIM_FAILED},
         {0},
 };
