@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What librein.so shows to the world: every function that include/rein declares REIN_API, no name that does not begin
-# with rein_, and one thread-local word inside.
+# with rein_, and one thread-local word inside. And what a release does not have: the library's own checks (plat/check.h).
 # Usage: scripts/check_symbols.sh BUILD_DIR | --selftest
 set -euo pipefail
 
@@ -49,6 +49,20 @@ check() { # LIBRARY DIR_OF_HEADERS
         return $bad
 }
 
+# Nothing calls the end of a failed check, nothing asks records at the boundary or after a step, and no assertion has left
+# its sentence. What a simulation asks of executors in a release too is not among these.
+check_unchecked() { # ARCHIVE
+        local checks
+        checks=$(nm "$1" 2>/dev/null | awk '$NF ~ /^rn_(check_failed|world_wrong|[a-z]+_ask)$/ { print $NF }' | sort -u)
+        if grep -qa 'this is not true' "$1"; then
+                checks+=" (sentences of assertions)"
+        fi
+        if [ -n "$checks" ]; then
+                echo "$1: a release has the library's own checks in it:" $checks >&2
+                return 1
+        fi
+}
+
 selftest() {
         local wrong=0
         dir=$(mktemp -d) # not local: the trap runs after this function
@@ -80,12 +94,26 @@ C
         try "a missing function" bad "${clean/rein_a(void) \{/rein_a(void); static __attribute__((used)) int a(void) \{}"
         try "a second thread-local" bad "$clean static __thread int two; int f(void); int f(void) { return two++; }"
         try "no thread-local" bad "${clean/__thread/}"
+        try_checks() { # WHAT EXPECTED FLAGS
+                local got=ok
+                printf '%s\n' '#include "plat/check.h"' 'int f(int); int f(int n) { RN_ASSERT(n > 0, "n"); return n; }' |
+                        gcc -c $3 -I "$(dirname "$0")/../src" -x c -o "$dir/a.o" -
+                rm -f "$dir/lib.a"
+                ar rc "$dir/lib.a" "$dir/a.o"
+                check_unchecked "$dir/lib.a" 2>/dev/null || got=bad
+                if [ $got != "$2" ]; then
+                        echo "check_symbols --selftest: $1: expected $2, got $got" >&2
+                        wrong=1
+                fi
+        }
+        try_checks "a release" ok ""
+        try_checks "checks in a release" bad -DRN_DEBUG=1
         [ $wrong = 0 ] || return 1
-        echo "check_symbols.sh --selftest: all 6 planted violations found, clean library accepted"
+        echo "check_symbols.sh --selftest: all 7 planted violations found, clean libraries accepted"
 }
 
 case ${1:-} in
 --selftest) selftest ;;
 "") sed -n 's/^# Usage: /usage: /p' "$0" >&2; exit 2 ;;
-*) check "$1/librein.so" "$(dirname "$0")/../include/rein" ;;
+*) check "$1/librein.so" "$(dirname "$0")/../include/rein" && check_unchecked "$1/librein.a" ;;
 esac

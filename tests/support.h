@@ -254,6 +254,29 @@ static inline uint32_t support_choose(uint32_t n, rn_choice kind)
         return support_poor || atomic_load(&support_all_poor);
 }
 
+/* ---- records that are broken by hand ---- */
+
+static inline bool support_says(const char *said, const char *text, const char *broken, int line)
+{
+        if (said ? text && strcmp(said, text) == 0 : !text)
+                return true;
+        fprintf(stderr, "line %d, %s: the record says: %s\n", line, broken, said ? said : "nothing");
+        return false;
+}
+
+/* While `field` is `value`, the question is answered with `text`; before and afterwards with NULL. In a simulation, where
+ * nothing may be asserted, by its value; elsewhere BREAKS. */
+#define BROKEN(field, value, asked, text)                                                                              \
+        __extension__({                                                                                                \
+                bool well_ = support_says((asked), NULL, "before " #field " = " #value, __LINE__);                     \
+                const __auto_type was_ = (field);                                                                      \
+                (field) = (value);                                                                                     \
+                well_ = support_says((asked), (text), #field " = " #value, __LINE__) && well_;                         \
+                (field) = was_;                                                                                        \
+                support_says((asked), NULL, "after " #field " = " #value, __LINE__) && well_;                          \
+        })
+#define BREAKS(field, value, asked, text) assert_true(BROKEN(field, value, asked, text))
+
 /* ---- a program of its own: this one, started again with a name that main looks up in `programs` ---- */
 
 typedef struct program {

@@ -8,23 +8,6 @@
 #include "core/hook.h"
 #include "core/scope.h"
 
-struct rein_ticket {
-        rn_a32 refs;
-        uint32_t process;
-        rn_scope *scope; /* what is lent: a child of it */
-        rn_context *context;
-        const char *place;
-        bool of_group;
-        bool over; /* family lock */
-};
-
-struct rn_adoption {
-        rein_ticket *ticket; /* a reference */
-        rn_scope *scope;
-        rn_ambient was; /* of these: scope, hook, context, trail, unopened */
-        const char *place;
-};
-
 typedef struct handle {
         rn_adoption *adoption;
         rn_task *task;
@@ -98,6 +81,7 @@ void rein_ticket_drop(rein_ticket *t)
         if (t->process == rn_generation()) { /* else it is of a tree that is not here */
                 rn_scope_lock(t->scope);
                 t->scope->ticket = NULL;
+                rn_scope_cut(t->scope); /* at once: a close of what was lent does not see it any more */
                 rn_scope_unlock(t->scope);
                 rn_scope_leave(t->scope);
                 rn_context_unref(t->context);

@@ -26,6 +26,23 @@
 
 typedef struct rn_adoption rn_adoption;
 
+struct rein_ticket {
+        rn_a32 refs;
+        uint32_t process;
+        struct rn_scope *scope; /* what is lent: a child of it */
+        struct rn_context *context;
+        const char *place;
+        bool of_group;
+        bool over; /* family lock */
+};
+
+struct rn_adoption {
+        rein_ticket *ticket; /* a reference */
+        struct rn_scope *scope;
+        rn_ambient was; /* of these: scope, hook, context, trail, unopened */
+        const char *place;
+};
+
 /* For scope.c: s is being left; end what was lent of it. Family locked; carry `fired` out afterwards. */
 struct rn_fired;
 void rn_lent_end_locked(struct rn_scope *s, struct rn_fired *fired);

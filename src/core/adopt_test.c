@@ -3,6 +3,8 @@
 #include "support.h"
 
 #include "core/work.h"
+#include "core/adopt.h"
+#include "core/scope.h"
 
 static void count_release(void *value)
 {
@@ -580,6 +582,32 @@ static void test_what_could_not_be_opened_outside_does_not_cancel_inside(void **
         rein_ticket_drop(t);
 }
 
+#if RN_CHECKING
+static void test_a_broken_ticket_and_a_broken_adoption_say_so(void **state)
+{
+        (void)state;
+        rein_scope scope;
+        rein_adopted adopted;
+        rein_scope_open(&scope, REIN_NEVER);
+        rein_ticket *t = rein_scope_lend();
+        rn_scope *lent = t->scope;
+        BREAKS(t->scope, lent->parent, rn_lent_wrong(lent), "what was lent is not what its ticket stands for");
+        BREAKS(lent->task, rn_self(), rn_scope_wrong(lent), "what was lent is not what its ticket stands for");
+        BREAKS(lent->parent, NULL, rn_lent_wrong(lent), "what was lent is cut off, and its ticket is not over");
+        assert_int_equal(rein_adopt(t, &adopted), 0);
+        rn_scope *inside = rn_self()->now->scope;
+        BREAKS(inside->adoption->scope, lent, rn_lent_wrong(inside),
+               "the scope of an adoption has another one, or no task");
+        BREAKS(inside->task, NULL, rn_lent_wrong(inside), "the scope of an adoption has another one, or no task");
+        BREAKS(lent->ticket, NULL, rn_lent_wrong(inside), "an adoption is not below what it adopted");
+        assert_int_equal(rn_lent_inside(lent), 0); /* it is of no group */
+        BREAKS(t->refs.v, 0, rn_ticket_ask(t), "a ticket is used after its last holder dropped it");
+        assert_int_equal(rein_return(&adopted, 0), 0);
+        rein_ticket_drop(t);
+        assert_int_equal(rein_scope_close(&scope, 0), 0);
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -606,6 +634,9 @@ int main(void)
                 cmocka_unit_test(test_background_children_go_on_while_somebody_is_inside),
                 cmocka_unit_test(test_a_group_that_is_being_closed_is_not_lent),
                 cmocka_unit_test(test_what_could_not_be_opened_outside_does_not_cancel_inside),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_ticket_and_a_broken_adoption_say_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

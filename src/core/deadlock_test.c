@@ -3,6 +3,8 @@
  * place to lend. Each test bounds its waits by a cancel, so that a circle nobody finds fails the test and not the run. */
 #include "support.h"
 
+#include "core/deadlock.h"
+
 typedef struct ring {
         rein_executor *x;
         rein_future *await[4]; /* what member i awaits */
@@ -323,6 +325,39 @@ static void test_a_wait_with_a_limit_or_for_one_of_many_is_no_deadlock(void **st
         gate_free(&g);
 }
 
+#if RN_CHECKING
+static void test_broken_waits_say_so(void **state)
+{
+        (void)state;
+        rn_world *w = rn_world_now();
+        rn_task *self = rn_self();
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        rein_work job = {.executor = NULL};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rn_waiting waiting;
+        assert_int_equal(rn_wait_begin(self, &(rn_waits){.futures = &f, .count = 1}, true, &waiting), 0);
+        BREAKS(w->waiting.next, NULL, rn_waits_wrong(w), "a list ends in nothing");
+        BREAKS(self->kept.generation.v, 2, rn_waits_wrong(w),
+               "a task that was given back still says what it waits for");
+        BREAKS(self->waits.count, 0, rn_waits_wrong(w), "a task in the list of those that wait does not say for what");
+        BREAKS(self->waits.stays, true, rn_waits_wrong(w),
+               "a task that cannot leave its wait waits for what it never had");
+        self->waits.executor = job.executor = x;
+        self->waits.permit_of = &job;
+        BREAKS(job.executor, NULL, rn_waits_wrong(w),
+               "a task wants the permit of a job back from an executor that is not the job's");
+        self->waits.executor = NULL;
+        self->waits.permit_of = NULL;
+        rn_wait_end(self, &waiting);
+        assert_null(rn_waits_wrong(w));
+        rein_promise_keep(p, NULL, NULL);
+        rein_promise_drop(p);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(choose);
@@ -336,6 +371,9 @@ int main(void)
                 cmocka_unit_test(test_47_a_knot_across_two_pools_is_found_or_untied),
                 cmocka_unit_test(test_a_wait_that_a_scope_ends_is_no_deadlock),
                 cmocka_unit_test(test_a_wait_with_a_limit_or_for_one_of_many_is_no_deadlock),
+#if RN_CHECKING
+                cmocka_unit_test(test_broken_waits_say_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

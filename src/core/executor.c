@@ -225,11 +225,11 @@ static void run_on_hand(rn_errand *e, uint32_t tag)
         rn_work_run_claimed(RN_ITEM(e, rein_work, errand));
 }
 
-/* RUNNING and unlisted: no stop waits for it, and none takes it back. A continuation has no timer, which alone would have a
- * use for its errand. Uses up a reference. */
+/* RUNNING, so that no stop takes it back. A continuation has no timer, which alone would have a use for its errand. Uses up
+ * a reference. */
 void rn_executor_give_to_hand(rein_work *w)
 {
-        RN_ASSERT(w->posted && w->unlisted, "what the hand runs is a continuation, in no list");
+        RN_ASSERT(w->posted, "what the hand runs is a continuation");
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING, "what the hand runs was claimed");
         w->errand = (rn_errand){.run = run_on_hand};
         rn_hand(&w->errand, 0);

@@ -3,6 +3,8 @@
 #include "support.h"
 
 #include "core/executor.h"
+#include "core/receipt.h"
+#include "rein/sim.h"
 
 /* A queue that the test turns by hand. */
 typedef struct mine {
@@ -469,6 +471,107 @@ static void test_options_of_another_version(void **state)
         rein_executor_free(x);
 }
 
+#if RN_CHECKING
+static void test_a_broken_executor_says_so(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m), other = {.state = 0};
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        rein_work *w = m.works[0], *last = w;
+        rn_sleeper sleeper = {.task = NULL};
+        BREAKS(x->refs.v, 0, rn_executor_wrong(x), "nobody holds it, and it was not freed");
+        BREAKS(x->works.next, NULL, rn_executor_wrong(x), "a list ends in nothing");
+        BREAKS(w->executor, &other, rn_executor_wrong(x), "a job in its list is another executor's");
+        BREAKS(w->state.v, RN_WORK_NEW, rn_executor_wrong(x), "a job in the list has never come in");
+        BREAKS(w->unlisted, true, rn_executor_wrong(x), "a job in the list counts as one that is in none");
+        BREAKS(w->future.refs.v, 0, rn_executor_wrong(x), "a job in the list was given back");
+        BREAKS(x->unfinished, 2, rn_executor_wrong(x), "its list of jobs is not as long as it counts");
+        BREAKS(x->unsettled, 2, rn_executor_wrong(x), "its unsettled jobs are not as many as it counts");
+        BREAKS(x->unsettled, 0, rn_executor_wrong(x), "its unsettled jobs are not as many as it counts");
+        BREAKS(w->counted_out, true, rn_executor_wrong(x), "its unsettled jobs are not as many as it counts");
+        BREAKS(x->in_stop, 1, rn_executor_wrong(x), "its jobs that are in a stop of it are not as many as it counts");
+        BREAKS(w->in_stop, true, rn_executor_wrong(x),
+               "its jobs that are in a stop of it are not as many as it counts");
+        BREAKS(x->state, 3, rn_executor_wrong(x), "its state is none of its states");
+        BREAKS(x->now_at, 5, rn_executor_wrong(x), "it is open, and the clock of a stop runs");
+        BREAKS(x->sleepers.next, NULL, rn_executor_wrong(x), "a list ends in nothing");
+        x->stops = 1;
+        rn_list_push(&x->sleepers, &sleeper.link);
+        BREAKS(x->stops, 0, rn_executor_wrong(x), "more threads wait for its stop than have called for one");
+        rn_list_remove(&sleeper.link);
+        x->stops = 0;
+        BREAKS(x->receipt->count, 1, rn_executor_wrong(x),
+               "a receipt has not so many jobs as it counts, or another last one");
+        BREAKS(x->receipt->last, last, rn_receipt_wrong(x->receipt),
+               "a receipt has not so many jobs as it counts, or another last one");
+        BREAKS(x->receipt->olds, 1, rn_receipt_wrong(x->receipt), "a receipt has more old jobs than it has room for");
+        w->in_receipt = true;
+        x->receipt->first = x->receipt->last = w;
+        x->receipt->count = 1;
+        BREAKS(w->in_receipt, false, rn_receipt_wrong(x->receipt),
+               "a job in a receipt does not know it, or was given back");
+        x->receipt->first = x->receipt->last = NULL;
+        x->receipt->count = 0;
+        w->in_receipt = false;
+        rein_work_run(w);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
+/* Of a job: what other locks guard is asked of a program that is alone. */
+static int break_a_job(void *arg)
+{
+        (void)arg;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f = rein_submit(x, job_seven, NULL, REIN_JOB(.start_by = rein_after(REIN_SEC(9))));
+        rein_work *w = m.works[0];
+        bool well = BROKEN(f->refs.v, 2, rn_executor_wrong(x), "a job has fewer references than those that hold it");
+        well = BROKEN(w->runner.v, rn_self(), rn_executor_wrong(x),
+                      "a job has a task that runs it, and does not run") &&
+               well;
+        well = BROKEN(f->outcome.code, -1, rn_executor_wrong(x), "it has an outcome before it has settled") && well;
+        rein_work_run(w);
+        int rc = rein_await(f, NULL, REIN_NEVER);
+        rein_drop(f);
+        rein_executor_free(x);
+        return rc < 0 ? rc : well ? 0 : -EIO;
+}
+
+static void test_a_broken_job_says_so(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), break_a_job, NULL), 0);
+}
+
+static void test_a_job_that_is_gone_before_it_is_counted_out_adds_up(void **state)
+{
+        (void)state;
+        mine m;
+        rein_executor *x = new_mine(&m);
+        rein_future *f = rein_submit(x, job_seven, NULL, NULL);
+        rein_work *w = m.works[0];
+        rn_future_ref(&w->future);
+        rn_lock_take(&x->lock); /* it was abandoned, came back and is gone; now whoever abandoned it comes */
+        rn_executor_left_locked(x, w, false, true);
+        const char *what = rn_executor_wrong(x);
+        rn_executor_left_locked(x, w, true, false);
+        const char *after = rn_executor_wrong(x);
+        w->counted_out = false;
+        x->unfinished = x->unsettled = 1;
+        rn_list_push(&x->works, &w->all);
+        rn_lock_give(&x->lock);
+        assert_null(what);
+        assert_null(after);
+        rein_work_run(w);
+        rn_future_unref(&w->future);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -486,6 +589,11 @@ int main(void)
                 cmocka_unit_test(test_a_job_that_makes_no_sense_lets_its_argument_go),
                 cmocka_unit_test(test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go),
                 cmocka_unit_test(test_options_of_another_version),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_executor_says_so),
+                cmocka_unit_test(test_a_broken_job_says_so),
+                cmocka_unit_test(test_a_job_that_is_gone_before_it_is_counted_out_adds_up),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "core/future.h"
+#include "core/next.h"
 
 /* ---- settling ---- */
 
@@ -686,6 +687,51 @@ static void test_1_a_failure_without_memory_lets_its_cause_go(void **state)
         rn_error_unref(cause);
 }
 
+#if RN_CHECKING
+static int no_next(rein_future *f, void *arg)
+{
+        (void)f;
+        (void)arg;
+        return 0;
+}
+
+static void test_a_broken_future_says_so(void **state)
+{
+        (void)state;
+        rein_future *f, other;
+        rein_promise *p = rein_promise_new(&f);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_error e = {.code = -1};
+        rn_waitset set = {.task = rn_self()};
+        rn_waiter w = {.set = &set, .f = f, .end = RN_SETTLED};
+        BREAKS(f->refs.v, 0, rn_future_wrong(f), "nobody holds it, and it was not freed");
+        BREAKS(f->refs.v, UINT32_MAX, rn_future_wrong(f), "nobody holds it, and it was not freed");
+        BREAKS(f->holders.v, UINT32_MAX, rn_future_wrong(f), "its users have dropped it more often than they held it");
+        BREAKS(f->ends.v, RN_GONE, rn_future_wrong(f), "it is gone, and has not settled");
+        BREAKS(f->outcome.code, -1, rn_future_wrong(f), "it has an outcome before it has settled");
+        BREAKS(f->outcome.value, f, rn_future_wrong(f), "it has an outcome before it has settled");
+        BREAKS(f->taken, true, rn_future_wrong(f), "it has an outcome before it has settled");
+        BREAKS(f->outcome.text, "", rn_future_wrong(f), "it keeps what only its settler has");
+        assert_true(rn_future_watch(&w));
+        BREAKS(w.f, &other, rn_future_wrong(f), "what waits in its list waits for another future");
+        BREAKS(w.set, NULL, rn_future_wrong(f), "what waits in its list waits for another future");
+        BREAKS(f->ends.v, RN_SETTLED, rn_future_wrong(f), "somebody waits for an end that has come");
+        BREAKS(f->waiters.next, NULL, rn_future_wrong(f), "a list ends in nothing");
+        rn_future_unwatch(&w);
+        rein_next *n = rein_then(f, x, no_next, NULL);
+        BREAKS(n->of, &other, rn_future_wrong(f), "a continuation in its list is another future's, or was given back");
+        BREAKS(f->ends.v, RN_SETTLED, rn_future_wrong(f),
+               "a continuation waits for what was, or was posted before it was");
+        assert_int_equal(rein_next_remove(n), 0);
+        assert_int_equal(rein_promise_keep(p, x, NULL), 0);
+        BREAKS(f->outcome.error, &e, rn_future_wrong(f), "it has an error, and its code is none");
+        BREAKS(f->taken, true, rn_future_wrong(f), "its value was taken, and is still there");
+        rein_promise_drop(p);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -714,6 +760,9 @@ int main(void)
                 cmocka_unit_test(test_futures_stay_readable_when_their_pool_is_freed),
                 cmocka_unit_test(test_1_a_failure_without_memory_lets_its_cause_go),
                 cmocka_unit_test(test_null_is_answered),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_future_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

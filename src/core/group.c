@@ -580,6 +580,8 @@ static const char *failures_wrong(const rn_group *g)
                         return "it keeps a failure that it has not counted";
         if (g->failed + g->canceled > g->ended)
                 return "more of its children failed or were cancelled than have ended";
+        if ((g->policy == REIN_EACH && g->failed) || (g->policy == REIN_ANY && g->failed > 1))
+                return "it keeps more failures than its policy knows";
         return NULL;
 }
 

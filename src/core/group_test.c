@@ -6,6 +6,8 @@
 #include "core/scope.h"
 
 #include <rein/sim.h>
+#include "core/group.h"
+#include "rein/sim.h"
 
 static rein_executor *pool;
 
@@ -785,6 +787,69 @@ static void test_66_a_groups_deadline_is_told_though_its_children_took_no_notice
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), group_with_a_late_child, NULL), 0);
 }
 
+#if RN_CHECKING
+static void test_a_broken_group_says_so(void **state)
+{
+        (void)state;
+        rein_group group;
+        rein_group_open(&group, NULL);
+        rn_scope *s = rn_self()->now->scope, other = *s;
+        rn_group *g = s->group;
+        rein_error e = {.code = -1};
+        rein_ticket *t = rein_group_lend(&group);
+        BREAKS(g->scope, &other, rn_scope_wrong(s), "its group has another scope");
+        BREAKS(g->foreground, 1, rn_scope_wrong(s), "more of its children are in the foreground than there are");
+        BREAKS(g->kept.generation.v, g->kept.generation.v + 1, rn_group_wrong(g), "it was given back");
+        BREAKS(g->width, -1, rn_group_wrong(g), "it has no owner, or its width is negative");
+        BREAKS(g->owner, NULL, rn_group_wrong(g), "it has no owner, or its width is negative");
+        BREAKS(g->failures[0], &e, rn_group_wrong(g), "it keeps a failure that it has not counted");
+        BREAKS(g->failed, 1, rn_group_wrong(g), "more of its children failed or were cancelled than have ended");
+        BREAKS(g->canceled, 1, rn_group_wrong(g), "more of its children failed or were cancelled than have ended");
+        g->failed = g->ended = 1;
+        BREAKS(g->policy, REIN_EACH, rn_group_wrong(g), "it keeps more failures than its policy knows");
+        g->failed = g->ended = 2;
+        BREAKS(g->policy, REIN_ANY, rn_group_wrong(g), "it keeps more failures than its policy knows");
+        g->failed = g->ended = 0;
+        BREAKS(g->spawners.next, NULL, rn_group_wrong(g), "a list ends in nothing");
+        BREAKS(g->kept_futures.prev, NULL, rn_group_wrong(g), "two neighbours in a list do not point to each other");
+        g->unfinished = 1;
+        BREAKS(g->closing.v, 1, rn_group_wrong(g), "it was closed while somebody was inside");
+        g->unfinished = 0;
+        rein_adopted adopted;
+        assert_int_equal(rein_adopt(t, &adopted), 0);
+        BREAKS(g->adopted, 0, rn_group_wrong(g), "more threads have adopted it than it counts");
+        assert_int_equal(rein_return(&adopted, 0), 0);
+        rein_ticket_drop(t);
+        assert_int_equal(rein_group_close(&group, 0), 0);
+}
+
+/* The spawner writes which group a job is of: only a program that is alone is asked. */
+static int break_the_children(void *arg)
+{
+        (void)arg;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_group group;
+        gate first = gate_new();
+        rein_group_open(&group, NULL);
+        rein_spawn(&group, x, job_pass, &first, NULL);
+        rein_spawn(&group, x, job_seven, NULL, REIN_JOB(.background = true));
+        rn_group *g = rn_self()->now->scope->group;
+        bool well = BROKEN(g->unfinished, 1, rn_group_wrong(g), "more children are in its tree than it counts");
+        well = BROKEN(g->foreground, 0, rn_group_wrong(g), "more children are in its tree than it counts") && well;
+        gate_open(&first);
+        int rc = rein_group_close(&group, 0);
+        gate_free(&first);
+        rein_executor_free(x);
+        return rc < 0 ? rc : well ? 0 : -EIO;
+}
+
+static void test_a_group_with_fewer_children_than_there_are_says_so(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), break_the_children, NULL), 0);
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -824,6 +889,10 @@ int main(void)
                 cmocka_unit_test(test_the_futures_it_keeps_go_when_it_is_closed),
                 cmocka_unit_test(test_the_groups_scope_outlives_the_scopes_of_its_children),
                 cmocka_unit_test(test_66_a_groups_deadline_is_told_though_its_children_took_no_notice),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_group_says_so),
+                cmocka_unit_test(test_a_group_with_fewer_children_than_there_are_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, make_pool, free_pool);
 }

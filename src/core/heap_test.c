@@ -109,12 +109,39 @@ static void test_a_disarmed_timer_does_not_fire_and_an_earlier_one_wakes_the_clo
         assert_true(rn_timer_disarm(&far.timer));
 }
 
+#if RN_CHECKING
+static void test_a_broken_heap_says_so(void **state)
+{
+        (void)state;
+        rn_heap h = {.before = before};
+        item a[6] = {{.key = 0}};
+        assert_null(rn_heap_wrong(&h));
+        for (int i = 0; i < 6; i++) {
+                a[i].key = 10 + i;
+                rn_heap_push(&h, &a[i].node);
+        }
+        rn_heap_pop(&h); /* now there is more than one level */
+        rn_heap_node *root = h.root, *child = root->child;
+        BREAKS(root->next, child, rn_heap_wrong(&h), "the root of a heap has neighbours");
+        BREAKS(child->in, false, rn_heap_wrong(&h), "a node in a heap does not know that it is in one");
+        BREAKS(child->prev, NULL, rn_heap_wrong(&h), "two neighbours in a heap do not point to each other");
+        BREAKS(a[5].key, 0, rn_heap_wrong(&h), "a node in a heap comes before its parent");
+        BREAKS(RN_ITEM(root, item, node)->key, 99, rn_heap_wrong(&h), "a node in a heap comes before its parent");
+        BREAKS(h.count, 4, rn_heap_wrong(&h), "a heap has more nodes than it counts");
+        BREAKS(h.count, 6, rn_heap_wrong(&h), "a heap has fewer nodes than it counts");
+        BREAKS(h.root, NULL, rn_heap_wrong(&h), "a heap has fewer nodes than it counts");
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_whatever_is_pushed_and_removed_comes_out_in_order),
                 cmocka_unit_test(test_timers_fire_once_in_order_of_time_with_the_latest_tag),
                 cmocka_unit_test(test_a_disarmed_timer_does_not_fire_and_an_earlier_one_wakes_the_clock),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_heap_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <rein/sim.h>
 
 #include "core/hook.h"
+#include "core/scope.h"
 
 typedef struct region {
         sem_t sem;         /* the foreign call blocks on it */
@@ -423,6 +424,62 @@ static void test_1_without_memory_nothing_is_opened(void **state)
         assert_int_equal(rein_hook_close(NULL, 0), -EPERM);
 }
 
+#if RN_CHECKING
+static void never(void *arg)
+{
+        (void)arg;
+}
+
+static void test_a_broken_region_says_so(void **state)
+{
+        (void)state;
+        rein_scope s;
+        rein_hook hook;
+        rein_scope_open(&s, REIN_NEVER);
+        assert_int_equal(rein_hook_open(&hook, never, NULL), 0);
+        rn_hook *h = rn_self()->now->hook;
+        rn_scope *in = rn_self()->now->scope;
+        const int64_t working = h->state.v;
+        BREAKS(h->state.v, working - 1, rn_hook_wrong(h), "a region's state is none of its states");
+        BREAKS(h->state.v, working + 16, rn_hook_wrong(h),
+               "a region in the list of a scope has the state of another generation");
+        BREAKS(h->scope.v, NULL, rn_hook_wrong(h), "a region that was opened in no scope is in the list of one");
+        BREAKS(h->link.next, NULL, rn_hook_wrong(h), "an open region is not in the list of its scope");
+        BREAKS(h->kept.generation.v, h->kept.generation.v + 1, rn_hook_wrong(h),
+               "a region that was given back is still in the list of a scope");
+        BREAKS(h->scope.v, NULL, rn_scope_wrong(in), "a region in its list was opened in another scope");
+        BREAKS(h->state.v, working - 1, rn_scope_wrong(in), "a region's state is none of its states");
+        assert_int_equal(rein_hook_close(&hook, 0), 0);
+        assert_null(rn_hook_wrong(h));
+        assert_int_equal(rein_scope_close(&s, 0), 0);
+}
+
+/* What other locks guard is asked of a program that is alone. */
+static int break_the_timer_of_a_region(void *arg)
+{
+        (void)arg;
+        rein_scope s;
+        rein_hook hook;
+        rein_scope_open(&s, rein_after(REIN_SEC(1)));
+        if (rein_hook_open(&hook, never, NULL) < 0)
+                return -EIO;
+        rn_hook *h = rn_self()->now->hook;
+        bool well = BROKEN(h->timer.tag, 0, rn_hook_wrong(h), "the timer of a region is armed for another generation");
+        well = BROKEN(h->delay, 1, rn_hook_wrong(h), "the delay to a region's next resend is out of range") && well;
+        (void)rein_hook_close(&hook, 0);
+        well = BROKEN(h->timer.node.in, true, rn_hook_wrong(h), "the timer of a region that was given back is armed") &&
+               well;
+        (void)rein_scope_close(&s, 0);
+        return well ? 0 : -EIO;
+}
+
+static void test_a_region_with_a_broken_timer_says_so(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), break_the_timer_of_a_region, NULL), 0);
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -441,6 +498,10 @@ int main(void)
                 cmocka_unit_test(test_the_resends_come_soon_at_first_and_then_every_ten_milliseconds),
                 cmocka_unit_test(test_a_region_does_not_know_that_the_one_before_it_was_struck_by_force),
                 cmocka_unit_test(test_1_without_memory_nothing_is_opened),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_region_says_so),
+                cmocka_unit_test(test_a_region_with_a_broken_timer_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

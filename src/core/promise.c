@@ -23,19 +23,6 @@ typedef struct caller {
         uint32_t thread;
 } caller;
 
-struct rein_promise {
-        rein_future future;
-        rn_a32 writers;
-        rn_link listed;  /* in live */
-        rn_world *world; /* whose lock that is; NULL: not listed */
-        rn_lock hook_lock;
-        void (*on_cancel)(void *arg);
-        void *on_cancel_arg;
-        bool canceled;
-        rn_link callers;  /* the threads that are in a hook */
-        rn_link removers; /* those that wait until there are none */
-};
-
 typedef struct remover {
         rn_link link;
         rn_task *task;

@@ -2,7 +2,22 @@
 #ifndef RN_CORE_PROMISE_H
 #define RN_CORE_PROMISE_H
 
+#include "core/future.h"
+#include "core/world.h"
 #include "rein/promise.h"
+
+struct rein_promise {
+        rein_future future;
+        rn_a32 writers;
+        rn_link listed;  /* in live */
+        rn_world *world; /* whose lock that is; NULL: not listed */
+        rn_lock hook_lock;
+        void (*on_cancel)(void *arg);
+        void *on_cancel_arg;
+        bool canceled;
+        rn_link callers;  /* the threads that are in a hook */
+        rn_link removers; /* those that wait until there are none */
+};
 
 /* One of rein's own, to be settled by a thread that may outlast exit: not told of when it never is. NULL: no memory. */
 rein_promise *rn_promise_new(const char *place, rein_future **read_end);

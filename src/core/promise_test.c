@@ -2,6 +2,8 @@
 /* Promises: the write end, its drop, and the cancel that comes from the read end. */
 #include "support.h"
 
+#include "core/promise.h"
+
 static void test_a_promise_dropped_unanswered_is_broken(void **state)
 {
         (void)state;
@@ -523,6 +525,34 @@ static void p9_nothing_is_told_at_exit_of_what_a_stop_settles_or_the_user_passes
         }
 }
 
+#if RN_CHECKING
+static void test_a_broken_promise_says_so(void **state)
+{
+        (void)state;
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        struct {
+                rn_link link;
+                rn_task *task;
+                uint32_t thread;
+        } caller = {.thread = 1};
+        BREAKS(p->writers.v, UINT32_MAX, rn_promise_wrong(p),
+               "its writers have dropped it more often than they held it");
+        BREAKS(p->removers.next, NULL, rn_promise_wrong(p), "a list ends in nothing");
+        BREAKS(p->callers.prev, NULL, rn_promise_wrong(p), "two neighbours in a list do not point to each other");
+        p->canceled = true;
+        rn_list_push(&p->callers, &caller.link);
+        BREAKS(p->canceled, false, rn_promise_wrong(p), "its hook is called, and nobody has cancelled it");
+        BREAKS(caller.thread, 0, rn_promise_wrong(p), "a thread is in its hook that has no number");
+        rn_list_remove(&caller.link);
+        p->canceled = false;
+        BREAKS(p->future.refs.v, 0, rn_promise_ask(p), "nobody holds it, and it was not freed");
+        rein_promise_drop(p);
+        assert_int_equal(rein_code(f), REIN_EBROKEN);
+        rein_drop(f);
+}
+#endif
+
 int main(int argc, char **argv)
 {
         int rc = program_main(programs, COUNT(programs), argc, argv);
@@ -547,6 +577,9 @@ int main(int argc, char **argv)
                 cmocka_unit_test(p9_what_is_never_settled_is_told_at_exit_by_its_place),
                 cmocka_unit_test(p9_nothing_is_told_at_exit_of_what_a_stop_settles_or_the_user_passes_over),
                 cmocka_unit_test(p6_settle_cancel_and_drop_succeed_without_memory),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_promise_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,16 +5,6 @@
 #include "core/frames.h"
 #include "core/opts.h"
 
-struct rein_receipt {
-        rein_work *first, *last;
-        size_t count;  /* of the chain */
-        rein_work *at; /* where the last rein_receipt_at was: number at_index */
-        size_t at_index;
-        rein_work *pruned;                 /* let go with the receipt: here their last reference may be given back */
-        size_t olds, olds_held, olds_room; /* olds come first in the receipt; held: with those that were pruned */
-        rein_work *old[];                  /* abandoned by an earlier stop, and still there at the restart after it */
-};
-
 static rein_receipt empty;
 
 rein_receipt *rn_receipt_new(size_t olds)

@@ -45,6 +45,8 @@ static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein
                 return NULL;
         RN_ASSERT(!parent || rn_get32(&parent->refs) > 0, "somebody holds the scope in which another one opens");
         RN_ASSERT(!work || !task, "a job's scope gets its task when the job runs");
+        if (RN_CHECKING)
+                rn_tell32(&s->closed, 1); /* in its first life too nobody is asked before it is whole */
         /* These four pair with the loads in rn_scope_find_locked: a thread that is late and reads one of them reads the
          * generation afterwards, which was raised before. */
         rn_init32(&s->refs, 1);
@@ -521,7 +523,7 @@ static const char *time_wrong(const rn_scope *s)
                 return "it is cancelled later than by its own deadline or cancel";
         if (at > comes_down(s))
                 return "it is cancelled later than what is above it";
-        if (s->parent && at < own && at < comes_down(s))
+        if (at < own && at < comes_down(s))
                 return "it is cancelled, and nothing that could be the reason says so";
         return NULL;
 }
@@ -583,7 +585,8 @@ const char *rn_scope_wrong(const rn_scope *s)
                 return "nobody holds it, and it was not given back";
         if (rn_get32(&head->kept.generation) % 2 == 0 || rn_getptr(&head->family) != head)
                 return "the head of its family is none";
-        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : NULL;
+        /* What was cut off has kept the time that came from above. */
+        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : s == head ? time_wrong(s) : NULL;
         if (!what)
                 what = inside_wrong(s);
         if (!what)
@@ -615,7 +618,7 @@ const char *rn_scope_ask_record(rn_scope *s, uint32_t generation)
         } else if (s) { /* without a step */
                 const rn_scope *head = rn_peekptr(&s->family);
                 const bool same = rn_peek32(&s->kept.generation) == generation && rn_scope_is_open(s);
-                s = same && !rn_lock_held(&head->lock) ? s : NULL;
+                s = same && rn_ask_alone(&head->lock) ? s : NULL;
         }
         const char *what = s ? rn_scope_wrong(s) : NULL;
         if (s && !rn_virtual())

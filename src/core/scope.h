@@ -20,6 +20,7 @@
 #ifndef RN_CORE_SCOPE_H
 #define RN_CORE_SCOPE_H
 
+#include "core/asks.h"
 #include "core/list.h"
 #include "core/slab.h"
 #include "rein/scope.h"

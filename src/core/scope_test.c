@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <rein/sim.h>
+#include "core/scope.h"
 
 /* ---- a cancel is a level ---- */
 
@@ -605,6 +606,39 @@ static void test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled(void **st
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), in_the_moment, NULL), 0);
 }
 
+#if RN_CHECKING
+static void test_a_broken_scope_says_so(void **state)
+{
+        (void)state;
+        rein_scope outer, inner;
+        rein_scope_open(&outer, REIN_TIME(INT64_C(1) << 60));
+        rein_shield_open(&inner, 1000);
+        rn_scope *in = rn_self()->now->scope, *out = in->parent, other = *out;
+        BREAKS(in->refs.v, 0, rn_scope_wrong(in), "nobody holds it, and it was not given back");
+        BREAKS(in->family.v, in, rn_scope_wrong(in), "its parent is of another family");
+        BREAKS(in->parent, NULL, rn_scope_wrong(in), "a scope without a parent is among somebody's children");
+        BREAKS(out->closed.v, 1, rn_scope_wrong(in), "a scope was left before what is inside of it");
+        BREAKS(out->family.v, in, rn_scope_wrong(out), "the head of its family is none");
+        BREAKS(in->until, 7, rn_scope_wrong(in), "it is cancelled later than by its own deadline or cancel");
+        BREAKS(in->canceled_at, 7, rn_scope_wrong(in), "it is cancelled later than by its own deadline or cancel");
+        BREAKS(in->cancel_at.v, INT64_MAX, rn_scope_wrong(in), "it is cancelled later than what is above it");
+        BREAKS(in->grace, 0, rn_scope_wrong(in), "it is cancelled later than what is above it");
+        BREAKS(in->cancel_at.v, 5, rn_scope_wrong(in), "it is cancelled, and nothing that could be the reason says so");
+        BREAKS(out->children.next, NULL, rn_scope_wrong(out), "a list ends in nothing");
+        BREAKS(out->hooks.next, NULL, rn_scope_wrong(out), "a list ends in nothing");
+        BREAKS(in->parent, &other, rn_scope_wrong(out), "a child of it has another parent");
+        BREAKS(out->inner, out, rn_scope_wrong(out), "what its task opened inside of it is none of its children");
+        BREAKS(in->task, NULL, rn_scope_wrong(out), "what was opened inside of it is another task's");
+        BREAKS(in->sibling.prev, &in->sibling, rn_scope_wrong(in), "it and its siblings do not point to each other");
+        BREAKS(out->refs.v, 1, rn_tree_wrong(out), "its family has more members than hold its head");
+        BREAKS(in->cancel_at.v, 5, rn_tree_wrong(out), "it is cancelled, and nothing that could be the reason says so");
+        assert_true(rn_scope_is_open(in) && rn_scope_is_open(out));
+        assert_int_equal(rein_scope_close(&inner, 0), 0);
+        assert_int_equal(rein_scope_close(&outer, 0), 0);
+        assert_false(rn_scope_is_open(in));
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -634,6 +668,9 @@ int main(void)
                 cmocka_unit_test(test_94_the_graces_of_two_shields_add_up),
                 cmocka_unit_test(test_every_scope_that_is_left_is_given_back),
                 cmocka_unit_test(test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_scope_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

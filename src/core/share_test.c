@@ -2,6 +2,9 @@
 /* Single-flight: jobs with one (executor, fn, share) in flight are one run with one outcome. */
 #include "support.h"
 
+#include "core/executor.h"
+#include "core/share.h"
+
 typedef struct flight {
         gate *gate;
         atomic_int *runs;
@@ -231,6 +234,51 @@ static void test_joining_landing_and_leaving_race(void **state)
         gate_free(&g);
 }
 
+#if RN_CHECKING
+static int leave_it(void *self, rein_work *w)
+{
+        *(rein_work **)self = w;
+        return 0;
+}
+
+static void post_nothing(void *self, rein_work *w)
+{
+        (void)self;
+        (void)w;
+}
+
+static void test_a_broken_shared_run_says_so(void **state)
+{
+        (void)state;
+        rein_work *run = NULL;
+        rein_executor *x = rein_executor_new(
+                &(rein_executor_ops){.size = sizeof(rein_executor_ops), .accept = leave_it, .post = post_nothing},
+                &run);
+        rein_future *f = rein_submit(x, job_seven, NULL, REIN_JOB(.share = "one"));
+        rein_work *mirror = rn_work_of(f), other = {.priority = 0};
+        rein_executor another = {.state = 0};
+        BREAKS(run->share, NULL, rn_share_wrong(run), "a job that nobody may share is in flight for others");
+        BREAKS(mirror->shared, &other, rn_share_wrong(run), "a job waits for a shared run that is not its own");
+        BREAKS(mirror->future.refs.v, 0, rn_share_wrong(run), "a job that was given back waits for a shared run");
+        BREAKS(run->mirrors.next, NULL, rn_share_wrong(run), "a list ends in nothing");
+        rn_list_remove(&mirror->mirror);
+        assert_string_equal(rn_share_wrong(run), "nobody waits for a shared run that is in flight");
+        assert_string_equal(rn_executor_wrong(x), "nobody waits for a shared run that is in flight");
+        rn_list_push(&run->mirrors, &mirror->mirror);
+        BREAKS(x->shares.prev, NULL, rn_executor_wrong(x), "two neighbours in a list do not point to each other");
+        run->all.next->prev = run->all.prev; /* out of the one list that would tell first */
+        run->all.prev->next = run->all.next;
+        x->unfinished = x->unsettled = 0;
+        BREAKS(run->executor, &another, rn_executor_wrong(x), "a shared run in its list is another executor's");
+        x->unfinished = x->unsettled = 1;
+        run->all.next->prev = run->all.prev->next = &run->all;
+        rein_work_run(run);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -241,6 +289,9 @@ int main(void)
                 cmocka_unit_test(test_a_stop_settles_run_and_waiters),
                 cmocka_unit_test(test_children_of_a_group_share_and_the_groups_cancel_detaches_only_its_own),
                 cmocka_unit_test(test_joining_landing_and_leaving_race),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_shared_run_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

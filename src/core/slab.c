@@ -212,7 +212,8 @@ void rn_slab_give_by(rn_stock *mine, void *record)
         rn_stock_give(mine, k, SIZE_MAX);
 }
 
-void *rn_slab_next(const rn_slab *s, const void *after)
+/* The first after this that is taken, or at all. */
+static rn_kept *next(const rn_slab *s, const void *after, bool all)
 {
         const rn_slab_chunk *c = s->chunks;
         size_t i = 0;
@@ -225,9 +226,14 @@ void *rn_slab_next(const rn_slab *s, const void *after)
         }
         for (; c; c = c->next, i = 0)
                 for (; i < CHUNK_ITEMS; i++)
-                        if (rn_get32(&item(s, c, i)->generation) % 2) /* by the lock or alone, as in rn_slab_count */
+                        if (all || rn_get32(&item(s, c, i)->generation) % 2)
                                 return item(s, c, i);
         return NULL;
+}
+
+void *rn_slab_next(const rn_slab *s, const void *after)
+{
+        return next(s, after, false);
 }
 
 size_t rn_slab_count(rn_slab *s)
@@ -317,6 +323,11 @@ const char *rn_slab_wrong(const rn_slab *s, bool exact)
         if (!what && exact && taken + spare != all)
                 what = "a record is lost: those taken and those on the shelf are fewer than there are";
         return what;
+}
+
+const void *rn_slab_next_of_all(const rn_slab *s, const void *after)
+{
+        return next(s, after, true);
 }
 
 #endif

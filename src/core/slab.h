@@ -74,6 +74,8 @@ size_t rn_slab_count(rn_slab *s); /* the taken ones */
 const char *rn_shelf_wrong(const rn_shelf *s);
 const char *rn_stock_wrong(const rn_stock *mine);
 const char *rn_slab_wrong(const rn_slab *s, bool exact);
+/* As rn_slab_next, and the free ones too: for questions. */
+const void *rn_slab_next_of_all(const rn_slab *s, const void *item);
 
 static inline uint32_t rn_kept_generation(rn_kept *k)
 {

@@ -229,6 +229,60 @@ static void test_records_begin_with_a_cache_line(void **state)
                 free(between[i]);
 }
 
+#if RN_CHECKING
+/* A shelf with two bundles and some loose ones; nothing in the stock. */
+static void stock_a_shelf(rn_slab *s, rn_stock *mine)
+{
+        record *taken[3 * RN_BUNDLE];
+        rn_slab_init(s, sizeof(record));
+        mine->shelf = &s->shelf;
+        for (size_t i = 0; i < COUNT(taken); i++)
+                taken[i] = rn_slab_take_by(mine);
+        for (size_t i = 0; i < COUNT(taken); i++)
+                rn_slab_give_by(mine, taken[i]);
+}
+
+static void test_a_broken_shelf_and_a_broken_stock_say_so(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_stock mine = {0};
+        stock_a_shelf(&s, &mine);
+        BREAKS(mine.count, RN_BUNDLE - 1, rn_stock_wrong(&mine),
+               "the open bundle of a stock has not so many records as it counts");
+        BREAKS(mine.count, RN_BUNDLE + 1, rn_stock_wrong(&mine),
+               "the open bundle of a stock has more records than a bundle");
+        BREAKS(mine.full, mine.full->next, rn_stock_wrong(&mine), "the full bundle of a stock is not full");
+        BREAKS(s.shelf.bundle_count, 0, rn_shelf_wrong(&s.shelf), "the shelf has not so many bundles as it counts");
+        BREAKS(s.shelf.bundles, NULL, rn_shelf_wrong(&s.shelf), "the shelf has not so many bundles as it counts");
+        BREAKS(s.shelf.bundles->next, NULL, rn_shelf_wrong(&s.shelf),
+               "a bundle on the shelf has not the number of records that a bundle has");
+        rn_stock_empty(&mine);
+        assert_null(rn_slab_wrong(&s, true));
+}
+
+static void test_a_broken_slab_says_so(void **state)
+{
+        (void)state;
+        static rn_slab s;
+        rn_spare foreign = {NULL, NULL};
+        rn_slab_init(&s, sizeof(record));
+        record *one = rn_slab_take(&s);
+        rn_kept *spare = (rn_kept *)(void *)s.shelf.loose;
+        BREAKS(spare->generation.v, 1, rn_slab_wrong(&s, false), "a record on the shelf is taken");
+        BREAKS(s.shelf.loose, &foreign, rn_slab_wrong(&s, false), "what lies on the shelf is no record of the slab");
+        BREAKS(spare->spare.next, &spare->spare, rn_slab_wrong(&s, false), "a record lies on the shelf twice");
+        BREAKS(s.shelf.loose, spare->spare.next, rn_slab_wrong(&s, true),
+               "a record is lost: those taken and those on the shelf are fewer than there are");
+        BREAKS(s.shelf.bundle_count, 1, rn_slab_wrong(&s, true), "the shelf has not so many bundles as it counts");
+        s.shelf.loose = spare->spare.next; /* a thread keeps it */
+        assert_null(rn_slab_wrong(&s, false));
+        s.shelf.loose = &spare->spare;
+        rn_slab_give(&s, one);
+        assert_null(rn_slab_wrong(&s, true));
+}
+#endif
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -241,6 +295,10 @@ int main(void)
                 cmocka_unit_test(test_a_stock_is_filled_with_a_bundle_of_loose_ones),
                 cmocka_unit_test(test_bundles_wander_between_threads),
                 cmocka_unit_test(test_records_begin_with_a_cache_line),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_shelf_and_a_broken_stock_say_so),
+                cmocka_unit_test(test_a_broken_slab_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,3 +133,55 @@ int64_t rn_wheel_next(rn_wheel *w)
         }
         return first;
 }
+
+/* ---- does it add up? ---- */
+
+#if RN_CHECKING
+
+static const char *slot_wrong(const rn_wheel *w, unsigned level, unsigned slot, size_t *n)
+{
+        size_t seen = 0;
+        const rn_link *list = &w->slots[level][slot];
+        const char *what = rn_list_wrong(list, n);
+        if (what || rn_list_empty(list))
+                return what ? what : "a slot without a timer counts as filled";
+        RN_LIST_EACH(l, list) {
+                const rn_wheel_node *node = RN_ITEM(l, rn_wheel_node, link);
+                const int64_t tick = node->at >> TICK;
+                if (node->place != IN_SLOTS + level * RN_WHEEL_SLOTS + slot)
+                        return "a timer in a slot does not know where it is";
+                if (tick <= w->cursor || digit(tick, level) != slot ||
+                    (tick ^ w->cursor) >> (DIGIT * level) >> DIGIT != 0)
+                        return "a timer is in a slot that is not that of its time";
+                if (++seen > RN_LIST_ASKED)
+                        break;
+        }
+        return NULL;
+}
+
+static const char *first_wrong(const rn_wheel *w)
+{
+        const rn_wheel_node *first = w->heap.root ? RN_ITEM(w->heap.root, rn_wheel_node, heap) : NULL;
+        if (first && first->place != IN_HEAP)
+                return "a timer in the heap does not know where it is";
+        return first && first->at >= 0 && first->at >> TICK > w->cursor ? "a timer is in the heap before its time"
+                                                                        : NULL;
+}
+
+const char *rn_wheel_wrong(const rn_wheel *w)
+{
+        size_t count = w->heap.count, n = 0;
+        bool all = true;
+        const char *what = rn_heap_wrong(&w->heap);
+        if (!what)
+                what = first_wrong(w);
+        for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
+                for (uint64_t left = w->filled[k]; left && !what; left &= left - 1, count += n) {
+                        what = slot_wrong(w, k, (unsigned)__builtin_ctzll(left), &n);
+                        all = all && n <= RN_LIST_ASKED;
+                }
+        }
+        return what || !all || count == w->count ? what : "a wheel has not so many timers as it counts";
+}
+
+#endif

@@ -44,6 +44,8 @@ rn_wheel_node *rn_wheel_pop(rn_wheel *w, int64_t now);         /* the soonest, i
  * it is empty. */
 int64_t rn_wheel_next(rn_wheel *w);
 
+const char *rn_wheel_wrong(const rn_wheel *w);
+
 static inline bool rn_wheel_in(const rn_wheel_node *n)
 {
         return n->place != 0;

@@ -138,6 +138,30 @@ static void test_within_a_tick_the_order_is_exact(void **unused)
         }
 }
 
+#if RN_CHECKING
+static void test_a_broken_wheel_says_so(void **unused)
+{
+        (void)unused;
+        rn_wheel_node late = {.place = 0}, later = {.place = 0}, now = {.place = 0};
+        rn_wheel_init(&wheel);
+        assert_null(rn_wheel_wrong(&wheel));
+        rn_wheel_push(&wheel, &late, INT64_C(5) << 16);
+        rn_wheel_push(&wheel, &later, INT64_C(70) << 16);
+        rn_wheel_push(&wheel, &now, 7);
+        BREAKS(wheel.filled[0], 1 << 5 | 1 << 9, rn_wheel_wrong(&wheel), "a slot without a timer counts as filled");
+        BREAKS(wheel.filled[1], 0, rn_wheel_wrong(&wheel), "a wheel has not so many timers as it counts");
+        BREAKS(late.place, 3, rn_wheel_wrong(&wheel), "a timer in a slot does not know where it is");
+        BREAKS(late.at, INT64_C(6) << 16, rn_wheel_wrong(&wheel), "a timer is in a slot that is not that of its time");
+        BREAKS(later.at, INT64_C(5000) << 16, rn_wheel_wrong(&wheel),
+               "a timer is in a slot that is not that of its time");
+        BREAKS(late.link.next, NULL, rn_wheel_wrong(&wheel), "a list ends in nothing");
+        BREAKS(now.place, 2, rn_wheel_wrong(&wheel), "a timer in the heap does not know where it is");
+        BREAKS(now.at, INT64_C(9) << 16, rn_wheel_wrong(&wheel), "a timer is in the heap before its time");
+        BREAKS(now.heap.in, false, rn_wheel_wrong(&wheel), "a node in a heap does not know that it is in one");
+        BREAKS(wheel.count, 2, rn_wheel_wrong(&wheel), "a wheel has not so many timers as it counts");
+}
+#endif
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -145,6 +169,9 @@ int main(void)
                 cmocka_unit_test(test_while_time_goes_on_nothing_is_early_late_or_lost),
                 cmocka_unit_test(test_a_deadline_in_the_past_is_due_at_once_and_never_is_never),
                 cmocka_unit_test(test_within_a_tick_the_order_is_exact),
+#if RN_CHECKING
+                cmocka_unit_test(test_a_broken_wheel_says_so),
+#endif
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

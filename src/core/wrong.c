@@ -105,9 +105,27 @@ static bool ask_families(const rn_world *w, answer *a)
         return false;
 }
 
+/* Of each scope but the heads: one holder, and one more of its head. So the holders of all are counted by the scopes there
+ * are. Not while it is explored: there are steps between the two. */
+static const char *holders_wrong(const rn_slab *scopes)
+{
+        uint32_t holders = 0, wanted = 0;
+        for (const rn_scope *s = NULL; (s = rn_slab_next(scopes, s));) {
+                const bool head = rn_peekptr(&s->family) == s;
+                holders += rn_peek32(&s->refs);
+                wanted += head ? !rn_peek32(&s->closed) : 2;
+        }
+        return holders == wanted ? NULL : "the heads of families have not so many holders as there are scopes in them";
+}
+
+static bool ask_holders(const rn_world *w, answer *a)
+{
+        return rn_virtual() && !RN_EXPLORING && is_wrong(a, holders_wrong(&w->scopes), "the scopes", "");
+}
+
 static bool ask_regions(const rn_world *w, answer *a)
 {
-        for (const rn_hook *h = NULL; (h = rn_slab_next(&w->hooks, h));) {
+        for (const rn_hook *h = NULL; (h = rn_slab_next_of_all(&w->hooks, h));) {
                 const rn_scope *s = rn_getptr(&h->scope);
                 const rn_scope *head = s ? rn_getptr(&s->family) : NULL;
                 if (head && rn_lock_held(&head->lock))
@@ -124,7 +142,7 @@ const char *rn_world_wrong(const rn_world *w, char *where, size_t n)
         if (!w->executors.next || rn_get64(&w->state) % 2)
                 return NULL; /* not set up yet */
         if (ask_lists(w, &a) || ask_executors(w, &a) || ask_slabs(w, &a) || ask_tasks(&w->tasks, &a) ||
-            ask_tasks(&w->fibers, &a) || ask_families(w, &a) || ask_regions(w, &a))
+            ask_tasks(&w->fibers, &a) || ask_families(w, &a) || ask_holders(w, &a) || ask_regions(w, &a))
                 return a.what;
         for (const rn_asker *one = askers; one; one = one->next) {
                 const char *what = one->world ? one->world(w, where, n) : NULL;

@@ -6,6 +6,8 @@
 
 #include "plat/plat.h"
 
+#if RN_CHECKING
+
 void rn_check_failed(const char *file, int line, const char *asked, const char *what)
 {
         char text[512];
@@ -19,3 +21,5 @@ void rn_check_failed(const char *file, int line, const char *asked, const char *
         fputs(text, stderr);
         rn_abort();
 }
+
+#endif

@@ -74,7 +74,7 @@ static void end(const rn_program *program)
         if (r->ended != REIN_SIM_PASSED || r->redundant)
                 return;
         s->over = false;
-        rn_sim_ask();
+        rn_sim_look();
         look_at_what_is_left();
         int rc = program->check ? program->check(program->arg) : 0;
         if (rc < 0)

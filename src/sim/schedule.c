@@ -456,7 +456,7 @@ static bool asks_before(const rn_sim_task *t)
                (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
 }
 
-void rn_sim_ask(void)
+void rn_sim_look(void)
 {
         char where[96];
         const char *what = rn_world_wrong(rn_sim->machine.world, where, sizeof where);
@@ -473,7 +473,7 @@ static bool asks_before(const rn_sim_task *t)
 }
 
 /* Whatever an executor counts must add up whenever its lock is free. */
-void rn_sim_ask(void)
+void rn_sim_look(void)
 {
         const rn_world *w = rn_sim->machine.world;
         if (!w->executors.next)
@@ -505,7 +505,7 @@ static void stepped(rn_sim_task *t, bool preempted)
                 rn_reduction_stepped(t);
         look_for_misuse(t);
         if (asks_before(t) && rn_sim_at_rest(NULL))
-                rn_sim_ask();
+                rn_sim_look();
 }
 
 /* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */

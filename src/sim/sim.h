@@ -213,7 +213,7 @@ void rn_sim_go(void);                                                /* from the
 void rn_sim_over(int ended, const char *fmt, ...) REIN_PRINTF(2, 3);
 _Noreturn void rn_sim_stop(void); /* the running task: back to the host, for ever */
 bool rn_sim_ready(rn_sim_task *t);
-void rn_sim_ask(void);             /* do the library's records add up? */
+void rn_sim_look(void);            /* do the library's records add up? */
 void rn_sim_calm(bool quiet_then); /* exploring build: the running task waits until nobody else can go on */
 rn_coro *rn_sim_here(void);        /* of the running task: what it runs in now */
 const char *rn_sim_task_name(const rn_sim_task *t);
