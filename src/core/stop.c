@@ -290,9 +290,17 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         return rc;
 }
 
+static bool over(const rein_executor *x)
+{
+        return x->state == REIN_STOP_NOW && x->unsettled == 0;
+}
+
+/* A stop that is over is not timed: its timer would keep x. */
 static int64_t next_of_clock(const rein_executor *x)
 {
-        return x->state < (int)REIN_STOP_NOW ? x->now_at : x->abandon_at;
+        if (x->state < (int)REIN_STOP_NOW)
+                return x->now_at;
+        return over(x) ? RN_NEVER : x->abandon_at;
 }
 
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
@@ -314,7 +322,7 @@ int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
                         x->now_at = now_at;
                 if (until.ns < x->abandon_at)
                         x->abandon_at = until.ns;
-                armed = rn_timer_arm(&x->timer, next_of_clock(x), 0);
+                armed = next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, next_of_clock(x), 0);
         }
         rn_lock_give(&x->lock);
         if (!armed)
@@ -361,7 +369,7 @@ void rn_stop_init(rein_executor *x)
 
 void rn_stop_over_locked(rein_executor *x)
 {
-        if (x->state == REIN_STOP_NOW && x->unsettled == 0 && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
+        if (over(x) && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
                 rn_sub32(&x->refs, 1);
 }
 

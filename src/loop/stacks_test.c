@@ -3,6 +3,7 @@
  * overflow, in a program of its own. */
 #include <rein/loop.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 
 #include "loop/loop.h"
@@ -54,7 +55,7 @@ static void free_and_listen(rein_executor *loop, char *said, size_t n)
         FILE *to = tmpfile();
         assert_non_null(to);
         fflush(stderr);
-        const int was = dup(STDERR_FILENO);
+        const int was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
         assert_true(was >= 0 && dup2(fileno(to), STDERR_FILENO) >= 0);
         rein_executor_free(loop);
         fflush(stderr);

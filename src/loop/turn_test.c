@@ -288,7 +288,7 @@ static void test_two_wait_for_one_descriptor_each_for_its_own(void **state)
 {
         (void)state;
         int pair[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
         rein_executor *x = hosted();
         waits w[2] = {{pair[0], POLLIN, 0}, {pair[0], POLLOUT, 0}};
         rein_future *f[2];
@@ -312,8 +312,8 @@ static void test_what_was_closed_tells_nothing_of_its_number(void **state)
 {
         (void)state;
         int old[2], new[2];
-        assert_int_equal(pipe(old), 0);
-        const int copy = dup(old[0]);
+        assert_int_equal(pipe2(old, O_CLOEXEC), 0);
+        const int copy = fcntl(old[0], F_DUPFD_CLOEXEC, 0);
         rein_executor *x = hosted();
         waits w[2] = {{old[0], POLLIN, 0}, {old[0], POLLIN, 0}};
         rein_future *f[2] = {rein_submit(x, wait_for_fd, &w[0], NULL)};
@@ -321,7 +321,7 @@ static void test_what_was_closed_tells_nothing_of_its_number(void **state)
         assert_int_equal(rein_close(old[0]), 0);
         turn_until_gone(x, f[0]);
         assert_int_equal(w[0].got, -EBADF);
-        assert_int_equal(pipe(new), 0);
+        assert_int_equal(pipe2(new, O_CLOEXEC), 0);
         assert_int_equal(new[0], w[1].fd);
         f[1] = rein_submit(x, wait_for_fd, &w[1], NULL);
         assert_int_equal(rein_loop_turn(x), 1);
@@ -358,7 +358,7 @@ static void test_a_hangup_is_told_to_who_wants_to_read(void **state)
 {
         (void)state;
         int ends[2];
-        assert_int_equal(pipe(ends), 0);
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
         rein_executor *x = hosted();
         waits w = {ends[0], POLLIN, 0};
         rein_future *f = rein_submit(x, wait_for_fd, &w, NULL);

@@ -95,7 +95,7 @@ static const char *queued_wrong(const pool *p, const rn_link *list, bool plain, 
                         return "a job is in its queue that is another's, or runs, or has ended";
                 if (plain != (w->priority == 0) || (!plain && !w->by_priority.in))
                         return "a job is in the part of its queue that is not for its priority";
-                if ((before && before->sequence >= w->sequence) || w->sequence >= p->sequence)
+                if ((before && !rn_queue_older(before, w)) || (int64_t)(p->sequence - w->sequence) <= 0)
                         return "its queue is not in the order of the submits";
                 before = w;
                 ++*queued;

@@ -95,7 +95,8 @@ void rn_queue_init(pool *p);
 void rn_queue_push(pool *p, rein_work *w);
 void rn_queue_remove(pool *p, rein_work *w);
 bool rn_queue_has(const rein_work *w);
-rein_work *rn_queue_pop(pool *p); /* NULL: empty */
+bool rn_queue_older(const rein_work *x, const rein_work *y); /* was x pushed before y? */
+rein_work *rn_queue_pop(pool *p);                            /* NULL: empty */
 rein_work *rn_queue_oldest(pool *p);
 bool rn_pool_room_is_told(const pool *p);                     /* is there what whoever waits for room has been told? */
 void rn_pool_tell_room(pool *p);                              /* that there is room, or never will be */

@@ -7,7 +7,7 @@
 #include "pool/pool.h"
 
 /* By the difference, which is right also where the numbers begin anew. */
-static bool older(const rein_work *x, const rein_work *y)
+bool rn_queue_older(const rein_work *x, const rein_work *y)
 {
         return (int64_t)(x->sequence - y->sequence) < 0;
 }
@@ -15,7 +15,7 @@ static bool older(const rein_work *x, const rein_work *y)
 static bool before(const rn_heap_node *a, const rn_heap_node *b)
 {
         const rein_work *x = RN_ITEM(a, rein_work, by_priority), *y = RN_ITEM(b, rein_work, by_priority);
-        return x->priority != y->priority ? x->priority > y->priority : older(x, y);
+        return x->priority != y->priority ? x->priority > y->priority : rn_queue_older(x, y);
 }
 
 void rn_queue_init(pool *p)
@@ -82,7 +82,7 @@ rein_work *rn_queue_oldest(pool *p)
         rein_work *plain = oldest_of(&p->plain), *ranked = oldest_of(&p->ranked_by_age);
         if (!plain || !ranked)
                 return plain ? plain : ranked;
-        return older(plain, ranked) ? plain : ranked;
+        return rn_queue_older(plain, ranked) ? plain : ranked;
 }
 
 static bool full(const pool *p)

@@ -732,7 +732,8 @@ static int child_in_our_group(void)
         rein_child *c = NULL;
         rein_child_end end = {.size = sizeof end};
         int rc = 0;
-        STEP(rein_child_start(&c, WORDS(sleep_long, long_time), REIN_CHILD(.same_group = true)));
+        STEP(rein_child_start(&c, WORDS(sleep_long, long_time),
+                              REIN_CHILD(.same_group = true, .out = REIN_CHILD_NULL, .err = REIN_CHILD_NULL)));
         if (rc < 0)
                 return rc;
         STEP(rein_child_signal(c, SIGINT));
@@ -749,7 +750,8 @@ static int child_in_its_group(void)
         rein_child *c = NULL;
         rein_child_end end = {.size = sizeof end};
         int rc = 0;
-        STEP(rein_child_start(&c, WORDS(sleep_long, long_time), NULL));
+        STEP(rein_child_start(&c, WORDS(sleep_long, long_time),
+                              REIN_CHILD(.out = REIN_CHILD_NULL, .err = REIN_CHILD_NULL)));
         if (rc < 0)
                 return rc;
         STEP(rein_child_signal(c, SIGINT));

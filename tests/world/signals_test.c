@@ -350,13 +350,14 @@ static char cat[] = "cat", sleep_long[] = "sleep", long_time[] = "1000", nothing
 
 static int start_cat(victim *v)
 {
-        TRY(rein_child_start(&v->child, WORDS(cat), REIN_CHILD(.in = REIN_CHILD_PIPE)) == 0);
+        TRY(rein_child_start(&v->child, WORDS(cat), REIN_CHILD(.in = REIN_CHILD_PIPE, .err = REIN_CHILD_NULL)) == 0);
         return 0;
 }
 
 static int start_sleep(victim *v)
 {
-        TRY(rein_child_start(&v->child, WORDS(sleep_long, long_time), NULL) == 0);
+        TRY(rein_child_start(&v->child, WORDS(sleep_long, long_time),
+                             REIN_CHILD(.out = REIN_CHILD_NULL, .err = REIN_CHILD_NULL)) == 0);
         return 0;
 }
 

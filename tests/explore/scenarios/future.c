@@ -636,6 +636,43 @@ static void remove_hook(void *arg)
         mark[REMOVED]++;
 }
 
+/* A hook sets another one, which is called at once: whoever removes it waits for both. */
+static rn_a32 removed; /* a word: what the hooks see of it is a step, for the reduction as well */
+
+static void inner_hook(void *arg)
+{
+        (void)arg;
+        mark[HOOKED]++;
+        EXPLORE_CHECK(!rn_load32(&removed));
+}
+
+static void outer_hook(void *arg)
+{
+        rein_promise_on_cancel(promise, inner_hook, arg);
+        EXPLORE_CHECK(!rn_load32(&removed));
+}
+
+static void remove_for_good(void *arg)
+{
+        (void)arg;
+        rein_promise_on_cancel(promise, NULL, NULL);
+        rn_store32(&removed, 1);
+}
+
+static void cancel_hook_hook(void)
+{
+        make(1);
+        rn_set32(&removed, 0);
+        rein_promise_on_cancel(promise, outer_hook, NULL);
+        explore_go();
+        explore_start("cancel", cancel, &mark[ANSWER]);
+        explore_start("remove", remove_for_good, NULL);
+        explore_calm();
+        EXPLORE_CHECK(rn_get32(&removed) && mark[HOOKED] <= 1);
+        keep(NULL);
+        rein_drop(future);
+}
+
 static void cancel_hook_remove_remove(void)
 {
         make(1);
@@ -678,6 +715,7 @@ static const entry list[] = {
         {"unseen-calls-back", unseen_calls_back, {ALL()}},
         {"cancel-cancel-hook", cancel_cancel_hook, {ALL()}},
         {"cancel-hook-remove", cancel_hook_remove, {ALL()}},
+        {"cancel-hook-hook", cancel_hook_hook, {ALL()}},
         {"cancel-hook-remove-remove", cancel_hook_remove_remove, {BOUNDED(2)}},
 };
 

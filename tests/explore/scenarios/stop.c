@@ -2,6 +2,7 @@
 /* Stops of a pool: two that are only begun, one that is begun as the pool is freed, and what a receipt says. */
 #include <string.h>
 
+#include "core/world.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *pool;
@@ -75,6 +76,21 @@ static void stop_begin_free(void)
         explore_calm();
 }
 
+/* The clock makes the stop harder in the moment in which it is freed: no timer is left that would keep it for an hour. */
+static void stop_begin_free_early(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_SEC(3600)));
+        soon = rein_after(REIN_SEC(3600) + REIN_MS(1));
+        EXPLORE_CHECK(rein_executor_stop_begin(pool, REIN_STOP_QUEUED, soon) == 0);
+        explore_go();
+        rein_sim_block(rein_after(REIN_MS(1)));
+        rein_executor_free(pool);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(5)));
+        EXPLORE_CHECK(rn_world_now()->clock.timers.count == 0);
+}
+
 /* What a receipt says never started, has not. */
 static void stop_with_receipt(void *arg)
 {
@@ -107,6 +123,7 @@ static void stop_receipt(void)
 static const entry list[] = {
         {"stop-begin-begin", stop_begin_begin, {BOUNDED(2), PCT(3, 10000)}},
         {"stop-begin-free", stop_begin_free, {ALL()}},
+        {"stop-begin-free-early", stop_begin_free_early, {ALL()}},
         {"stop-receipt", stop_receipt, {BOUNDED(2), PCT(3, 10000)}},
 };
 
