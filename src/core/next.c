@@ -46,7 +46,7 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
                         void *arg)
 {
         RN_CALL();
-        RN_ASKS(future, f);
+        RN_ASKS_ONCE(future, f); /* the continuation may run in here, and let the last of f go */
         if (!f || !x || !fn) {
                 rn_fail(-EINVAL, "rein_then", "a future, an executor and a function are needed");
                 return NULL;
@@ -91,7 +91,7 @@ int rein_next_remove(rein_next *n)
         rein_future *f = n->of;
         if (!rn_future_ours(f))
                 return -EPERM;
-        RN_ASKS(future, f);
+        RN_ASKS_ONCE(future, f);
         rn_lock_take(&f->lock);
         bool pending = !(rn_load32(&f->ends) & RN_SETTLED);
         if (pending)

@@ -41,10 +41,8 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 /* The same in a simulation, without a coroutine that would be one more in each of its schedules. The record in the list has
  * a reference to its job. Whoever takes the record out of the list gives that back: rein_run may return, and the record be
  * gone, before the cancel is over. */
-static void interrupt(const rn_interruptible *me)
+static void interrupt(rein_future *job)
 {
-        rn_load32(&me->made); /* the thread sanitizer does not see the order of a simulation's threads */
-        rein_future *job = me->job;
         rein_cancel(job, "interrupted");
         rn_future_unref(job);
 }
@@ -53,7 +51,6 @@ static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
         rn_future_ref(me->job);
         me->cancel = interrupt;
-        rn_tell32(&me->made, 1); /* pairs with the load in interrupt */
         me->next = *sim->interruptible;
         *sim->interruptible = me;
 }

@@ -26,8 +26,7 @@ struct rein_future;
 typedef struct rn_interruptible {
         struct rn_interruptible *next;
         struct rein_future *job;
-        void (*cancel)(const struct rn_interruptible *me); /* once, and out of the list by then */
-        rn_a32 made;
+        void (*cancel)(struct rein_future *job); /* once; the record is out of the list by then, and may be gone */
 } rn_interruptible;
 
 typedef struct rn_machine {

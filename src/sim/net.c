@@ -556,7 +556,7 @@ static bool interrupts(void)
                 return false;
         RN_ASSERT(one->next != one, "a job that a signal cancels is in the list once");
         rn_sim->interruptible = one->next;
-        one->cancel(one);
+        one->cancel(one->job); /* and from its first step on `one` may be gone */
         return true;
 }
 

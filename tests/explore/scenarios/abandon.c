@@ -159,9 +159,9 @@ static void runs_nothing(void)
 }
 
 static const entry list[] = {
-        {"abandon-exhausted", exhausted, {BOUNDED(1)}},
-        {"abandon-replaced", replaced, {BOUNDED(1)}},
-        {"abandon-runs-nothing", runs_nothing, {BOUNDED(1)}},
+        {"abandon-exhausted", exhausted, {BOUNDED(1), NOT_EARLY("the job would end before it is given up")}},
+        {"abandon-replaced", replaced, {BOUNDED(1), NOT_EARLY("the job would end before it is given up")}},
+        {"abandon-runs-nothing", runs_nothing, {BOUNDED(1), NOT_EARLY("the grace would be over before the job ends")}},
 };
 
 const entries abandon_scenarios = ENTRIES(list);

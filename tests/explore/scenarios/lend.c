@@ -163,7 +163,9 @@ static const entry list[] = {
         {"lend-back", lend_back, {BOUNDED(2), PCT(3, 10000)}},
         {"lend-look", lend_look, {BOUNDED(2), PCT(3, 10000)}},
         {"submit-pair", submit_pair, {BOUNDED(2), PCT(3, 10000)}},
-        {"abandon-next", abandon_next, {BOUNDED(2), PCT(3, 10000)}},
+        {"abandon-next",
+         abandon_next,
+         {BOUNDED(2), PCT(3, 10000), NOT_EARLY("the job's time would be over before it is given up")}},
 };
 
 const entries lend_scenarios = ENTRIES(list);

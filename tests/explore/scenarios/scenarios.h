@@ -68,6 +68,10 @@ void others_may_come(void); /* a point in the middle of something */
  * sees what a lost wake-up was for as well: so a wake-up is lost that takes any time. */
 void in_no_time(void);
 
+/* What the library prints goes nowhere, until tell_again or the begin of the next schedule. */
+void tell_nobody(void);
+void tell_again(void);
+
 /* A pool with so many threads that exist already, and are idle. */
 rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
 /* Await it with a limit, so that the waiter is nobody who could be told of a deadlock. Its code; REIN_EPENDING: it does

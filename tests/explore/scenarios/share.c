@@ -225,7 +225,7 @@ static const entry list[] = {
         {"share-leave-join", leave_join, {BOUNDED(2), PCT(3, 10000), BY_NIGHT_ALL(), BY_NIGHT(3)}},
         {"share-join-end", join_end, {BOUNDED(2)}},
         {"share-two-functions", two_functions, {BOUNDED(1)}},
-        {"share-deadline", deadline, {BOUNDED(1)}},
+        {"share-deadline", deadline, {BOUNDED(1), NOT_EARLY("the run would end before the deadline")}},
         {"share-last-sleeps", last_sleeps, {ALL()}},
         {"share-memory", join_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };

@@ -76,6 +76,26 @@ static void stop_begin_free(void)
         explore_calm();
 }
 
+/* And its last job ends as well. One that was given up is named when the pool is freed. */
+static void stop_begin_free_busy(void)
+{
+        begin();
+        tell_nobody();
+        rein_on_unseen(nobody_told, &mark[LATE]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        soon = rein_after(REIN_MS(1));
+        future = rein_submit(pool, stays_too_long, &soon, REIN_JOB(.on_worker = true));
+        explore_calm(); /* it runs */
+        stop_begin(&soon);
+        explore_go();
+        rein_sim_block(soon);
+        mark[CODE] = rein_code(future);
+        rein_drop(future);
+        rein_executor_free(pool);
+        explore_calm();
+        tell_again();
+}
+
 /* The clock makes the stop harder in the moment in which it is freed: no timer is left that would keep it for an hour. */
 static void stop_begin_free_early(void)
 {
@@ -121,8 +141,11 @@ static void stop_receipt(void)
 }
 
 static const entry list[] = {
-        {"stop-begin-begin", stop_begin_begin, {BOUNDED(2), PCT(3, 10000)}},
+        {"stop-begin-begin",
+         stop_begin_begin,
+         {BOUNDED(2), PCT(3, 10000), NOT_EARLY("the job's time would be over before it is given up")}},
         {"stop-begin-free", stop_begin_free, {ALL()}},
+        {"stop-begin-free-busy", stop_begin_free_busy, {BOUNDED(2), PCT(3, 5000)}},
         {"stop-begin-free-early", stop_begin_free_early, {ALL()}},
         {"stop-receipt", stop_receipt, {BOUNDED(2), PCT(3, 10000)}},
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the scenarios share, and the list of them all. */
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "scenarios/scenarios.h"
 
@@ -8,8 +10,32 @@ int mark[MARKS];
 
 static int64_t began;
 
+/* ---- what is printed ---- */
+
+static int told = -1; /* where it goes, while it goes nowhere */
+
+void tell_nobody(void)
+{
+        const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+        told = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        EXPLORE_CHECK(told >= 0 && nowhere >= 0 && dup2(nowhere, STDERR_FILENO) >= 0);
+        close(nowhere);
+}
+
+void tell_again(void)
+{
+        if (told < 0)
+                return;
+        dup2(told, STDERR_FILENO);
+        close(told);
+        told = -1;
+}
+
+/* ---- the scene ---- */
+
 void begin(void)
 {
+        tell_again();
         memset(mark, 0, sizeof mark);
         began = rn_clock();
         explore_quiet();

@@ -207,8 +207,11 @@ static void pool_memory(void)
 static const entry list[] = {
         {"worker-first", first_thread_queued, {BOUNDED(2)}},
         {"worker-first-now", first_thread_now, {BOUNDED(2, NO_THREAD)}},
-        {"worker-idle", idle_spurious, {BOUNDED(0, .faults = REIN_SIM_SPURIOUS, .most_surprises = 2)}},
-        {"worker-stop-idle", stop_idle, {BOUNDED(1)}},
+        {"worker-idle",
+         idle_spurious,
+         {BOUNDED(0, .faults = REIN_SIM_SPURIOUS, .most_surprises = 2),
+          NOT_EARLY("the idle thread's time would be over")}},
+        {"worker-stop-idle", stop_idle, {BOUNDED(1), NOT_EARLY("it asks that no time passes")}},
         {"worker-stop-inside", stop_inside, {BOUNDED(1), PCT(3, 3000)}},
         {"worker-post-stop", post_stop, {BOUNDED(2)}},
         {"worker-post-free", post_free, {BOUNDED(2)}},
