@@ -78,6 +78,12 @@ static inline bool sits_in(seat *s, const char *doing)
         return what && strcmp(what, doing) == 0;
 }
 
+/* It is in a poll, or just before: from here on an unpark rings its bell. */
+static inline bool task_polls(rn_task *t)
+{
+        return t && rn_load32(&t->door.word) == 3; /* POLLING, in door.c */
+}
+
 /* It waits without limit, has looked, and found that its wait can end. */
 static inline bool sits_and_may_go(seat *s)
 {

@@ -114,13 +114,23 @@ static void voice_free(struct voice *v)
 
 /* ---- keeping ---- */
 
+/* The whole frame, or nothing of it: what reads it counts on the length that its head has. */
+static int add_frame(struct spool *s, int stream, const char *bytes, size_t n)
+{
+        const struct frame head = {(int64_t)n, stream};
+        const int64_t before = s->n;
+        int rc = spool_add(s, &head, sizeof head);
+        if (rc == 0)
+                rc = spool_add(s, bytes, n);
+        if (rc < 0)
+                spool_cut(s, before);
+        return rc;
+}
+
 static void keep(struct voice *v, int stream, const char *bytes, size_t n)
 {
-        struct frame frame = {(int64_t)n, stream};
         pthread_mutex_lock(&v->output->lock);
-        int rc = spool_add(&v->kept, &frame, sizeof frame);
-        if (rc == 0)
-                rc = spool_add(&v->kept, bytes, n);
+        int rc = add_frame(&v->kept, stream, bytes, n);
         pthread_mutex_unlock(&v->output->lock);
         if (rc < 0)
                 outlet_fail(&v->output->outlet, -rc);
@@ -140,10 +150,8 @@ static bool print(struct output *o, struct spool *kept)
                         n = frame.n - done < BLOCK ? frame.n - done : BLOCK;
                         rc |= spool_read(kept, at + done, bytes, (size_t)n) != n;
                         size_t out = rest.n || rc ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
-                        struct frame left = {n - (int64_t)out, frame.stream};
-                        if (left.n > 0 && rc == 0)
-                                rc = spool_add(&rest, &left, sizeof left) |
-                                     spool_add(&rest, bytes + out, (size_t)left.n);
+                        if ((int64_t)out < n && rc == 0)
+                                rc = add_frame(&rest, frame.stream, bytes + out, (size_t)n - out);
                 }
                 if (rc)
                         break;
@@ -294,9 +302,11 @@ void voice_end(struct voice *v)
         int rc = 0;
         if (!mine && !o->window && v->kept.n) {
                 char bytes[BLOCK];
-                int64_t n;
+                int64_t n, before = o->backlog.n;
                 for (int64_t at = 0; rc == 0 && (n = spool_read(&v->kept, at, bytes, sizeof bytes)) != 0; at += n)
                         rc = n < 0 ? (int)n : spool_add(&o->backlog, bytes, (size_t)n);
+                if (rc < 0)
+                        spool_cut(&o->backlog, before); /* whole frames, as in add_frame */
         }
         pthread_mutex_unlock(&o->lock);
         if (rc < 0)

@@ -99,6 +99,11 @@ int spool_add(struct spool *s, const void *bytes, size_t n)
         return rc;
 }
 
+void spool_cut(struct spool *s, int64_t n)
+{
+        s->n = n;
+}
+
 int64_t spool_read(const struct spool *s, int64_t from, void *bytes, size_t n)
 {
         if (s->n - from < (int64_t)n)

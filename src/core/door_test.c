@@ -156,11 +156,6 @@ static void *poll_once(void *arg)
         return NULL;
 }
 
-static bool sleeps_in_a_poll(rn_task *t)
-{
-        return t && rn_load32(&t->door.word) == 3; /* POLLING */
-}
-
 static int descriptors(void)
 {
         int n = 0;
@@ -174,9 +169,9 @@ static void test_a_bell_rings_for_one_wait_and_goes_with_its_thread(void **state
         (void)state;
         const int before = descriptors();
         for (int i = 0; i < 3; i++) {
-                polling p = {NULL};
+                polling p = {.rc = 0};
                 pthread_t t = go(poll_once, &p);
-                EVENTUALLY(sleeps_in_a_poll(atomic_load(&p.task)));
+                EVENTUALLY(task_polls(atomic_load(&p.task)));
                 assert_true(rn_unpark(p.task));
                 join(t);
                 assert_int_equal(p.rc, 0);

@@ -333,7 +333,7 @@ static void note_visitor(void *arg)
 static void test_a_stop_that_is_due_by_time_runs_on_the_hand_thread(void **state)
 {
         (void)state;
-        visitor v = {NULL};
+        visitor v = {.task = NULL};
         rein_scope s;
         rein_hook h;
         sem_init(&v.sem, 0, 0);

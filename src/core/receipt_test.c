@@ -31,7 +31,7 @@ static void post_it(void *self, rein_work *w)
 static void bench_begin(bench *b, size_t n)
 {
         static const char *const names[MOST] = {"zero", "one", "two", "three", "four", "five", "six", "seven"};
-        *b = (bench){NULL};
+        *b = (bench){.x = NULL};
         const rein_executor_ops ops = {.size = sizeof ops, .accept = keep_it, .post = post_it};
         b->x = rein_executor_new(&ops, b);
         assert_non_null(b->x);

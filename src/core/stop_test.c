@@ -168,7 +168,7 @@ static void test_the_clock_of_an_old_stop_does_not_harden_the_next(void **state)
         assert_int_equal(rein_executor_stop(stopped, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
         assert_non_null(rein_then(f, stopped, block_the_hand, &st));
         EVENTUALLY(st.inside == 1);
-        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, REIN_TIME(1)), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, REIN_TIME(1)), 0);
         EVENTUALLY(hand_has_errands());
         assert_int_equal(rein_executor_restart(x), 0);
         gate g = gate_new();
@@ -241,7 +241,7 @@ static void test_a_freed_executor_does_not_stay_until_the_deadline_of_an_older_s
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
                 rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
                 assert_int_equal(rein_executor_stop_begin(x, (rein_stop)how, far()), 0);
-                assert_int_equal(armed(), before + 1);
+                assert_int_equal(armed(), before + (how != REIN_STOP_NOW)); /* that one is over already */
                 rein_executor_free(x);
                 assert_int_equal(armed(), before);
         }
@@ -428,7 +428,7 @@ static void test_a_stop_that_was_begun_holds_one_reference_until_a_restart(void 
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         assert_int_equal(rn_load32(&x->refs), 1);
         for (int i = 0; i < 3; i++) {
-                assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, far()), 0);
+                assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, far()), 0);
                 assert_int_equal(rn_load32(&x->refs), 2); /* its timer's */
         }
         assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);

@@ -751,7 +751,7 @@ static void test_restart_is_not_undone_by_the_clock_of_the_old_stop(void **state
         assert_int_equal(rein_executor_stop(stopped, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
         assert_non_null(rein_then(f, stopped, block_the_hand, &st));
         EVENTUALLY(st.inside == 1);
-        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_NOW, REIN_TIME(1)), 0);
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, REIN_TIME(1)), 0);
         rn_clockwork *c = &rn_world_now()->clock;
         bool waits = false;
         while (!waits) { /* until the clock has given it to the hand */

@@ -150,7 +150,7 @@ static void test_28_the_thread_that_went_idle_last_is_woken_first(void **state)
         (void)state;
         enum { N = 3 };
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = N));
-        noted n[N] = {{NULL}};
+        noted n[N] = {{.on = NULL}};
         rein_future *f[N];
         _Atomic(rn_task *) on = NULL;
         for (int i = 0; i < N; i++) {

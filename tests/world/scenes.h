@@ -138,7 +138,7 @@ static int job_cancel_that(void *arg)
 {
         seat *s = ((void **)arg)[0];
         bool sits;
-        COMES_TRUE(sits_in(s, "rein_wait_fd"), sits);
+        COMES_TRUE(task_polls(atomic_load(&s->task)), sits);
         rein_scope_cancel(((void **)arg)[1], "the test says so");
         return sits ? 0 : -EPROTO;
 }
