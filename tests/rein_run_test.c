@@ -275,27 +275,33 @@ static void failed_jobs_are_tried_again(void **state)
         free(report);
 }
 
-static int tries(const char *retry_on, const char *command)
+/* How often the report says that it was tried. */
+static int tries(const char *retry_on, const char *command, const char *limit)
 {
-        struct command c = RUN_ON(command, "-r", "2", "--delay", "0s", "--retry-on", retry_on, "-t", "100ms", "-g",
-                                  "0s", "--quiet");
+        int n = 0;
+        struct command c = RUN_ON(command, "-r", "2", "--delay", "0s", "--retry-on", retry_on, "-t", limit, "-g", "0s",
+                                  "--quiet", "--report", "r");
         EXPECT_STATUS(c, 1);
-        int n = count_of(c.stdout_text, "try");
         release(&c);
+        char *report = read_report("r");
+        const char *said = strstr(report, "\"tries\":");
+        assert_non_null(said);
+        assert_int_equal(sscanf(said, "\"tries\":%d", &n), 1);
+        free(report);
         return n;
 }
 
 static void only_what_the_list_names_is_tried_again(void **state)
 {
         (void)state;
-        assert_int_equal(tries("1,75", "echo try; exit 75"), 3);
-        assert_int_equal(tries("1,75", "echo try; exit 74"), 1);
-        assert_int_equal(tries("64-78", "echo try; exit 75"), 3);
-        assert_int_equal(tries("64-74,signal", "echo try; exit 75"), 1);
-        assert_int_equal(tries("signal", "echo try; kill -9 $$"), 3);
-        assert_int_equal(tries("timeout,9", "echo try; kill -9 $$"), 1);
-        assert_int_equal(tries("timeout", "echo try; sleep 100"), 3);
-        assert_int_equal(tries("signal", "echo try; sleep 100"), 1);
+        assert_int_equal(tries("1,75", "exit 75", "1h"), 3);
+        assert_int_equal(tries("1,75", "exit 74", "1h"), 1);
+        assert_int_equal(tries("64-78", "exit 75", "1h"), 3);
+        assert_int_equal(tries("64-74,signal", "exit 75", "1h"), 1);
+        assert_int_equal(tries("signal", "kill -9 $$", "1h"), 3);
+        assert_int_equal(tries("timeout,9", "kill -9 $$", "1h"), 1);
+        assert_int_equal(tries("timeout", "sleep 1000", "100ms"), 3);
+        assert_int_equal(tries("signal", "sleep 1000", "100ms"), 1);
 }
 
 static void a_delay_ends_with_the_run(void **state)

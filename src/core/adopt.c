@@ -51,7 +51,7 @@ rein_ticket *rein_scope_lend_at(const char *place)
 rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
 {
         RN_CALL();
-        RN_ASKS(group, group);
+        RN_ASKS_ONCE(group, group);
         rn_task *self = rn_self();
         rn_scope *s = self ? rn_group_hold(group) : NULL;
         if (self && !s)

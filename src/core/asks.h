@@ -65,7 +65,8 @@ static inline rn_asks rn_ask_first(rn_asks a)
 #define RN_ASKS(noun, record)                                                                                          \
         const rn_asks asks_##noun __attribute__((cleanup(rn_ask_now), unused)) =                                       \
                 rn_ask_first((rn_asks){__FILE__, #noun, __LINE__, record, rn_##noun##_ask})
-/* It may be gone when the call returns. */
+/* It may be gone when the call returns: the call gives it back, or hands on what another thread, or user code inside of the
+ * call, may take for the sign that nobody needs it any more (a promise kept, a job submitted, a scope cancelled). */
 #define RN_ASKS_ONCE(noun, record) rn_ask_now(&(rn_asks){__FILE__, #noun, __LINE__, record, rn_##noun##_ask})
 
 #else

@@ -285,7 +285,7 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
 rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
 {
         RN_CALL();
-        RN_ASKS(executor, x);
+        RN_ASKS_ONCE(executor, x);
         rein_future *failed;
         rn_task *self = rn_self(); /* it has a stock of records; NULL: no memory for that */
         rein_work *w = rn_executor_job(self, place, "rein_submit", x, fn, arg, job, NULL, &failed);
@@ -300,7 +300,7 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
                         const rein_job *job, rein_future *out[])
 {
         RN_CALL();
-        RN_ASKS(executor, x);
+        RN_ASKS_ONCE(executor, x);
         int taken = 0;
         if (!out)
                 return rn_fail(-EINVAL, "rein_submit_many", "no array for the futures");

@@ -279,7 +279,7 @@ bool rein_gone(const rein_future *f)
 rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
 {
         RN_CALL();
-        RN_ASKS(future, f);
+        RN_ASKS_ONCE(future, f);
         if (!f || !rn_future_ours(f) || rn_future_is(f, RN_SETTLED))
                 return REIN_TOO_LATE;
         return f->kind->cancel(f, why, place);

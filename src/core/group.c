@@ -334,7 +334,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
 void rein_spawn_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg, const rein_job *job)
 {
         RN_CALL();
-        RN_ASKS(group, group);
+        RN_ASKS_ONCE(group, group);
         rein_drop(spawn(place, group, on, fn, arg, job, false));
 }
 
@@ -342,14 +342,14 @@ rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_exe
                                   const rein_job *job)
 {
         RN_CALL();
-        RN_ASKS(group, group);
+        RN_ASKS_ONCE(group, group);
         return spawn(place, group, on, fn, arg, job, true);
 }
 
 void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
 {
         RN_CALL();
-        RN_ASKS(group, group);
+        RN_ASKS_ONCE(group, group);
         rn_fired fired = {0};
         char who[RN_WHO_TEXT];
         rn_scope_whoami(who);

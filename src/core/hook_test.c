@@ -350,7 +350,7 @@ enum { RESENDS = 12 };
 
 typedef struct deaf {
         int64_t at[RESENDS];
-        int stops;
+        atomic_int stops;
 } deaf;
 
 static void note_time(void *arg)

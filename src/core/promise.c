@@ -246,7 +246,7 @@ rein_promise *rein_promise_ref(rein_promise *p)
 int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
 {
         RN_CALL();
-        RN_ASKS(promise, p);
+        RN_ASKS_ONCE(promise, p);
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
         if (!rn_future_ours(&p->future))
@@ -268,7 +268,7 @@ static int break_it(rein_promise *p, const char *place, int code, const char *te
 int rein_promise_break_at(const char *place, rein_promise *p, int code, const char *fmt, ...)
 {
         RN_CALL();
-        RN_ASKS(promise, p);
+        RN_ASKS_ONCE(promise, p);
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
@@ -302,7 +302,7 @@ static void wait_for_hook(rein_promise *p, rn_task *self)
 void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
         RN_CALL();
-        RN_ASKS(promise, p);
+        RN_ASKS_ONCE(promise, p);
         if (!p || !rn_future_ours(&p->future))
                 return;
         caller self = calling_now();

@@ -405,7 +405,7 @@ void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why)
 {
         RN_CALL();
-        RN_ASKS(scope, s);
+        RN_ASKS_ONCE(scope, s);
         handle *h = (handle *)(void *)s;
         if (!s || h->magic != OPEN || h->process != rn_generation())
                 return;

@@ -263,7 +263,7 @@ static int check_stop(const rein_executor *x, rein_stop how, const char *call)
 int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r)
 {
         RN_CALL();
-        RN_ASKS(executor, x);
+        RN_ASKS_ONCE(executor, x);
         if (r)
                 *r = NULL;
         int rc = check_stop(x, how, "rein_executor_stop");
@@ -306,7 +306,7 @@ static int64_t next_of_clock(const rein_executor *x)
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
         RN_CALL();
-        RN_ASKS(executor, x);
+        RN_ASKS_ONCE(executor, x);
         int rc = check_stop(x, how, "rein_executor_stop_begin");
         if (rc < 0)
                 return rc;

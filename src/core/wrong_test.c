@@ -255,6 +255,7 @@ static int assert_inside(void *arg)
         return arg ? 0 : 7;
 }
 
+#if !defined REIN_TSAN /* where the simulator alone asks: src/plat/atomic.h */
 static int sound_inside(void *arg)
 {
         (void)arg;
@@ -272,6 +273,7 @@ static int boundary_inside(void *arg)
         (void)rein_scope_close(&s, 0);
         return 7;
 }
+#endif
 
 /* No call of the library's, and no record that a call is given: only the question after the steps finds it. */
 static int steps_inside(void *arg)
@@ -302,8 +304,10 @@ static void test_in_a_simulation_the_schedule_ends_and_can_be_replayed(void **st
         (void)state;
         assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true), assert_inside, where), 0);
         ends_with(assert_inside, "this is not true: the program has an argument");
+#if !defined REIN_TSAN
         ends_with(sound_inside, "says_wrong(): the sum is wrong");
         ends_with(boundary_inside, "what its task opened inside of it is none of its children");
+#endif
         ends_with(steps_inside, "'pool#1' does not add up: its unsettled jobs are not as many as it counts");
 }
 
@@ -328,7 +332,7 @@ static void test_what_is_broken_for_one_step_is_found_by_a_search(void **state)
         assert_int_equal(
                 rein_sim_explore(REIN_SIM(.quiet = true, .schedules = 100, .report = &r), broken_for_a_while, &ran),
                 REIN_EFOUND);
-        assert_true(ran > 0 && ran < 100);
+        assert_in_range(ran, 0, 99);
         assert_int_equal(r.preemptions, 0);
         assert_non_null(strstr(rein_error_text(rein_trail()), "does not add up"));
 }

@@ -58,9 +58,14 @@ extern const rn_observer *rn_observe;
         (rn_observe ? rn_observe->wrote(where, (uint64_t)(uintptr_t)(old), (uint64_t)(uintptr_t)(now), access, order)  \
                     : (void)0)
 #else
-#define RN_POINT(access, where)                  ((void)0)
-#define RN_DONE()                                ((void)0)
-#define RN_AT_REST()                             true
+#define RN_POINT(access, where) ((void)0)
+#define RN_DONE()               ((void)0)
+#if defined                                                                                                            \
+        REIN_TSAN /* it knows of no order between the steps of a simulation: there the simulator alone asks, in quiet */
+#define RN_AT_REST() (!rn_virtual())
+#else
+#define RN_AT_REST() true
+#endif
 #define RN_READ(T, access, where, newest, order) (newest)
 #define RN_WROTE(access, where, old, now, order) ((void)0)
 #endif

@@ -361,7 +361,7 @@ static void test_it_looks_for_those_that_want_theirs_back(void **state)
 
 typedef struct poller {
         atomic_int inside;
-        volatile int leave;
+        atomic_int leave;
 } poller;
 
 /* Always in one system call, but never for long in the same one: its arguments tell. */

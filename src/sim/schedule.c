@@ -459,7 +459,9 @@ static bool asks_before(const rn_sim_task *t)
 void rn_sim_look(void)
 {
         char where[96];
+        rn_sim_quiet();
         const char *what = rn_world_wrong(rn_sim->machine.world, where, sizeof where);
+        rn_sim_loud();
         if (!what)
                 return;
         rn_sim->result->wrong = true;
