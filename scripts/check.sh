@@ -19,7 +19,7 @@ cd "$(dirname "$0")/.."
 lane_scripts() {
         local check
         local -A only=([scripts/mutants.sh]=--check [scripts/weave.py]=--check)
-        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_links.py \
+        for check in scripts/check_doors.py scripts/check_layers.py scripts/check_calls.py scripts/check_links.py \
                 scripts/check_docs.py scripts/mutants.sh scripts/weave.py; do
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done

@@ -114,7 +114,7 @@ static const row table[] = {
         ROW("recvmsg", SOCKET, TOLD, udp, NOT_NARROW, 0, ECONNREFUSED, ENOMEM, ENOTCONN, ENOTSOCK, EBADF, EFAULT,
             EINVAL),
         ROW("getsockname", SOCKET, TOLD, udp, NOT_NARROW, 0, EBADF, EFAULT, EINVAL, ENOBUFS, ENOTSOCK),
-        ROW("close", SOCKET, HARMLESS, tcp, NOT_NARROW, 0, EINTR, EIO),
+        ROW("close", FD, HARMLESS, tcp, NOT_NARROW, 0, EINTR, EIO),
 
 #define POLLER "src/plat/linux/poller.c"
         ROW("eventfd", POLLER, TOLD, loop, NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
@@ -217,6 +217,7 @@ static const row table[] = {
         ROW("read", PROC, HARMLESS, stuck, NOT_NARROW, 0, EINTR, EIO, ESRCH, ENOMEM, WORLD_SHORT),
         ROW("close", PROC, HARMLESS, stuck, NOT_NARROW, 0, EINTR, EIO),
         ROW("sched_getaffinity", PROC, HARMLESS, default_pool, 0, 0, EINVAL, EFAULT, ESRCH, EPERM),
+        NONE("sysconf", "src/plat/linux/stack.c"), /* the size of a page is always known */
         NONE("sysconf", PROC), /* tests/world/nosys: where sched_getaffinity is missing */
 
 #define FRAMES "src/plat/linux/frames.c"
