@@ -134,6 +134,7 @@ static bool cut_off(rein_work *w, const char *why)
         if (!root)
                 return false;
         rn_scope *culprit = rn_scope_culprit_locked(root);
+        RN_ASSERT(culprit, "a job is cancelled before it is abandoned");
         bool timeout = culprit && culprit->until <= culprit->canceled_at;
         if (w->unheeded == REIN_ABANDON_IT) {
                 if (culprit != root && root->canceled_at == RN_NEVER) {

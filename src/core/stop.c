@@ -98,11 +98,16 @@ static bool harden_locked(rein_executor *x, rein_stop how, sorted *s)
         return true;
 }
 
+static const char *stopped(const rein_executor *x, char *text, size_t n)
+{
+        snprintf(text, n, "'%s' was stopped", x->name);
+        return text;
+}
+
 static void hardened(rein_executor *x, rein_stop how, sorted s)
 {
         char text[96];
-        snprintf(text, sizeof text, "'%s' was stopped", x->name);
-        carry_out(x, s, REIN_ECANCELED, text);
+        carry_out(x, s, REIN_ECANCELED, stopped(x, text, sizeof text));
         x->kind->stopping(x, how);
 }
 
@@ -125,6 +130,17 @@ void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
 }
 
 /* ---- waiting for the end ---- */
+
+static void give_up(rein_executor *x, rein_work *w)
+{
+        char text[96];
+        if (rn_work_forbid(w)) {
+                rn_work_never(w, REIN_ECANCELED, "its executor was stopped");
+        } else if (rn_load32(&w->state) != RN_WORK_NEVER) {       /* the thread that forbade it settles it */
+                cancel_running(w, stopped(x, text, sizeof text)); /* another stop may not have come to it yet */
+                rn_work_abandon(w, "its executor was stopped, and the time for that was up");
+        }
+}
 
 /* Time is up: what has not settled is abandoned. Jobs that are themselves in a stop of x go on. by_clock: nobody who
  * waits keeps it from being restarted meanwhile, and stopped again. */
@@ -150,10 +166,7 @@ static void abandon_rest(rein_executor *x, bool by_clock)
                 rn_lock_give(&x->lock);
                 if (!left)
                         return;
-                if (rn_work_forbid(left))
-                        rn_work_never(left, REIN_ECANCELED, "its executor was stopped");
-                else if (rn_load32(&left->state) != RN_WORK_NEVER) /* the thread that forbade it settles it */
-                        rn_work_abandon(left, "its executor was stopped, and the time for that was up");
+                give_up(x, left);
                 rn_future_unref(&left->future);
         }
 }

@@ -262,7 +262,6 @@ static void m_broken(const char *what)
 static void m_pause(void)
 {
         rn_sim_task *me = rn_sim->running;
-        RN_ASSERT(rn_sim->running, "a task spins");
         const rn_op last = me->op;
         const bool known = last.at && rn_sim->plan->observe;
         me->paused_at = rn_sim->progress;

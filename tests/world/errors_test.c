@@ -218,7 +218,7 @@ static const row table[] = {
         ROW("close", PROC, HARMLESS, stuck, NOT_NARROW, 0, EINTR, EIO),
         ROW("sched_getaffinity", PROC, HARMLESS, default_pool, 0, 0, EINVAL, EFAULT, ESRCH, EPERM),
         NONE("sysconf", "src/plat/linux/stack.c"), /* the size of a page is always known */
-        NONE("sysconf", PROC), /* tests/world/nosys: where sched_getaffinity is missing */
+        NONE("sysconf", PROC),                     /* tests/world/nosys: where sched_getaffinity is missing */
 
 #define FRAMES "src/plat/linux/frames.c"
         ROW("process_vm_readv", FRAMES, HARMLESS, stuck, 0, 0, EFAULT, EINVAL, ENOMEM, EPERM, ESRCH),

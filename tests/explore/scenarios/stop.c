@@ -111,6 +111,40 @@ static void stop_begin_free_early(void)
         EXPLORE_CHECK(rn_world_now()->clock.timers.count == 0);
 }
 
+/* One stop has made it harder, and not cancelled the job yet; the time of another one is up, and gives the job up: it is
+ * cancelled all the same. */
+static void mark_stays(void *arg)
+{
+        (void)arg;
+}
+
+static int heeds_late(void *arg)
+{
+        rein_sim_block(rein_after(REIN_MS(5)));
+        *(int *)arg = rein_checkpoint();
+        return 0;
+}
+
+static void stop_stop_late(void)
+{
+        begin();
+        rein_on_unseen(nobody_told, &mark[LATE]);
+        pool = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
+        soon = rein_after(REIN_SEC(3600));
+        future = rein_submit(pool, heeds_late, &mark[RAN],
+                             REIN_JOB(.on_worker = true, .unheeded = REIN_ABANDON_IT, .release = mark_stays));
+        explore_calm(); /* it runs */
+        explore_go();
+        explore_start("stop", stop_begin, &soon);
+        mark[STOPPED] = rein_executor_stop(pool, REIN_STOP_NOW, REIN_NOWAIT, NULL);
+        explore_calm();
+        rein_sim_block(rein_after(REIN_MS(50)));
+        EXPLORE_CHECK(mark[STOPPED] == REIN_ESTUCK && rein_code(future) == REIN_EABANDONED);
+        EXPLORE_CHECK(mark[RAN] == REIN_ECANCELED);
+        rein_drop(future);
+        rein_executor_free(pool);
+}
+
 /* What a receipt says never started, has not. */
 static void stop_with_receipt(void *arg)
 {
@@ -147,6 +181,9 @@ static const entry list[] = {
         {"stop-begin-free", stop_begin_free, {ALL()}},
         {"stop-begin-free-busy", stop_begin_free_busy, {BOUNDED(2), PCT(3, 5000)}},
         {"stop-begin-free-early", stop_begin_free_early, {ALL()}},
+        {"stop-stop-late",
+         stop_stop_late,
+         {BOUNDED(2), PCT(3, 5000), NOT_EARLY("the job's time would be over before it is given up")}},
         {"stop-receipt", stop_receipt, {BOUNDED(2), PCT(3, 10000)}},
 };
 
