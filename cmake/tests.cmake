@@ -175,7 +175,8 @@ if(NOT REIN_UCONTEXT)
         set_tests_properties(coro/ucontext PROPERTIES LABELS coro TIMEOUT 120 ENVIRONMENT "${test_environment}")
 endif()
 
-# Memcheck knows the stacks by their registration; a report is an error.
+# Memcheck knows the stacks by their registration; a report is an error. coro/valgrind takes more than ten seconds: memcheck
+# makes each instruction dear, and a hundred thousand coroutines are made anew.
 find_program(valgrind valgrind)
 if(valgrind AND NOT REIN_SANITIZE AND NOT REIN_COVERAGE)
         add_test(NAME coro/valgrind WORKING_DIRECTORY ${CMAKE_BINARY_DIR}

@@ -185,9 +185,8 @@ static void test_a_thread_starts_with_the_signals_of_strangers_blocked(void **st
 
 static void *ask_how_much_is_left(void *arg)
 {
-        char here = 0;
         bool *good = arg;
-        const char *base = &here; /* nearly */
+        const char *base = __builtin_frame_address(0); /* nearly; a variable need not lie there under a sanitizer */
         *good = rn_stack_left(base, 1 << 20) <= 1 << 20 && rn_stack_left(base, 1 << 20) > 1 << 19 &&
                 rn_stack_left(base + (2 << 20), 1 << 20) == 0 && /* used up, and more than that */
                 rn_stack_left(NULL, 1 << 20) == SIZE_MAX && rn_stack_left(base, 0) == SIZE_MAX;
