@@ -154,7 +154,9 @@ static void thread_ended(void *arg)
 {
         worker *k = arg;
         pool *p = k->pool;
+        rn_pool_lock(p); /* its neighbours in the list come and go */
         const bool began = rn_linked(&k->link);
+        rn_pool_unlock(p);
         if (!began) {
                 rn_error_set(
                         &k->task->now->trail,

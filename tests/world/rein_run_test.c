@@ -45,12 +45,11 @@ static void sixty_strays_cost_no_descriptor(void **state)
         const int before = entries(c.pid, "fd");
         write_file("go1", "");
         UNTIL(exists("here62"));
-        const int after = entries(c.pid, "fd");
+        UNTIL(entries(c.pid, "fd") <= before); /* it may be opening one for a moment */
         write_file("go62", "");
         finish(&c);
         EXPECT_STATUS(c, 0);
         release(&c);
-        assert_int_equal(after, before);
         char *report = read_report("r");
         assert_int_equal(count_of(report, "\"left_behind\":1"), 60);
         free(report);
