@@ -30,7 +30,13 @@
 #define REIN     REIN_BINARY_DIR "/rein"
 #define CHILDREN REIN_SOURCE_DIR "/tests/children/"
 
-enum { PATIENCE_S = 60 };
+/* How long a test waits for what must come. REIN_TEST_PATIENCE: other seconds; scripts/mutants.py has fewer, because with a
+ * fault planted much is waited for in vain. */
+static inline int patience_s(void)
+{
+        const char *other = getenv("REIN_TEST_PATIENCE");
+        return other ? atoi(other) : 60;
+}
 
 static inline double now_s(void)
 {
@@ -42,7 +48,7 @@ static inline double now_s(void)
 /* Wait until a condition holds; fail when it does not in a long time. */
 #define UNTIL(condition)                                                                                               \
         do {                                                                                                           \
-                double until_ = now_s() + PATIENCE_S;                                                                  \
+                double until_ = now_s() + patience_s();                                                                \
                 while (!(condition)) {                                                                                 \
                         if (now_s() > until_)                                                                          \
                                 fail_msg("in vain: %s", #condition);                                                   \
@@ -168,7 +174,7 @@ static inline bool has_ended(const struct command *c)
 static inline void finish(struct command *c)
 {
         siginfo_t info = {0};
-        if (poll(&(struct pollfd){.fd = c->pidfd, .events = POLLIN}, 1, PATIENCE_S * 1000) != 1) {
+        if (poll(&(struct pollfd){.fd = c->pidfd, .events = POLLIN}, 1, patience_s() * 1000) != 1) {
                 kill(c->pid, SIGKILL);
                 fail_msg("the command does not end");
         }

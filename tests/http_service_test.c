@@ -43,7 +43,7 @@ static void start_service(const char *request_ms, const char *drain_ms)
 static int try_to_connect(int receive_buffer)
 {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-        struct timeval patience = {PATIENCE_S, 0};
+        struct timeval patience = {patience_s(), 0};
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
@@ -265,7 +265,7 @@ static void a_flood_of_what_is_stuck_is_refused_beyond_its_queue_and_harms_no_ot
                 struct pollfd p[FLOOD];
                 for (int i = 0; i < FLOOD; i++)
                         p[i] = (struct pollfd){.fd = c[i].fd, .events = POLLIN};
-                assert_true(poll(p, FLOOD, PATIENCE_S * 1000) > 0);
+                assert_true(poll(p, FLOOD, patience_s() * 1000) > 0);
                 for (int i = 0; i < FLOOD; i++) {
                         if (!p[i].revents)
                                 continue;

@@ -151,20 +151,24 @@ static void a_missing_standard_stream_does_no_harm(void **state)
 
 /* ---- how many at a time ---- */
 
+/* A job: wait until a file is there, but not for longer than some ten seconds. */
+#define AWAIT(file) "i=0; until test -e " file " || test $i -gt 200; do sleep 0.05; i=$((i+1)); done; test -e " file
+
 static void jobs_run_side_by_side_and_no_more(void **state)
 {
         (void)state;
         /* Each waits until the other is there. */
-        struct command c = RUN("-j2", "-t", "50s", "--", "sh", "-c",
-                               "touch {}; until test -e a && test -e b; do sleep 0.01; done", ":::", "a", "b");
+        struct command c = RUN("-j2", "--", "sh", "-c", "touch {}; " AWAIT("a") " && " AWAIT("b"), ":::", "a", "b");
         EXPECT_STATUS(c, 0);
         release(&c);
-        /* The folder is there while one is at work: a second one would find it. */
-        c = RUN("-j1", "--", "sh", "-c", "mkdir busy && rmdir busy", ":::", "1", "2", "3", "4", "5", "6", "7", "8");
+        c = RUN("-j3", "--", "sh", "-c", "touch {}; " AWAIT("1") " && " AWAIT("2") " && " AWAIT("3"), ":::", "1", "2",
+                "3");
         EXPECT_STATUS(c, 0);
         release(&c);
-        c = RUN("-j3", "--", "sh", "-c", "echo x >>n; while test $(wc -l <n) -lt 3; do sleep 0.01; done", ":::", "1",
-                "2", "3");
+        /* The folder is there while one is at work: a second one would find it. The first one gives it some time. */
+        c = RUN("-j1", "--", "sh", "-c",
+                "mkdir busy && { test {} != 1 || for i in 1 2 3 4 5 6 7 8 9 0; do sleep 0.05; done; } && rmdir busy",
+                ":::", "1", "2", "3", "4", "5", "6", "7", "8");
         EXPECT_STATUS(c, 0);
         release(&c);
 }
