@@ -124,6 +124,26 @@ static void only_the_jobs_own_are_ended(void **state)
         assert_int_equal(processes_left(), 0);
 }
 
+/* The log says that the first job is over, and what it left is gone: what the tenth has started is still there. */
+static void the_number_of_a_job_is_told_from_a_longer_one(void **state)
+{
+        (void)state;
+        mark_environment();
+        struct command c = START("-j2", "--log", "log", "--", "sh", "-c",
+                                 "case {} in 1) until test -e tenth; do sleep 0.01; done;; 10) " DAEMON " tenth; "
+                                 "until test -e enough; do sleep 0.01; done;; esac",
+                                 ":::", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10");
+        char *log = NULL;
+        UNTIL(exists("log") && (free(log), log = read_file("log")) && strstr(log, "\"job\":1,"));
+        free(log);
+        assert_int_equal(processes_of("cmdline", "touch 'tenth'"), 1);
+        write_file("enough", "");
+        finish(&c);
+        EXPECT_STATUS(c, 0);
+        release(&c);
+        assert_int_equal(processes_left(), 0);
+}
+
 static void who_threw_its_tag_away_goes_at_the_end(void **state)
 {
         (void)state;
@@ -326,6 +346,27 @@ static void a_line_is_not_taken_before_its_turn(void **state)
         free(report);
 }
 
+/* A shell makes its background commands ignore an interrupt. */
+static void an_interrupt_is_never_ignored(void **state)
+{
+        (void)state;
+        signal(SIGINT, SIG_IGN);
+        signal(SIGTERM, SIG_IGN);
+        static const int signo[] = {SIGINT, SIGTERM};
+        for (int i = 0; i < 2; i++) {
+                unlink("ready");
+                struct command c =
+                        START("--", "sh", "-c", "touch {}; until test -e enough; do sleep 0.01; done", ":::", "ready");
+                UNTIL(exists("ready"));
+                kill(c.pid, signo[i]);
+                finish(&c);
+                EXPECT_STATUS(c, 130);
+                release(&c);
+        }
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+}
+
 static void hang_ups_are_ignored_under_nohup(void **state)
 {
         (void)state;
@@ -399,6 +440,7 @@ int main(void)
                 TEST(each_try_has_its_own_time),
                 TEST(what_a_job_leaves_behind_is_ended_with_it),
                 TEST(only_the_jobs_own_are_ended),
+                TEST(the_number_of_a_job_is_told_from_a_longer_one),
                 TEST(who_threw_its_tag_away_goes_at_the_end),
                 TEST(zombies_are_collected_as_they_come),
                 TEST(an_interrupt_stops_everything_in_order),
@@ -407,6 +449,7 @@ int main(void)
                 TEST(the_first_reason_to_stop_counts),
                 TEST(while_it_waits_for_input_it_can_be_interrupted),
                 TEST(a_line_is_not_taken_before_its_turn),
+                TEST(an_interrupt_is_never_ignored),
                 TEST(hang_ups_are_ignored_under_nohup),
                 TEST(nothing_survives_the_commands_own_end),
                 TEST(a_run_within_a_run_goes_with_it),

@@ -2,6 +2,8 @@
 /* `rein run`: its input, its options, its exit status, its log and its report. */
 #include "command.h"
 
+#include <sched.h>
+
 /* ---- input ---- */
 
 static void arguments_are_passed_as_they_are(void **state)
@@ -140,6 +142,17 @@ static void jobs_start_clean(void **state)
         release(&c);
 }
 
+static void a_run_within_a_run_counts_its_own(void **state)
+{
+        (void)state;
+        struct command c = RUN_ON("true\n" REIN " run -r 1 --delay 0s -- sh -c 'test $REIN_TRY = 2 && echo "
+                                  "{} $REIN_JOB' ::: inner\n",
+                                  "-j1");
+        EXPECT_STATUS(c, 0);
+        assert_string_equal(c.stdout_text, "inner 1\n");
+        release(&c);
+}
+
 static void a_missing_standard_stream_does_no_harm(void **state)
 {
         (void)state;
@@ -154,6 +167,9 @@ static void a_missing_standard_stream_does_no_harm(void **state)
 /* A job: wait until a file is there, but not for longer than some ten seconds. */
 #define AWAIT(file) "i=0; until test -e " file " || test $i -gt 200; do sleep 0.05; i=$((i+1)); done; test -e " file
 
+/* The folder is there while one is at work: a second one would find it. The first one gives it some time. */
+#define ALONE "mkdir busy && { test {} != 1 || for i in 1 2 3 4 5 6 7 8 9 0; do sleep 0.05; done; } && rmdir busy"
+
 static void jobs_run_side_by_side_and_no_more(void **state)
 {
         (void)state;
@@ -165,10 +181,24 @@ static void jobs_run_side_by_side_and_no_more(void **state)
                 "3");
         EXPECT_STATUS(c, 0);
         release(&c);
-        /* The folder is there while one is at work: a second one would find it. The first one gives it some time. */
-        c = RUN("-j1", "--", "sh", "-c",
-                "mkdir busy && { test {} != 1 || for i in 1 2 3 4 5 6 7 8 9 0; do sleep 0.05; done; } && rmdir busy",
-                ":::", "1", "2", "3", "4", "5", "6", "7", "8");
+        c = RUN("-j1", "--", "sh", "-c", ALONE, ":::", "1", "2", "3", "4", "5", "6", "7", "8");
+        EXPECT_STATUS(c, 0);
+        release(&c);
+}
+
+/* Without -j: the cpus that are granted, here one. */
+static void as_many_as_cpus_are_granted(void **state)
+{
+        (void)state;
+        cpu_set_t all, one;
+        CPU_ZERO(&one);
+        assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+        for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+                if (CPU_ISSET(i, &all))
+                        CPU_SET(i, &one);
+        assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+        struct command c = RUN("--", "sh", "-c", ALONE, ":::", "1", "2", "3", "4");
+        assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
         EXPECT_STATUS(c, 0);
         release(&c);
 }
@@ -347,6 +377,19 @@ static void resume_runs_only_what_has_not_succeeded(void **state)
         free(report);
 }
 
+static void a_log_keeps_what_was_there(void **state)
+{
+        (void)state;
+        for (int i = 1; i <= 2; i++) {
+                struct command c = RUN("-j1", "--log", "log", "--", "true", ":::", "a", "b");
+                EXPECT_STATUS(c, 0);
+                release(&c);
+                char *log = read_file("log");
+                assert_int_equal(count_of(log, "\"ended\":\"success\""), 2 * i);
+                free(log);
+        }
+}
+
 /* ---- report ---- */
 
 static void the_report_tells_how_each_job_ended(void **state)
@@ -405,6 +448,10 @@ static void memory_is_limited(void **state)
         struct command c = RUN("--memory", "64M", "--", "sh", "-c", "ulimit -v", ":::", "1");
         EXPECT_STATUS(c, 0);
         assert_string_equal(c.stdout_text, "65536\n");
+        release(&c);
+        c = RUN("--memory", "0.25G", "--", "sh", "-c", "ulimit -v", ":::", "1");
+        EXPECT_STATUS(c, 0);
+        assert_string_equal(c.stdout_text, "262144\n");
         release(&c);
 }
 
@@ -552,8 +599,10 @@ int main(void)
                 TEST(input_is_taken_as_it_comes),
                 TEST(input_that_cannot_be_read_is_said),
                 TEST(jobs_start_clean),
+                TEST(a_run_within_a_run_counts_its_own),
                 TEST(a_missing_standard_stream_does_no_harm),
                 TEST(jobs_run_side_by_side_and_no_more),
+                TEST(as_many_as_cpus_are_granted),
                 TEST(open_files_are_enough_or_it_is_said),
                 TEST(the_status_counts_the_failures),
                 TEST(what_cannot_be_started_says_why),
@@ -562,6 +611,7 @@ int main(void)
                 TEST(only_what_the_list_names_is_tried_again),
                 TEST(a_delay_ends_with_the_run),
                 TEST(resume_runs_only_what_has_not_succeeded),
+                TEST(a_log_keeps_what_was_there),
                 TEST(the_report_tells_how_each_job_ended),
                 TEST(a_report_may_be_a_pipe),
                 TEST(memory_is_limited),

@@ -254,6 +254,12 @@ static void test_a_timer_of_a_loop_may_fire_while_others_could_run_if_the_clock_
                          0);
         finds_with(a_timer_and_turns, NULL, REIN_SIM_EARLY, REIN_SIM_FAILED,
                    (const char *const[]){"check failed: !r->late", NULL});
+        char trace[4096];
+        snprintf(trace, sizeof trace, "%s", found.trace);
+        assert_int_equal(rein_sim_run(REIN_SIM(.name = "loop", .replay = trace, .quiet = true, .report = &r),
+                                      a_timer_and_turns, NULL),
+                         REIN_EFOUND);
+        assert_true(r.ended == REIN_SIM_FAILED && r.hash == found.hash);
 }
 
 static int waits_for_a_byte(race *r, int which)
@@ -520,6 +526,24 @@ static int interrupt_waited_for(void *arg)
         return 0;
 }
 
+/* When the time passes, it waits. */
+static int waits_before_it_comes(void *arg)
+{
+        (void)arg;
+        CHECK(rein_wait_signal(SIGINT, REIN_NEVER) == SIGINT && rein_checkpoint() == 0);
+        return 0;
+}
+
+static int interrupt_of_a_waiter(void *arg)
+{
+        crew c = {0};
+        hand h;
+        crew_go(&c, &h, "^C", interrupts_late, arg);
+        CHECK(rein_run(waits_before_it_comes, arg, NULL) == 0);
+        crew_join(&c);
+        return 0;
+}
+
 static void test_an_interrupt_cancels_main_unless_somebody_waits_for_it(void **state)
 {
         (void)state;
@@ -527,6 +551,9 @@ static void test_an_interrupt_cancels_main_unless_somebody_waits_for_it(void **s
         int waiters_had_it = 0;
         passes(interrupt_waited_for, &waiters_had_it, 0);
         assert_true(waiters_had_it > 0);
+        assert_int_equal(
+                rein_sim_explore(REIN_SIM(.generator = REIN_SIM_RANDOM, .schedules = 100), interrupt_of_a_waiter, NULL),
+                0);
 }
 
 int main(void)

@@ -51,6 +51,7 @@ static int alone(void *arg)
         CHECK(rein_recvfrom(client, got, 8, NULL, REIN_NEVER) == -ECONNREFUSED);
         CHECK(rein_sendto(client, "n", 1, NULL, REIN_NEVER) == 1);
         CHECK(rein_sendto(client, "n", 1, NULL, REIN_NEVER) == -ECONNREFUSED);
+        CHECK(rein_sendto(client, "n", 1, NULL, REIN_NEVER) == 1); /* told once; and gone again */
         for (int i = 0; i < 70; i++)
                 CHECK(rein_sendto(other, "o", 1, &own, REIN_NEVER) == 1); /* to itself; what it cannot hold is lost */
         for (int i = 0; i < 64; i++)
@@ -63,10 +64,24 @@ static int alone(void *arg)
         return 0;
 }
 
+/* What is bound to all hosts gets what nobody is bound to more closely, whoever was first. */
+static int closest(void *arg)
+{
+        (void)arg;
+        char c;
+        int all = rein_udp_bind(NULL, "9"), one = rein_udp_bind("one", "9");
+        int to_one = rein_udp_connect("one", "9", REIN_NEVER), to_two = rein_udp_connect("two", "9", REIN_NEVER);
+        CHECK(rein_write(to_one, "1", 1, REIN_NEVER) == 1 && rein_write(to_two, "2", 1, REIN_NEVER) == 1);
+        CHECK(rein_read(one, &c, 1, REIN_NOWAIT) == 1 && c == '1');
+        CHECK(rein_read(all, &c, 1, REIN_NOWAIT) == 1 && c == '2');
+        return rein_close(all) | rein_close(one) | rein_close(to_one) | rein_close(to_two);
+}
+
 static void without_faults(void **state)
 {
         (void)state;
         passes(alone, 0);
+        passes(closest, 0);
 }
 
 static int real_socket(void *arg)
@@ -87,8 +102,8 @@ static void a_real_socket_is_refused(void **state)
 
 /* ---- the faults ---- */
 
-enum { SENT = 4 };
-static atomic_int lost, overtaken, doubled;
+enum { SENT = 6 };
+static atomic_int lost, overtaken, doubled, most_overtaken;
 
 /* One that is received after a later one was overtaken; one that never comes was lost. */
 static int count_faults(void *arg)
@@ -99,6 +114,11 @@ static int count_faults(void *arg)
         for (char i = 0; i < SENT; i++)
                 CHECK(rein_sendto(from, &i, 1, NULL, REIN_NEVER) == 1);
         while (rein_recvfrom(to, &c, 1, NULL, REIN_NOWAIT) == 1) {
+                int before = 0; /* of those that came in front of it: sent earlier, and still to come */
+                for (int i = 0; i < c; i++)
+                        before += seen[i] == 0;
+                if (before > atomic_load(&most_overtaken))
+                        atomic_store(&most_overtaken, before);
                 seen[(int)c]++;
                 atomic_fetch_add(&overtaken, c < last);
                 last = c > last ? c : last;
@@ -115,11 +135,13 @@ static void each_fault_comes_when_asked_for_and_only_then(void **state)
         (void)state;
         static const uint32_t faults[] = {0, REIN_SIM_LOSS, REIN_SIM_REORDER, REIN_SIM_TWICE};
         for (size_t i = 0; i < COUNT(faults); i++) {
-                lost = overtaken = doubled = 0;
+                lost = overtaken = doubled = most_overtaken = 0;
                 passes(count_faults, faults[i]);
                 assert_int_equal(lost > 0, faults[i] == REIN_SIM_LOSS);
                 assert_int_equal(overtaken > 0, faults[i] == REIN_SIM_REORDER);
                 assert_int_equal(doubled > 0, faults[i] == REIN_SIM_TWICE);
+                if (faults[i] == REIN_SIM_REORDER)
+                        assert_int_equal(most_overtaken, 3);
         }
 }
 

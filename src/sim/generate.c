@@ -127,16 +127,28 @@ void rn_sim_generator_begin(void)
                         s->change_at[i] = 1 + rn_sim_random(&s->random) % (s->plan->length ? s->plan->length : 64);
 }
 
-/* Who spins, or reached a point of change, falls below everybody. */
+static void fall_below_all(rn_sim_task *t)
+{
+        t->priority = -(int64_t)++rn_sim->lowest;
+}
+
+/* Not only where there is something to decide: one other task may be all that can go on, and what it stores lets the
+ * spinning one go on again. */
+void rn_sim_spins(rn_sim_task *t)
+{
+        if (rn_sim->plan->generator == REIN_SIM_PCT)
+                fall_below_all(t);
+}
+
+/* The task that reached a point of change falls below everybody. */
 static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_first)
 {
         rn_sim_state *s = rn_sim;
-        rn_sim_task *me = s->running;
-        bool falls = me && me->op.kind == RN_OP_PAUSE;
+        bool falls = false;
         for (uint32_t i = 0; i + 1 < s->plan->depth && current_first; i++)
                 falls = falls || s->change_at[i] == s->result->decisions + 1;
-        if (me && falls)
-                me->priority = -(int64_t)++s->lowest;
+        if (s->running && falls)
+                fall_below_all(s->running);
         RN_ASSERT(n > 0, "somebody can go on when it is asked who does");
         uint32_t best = 0;
         for (uint32_t i = 1; i < n; i++)

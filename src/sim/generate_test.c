@@ -165,6 +165,37 @@ static void pct_finds_what_chance_does_not(void **state)
         assert_int_equal(explore(REIN_SIM_DFS, 0, BUDGET, lost_callback, &r), REIN_EFOUND);
 }
 
+/* ---- how often something goes wrong ---- */
+
+static atomic_int spurious;
+
+static int waits_a_hundred_times(void *arg)
+{
+        for (int i = 0; i < 100; i++)
+                atomic_fetch_add(&spurious, rein_sim_sleep_on(arg, "x", rein_after(1)) == 0);
+        return 0;
+}
+
+/* In a hundred schedules; half of them do without the fault. */
+static int ends_for_no_reason(uint32_t one_in)
+{
+        atomic_store(&spurious, 0);
+        assert_int_equal(rein_sim_explore(REIN_SIM(.generator = REIN_SIM_RANDOM, .schedules = 100,
+                                                   .faults = REIN_SIM_SPURIOUS, .one_in = one_in),
+                                          waits_a_hundred_times, &spurious),
+                         0);
+        return atomic_load(&spurious);
+}
+
+static void a_fault_is_as_frequent_as_asked_for(void **state)
+{
+        (void)state;
+        assert_in_range(ends_for_no_reason(1), 4000, 8000); /* runs made again count twice */
+        assert_in_range(ends_for_no_reason(4), 900, 1900);
+        assert_in_range(ends_for_no_reason(0), 200, 500); /* 16 */
+        assert_in_range(ends_for_no_reason(100), 25, 90);
+}
+
 /* ---- seeds ---- */
 
 static uint64_t hash_of(uint64_t seed, uint32_t generator)
@@ -194,8 +225,11 @@ static void a_seed_is_a_schedule(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(dfs_takes_every_choice),         cmocka_unit_test(dfs_reaches_every_order),
-                cmocka_unit_test(dfs_that_was_cut_short_says_so), cmocka_unit_test(pct_finds_what_chance_does_not),
+                cmocka_unit_test(dfs_takes_every_choice),
+                cmocka_unit_test(dfs_reaches_every_order),
+                cmocka_unit_test(dfs_that_was_cut_short_says_so),
+                cmocka_unit_test(pct_finds_what_chance_does_not),
+                cmocka_unit_test(a_fault_is_as_frequent_as_asked_for),
                 cmocka_unit_test(a_seed_is_a_schedule),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

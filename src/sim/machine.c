@@ -266,6 +266,7 @@ static void m_pause(void)
         const bool known = last.at && rn_sim->plan->observe;
         me->paused_at = rn_sim->progress;
         me->unpaused = false;
+        rn_sim_spins(me);
         rn_sim_op((rn_op){.kind = RN_OP_PAUSE, .at = known ? last.at : NULL, .len = last.len});
         if (known)
                 rn_weak_unpaused(last.at);

@@ -147,10 +147,30 @@ static int closed_under(void *arg)
         return 0;
 }
 
+/* A writer that waits for room, whose reader goes; a reader that waits for bytes, whose writer goes. */
+static int other_end_closed(void *arg)
+{
+        int fds[2];
+        char got[1];
+        crew c = {0};
+        hand h[2];
+        (void)arg;
+        CHECK(rein_sim_pipe(fds, 1) == 0 && rein_write(fds[1], "x", 1, REIN_NEVER) == 1);
+        crew_go(&c, &h[0], "closes", closes, &fds[0]);
+        CHECK(rein_write(fds[1], "y", 1, REIN_NEVER) == -EPIPE && rein_close(fds[1]) == 0);
+        crew_join(&c);
+        CHECK(rein_sim_pipe(fds, 1) == 0);
+        crew_go(&c, &h[1], "closes", closes, &fds[1]);
+        CHECK(rein_read(fds[0], got, 1, REIN_NEVER) == 0 && rein_close(fds[0]) == 0);
+        crew_join(&c);
+        return 0;
+}
+
 static void a_close_wakes_who_waits(void **state)
 {
         (void)state;
         passes(closed_under, 0);
+        passes(other_end_closed, 0);
 }
 
 /* ---- signals ---- */

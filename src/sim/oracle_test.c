@@ -5,6 +5,7 @@
 
 #include "crew.h"
 
+#include "core/clock.h"
 #include "core/future.h"
 #include "core/work.h"
 #include "pool/pool.h"
@@ -93,6 +94,62 @@ static int all_in_order(void *arg)
                 rein_drop(rein_submit(x, job_seven, &value, REIN_JOB(.release = let_go)));
         rein_executor_free(x);
         return 0;
+}
+
+static int memory_twice(void *arg)
+{
+        (void)arg;
+        void *p = rn_alloc(64);
+        rn_free(p);
+        rn_free(p);
+        return 0;
+}
+
+static void memory_is_given_back_once(void **state)
+{
+        (void)state;
+        finds(memory_twice, REIN_SIM_MISUSE, "memory was given back twice");
+}
+
+/* ---- what is let go of later ---- */
+
+typedef struct later {
+        rn_timer timer;
+} later;
+
+static void lets_go_of_itself(rn_timer *t, uint32_t tag)
+{
+        (void)tag;
+        rn_free(t);
+}
+
+/* It is the library's, and the clock thread gives it back: after the program has ended. */
+static int leaves_to_a_timer(bool armed)
+{
+        later *l = rn_alloc(sizeof *l);
+        CHECK(l && rn_clock_start() == 0);
+        l->timer.fire = lets_go_of_itself;
+        CHECK(!armed || rn_timer_arm(&l->timer, rein_after(REIN_MS(10)).ns, 0));
+        return 0;
+}
+
+static int ends_before_a_timer(void *arg)
+{
+        (void)arg;
+        return leaves_to_a_timer(true);
+}
+
+static int ends_without_its_timer(void *arg)
+{
+        (void)arg;
+        return leaves_to_a_timer(false);
+}
+
+static void what_a_timer_lets_go_of_is_not_left_behind(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_sim_explore(REIN_SIM(.schedules = 100), ends_before_a_timer, NULL), 0);
+        finds(ends_without_its_timer, REIN_SIM_LEAK, "1 objects of the library");
 }
 
 static void values_are_released_once(void **state)
@@ -387,6 +444,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(values_are_released_once),
+                cmocka_unit_test(memory_is_given_back_once),
+                cmocka_unit_test(what_a_timer_lets_go_of_is_not_left_behind),
                 cmocka_unit_test(pools_add_up),
                 cmocka_unit_test(who_may_not_close_is_told_on),
         };

@@ -156,6 +156,33 @@ static void down_to_the_least(void **state)
         }
 }
 
+/* ---- the same way of failing ---- */
+
+static int first_failure;
+
+static int fails_in_two_ways(void *arg)
+{
+        const uint32_t n = rein_sim_choose(40);
+        (void)arg;
+        if (n >= 38 && first_failure == REIN_SIM_PASSED)
+                first_failure = n == 39 ? REIN_SIM_FAILED : REIN_SIM_MISUSE;
+        CHECK(n != 39);
+        return n == 38 ? rein_sim_refuse("chose the plainer way to fail") : 0;
+}
+
+static void it_goes_on_failing_in_the_same_way(void **state)
+{
+        (void)state;
+        int checks = 0;
+        for (uint64_t seed = 1; seed <= 20; seed++) {
+                first_failure = REIN_SIM_PASSED;
+                assert_int_equal(explore(fails_in_two_ways, seed), REIN_EFOUND);
+                assert_int_equal(report.ended, first_failure);
+                checks += report.ended == REIN_SIM_FAILED;
+        }
+        assert_in_range(checks, 1, 19);
+}
+
 static void what_does_not_matter_goes(void **state)
 {
         (void)state;
@@ -170,12 +197,16 @@ static void what_does_not_matter_goes(void **state)
                 surprises++;
         assert_int_equal(surprises, 1); /* the one allocation */
         assert_non_null(strstr(report.trace, "a1of2."));
+        char trace[1000]; /* it says itself which faults there are */
+        assert_in_range(snprintf(trace, sizeof trace, "%s", report.trace), 1, sizeof trace - 1);
+        assert_int_equal(rein_sim_run(REIN_SIM(.quiet = true, .replay = trace), fails_when_poor, NULL), REIN_EFOUND);
 }
 
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(down_to_the_least),
+                cmocka_unit_test(it_goes_on_failing_in_the_same_way),
                 cmocka_unit_test(what_does_not_matter_goes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

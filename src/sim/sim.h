@@ -233,6 +233,7 @@ void rn_sim_tell(const rn_sim_task *t, bool preempted);
 uint32_t rn_sim_pick(uint32_t n, char about, bool current_first);
 uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first);
 void rn_sim_born(rn_sim_task *t);
+void rn_sim_spins(rn_sim_task *t); /* it is about to wait until something changes */
 void rn_sim_generator_begin(void);
 bool rn_path_next(rn_path *path); /* depth-first: the next one; false: that was the last */
 int rn_path_add(rn_path *path, rn_pick p);

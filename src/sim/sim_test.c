@@ -5,6 +5,7 @@
 #include "crew.h"
 
 #include <fcntl.h>
+#include <poll.h>
 
 static rein_sim_report report;
 
@@ -22,6 +23,14 @@ static int replay(rein_fn fn, const char *trace)
         return rein_sim_run(
                 REIN_SIM(.name = "wrong", .quiet = true, .max_steps = 3000, .replay = trace, .report = &report), fn,
                 NULL);
+}
+
+static int explore_at_random(rein_fn fn, uint32_t faults)
+{
+        report = (rein_sim_report){.size = sizeof report};
+        return rein_sim_explore(REIN_SIM(.generator = REIN_SIM_RANDOM, .schedules = 300, .faults = faults,
+                                         .max_steps = 3000, .quiet = true, .report = &report),
+                                fn, NULL);
 }
 
 /* ---- one wrong program for each way to fail ---- */
@@ -542,9 +551,47 @@ static void time_is_virtual(void **state)
         assert_true(span == REIN_SEC(4095 + 360000));
 }
 
+/* ---- chance ---- */
+
+static int fails_once(void *arg)
+{
+        bool *failed = arg;
+        if (*failed)
+                return 0;
+        *failed = true;
+        return -EAGAIN;
+}
+
+/* How long a retry waits is drawn at random: the same in every schedule, whatever draws the schedule itself. */
+static int backs_off_by_chance(void *arg)
+{
+        int64_t *first = arg;
+        bool failed = false;
+        crew c = {0};
+        hand h;
+        crew_go(&c, &h, "one", one_point, NULL); /* something to choose */
+        const rein_time began = rein_now();
+        CHECK(rein_retry(REIN_RETRY(.tries = 2, .delay_ns = REIN_SEC(20)), fails_once, &failed) == 0);
+        const int64_t took = rein_now().ns - began.ns;
+        CHECK(took > 0 && (*first == 0 || took == *first));
+        *first = took;
+        crew_join(&c);
+        return 0;
+}
+
+static void random_numbers_are_the_same_in_every_schedule(void **state)
+{
+        (void)state;
+        int64_t first = 0;
+        assert_int_equal(
+                rein_sim_explore(REIN_SIM(.generator = REIN_SIM_RANDOM, .schedules = 100), backs_off_by_chance, &first),
+                0);
+        assert_true(first > 0);
+}
+
 /* ---- faults ---- */
 
-static atomic_int poor_promises, poor_threads, poor_descriptors, spurious, early;
+static atomic_int poor_promises, poor_threads, poor_descriptors, spurious, early, early_of_descriptors;
 
 static void nothing(void *arg)
 {
@@ -595,6 +642,21 @@ static int racy_clock(void *arg)
         return 0;
 }
 
+static int racy_wait_for_a_descriptor(void *arg)
+{
+        (void)arg;
+        int fds[2];
+        crew c = {0};
+        hand h;
+        CHECK(rein_sim_pipe(fds, 1) == 0);
+        atomic_store(&steps_of_other, 0);
+        crew_go(&c, &h, "works", ten_steps, NULL);
+        int rc = rein_wait_fd(fds[0], POLLIN, rein_after(REIN_MS(1)));
+        atomic_fetch_add(&early_of_descriptors, rc == REIN_ETIMEOUT && atomic_load(&steps_of_other) < 10);
+        crew_join(&c);
+        return rein_close(fds[0]) | rein_close(fds[1]);
+}
+
 static void each_fault_comes_when_asked_for_and_only_then(void **state)
 {
         (void)state;
@@ -613,6 +675,195 @@ static void each_fault_comes_when_asked_for_and_only_then(void **state)
                         if ((atomic_load(seen[k]) > 0) != (k == i))
                                 fail_msg("fault %zu: %d of fault %zu", i, atomic_load(seen[k]), k);
         }
+}
+
+static void the_racy_clock_ends_each_kind_of_wait(void **state)
+{
+        (void)state;
+        static const uint32_t generators[] = {REIN_SIM_RANDOM, REIN_SIM_RANDOM, REIN_SIM_MIXED};
+        static const uint32_t faults[] = {0, REIN_SIM_EARLY, 0}; /* a tenth of the mixed ones have it unasked */
+        for (size_t i = 0; i < COUNT(faults); i++) {
+                const rein_sim_opts *o =
+                        REIN_SIM(.schedules = 400, .generator = generators[i], .faults = faults[i], .quiet = true);
+                atomic_store(&early, 0);
+                atomic_store(&early_of_descriptors, 0);
+                assert_int_equal(rein_sim_explore(o, racy_clock, NULL), 0);
+                assert_int_equal(rein_sim_explore(o, racy_wait_for_a_descriptor, NULL), 0);
+                assert_int_equal(atomic_load(&early) > 0, i > 0);
+                assert_int_equal(atomic_load(&early_of_descriptors) > 0, i > 0);
+        }
+}
+
+/* ---- foreign code ---- */
+
+static int foreign(void *arg)
+{
+        rein_hook hook;
+        (void)arg;
+        CHECK(rein_sim_block(rein_after(5)) == 0);
+        CHECK(rein_hook_open(&hook, REIN_POKE, NULL) == 0);
+        const int rc = rein_sim_block(REIN_NEVER);
+        CHECK(rc == -EINTR);
+        return rein_hook_close(&hook, rc);
+}
+
+static int pokes_foreign_code(void *arg)
+{
+        (void)arg;
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(pool, foreign, NULL, NULL);
+        CHECK(rein_sleep(rein_after(REIN_SEC(1))) == 0); /* it blocks by then */
+        CHECK(rein_cancel(f, "enough") == REIN_ASKED);
+        CHECK(rein_await(f, NULL, REIN_NEVER) == REIN_EFAILED || rein_code(f) == REIN_ECANCELED);
+        rein_drop(f);
+        rein_executor_free(pool);
+        return 0;
+}
+
+static void foreign_code_ends_by_a_poke_or_by_the_clock(void **state)
+{
+        (void)state;
+        assert_int_equal(explore_at_random(pokes_foreign_code, 0), 0);
+}
+
+/* ---- slow tasks ---- */
+
+enum { TURNS = 60, IN_A_ROW = 30 };
+
+static atomic_int alone, most_alone;
+
+/* How many steps it takes between two of the main task. */
+static void works_beside(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < TURNS; i++) {
+                rein_sim_point("works");
+                int n = atomic_fetch_add(&alone, 1) + 1;
+                if (n > atomic_load(&most_alone))
+                        atomic_store(&most_alone, n);
+        }
+}
+
+static int takes_turns(void *arg)
+{
+        (void)arg;
+        crew c = {0};
+        hand h;
+        atomic_store(&alone, 0);
+        crew_go(&c, &h, "beside", works_beside, NULL);
+        for (int i = 0; i < TURNS; i++) {
+                rein_sim_point("takes its turn");
+                atomic_store(&alone, 0);
+        }
+        atomic_store(&alone, -TURNS); /* from here on it waits */
+        crew_join(&c);
+        return 0;
+}
+
+static void polls(void *arg)
+{
+        while (!atomic_load((atomic_int *)arg))
+                rein_sim_point("polls");
+}
+
+static int is_polled_for(void *arg)
+{
+        (void)arg;
+        atomic_int there = 0;
+        crew c = {0};
+        hand h;
+        crew_go(&c, &h, "polls", polls, &there);
+        for (int i = 0; i < TURNS; i++)
+                rein_sim_point("takes its time");
+        atomic_store(&there, 1);
+        crew_join(&c);
+        return 0;
+}
+
+static void a_slow_task_is_left_aside_and_comes_back(void **state)
+{
+        (void)state;
+        atomic_store(&most_alone, 0);
+        assert_int_equal(explore_at_random(takes_turns, 0), 0);
+        assert_true(atomic_load(&most_alone) < IN_A_ROW);
+        assert_int_equal(explore_at_random(takes_turns, REIN_SIM_SLOW), 0);
+        assert_true(atomic_load(&most_alone) >= IN_A_ROW);
+        assert_int_equal(explore_at_random(is_polled_for, REIN_SIM_SLOW),
+                         0); /* and comes back although it is polled for */
+}
+
+static int polls_for_another(void *arg)
+{
+        (void)arg;
+        atomic_int there = 0;
+        crew c = {0};
+        hand h;
+        crew_go(&c, &h, "says ready", says_ready, &there);
+        polls(&there);
+        crew_join(&c);
+        return 0;
+}
+
+/* Without a preemption the one that polls goes on until the last fifth of the steps. */
+static void who_polls_for_another_is_no_livelock(void **state)
+{
+        (void)state;
+        rein_sim_report r = {.size = sizeof r};
+        assert_int_equal(rein_sim_explore(REIN_SIM(.generator = REIN_SIM_DFS, .bound = 1, .schedules = 20,
+                                                   .max_steps = 500, .quiet = true, .report = &r),
+                                          polls_for_another, NULL),
+                         0);
+        assert_in_range(r.longest, 400, 499);
+}
+
+/* ---- who is woken ---- */
+
+enum { SLEEPERS = 4 };
+
+static atomic_int stood, went;
+static int line[SLEEPERS], order[SLEEPERS];
+
+static void stands_in_line(void *arg)
+{
+        const int me = (int)(intptr_t)arg;
+        line[atomic_fetch_add(&stood, 1)] = me;
+        CHECK(rein_sim_sleep_on(line, "stands in line", REIN_NEVER) == 0);
+        order[atomic_fetch_add(&went, 1)] = me;
+}
+
+/* All that can go on has gone on when the time passes. */
+static void lets_others_go_on(void)
+{
+        CHECK(rein_sleep(rein_after(1)) == 0);
+}
+
+static int wakes_a_line(void *arg)
+{
+        (void)arg;
+        crew c = {0};
+        hand h[SLEEPERS];
+        atomic_store(&stood, 0);
+        atomic_store(&went, 0);
+        for (int i = 0; i < SLEEPERS; i++)
+                crew_go(&c, &h[i], "sleeper", stands_in_line, (void *)(intptr_t)i);
+        lets_others_go_on();
+        CHECK(atomic_load(&stood) == SLEEPERS && rein_sim_wake(order, 1) == 0);
+        for (int i = 0; i < 2; i++) {
+                CHECK(rein_sim_wake(line, 1) == 1);
+                lets_others_go_on();
+                CHECK(atomic_load(&went) == i + 1 && order[i] == line[i]);
+        }
+        CHECK(rein_sim_wake(line, 7) == 2);
+        lets_others_go_on();
+        CHECK(atomic_load(&went) == SLEEPERS && rein_sim_wake(line, 1) == 0);
+        crew_join(&c);
+        return 0;
+}
+
+static void the_longest_asleep_is_woken_first_and_no_other(void **state)
+{
+        (void)state;
+        assert_int_equal(explore_at_random(wakes_a_line, 0), 0);
 }
 
 /* ---- programs of their own ---- */
@@ -791,7 +1042,13 @@ int main(int argc, char **argv)
                 cmocka_unit_test(but_more_than_64_one_after_the_other),
                 cmocka_unit_test(real_threads_go_on_undisturbed),
                 cmocka_unit_test(time_is_virtual),
+                cmocka_unit_test(random_numbers_are_the_same_in_every_schedule),
                 cmocka_unit_test(each_fault_comes_when_asked_for_and_only_then),
+                cmocka_unit_test(the_racy_clock_ends_each_kind_of_wait),
+                cmocka_unit_test(foreign_code_ends_by_a_poke_or_by_the_clock),
+                cmocka_unit_test(a_slow_task_is_left_aside_and_comes_back),
+                cmocka_unit_test(who_polls_for_another_is_no_livelock),
+                cmocka_unit_test(the_longest_asleep_is_woken_first_and_no_other),
                 cmocka_unit_test(a_crash_says_how_to_see_it_again),
                 cmocka_unit_test(a_failed_check_outside_aborts),
                 cmocka_unit_test(the_line_replays_in_another_process),

@@ -261,6 +261,12 @@ static int does_not_block(void *arg)
         int other = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         CHECK(other >= 0 && close(other) == 0 && close(fd) == 0);
         CHECK(read(-1, c, 1) == -1 && errno == EBADF);
+        int full[2];
+        CHECK(pipe2(full, O_NONBLOCK | O_CLOEXEC) == 0);
+        ssize_t part = write(full[1], big, sizeof big); /* as much as fits */
+        CHECK(part > 0 && part < (ssize_t)sizeof big);
+        CHECK(write(full[1], big, sizeof big) == -1 && errno == EAGAIN);
+        CHECK(close(full[0]) == 0 && close(full[1]) == 0);
         return 0;
 }
 

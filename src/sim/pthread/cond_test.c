@@ -92,6 +92,77 @@ static void if_instead_of_while_is_found(void **state)
         is_found(wrong, NULL, REIN_SIM_FAILED, "check failed: tokens > 0");
 }
 
+/* ---- who is woken ---- */
+
+static int line[3], stood, went, the_longest, another;
+
+static void *stand_in_line(void *arg)
+{
+        const int me = *(int *)arg;
+        pthread_mutex_lock(&lock);
+        line[stood++] = me;
+        pthread_cond_wait(&cond, &lock);
+        if (went++ == 0) {
+                the_longest += me == line[0];
+                another += me != line[0];
+        }
+        pthread_mutex_unlock(&lock);
+        return NULL;
+}
+
+static int one_of_three(void *arg)
+{
+        int number[3] = {0, 1, 2};
+        pthread_t t[3];
+        (void)arg;
+        begin(NULL);
+        stood = went = 0;
+        for (int i = 0; i < 3; i++)
+                t[i] = start(stand_in_line, &number[i]);
+        rein_sleep(rein_after(1)); /* all of them stand there by then */
+        pthread_mutex_lock(&lock);
+        CHECK(stood == 3);
+        pthread_cond_signal(&cond);
+        pthread_mutex_unlock(&lock);
+        rein_sleep(rein_after(1));
+        CHECK(went == 1);
+        pthread_cond_broadcast(&cond);
+        for (int i = 0; i < 3; i++)
+                join(t[i]);
+        return end(0);
+}
+
+static void a_signal_wakes_any_one_of_those_who_wait(void **state)
+{
+        (void)state;
+        generator = REIN_SIM_RANDOM;
+        assert_int_equal(explore(one_of_three, NULL, 0), 0);
+        generator = REIN_SIM_MIXED;
+        assert_true(the_longest > 0 && another > 0);
+}
+
+static int for_nothing;
+
+static int waits_for_nobody(void *arg)
+{
+        struct timespec at = from_now(CLOCK_REALTIME, 1000);
+        (void)arg;
+        begin(NULL);
+        pthread_mutex_lock(&lock);
+        for_nothing += pthread_cond_timedwait(&cond, &lock, &at) == 0;
+        pthread_mutex_unlock(&lock);
+        return end(0);
+}
+
+static void a_wait_ends_for_no_reason_when_asked_for(void **state)
+{
+        (void)state;
+        assert_int_equal(explore(waits_for_nobody, NULL, 0), 0);
+        assert_int_equal(for_nothing, 0);
+        assert_int_equal(explore(waits_for_nobody, NULL, REIN_SIM_SPURIOUS), 0);
+        assert_true(for_nothing > 0);
+}
+
 /* ---- lost wake-ups ---- */
 
 static void *wait_without_asking(void *arg)
@@ -226,9 +297,14 @@ static void one_made_outside_keeps_its_clock(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(waiters_get_what_was_signalled),   cmocka_unit_test(if_instead_of_while_is_found),
-                cmocka_unit_test(a_lost_wake_up_is_found),          cmocka_unit_test(mistakes_are_named),
-                cmocka_unit_test(waits_time_out_by_their_clock),    cmocka_unit_test(a_year_passes_in_no_time),
+                cmocka_unit_test(a_signal_wakes_any_one_of_those_who_wait),
+                cmocka_unit_test(a_wait_ends_for_no_reason_when_asked_for),
+                cmocka_unit_test(waiters_get_what_was_signalled),
+                cmocka_unit_test(if_instead_of_while_is_found),
+                cmocka_unit_test(a_lost_wake_up_is_found),
+                cmocka_unit_test(mistakes_are_named),
+                cmocka_unit_test(waits_time_out_by_their_clock),
+                cmocka_unit_test(a_year_passes_in_no_time),
                 cmocka_unit_test(one_made_outside_keeps_its_clock),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -310,6 +310,26 @@ static int keys(void *arg)
         CHECK(pthread_getspecific(key) == &mine);
         CHECK(destroyed == 3);
         CHECK(pthread_key_delete(key) == 0);
+        CHECK(pthread_setspecific(key, &mine) == EINVAL);
+        return 0;
+}
+
+static void destroy_thrice(void *value)
+{
+        int *n = value;
+        if (++*n < 3)
+                pthread_setspecific(key, value);
+}
+
+/* A value that its destructor sets anew is destroyed anew. */
+static int keys_again(void *arg)
+{
+        int n = 0;
+        (void)arg;
+        CHECK(pthread_key_create(&key, destroy_thrice) == 0);
+        join(start(use_key, &n));
+        CHECK(n == 3);
+        CHECK(pthread_key_delete(key) == 0);
         return 0;
 }
 
@@ -357,6 +377,7 @@ static void values_are_each_threads_own(void **state)
         int outer = 0;
         (void)state;
         passes(keys);
+        passes(keys_again);
         if (explore(keys_in_a_pool, NULL, 0) != 0)
                 fail_msg("%s", rein_error_text(rein_trail()));
         assert_int_equal(destroyed, 4);

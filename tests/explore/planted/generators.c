@@ -87,6 +87,42 @@ static void spinner(void)
         explore_start("writer", store_both, NULL);
 }
 
+enum { STORES_BEFORE = 20 };
+
+static uint64_t most_rounds;
+
+static void spin_and_count(void *arg)
+{
+        (void)arg;
+        unsigned round = 0;
+        while (!get(&there))
+                rn_pause(round++);
+        most_rounds = round > most_rounds ? round : most_rounds;
+}
+
+static void store_many(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < STORES_BEFORE; i++)
+                put(&there, 0);
+        put(&there, 1);
+}
+
+static void long_spin(void)
+{
+        there = (word){0};
+        explore_start("spinner", spin_and_count, NULL);
+        explore_start("writer", store_many, NULL);
+}
+
+static void who_spins_waits(void)
+{
+        const planted spins = {.name = "long spin", .body = long_spin};
+        most_rounds = 0;
+        const explored e = search(&spins, (explore_plan)BY_PCT(2, 200));
+        expect(!e.ended && most_rounds > 0 && most_rounds < 5, "who spins falls below the one that it waits for");
+}
+
 static void what_is_seen(void)
 {
         const planted made = {.name = "made anew", .body = make_anew};
@@ -100,6 +136,74 @@ static void what_is_seen(void)
                 both = both && spun.complete && spun.states == 4;
         }
         expect(both, "who spins goes on as soon as what it waits for is stored, or later");
+}
+
+/* More stores to a word than the weak memory keeps: the one before the last can still be got, again and again. */
+static word many;
+static bool got_twice;
+
+static void store_once_more(void *arg)
+{
+        (void)arg;
+        word_store(&many, 8, memory_order_relaxed);
+        word_store(&there, 1, memory_order_relaxed);
+}
+
+static void load_twice(void *arg)
+{
+        (void)arg;
+        const uint64_t first = word_load(&many, memory_order_relaxed), after = word_load(&there, memory_order_relaxed),
+                       second = word_load(&many, memory_order_relaxed);
+        got_twice |= first == 7 && after == 1 && second == 7;
+        EXPLORE_CHECK(second >= first && first >= 7);
+}
+
+static void nine_stores(void)
+{
+        many = there = (word){0};
+        for (uint64_t i = 1; i <= 7; i++) /* the first value is a store, too */
+                word_store(&many, i, memory_order_relaxed);
+        explore_start("writer", store_once_more, NULL);
+        explore_start("reader", load_twice, NULL);
+}
+
+static void what_is_kept(void)
+{
+        const planted stores = {.name = "nine stores", .body = nine_stores};
+        got_twice = false;
+        const explored e = search(&stores, (explore_plan){.how = EXPLORE_FULL, .weak = true});
+        expect(e.complete && !e.ended && got_twice,
+               "an older store can be got again, also when others are kept no more");
+}
+
+/* ---- what a search notes ---- */
+
+static void only_steps(void)
+{
+        there = (word){0};
+        put(&there, 1);
+}
+
+static void only_waits(void)
+{
+        rein_sim_sleep_on(&there, "sleeps on a word", (rein_time){rn_sim->now + 1});
+}
+
+static void only_sleeps(void)
+{
+        rein_sim_block((rein_time){rn_sim->now + 1});
+}
+
+/* By it scenarios are put to early timers and to spurious wake-ups, or not. */
+static void what_is_noted(void)
+{
+        const planted steps = {.name = "steps", .body = only_steps}, waits = {.name = "waits", .body = only_waits},
+                      sleeps = {.name = "sleeps", .body = only_sleeps};
+        const explore_plan plan = {.how = EXPLORE_BOUNDED};
+        const explored none = search(&steps, plan), waited = search(&waits, plan), slept = search(&sleeps, plan);
+        expect(waited.waits && !none.waits && !slept.waits,
+               "a search notes whether something waits that may be woken for no reason");
+        expect(slept.timed && !none.timed, "and whether something sleeps until a time");
 }
 
 static void weak_bugs(void)
@@ -218,8 +322,32 @@ static void piped(void)
         explore_start("closer", close_pipe, NULL);
 }
 
+static char *block;
+
+static void use_its_middle(void *arg)
+{
+        (void)arg;
+        put((word *)(void *)(block + 32), 1);
+}
+
+static void free_it(void *arg)
+{
+        (void)arg;
+        rn_free(block);
+}
+
+static void used_and_freed(void)
+{
+        block = rn_alloc(64);
+        explore_start("user", use_its_middle, NULL);
+        explore_start("owner", free_it, NULL);
+}
+
 static void commuting(void)
 {
+        const planted freed = {.name = "freed", .body = used_and_freed};
+        expect(search(&freed, (explore_plan){.how = EXPLORE_ALL}).ended == REIN_SIM_MISUSE,
+               "a free and a use of any part of the memory have two orders");
         const scenario pipe = {.name = "pipe", .body = piped, .state = first_word};
         const explored two = explore_by(&pipe, &(explore_plan){.how = EXPLORE_ALL}, false);
         expect(two.complete && two.states == 2, "a read and a write of one pipe have two orders");
@@ -237,6 +365,9 @@ int planted_generators(void)
         far_bugs();
         weak_bugs();
         what_is_seen();
+        who_spins_waits();
+        what_is_kept();
+        what_is_noted();
         twice();
         commuting();
         return wrong;
