@@ -136,7 +136,7 @@ static void the_number_of_a_job_is_told_from_a_longer_one(void **state)
         char *log = NULL;
         UNTIL(exists("log") && (free(log), log = read_file("log")) && strstr(log, "\"job\":1,"));
         free(log);
-        assert_int_equal(processes_of("cmdline", "touch 'tenth'"), 1);
+        assert_in_range(processes_of("cmdline", "touch 'tenth'"), 1, 2); /* the daemon, and perhaps still its parent */
         write_file("enough", "");
         finish(&c);
         EXPECT_STATUS(c, 0);
@@ -350,10 +350,9 @@ static void a_line_is_not_taken_before_its_turn(void **state)
 static void an_interrupt_is_never_ignored(void **state)
 {
         (void)state;
-        signal(SIGINT, SIG_IGN);
-        signal(SIGTERM, SIG_IGN);
         static const int signo[] = {SIGINT, SIGTERM};
         for (int i = 0; i < 2; i++) {
+                void (*before)(int) = signal(signo[i], SIG_IGN);
                 unlink("ready");
                 struct command c =
                         START("--", "sh", "-c", "touch {}; until test -e enough; do sleep 0.01; done", ":::", "ready");
@@ -362,9 +361,8 @@ static void an_interrupt_is_never_ignored(void **state)
                 finish(&c);
                 EXPECT_STATUS(c, 130);
                 release(&c);
+                signal(signo[i], before);
         }
-        signal(SIGINT, SIG_DFL);
-        signal(SIGTERM, SIG_DFL);
 }
 
 static void hang_ups_are_ignored_under_nohup(void **state)
