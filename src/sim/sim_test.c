@@ -820,15 +820,14 @@ static void who_polls_for_another_is_no_livelock(void **state)
 
 enum { SLEEPERS = 4 };
 
-static atomic_int stood, went;
-static int line[SLEEPERS], order[SLEEPERS];
+static atomic_int stood, went, line[SLEEPERS], order[SLEEPERS];
 
 static void stands_in_line(void *arg)
 {
         const int me = (int)(intptr_t)arg;
-        line[atomic_fetch_add(&stood, 1)] = me;
+        atomic_store(&line[atomic_fetch_add(&stood, 1)], me);
         CHECK(rein_sim_sleep_on(line, "stands in line", REIN_NEVER) == 0);
-        order[atomic_fetch_add(&went, 1)] = me;
+        atomic_store(&order[atomic_fetch_add(&went, 1)], me);
 }
 
 /* All that can go on has gone on when the time passes. */
@@ -851,7 +850,7 @@ static int wakes_a_line(void *arg)
         for (int i = 0; i < 2; i++) {
                 CHECK(rein_sim_wake(line, 1) == 1);
                 lets_others_go_on();
-                CHECK(atomic_load(&went) == i + 1 && order[i] == line[i]);
+                CHECK(atomic_load(&went) == i + 1 && atomic_load(&order[i]) == atomic_load(&line[i]));
         }
         CHECK(rein_sim_wake(line, 7) == 2);
         lets_others_go_on();

@@ -130,7 +130,7 @@ static void *pass_through(void *arg)
         (void)arg;
         int rc;
         while ((rc = sem_wait(&sem)) < 0 && errno == EINTR)
-                interrupted++;
+                __atomic_add_fetch(&interrupted, 1, __ATOMIC_SEQ_CST);
         CHECK(rc == 0);
         if (++inside > most_inside)
                 most_inside = inside;
