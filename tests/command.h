@@ -190,6 +190,14 @@ static inline void finish(struct command *c)
                 close(c->err);
 }
 
+/* read(2) of what the command prints; fails when nothing comes in a long time. */
+static inline ssize_t read_patiently(int fd, void *bytes, size_t n)
+{
+        if (poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, patience_s() * 1000) != 1)
+                fail_msg("the command prints no more, and does not end");
+        return read(fd, bytes, n);
+}
+
 static inline void release(struct command *c)
 {
         free(c->stdout_text);

@@ -155,6 +155,29 @@ static void the_last_words_of_what_was_left_behind_are_heard(void **state)
         release(&c);
 }
 
+/* Each takes the whole grace to be ended; what it said before is printed all the same. */
+static void what_a_stubborn_job_said_is_not_lost(void **state)
+{
+        (void)state;
+        int out[2];
+        char text[16];
+        assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+        struct command c =
+                start_on(-1, out[1], -1,
+                         ARGV(REIN, "run", "-j2", "-g", "100ms", "--", "sh", "-c",
+                              "trap '' TERM; echo {}; touch {}; while :; do sleep 0.02; done", ":::", "a", "b"));
+        close(out[1]);
+        UNTIL(exists("a") && exists("b"));
+        kill(c.pid, SIGINT);
+        finish(&c);
+        EXPECT_STATUS(c, 130);
+        assert_string_equal(c.stderr_text, "rein: SIGINT: 2 stopped, 0 never started\n");
+        release(&c);
+        assert_int_equal(read_patiently(out[0], text, sizeof text), 4);
+        assert_true(memmem(text, 4, "a\n", 2) && memmem(text, 4, "b\n", 2));
+        close(out[0]);
+}
+
 /* ---- tag, quiet ---- */
 
 static void each_line_has_its_tag(void **state)
@@ -298,7 +321,7 @@ static void a_job_may_print_without_end(void **state)
         static char bytes[1 << 16];
         long count[2] = {0}, peak = 0;
         int changes = -1, last = 0;
-        for (ssize_t n; (n = read(out[0], bytes, sizeof bytes)) > 0;) {
+        for (ssize_t n; (n = read_patiently(out[0], bytes, sizeof bytes)) > 0;) {
                 for (ssize_t i = 0; i < n; i++) {
                         changes += bytes[i] != last;
                         last = bytes[i];
@@ -396,6 +419,7 @@ int main(void)
                 TEST(a_job_with_the_floor_is_heard_at_once),
                 TEST(what_others_leave_in_the_pipe_is_not_waited_for),
                 TEST(the_last_words_of_what_was_left_behind_are_heard),
+                TEST(what_a_stubborn_job_said_is_not_lost),
                 TEST(each_line_has_its_tag),
                 TEST(bytes_come_out_as_they_went_in),
                 TEST(quiet_says_nothing_of_its_own),

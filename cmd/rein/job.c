@@ -252,6 +252,21 @@ static void settle(struct job *j)
         report_job(&run->report, j);
 }
 
+/* A reader of our output that is slow is waited for; once everything is stopped, no longer than the grace. A shield counts
+ * it from the moment of the stop, and the ladder of this job may have taken all of it by now: then it begins anew here. */
+static void say_all(struct job *j)
+{
+        const int64_t grace_ns = j->run->options.grace_ns;
+        const bool stopped = rein_checkpoint() < 0;
+        rein_scope clean_up, limit;
+        rein_shield_open(&clean_up, stopped ? CLEANING_UP : REIN_SPAN(grace_ns));
+        rein_scope_open(&limit, stopped ? rein_after(grace_ns) : REIN_NEVER);
+        voice_end(j->voice);
+        rein_scope_close(&limit, 0);
+        rein_scope_close(&clean_up, 0);
+        j->voice = NULL;
+}
+
 void job_run(struct job *j)
 {
         struct run *run = j->run;
@@ -277,12 +292,7 @@ void job_run(struct job *j)
         j->last.took_ns = rein_now().ns - began.ns;
         settle(j);
 
-        /* Who reads our output slowly is waited for; once everything is stopped no longer than the grace. */
-        rein_scope clean_up;
-        rein_shield_open(&clean_up, REIN_SPAN(o->grace_ns));
-        voice_end(j->voice);
-        rein_scope_close(&clean_up, 0);
-        j->voice = NULL;
+        say_all(j);
         job_free(j);
 }
 
