@@ -20,7 +20,13 @@ enum { MEMORY_MATTERS = 1 };
 static void the_order_is_kept_when_asked_for(void **state)
 {
         (void)state;
-        struct command c = RUN("-j2", "--", "sh", "-c", ONE_AFTER_TWO, ":::", "1", "2");
+        struct stat st;
+        struct command c =
+                START("-j2", "--", "sh", "-c",
+                      "if test {} = 1; then until test -e two; do sleep 0.01; done; fi; echo {}", ":::", "1", "2");
+        UNTIL(fstat(c.out, &st) == 0 && st.st_size == 2);
+        write_file("two", "");
+        finish(&c);
         EXPECT_STATUS(c, 0);
         assert_string_equal(c.stdout_text, "2\n1\n");
         release(&c);
