@@ -71,7 +71,8 @@ static const row table[] = {
         ROW("preadv2", FD, AGAIN, loop, 0, 0, EINTR, EAGAIN, ENOSYS, EOPNOTSUPP, EINVAL, WORLD_SHORT),
         ROW("fstat", FD, HARMLESS, read_pipe, 0, 0, ENOMEM, EOVERFLOW, EBADF), /* then it is polled first */
         ROW("fcntl:F_GETFL", FD, HARMLESS, accept_in_a_loop, 0, 0, EBADF),     /* then it may block */
-        ROW("close", FD, HARMLESS, read_pipe, NOT_NARROW, 0, EINTR, EIO, ENOSPC, EDQUOT),
+        ROW("close", FD, AGAIN, close_pipe, 0, 0, EINTR),                      /* it is closed: Linux says so */
+        ROW("close", FD, TOLD, close_pipe, 0, 0, EIO, ENOSPC, EDQUOT),
         ROW("close", FD, HARMLESS, wait_for_signal, NOT_NARROW, 0, EINTR, EIO),
         ROW("sigaction", FD, HARMLESS, loop, NOT_NARROW, 0, EINVAL, EFAULT), /* then ^C is the program's */
         ROW("sigpending", FD, HARMLESS, write_pipe, NOT_NARROW, 0, EFAULT),
@@ -105,6 +106,7 @@ static const row table[] = {
             EOPNOTSUPP, EPERM),
         ROW("connect", SOCKET, TOLD, tcp, NOT_NARROW, 0, EACCES, EPERM, EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EAGAIN,
             EALREADY, EBADF, ECONNREFUSED, EISCONN, ENETUNREACH, ENOTSOCK, EPROTOTYPE, ETIMEDOUT),
+        ROW("connect", SOCKET, AGAIN, tcp, NOT_NARROW, 0, EINTR), /* it goes on */
         ROW("connect", SOCKET, TOLD, udp, NOT_NARROW, 0, EACCES, ENETUNREACH, EAGAIN),
         ROW("getsockopt", SOCKET, TOLD, tcp, NOT_NARROW, 0, EBADF, EFAULT, EINVAL, ENOPROTOOPT, ENOTSOCK),
         ROW("sendto", SOCKET, AGAIN, udp, NOT_NARROW, 0, EINTR, EAGAIN),

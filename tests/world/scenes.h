@@ -87,6 +87,15 @@ static int read_pipe(void)
         return pipe(ends) ? -errno : move_through(ends[0], ends[1], ends[0]);
 }
 
+static int close_pipe(void)
+{
+        int ends[2];
+        if (pipe(ends))
+                return -errno;
+        const int first = rein_close(ends[0]), second = rein_close(ends[1]);
+        return first < 0 ? first : second;
+}
+
 static int write_pipe(void)
 {
         int ends[2];

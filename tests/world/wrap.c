@@ -165,7 +165,6 @@ UNWATCHED static int asked(const char *call, int fd)
 WRAP(accept4, int, fd, -1, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
 WRAP(bind, int, fd, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(chdir, int, -1, -1, (const char *path), (path))
-WRAP(connect, int, fd, -1, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
 WRAP(dup2, int, from, -1, (int from, int to), (from, to))
 WRAP(epoll_create1, int, -1, -1, (int flags), (flags))
 WRAP(epoll_ctl, int, fd, -1, (int epoll, int how, int fd, struct epoll_event *e), (epoll, how, fd, e))
@@ -285,6 +284,8 @@ pid_t __real_fork(void);
 pid_t __wrap_fork(void);
 int __real_close(int fd);
 int __wrap_close(int fd);
+int __real_connect(int fd, const struct sockaddr *to, socklen_t n);
+int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n);
 int __real_fcntl(int fd, int how, ...);
 int __wrap_fcntl(int fd, int how, ...);
 int __real_open(const char *name, int flags, ...);
@@ -326,6 +327,17 @@ UNWATCHED int __wrap_close(int fd)
         const bool open = __real_fcntl(fd, F_GETFD) >= 0;
         closed_twice += !open;
         const int rc = __real_close(fd);
+        if (!error)
+                return rc;
+        errno = error;
+        return -1;
+}
+
+/* One that a signal interrupts goes on. */
+UNWATCHED int __wrap_connect(int fd, const struct sockaddr *to, socklen_t n)
+{
+        const int error = asked("connect", fd);
+        const int rc = error == 0 || error == EINTR ? __real_connect(fd, to, n) : -1;
         if (!error)
                 return rc;
         errno = error;
