@@ -714,7 +714,7 @@ static const entry list[] = {
         {"cancel-cancel", cancel_cancel, {ALL()}},
         {"unseen-calls-back", unseen_calls_back, {ALL()}},
         {"cancel-cancel-hook", cancel_cancel_hook, {ALL()}},
-        {"cancel-hook-remove", cancel_hook_remove, {ALL()}},
+        {"cancel-hook-remove", cancel_hook_remove, {ALL(), RANDOM(4000, .faults = REIN_SIM_SPURIOUS)}},
         {"cancel-hook-hook", cancel_hook_hook, {ALL()}},
         {"cancel-hook-remove-remove", cancel_hook_remove_remove, {BOUNDED(2)}},
 };
