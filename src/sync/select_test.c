@@ -22,6 +22,25 @@ static int select_them(member *m)
         return rein_select(c->cases, c->n, m->until);
 }
 
+static void test_nothing_of_a_select_stays_with_its_futures(void **state)
+{
+        (void)state;
+        rein_promise *p[3];
+        rein_future *f[3];
+        rein_case cases[3];
+        for (size_t i = 0; i < COUNT(p); i++) {
+                assert_non_null(p[i] = rein_promise_new(&f[i]));
+                cases[i] = (rein_case){.kind = REIN_CASE_SETTLED, .future = f[i]};
+        }
+        assert_int_equal(rein_select(cases, COUNT(cases), rein_after(REIN_MS(1))), REIN_ETIMEOUT);
+        for (size_t i = 0; i < COUNT(p); i++) {
+                assert_true(rn_list_empty(&f[i]->waiters));
+                rein_promise_keep(p[i], NULL, NULL);
+                rein_promise_drop(p[i]);
+                rein_drop(f[i]);
+        }
+}
+
 static void test_what_can_happen_at_entry_the_lowest_index(void **state)
 {
         (void)state;
@@ -543,6 +562,7 @@ static void test_what_does_not_add_up_is_told(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_nothing_of_a_select_stays_with_its_futures),
                 cmocka_unit_test(test_what_can_happen_at_entry_the_lowest_index),
                 cmocka_unit_test(test_each_kind_ends_the_wait),
                 cmocka_unit_test(test_73_a_select_stands_in_each_line_like_everybody),
