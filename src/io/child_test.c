@@ -287,6 +287,7 @@ static int without_standard(void)
         int pipe_of = -1;
         if (rein_child_start(&c, SH("true"), REIN_CHILD(.out = REIN_CHILD_PIPE)) == 0) {
                 pipe_of = rein_child_pipe(c, 1);
+                (void)rein_close(pipe_of);
                 (void)rein_child_wait(c, NULL, SOON);
                 rein_child_free(c);
         }
