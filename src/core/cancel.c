@@ -31,11 +31,11 @@ void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
         rn_future_unref(&w->future); /* never the last: it has not left this scope */
 }
 
-/* The moment at which something has to be done about w although nobody calls. */
-static int64_t next_event(const rein_work *w)
+/* The moment at which something has to be done about w, which is in this state, although nobody calls. */
+static int64_t next_event(const rein_work *w, uint32_t state)
 {
         int64_t cancel_at = rn_load64(&w->root->cancel_at);
-        switch (rn_load32(&w->state)) {
+        switch (state) {
         case RN_WORK_QUEUED:
                 return w->start_by < cancel_at ? w->start_by : cancel_at;
         case RN_WORK_RUNNING:
@@ -71,7 +71,7 @@ void rn_work_rearm(rein_work *w)
                   "a job whose scope is gone has ended, or never runs");
         rn_lock_take(&w->future.lock);
         make_timer_locked(w);
-        int64_t at = next_event(w);
+        int64_t at = next_event(w, rn_load32(&w->state));
         if (at != RN_NEVER) {
                 rn_future_ref(&w->future);
                 if (!rn_timer_arm(&w->timer, at, 0))
@@ -107,20 +107,21 @@ static void errand(rn_errand *e, uint32_t tag)
         rein_work *w = RN_ITEM(e, rein_work, errand);
         char reason[sizeof w->root->line];
         bool due = false, canceled = false;
+        const uint32_t state = rn_load32(&w->state);
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
         if (root) {
                 int64_t now = rn_clock();
-                due = next_event(w) <= now;
+                due = next_event(w, state) <= now;
                 canceled = rn_load64(&root->cancel_at) <= now;
                 rn_scope_reason_locked(root, reason, sizeof reason);
                 if (!due)
                         rn_work_rearm(w);
                 rn_scope_unlock(root);
         }
-        if (due && rn_work_forbid(w))
+        if (due && state == RN_WORK_QUEUED && rn_work_forbid(w)) /* else it began meanwhile: that was in time */
                 rn_work_never(w, canceled ? REIN_ECANCELED : REIN_EREJECTED,
                               canceled ? reason : "it was not started by its start_by");
-        else if (due && w->unheeded == REIN_ABANDON_IT && rn_load32(&w->state) == RN_WORK_RUNNING)
+        else if (due && state == RN_WORK_RUNNING)
                 rn_work_abandon(w, reason);
         rn_future_unref(&w->future);
 }
@@ -151,8 +152,7 @@ static bool cut_off(rein_work *w, const char *why)
 bool rn_work_abandon(rein_work *w, const char *why)
 {
         char text[320], where[RN_ERROR_WHERE];
-        RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING || rn_get32(&w->state) == RN_WORK_ENDED,
-                  "a job that is abandoned had begun");
+        RN_ASSERT(rn_get32(&w->state) >= RN_WORK_RUNNING, "a job that is abandoned was claimed");
         rn_work_describe(w, where, sizeof where);
         rn_work_note_stuck(w);
         bool timeout = cut_off(w, why);

@@ -221,7 +221,7 @@ static int punctual_job(void *arg)
         return job(NULL);
 }
 
-static void start_by(void)
+static void start_by_or(rein_unheeded unheeded)
 {
         begin();
         pool = warm_pool(1, REIN_POOL(.threads = 1));
@@ -229,7 +229,8 @@ static void start_by(void)
         at = rein_after(REIN_MS(1));
         other = rein_submit(pool, stubborn_job, &at, REIN_JOB(.on_worker = true));
         explore_go();
-        future = rein_submit(pool, punctual_job, &at, REIN_JOB(.release = released, .start_by = at, .on_worker = true));
+        future = rein_submit(pool, punctual_job, &at,
+                             REIN_JOB(.release = released, .start_by = at, .on_worker = true, .unheeded = unheeded));
         rein_sim_block(rein_after(REIN_MS(2)));
         explore_calm();
         mark[CODE] = rein_code(future);
@@ -237,6 +238,17 @@ static void start_by(void)
         rein_drop(future);
         rein_drop(other);
         the_end();
+}
+
+static void start_by(void)
+{
+        start_by_or(REIN_WAIT_FOR_IT);
+}
+
+/* Nothing of it is given up: it is in time, or it never runs. */
+static void start_by_abandon(void)
+{
+        start_by_or(REIN_ABANDON_IT);
 }
 
 /* The time limit and the end. */
@@ -418,6 +430,7 @@ static const entry list[] = {
         {"claim-start", claim_start, {ALL(), BOUNDED(1, .weak = true, .word_locks = true)}},
         {"claim-cancel", claim_cancel, {ALL()}},
         {"start-by", start_by, {ALL()}},
+        {"start-by-abandon", start_by_abandon, {ALL()}},
         {"limit-end", limit_end, {ALL()}},
         {"limit-sleep", limit_sleep, {ALL()}},
         {"stopped-by-two", stopped_by_two, {ALL()}},
