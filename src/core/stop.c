@@ -131,13 +131,15 @@ void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
 
 /* ---- waiting for the end ---- */
 
+/* One that another thread has forbidden is settled by that one. */
 static void give_up(rein_executor *x, rein_work *w)
 {
         char text[96];
         if (rn_work_forbid(w)) {
                 rn_work_never(w, REIN_ECANCELED, "its executor was stopped");
-        } else if (rn_load32(&w->state) != RN_WORK_NEVER) {       /* the thread that forbade it settles it */
-                cancel_running(w, stopped(x, text, sizeof text)); /* another stop may not have come to it yet */
+        } else if (rn_load32(&w->state) != RN_WORK_NEVER) {
+                /* Another stop may not have come to it yet. */
+                cancel_running(w, stopped(x, text, sizeof text));
                 rn_work_abandon(w, "its executor was stopped, and the time for that was up");
         }
 }

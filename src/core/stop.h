@@ -4,7 +4,11 @@
  *
  * Any number of stops may be under way: each hardens the state as it demands, and waits by its own deadline; the waiting
  * ones are in x->sleepers, and are woken when work or a thread leaves. stop_begin has no thread that waits: a timer
- * stands for it, and its errand on the hand thread. A stop frees nothing; a receipt keeps the works it names.
+ * stands for it, and its errand on the hand thread. A stop that is over, hard and with nothing left to settle, is not timed
+ * any more. A stop frees nothing; a receipt keeps the works it names.
+ *
+ * The stop that hardens the state cancels the works, without the lock. Another one, whose time is up, may meanwhile come to a
+ * work that was not cancelled yet: it cancels it, and then gives it up.
  *
  * Works are sorted under the executor's lock and finished without it, so that user code runs under none. */
 #ifndef RN_CORE_STOP_H

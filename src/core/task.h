@@ -82,10 +82,10 @@ typedef struct rn_task {
         struct rn_coro *coro;   /* it runs in; NULL: on its thread's own stack */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
-        rn_aptr stack_low, stack_high; /* of a coroutine, others may look; NULL: where its thread has its own */
-        unsigned straight;             /* calls with descriptors since it waited for one; src/io, as the next */
-        uint32_t filled, empty;        /* descriptors, plus 1: whose last read filled its buffer; who had no datagram */
-        unsigned unasked;              /* receives from `empty` since then that waited first */
+        rn_aptr stack_low, stack_high;   /* of a coroutine, others may look; NULL: where its thread has its own */
+        unsigned straight;               /* calls with descriptors since it waited for one; src/io, as the next */
+        uint32_t filled, empty;          /* descriptors, plus 1: the last read filled its buffer; none had come */
+        unsigned unasked;                /* receives from `empty` since then that waited first */
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */
         struct worker *worker;           /* of a pool's thread; the pool's */
         void (*thread_ended)(void *arg); /* a pool's: its thread was ended under it by a job; NULL: none */

@@ -2,16 +2,19 @@
 /* Work: one job, from its submit to the moment nothing of it can touch anything.
  *
  *      NEW --accept--> QUEUED --claim--> RUNNING --> ENDED
- *                        |                 |
- *                        v                 +--- abandon: settled, while the code runs on; ENDED when it comes back
- *                      NEVER
+ *                        |               |   |
+ *                        v               |   +--- abandon: settled, while the code runs on; ENDED when it comes back
+ *                      NEVER <-----------+ the last look: it is cancelled, or start_by has passed
  *
- * A compare-and-swap on `state` decides who may: run it (QUEUED -> RUNNING), or say that it never runs (QUEUED ->
- * NEVER: a cancel, a stop, a full queue, start_by, an init that failed). Who wins finishes it:
+ * A compare-and-swap on `state` decides which thread may: run it (QUEUED -> RUNNING), or say that it never runs (QUEUED ->
+ * NEVER: a cancel, a stop, a full queue, start_by, an init that failed). The thread that wins finishes it:
  *
  *      RUNNING: run fn; force closed what it left open; release(arg); tell the executor (its permit is free);
  *               settle; gone; leave the group; leave the executor's list
  *      NEVER:   take it out of the queue; release(arg); settle; gone; leave the group; leave the list
+ *
+ * A thread that could not forbid a job knows only that another one has forbidden or claimed it. It abandons what it saw
+ * RUNNING, and only after a cancel.
  *
  * Settling is the arbiter between the end of the code and an abandon. Who comes back from being abandoned finds the
  * future settled: its value is released, its outcome goes to the late log.

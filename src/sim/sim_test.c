@@ -816,7 +816,7 @@ static void who_polls_for_another_is_no_livelock(void **state)
         assert_in_range(r.longest, 400, 499);
 }
 
-/* ---- who is woken ---- */
+/* ---- the sleeper that is woken ---- */
 
 enum { SLEEPERS = 4 };
 

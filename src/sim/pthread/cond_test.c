@@ -92,7 +92,7 @@ static void if_instead_of_while_is_found(void **state)
         is_found(wrong, NULL, REIN_SIM_FAILED, "check failed: tokens > 0");
 }
 
-/* ---- who is woken ---- */
+/* ---- the waiter that is woken ---- */
 
 static int line[3], stood, went, the_longest, another;
 

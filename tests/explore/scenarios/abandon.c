@@ -25,12 +25,6 @@ static int sleep_on(void *arg)
         return 0;
 }
 
-static void not_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static int unseen;
 
 static void open_scene(const rein_pool_opts *opts)
@@ -38,7 +32,7 @@ static void open_scene(const rein_pool_opts *opts)
         begin();
         ran = next_ran = unseen = 0;
         late_code = WAITING;
-        rein_on_unseen(not_told, &unseen);
+        rein_on_unseen(nobody_told, &unseen);
         pool = warm_pool(opts->threads, opts);
         stuck = rein_submit(pool, sleep_on, NULL, REIN_JOB(.on_worker = true, .unheeded = REIN_ABANDON_IT));
         explore_calm();
@@ -144,7 +138,7 @@ static void runs_nothing(void)
 {
         begin();
         ran = next_ran = unseen = 0;
-        rein_on_unseen(not_told, &unseen);
+        rein_on_unseen(nobody_told, &unseen);
         pool = warm_pool(2, REIN_POOL(.threads = 2, .grace_ns = REIN_MS(1)));
         explore_go();
         stuck = rein_submit(pool, spawn_when_abandoned, NULL, REIN_JOB(.on_worker = true, .unheeded = REIN_ABANDON_IT));

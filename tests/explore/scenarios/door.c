@@ -373,7 +373,7 @@ static void fork_generation(void)
         explore_calm();
         EXPLORE_CHECK(mark[0] == 1 && mark[1] == 1);
         EXPLORE_CHECK(rn_slab_count(&rn_world_now()->tasks) == 0);          /* the parent's are not the child's */
-        EXPLORE_CHECK(rn_world_now()->tasks.inherited == of_parent_chunks); /* by the one who set it up, once */
+        EXPLORE_CHECK(rn_world_now()->tasks.inherited == of_parent_chunks); /* by the thread that set it up, once */
         rn_sim->machine.generation = parent;
         rein_drop(of_parent);
         rein_promise_drop(p);

@@ -578,7 +578,7 @@ static void cancel_hook_remove(void)
         finish(mark[CODE] == 0);
 }
 
-/* Who is told of a failure that nobody looked at may call the library. */
+/* The function that is told of a failure that nobody looked at may call the library. */
 static void calls_back(const rein_error *e, void *arg)
 {
         (void)e;

@@ -392,12 +392,6 @@ static int late_child(void *arg)
         return 0;
 }
 
-static void nobody_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static void abandon(void)
 {
         begin();

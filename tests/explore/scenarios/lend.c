@@ -13,12 +13,6 @@ static int job(void *arg)
         return 0;
 }
 
-static void nobody_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static void released(void *arg)
 {
         (void)arg;

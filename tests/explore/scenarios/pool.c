@@ -227,12 +227,6 @@ static void stop_in_time(void *arg)
         *(int *)arg = 1 + rein_executor_stop(pool, REIN_STOP_NOW, rein_after(REIN_MS(1)), NULL);
 }
 
-static void nobody_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static void stop_deadline(void)
 {
         begin();

@@ -72,6 +72,9 @@ void in_no_time(void);
 void tell_nobody(void);
 void tell_again(void);
 
+/* For rein_on_unseen: counts the failures that nobody looked at. arg: an int. */
+void nobody_told(const rein_error *e, void *arg);
+
 /* A pool with so many threads that exist already, and are idle. */
 rein_executor *warm_pool(int threads, const rein_pool_opts *opts);
 /* Await it with a limit, so that the waiter is nobody who could be told of a deadlock. Its code; REIN_EPENDING: it does

@@ -147,7 +147,7 @@ static void two_functions(void)
         finish();
 }
 
-/* One of two who wait has a deadline, and goes; the run does not end before the other has it. */
+/* One of two waiters has a deadline, and goes; the run does not end before the other one has its value. */
 static int long_run(void *arg)
 {
         rein_sim_block(rein_after(REIN_MS(5)));

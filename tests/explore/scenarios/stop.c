@@ -16,12 +16,6 @@ static int job(void *arg)
         return 0;
 }
 
-static void nobody_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static int stays_too_long(void *arg)
 {
         rein_sim_block(*(rein_time *)arg);

@@ -60,6 +60,12 @@ uint64_t marks_seen(void)
         return h;
 }
 
+void nobody_told(const rein_error *e, void *arg)
+{
+        (void)e;
+        ++*(int *)arg;
+}
+
 static int nothing(void *arg)
 {
         (void)arg;

@@ -221,28 +221,6 @@ static void cold_restart(void)
         end(loop);
 }
 
-/* As loop-run-cancel, for the schedules that need many changes: the word that main is gone comes twice, and only the last
- * one matters. */
-static rein_scope scope;
-
-static void cancel_scope(void *arg)
-{
-        (void)arg;
-        rein_scope_cancel(&scope, "before it began");
-}
-
-static void run_gone(void)
-{
-        begin();
-        rein_scope_open(&scope, REIN_NEVER);
-        explore_go();
-        explore_start("cancel", cancel_scope, NULL);
-        mark[CODE] = rein_run(job, &mark[RAN], NULL);
-        explore_calm();
-        EXPLORE_CHECK(mark[CODE] == 0 || mark[CODE] == REIN_ECANCELED);
-        (void)rein_scope_close(&scope, 0);
-}
-
 /* An interrupt comes whenever it likes: main is told, or it comes too late and is kept. One that comes when the run is over
  * is kept in any case. */
 static void raise_interrupt(void *arg)
@@ -554,7 +532,6 @@ static const entry list[] = {
         {"loop-stop-inside", stop_inside, {BOUNDED(2)}},
         {"loop-start-by-stop", start_by_stop, {PCT(3, 5000), PCT(4, 5000), NOT_EARLY("the job's time would be over")}},
         {"loop-cold-restart", cold_restart, {BOUNDED(2)}},
-        {"loop-run-gone", run_gone, {PCT(5, 10000)}},
         {"loop-run-interrupt", run_interrupt, {BOUNDED(1), PCT(3, 20000)}},
         {"loop-hosted-first", hosted_first, {ALL()}},
         {"loop-hosted-restart", hosted_restart, {ALL()}},

@@ -111,12 +111,6 @@ static int stubborn_job(void *arg)
         return 0;
 }
 
-static void nobody_told(const rein_error *e, void *arg)
-{
-        (void)e;
-        ++*(int *)arg;
-}
-
 static void cancel_abandon(void)
 {
         begin();
