@@ -68,8 +68,19 @@ bool rn_workers_left(rein_executor *x)
 
 static void worker_main(void *arg);
 
-/* When not even one thread can be had, nobody would ever look at the queue: what is in it fails with that error, and its
- * continuations go to the hand. */
+/* There is none, or abandoned jobs hold all there are, and may never give them back. */
+static bool no_thread_will_look(const pool *p)
+{
+        size_t held = 0;
+        RN_LIST_EACH(l, &p->workers) {
+                const worker *k = RN_ITEM(l, worker, link);
+                held += k->job && rn_load32(&k->job->permit) == RN_LOST_PERMIT;
+        }
+        return held == p->threads;
+}
+
+/* When no thread can be had that would look at the queue, what is in it fails with that error, and its continuations go to
+ * the hand. */
 static void without(pool *p, int failed)
 {
         rn_pool_lock(p);
@@ -77,7 +88,7 @@ static void without(pool *p, int failed)
         p->searching--;
         p->threads--;
         p->unstarted++;
-        bool stranded = p->threads == 0 && p->queued;
+        bool stranded = p->queued && no_thread_will_look(p);
         rn_executor_changed_locked(&p->base);
         rn_pool_unlock(p);
         if (stranded)

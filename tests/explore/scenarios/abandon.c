@@ -105,6 +105,22 @@ static void replaced(void)
         close_scene();
 }
 
+/* And where no thread can be started for that permit, what is queued is told, and does not wait for the abandoned job. */
+static void replaced_poor(void)
+{
+        open_scene(REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1), .replace_abandoned = 1));
+        const rein_time began = rein_now();
+        explore_go();
+        EXPLORE_CHECK(rein_cancel(stuck, "now") == REIN_ASKED);
+        queued = rein_submit(pool, job, &ran, REIN_JOB(.on_worker = true));
+        const int rc = rein_await(queued, NULL, REIN_NEVER);
+        EXPLORE_CHECK(rein_now().ns - began.ns < REIN_MS(50)); /* the other one stays for a hundred */
+        EXPLORE_CHECK(rc == 0 ? ran == 1 : rein_code(queued) == -EAGAIN && ran == 0);
+        explore_calm();
+        rein_drop(queued);
+        close_scene();
+}
+
 /* What was abandoned has no permit to run another job with: that waits for one. */
 static int busy_until(void *arg)
 {
@@ -155,6 +171,10 @@ static void runs_nothing(void)
 static const entry list[] = {
         {"abandon-exhausted", exhausted, {BOUNDED(1), NOT_EARLY("the job would end before it is given up")}},
         {"abandon-replaced", replaced, {BOUNDED(1), NOT_EARLY("the job would end before it is given up")}},
+        {"abandon-replaced-poor",
+         replaced_poor,
+         {BOUNDED(1, .faults = REIN_SIM_THREAD, .most_surprises = 1),
+          NOT_EARLY("the job would end before it is given up")}},
         {"abandon-runs-nothing", runs_nothing, {BOUNDED(1), NOT_EARLY("the grace would be over before the job ends")}},
 };
 
