@@ -1,46 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The library starts, signals and reaps it; how it is stopped is the family's business. What its pipes, its end and the
- * hurry tell is waited for at once. */
+/* The library starts, signals and reaps it; how it is stopped is the job's business. What its pipes, its end and the hurry
+ * tell is waited for at once. */
 #include "child.h"
-#include "watch.h"
 
 #include <rein/error.h>
+#include <rein/io.h>
 #include <rein/scope.h>
+#include <rein/sync.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { OUT, ERR, PIDFD, HURRY, ALL };
 
-static int open_pipes(struct child *c)
+static int open_pipe(struct child *c, int i)
 {
-        for (int i = OUT; i <= ERR; i++) {
-                int fd[2];
-                if (pipe2(fd, O_CLOEXEC) < 0)
-                        return -errno;
-                c->out[i] = fd[0];
-                c->keep[i] = fd[1];
-                if (fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0) /* our end alone: the child's is another description */
-                        return -errno;
-        }
-        return 0;
+        int fd[2];
+        if (pipe2(fd, O_CLOEXEC) < 0)
+                return -errno;
+        c->out[i] = fd[0];
+        c->keep[i] = fd[1];
+        return fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0; /* our end alone: the child's is another description */
 }
 
 int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
                 struct voice *voice)
 {
-        *c = (struct child){.out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurry = l->hurry};
+        *c = (struct child){.out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurried = l->hurried};
         const rein_child_limit limits[] = {{RLIMIT_NOFILE, l->files.rlim_cur, l->files.rlim_max},
                                            {RLIMIT_AS, l->memory, l->memory}};
-        int rc = open_pipes(c);
+        const bool one = voice_is_one(voice);
+        int rc = open_pipe(c, OUT);
+        if (rc == 0 && !one)
+                rc = open_pipe(c, ERR);
         if (rc == 0)
                 rc = rein_child_start(&c->process, words,
-                                      REIN_CHILD(.env = environment, .in = l->null, .out = c->keep[OUT],
-                                                 .err = c->keep[ERR], .session = true, .share_fds = true, .grace_ns = 1,
-                                                 .limits = limits + !l->files_raised,
+                                      REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = c->keep[OUT],
+                                                 .err = one ? REIN_CHILD_OUT : c->keep[ERR], .session = true,
+                                                 .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
                                                  .limits_count = (size_t)l->files_raised + (l->memory != 0)));
         if (rc == 0)
                 c->pid = rein_child_pid(c->process);
@@ -49,32 +50,59 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
         return rc;
 }
 
-/* Hand on some of what is in each pipe that has news. */
-static void pump(struct child *c, const struct pollfd *news)
+/* Hand on some of what is in a pipe. Returns: whether there was something. */
+static bool hand_on(struct child *c, int i)
 {
         char bytes[64 * 1024];
-        for (int i = OUT; i <= ERR; i++) {
-                ssize_t n = news[i].revents ? read(c->out[i], bytes, sizeof bytes) : 0;
-                if (n > 0)
-                        voice_write(c->voice, i, bytes, (size_t)n);
-        }
+        ssize_t n = c->out[i] >= 0 ? read(c->out[i], bytes, sizeof bytes) : 0;
+        if (n > 0)
+                voice_write(c->voice, i, bytes, (size_t)n);
+        return n > 0;
+}
+
+/* Is there news now? */
+static bool is_ready(struct pollfd *fds, nfds_t n)
+{
+        int rc;
+        do
+                rc = poll(fds, n, 0);
+        while (rc < 0 && errno == EINTR);
+        return rc > 0;
+}
+
+static bool has_ended(const struct child *c)
+{
+        struct pollfd end = {.fd = rein_child_pidfd(c->process), .events = POLLIN};
+        return is_ready(&end, 1);
+}
+
+static rein_case news_of(int fd)
+{
+        return fd < 0 ? (rein_case){.kind = REIN_CASE_NONE} : (rein_case)REIN_ON_FD(fd, POLLIN);
 }
 
 int child_wait(struct child *c, rein_time until)
 {
         while (!c->ended) {
-                struct pollfd news[ALL] = {{c->out[OUT], POLLIN, 0},
-                                           {c->out[ERR], POLLIN, 0},
-                                           {rein_child_pidfd(c->process), POLLIN, 0},
-                                           {c->hurried ? -1 : c->hurry, POLLIN, 0}};
-                int rc = watch_fds(news, ALL, until);
-                if (rc < 0)
-                        return rc;
-                pump(c, news);
-                c->ended = news[PIDFD].revents;
-                c->hurried |= news[HURRY].revents != 0;
-                if (news[HURRY].revents && !c->ended)
+                rein_case news[ALL] = {
+                        [OUT] = news_of(c->out[OUT]),
+                        [ERR] = news_of(c->out[ERR]),
+                        [PIDFD] = REIN_ON_FD(rein_child_pidfd(c->process), POLLIN),
+                        [HURRY] = REIN_ON_SETTLED(c->hurried),
+                };
+                int rc = rein_select(news, c->in_a_hurry ? HURRY : ALL, until);
+                if (rc == HURRY)
+                        c->in_a_hurry = true;
+                c->ended = has_ended(c); /* whatever came first: an end that is there wins over a time that is up */
+                if (c->ended)
+                        break;
+                if (rc == HURRY || rc == REIN_ECANCELED)
                         return REIN_ECANCELED;
+                if (rein_now().ns >= until.ns) /* also of one that prints without end */
+                        return REIN_ETIMEOUT;
+                const bool any = (rc != ERR && hand_on(c, OUT)) | (rc != OUT && hand_on(c, ERR));
+                if (rc < 0 && !any)
+                        rein_sleep(rein_after(REIN_MS(10))); /* no memory, or no descriptor, to wait for several */
         }
         return 0;
 }
@@ -95,10 +123,12 @@ void child_reap(struct child *c)
                 c->memory_max = end.memory_max;
         }
         rein_scope_close(&look, 0);
-        /* As much as a pipe holds, and no more: somebody may still be writing to it. */
+        /* As much as a pipe holds, and no more: another process may still be writing to it. */
         struct pollfd news[] = {{c->out[OUT], POLLIN, 0}, {c->out[ERR], POLLIN, 0}};
-        for (int n = 0; n < 32 && poll(news, 2, 0) > 0; n++)
-                pump(c, news);
+        for (int n = 0; n < 32 && is_ready(news, 2); n++) {
+                hand_on(c, OUT);
+                hand_on(c, ERR);
+        }
 }
 
 void child_close(struct child *c)
@@ -106,7 +136,7 @@ void child_close(struct child *c)
         int *fd[] = {&c->out[0], &c->out[1], &c->keep[0], &c->keep[1]};
         for (size_t i = 0; i < sizeof fd / sizeof *fd; i++) {
                 if (*fd[i] >= 0)
-                        close(*fd[i]);
+                        rein_close(*fd[i]);
                 *fd[i] = -1;
         }
         rein_child_free(c->process);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One child process: started, watched through one poll, signalled as a group, reaped. */
+/* One child process: started, watched, signalled as a group, reaped. */
 #ifndef REIN_CMD_CHILD_H
 #define REIN_CMD_CHILD_H
 
@@ -12,21 +12,20 @@
 
 /* What every child is started with. */
 struct launch {
-        int null;            /* its standard input */
-        uint64_t memory;     /* its RLIMIT_AS; 0: as ours */
-        struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
+        uint64_t memory;      /* its RLIMIT_AS; 0: as ours */
+        struct rlimit files;  /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
-        int hurry; /* see family.h */
+        rein_future *hurried; /* see family.h */
 };
 
 struct child {
         rein_child *process;
         pid_t pid;   /* also its session and its process group */
-        int out[2];  /* read ends of its standard output and error */
+        int out[2];  /* read ends of its standard output and error; where both are one pipe the second is -1 */
         int keep[2]; /* their write ends: while we hold them, too, its closing them is no news that would wake us */
         struct voice *voice;
-        int hurry;
-        bool ended, hurried;
+        rein_future *hurried;
+        bool ended, in_a_hurry;
         int code, signo;     /* how it ended: a signal, or 0 and an exit code */
         uint64_t memory_max; /* bytes */
 };
@@ -36,8 +35,8 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
                 struct voice *voice);
 
 /* Hand on what it prints, until it has ended; whether it closed its output, or left it to others, does not matter.
- * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED: the caller is cancelled, or
- * there is a hurry (then `hurried` is set, and from here on it is not looked at again). */
+ * Returns: 0, also when it has ended and the time is up or the caller is cancelled; REIN_ETIMEOUT; REIN_ECANCELED: the
+ * caller is cancelled, or there is a hurry (then `in_a_hurry` is set, and from here on it is not looked at again). */
 int child_wait(struct child *c, rein_time until);
 
 /* Signal it and all of its group. */

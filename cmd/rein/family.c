@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only the holder of `collecting` reaps adopted children, so a number seen while holding it still names the same
- * process. The fast path, a job that left nothing, is one read of one small file. */
+/* Only the main thread reaps adopted children, and it waits for nothing between the look at the list and the last use of
+ * a number in it: so the number still names the same process. The fast path, a job that left nothing, is one read of one
+ * small file. */
 #include "family.h"
+#include "options.h"
 #include "text.h"
-#include "watch.h"
 
 #include <rein/error.h>
 #include <rein/io.h>
+#include <rein/sync.h>
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
@@ -23,8 +24,6 @@
 #include <unistd.h>
 
 enum { ENVIRON_MOST = 4 << 20 };
-
-static pthread_mutex_t collecting = PTHREAD_MUTEX_INITIALIZER;
 
 /* What no other run has: it need not be a secret. Where the kernel gives no random numbers, the time and our number do. */
 static uint64_t name_of_run(void)
@@ -46,13 +45,20 @@ int family_open(struct family *f)
         snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)name_of_run());
         if (!f->outer || f->outer[0] != '/')
                 f->outer = "/";
-        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
-                return -errno;
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
+                fprintf(stderr, "rein run: the kernel gives us no orphans to end (PR_SET_CHILD_SUBREAPER): %s\n",
+                        strerrordesc_np(errno));
+                return EXIT_WRONG;
+        }
         char list[64];
         snprintf(list, sizeof list, "/proc/self/task/%d/children", getpid());
         f->adopted = open(list, O_RDONLY | O_CLOEXEC);
-        f->hurry = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        return f->adopted < 0 || f->hurry < 0 ? -errno : 0;
+        if (f->adopted >= 0)
+                return 0;
+        fprintf(stderr, "rein run: what jobs leave behind is found by %s: %s; %s\n", list, strerrordesc_np(errno),
+                access("/proc/self", F_OK) < 0 ? "mount /proc, as with: mount -t proc proc /proc"
+                                               : "a kernel with CONFIG_PROC_CHILDREN has it");
+        return EXIT_WRONG;
 }
 
 void family_tag(const struct family *f, uint64_t job, char *to, size_t room)
@@ -127,8 +133,8 @@ static pid_t next_pid(char **rest)
         return (pid_t)pid;
 }
 
-/* Our adopted children and the guard, as text. With `collecting` held the list can only grow, so that reading it leaves
- * nobody out. Owns: the caller's. NULL: it cannot be read now. */
+/* Our adopted children and the guard, as text. Meanwhile the list can only grow, so that reading it leaves nobody out.
+ * Owns: the caller's. NULL: it cannot be read now. */
 static char *adopted(const struct family *f)
 {
         size_t n = 0, room = 4096;
@@ -172,13 +178,11 @@ static bool reaped(pid_t pid)
 
 void family_reap(struct family *f)
 {
-        pthread_mutex_lock(&collecting);
         char *list = adopted(f), *rest = list;
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;)
                 if (pid != f->guard)
                         reaped(pid);
         free(list);
-        pthread_mutex_unlock(&collecting);
 }
 
 struct sweep {
@@ -204,14 +208,12 @@ static bool is_of(pid_t pid, struct sweep *s)
 
 static bool hurried(const struct family *f)
 {
-        struct pollfd p = {.fd = f->hurry, .events = POLLIN};
-        return poll(&p, 1, 0) > 0;
+        return f->hurried && rein_code(f->hurried) != REIN_EPENDING;
 }
 
 /* Signal all that is there now, and keep hold of one, to wait for. */
 static void sweep(const struct family *f, struct sweep *s)
 {
-        pthread_mutex_lock(&collecting);
         s->there = s->strays = 0;
         s->watch = -1;
         char *list = adopted(f), *rest = list;
@@ -228,7 +230,6 @@ static void sweep(const struct family *f, struct sweep *s)
                         s->watch = (int)syscall(SYS_pidfd_open, pid, 0);
         }
         free(list);
-        pthread_mutex_unlock(&collecting);
 }
 
 int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t grace_ns)
@@ -242,10 +243,10 @@ int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t 
                 most = s.strays > most ? s.strays : most;
                 if (s.there == 0 && (!s.unready || ++unready > 10))
                         return most; /* an environment that stays empty belongs to no job: the end of the run gets it */
-                struct pollfd news[] = {{s.watch, POLLIN, 0}, {s.ask ? f->hurry : -1, POLLIN, 0}};
-                int rc = s.watch < 0 ? -EMFILE : watch_fds(news, 2, s.ask ? s.ask_until : give_up);
+                rein_case news[] = {REIN_ON_FD(s.watch, POLLIN), REIN_ON_SETTLED(f->hurried)};
+                int rc = s.watch < 0 ? -EMFILE : rein_select(news, s.ask ? 2 : 1, s.ask ? s.ask_until : give_up);
                 if (s.watch >= 0)
-                        close(s.watch);
+                        rein_close(s.watch);
                 if (rein_now().ns >= give_up.ns)
                         return most; /* the kernel does not let go of it */
                 if (rc < 0 && rc != REIN_ETIMEOUT)

@@ -11,7 +11,7 @@
 #ifndef REIN_CMD_FAMILY_H
 #define REIN_CMD_FAMILY_H
 
-#include <rein/time.h>
+#include <rein/future.h>
 #include <sys/types.h>
 
 struct family {
@@ -19,10 +19,10 @@ struct family {
         const char *outer; /* the tag we were started with: "" or "/...1/" */
         int adopted;       /* the kernel's list of the main thread's children, where adopted ones appear */
         pid_t guard;       /* the one child that is no job's */
-        int hurry;         /* readable from the moment on when nothing may take its time (an eventfd) */
+        rein_future *hurried; /* settled from the moment on when nothing may take its time; NULL: it is never so */
 };
 
-/* By the main thread, before any other is started. Returns: 0; -errno. */
+/* By the main thread, before any other is started. What is wrong has been said. Returns: 0; EXIT_WRONG. */
 int family_open(struct family *f);
 
 /* "REIN_RUN=/...12/": for the environment of job 12. */

@@ -4,7 +4,6 @@
 #define REIN_CMD_INPUT_H
 
 #include <rein/base.h>
-#include <stdatomic.h>
 
 struct input {
         char **arguments; /* NULL: read lines */
@@ -14,8 +13,8 @@ struct input {
         char *line;
         size_t line_n;
         int64_t file_size;     /* of standard input, when it is a regular file; else 0 */
-        _Atomic int64_t taken; /* bytes, or arguments, given so far */
-        _Atomic bool ended;
+        int64_t taken; /* bytes, or arguments, given so far */
+        bool ended;
 };
 
 int input_open(struct input *in, char **arguments, int n); /* 0; -ENOMEM */
@@ -24,7 +23,7 @@ int input_open(struct input *in, char **arguments, int n); /* 0; -ENOMEM */
  * Returns: 1; 0: there is none; REIN_ECANCELED; -errno of a read that failed. */
 int input_next(struct input *in, const char **argument, const char **flaw);
 
-/* How much of the input has been taken, from 0 to 1; negative when nobody knows. Any thread. */
+/* How much of the input has been taken, from 0 to 1; negative when nobody knows. */
 double input_share(struct input *in);
 
 void input_close(struct input *in);

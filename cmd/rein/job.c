@@ -107,11 +107,9 @@ static char **environment_new(char *tag, char *number, char *try)
         return all;
 }
 
-static int start(struct job *j, struct child *c)
+static int start_once(struct job *j, struct child *c)
 {
         char tag[4096], number[40], try[40];
-        if (j->flaw)
-                return -EINVAL;
         family_tag(&j->run->family, j->number, tag, sizeof tag);
         snprintf(number, sizeof number, "REIN_JOB=%llu", (unsigned long long)j->number);
         snprintf(try, sizeof try, "REIN_TRY=%d", j->tries);
@@ -121,45 +119,64 @@ static int start(struct job *j, struct child *c)
         return rc;
 }
 
-/* The ladder: asked, and after the grace made to go. */
-static void stop(struct child *c, struct outcome *o, int64_t grace_ns)
+/* While there is no room for a process, wait for some. Returns: 0; REIN_ECANCELED; -errno: it cannot be started. */
+static int start(struct job *j, struct child *c)
 {
-        voice_hold(c->voice, true); /* nobody who does not read our output delays what comes now */
+        struct run *run = j->run;
+        struct patience p = {0};
+        if (j->flaw)
+                return -EINVAL;
+        int rc = rein_sem_acquire(run->starts, 1, REIN_NEVER);
+        if (rc < 0)
+                return rc;
+        while ((rc = start_once(j, c)) < 0 && is_not_now(run, rc) && run_not_now(run, &p, -rc))
+                ;
+        run->not_now = 0;
+        rein_sem_release(run->starts, 1);
+        return rc < 0 && rein_checkpoint() < 0 ? REIN_ECANCELED : rc;
+}
+
+/* The ladder: asked, and after the grace made to go. Returns: whether it was needed. */
+static bool stop(struct child *c, struct outcome *o, int64_t grace_ns)
+{
+        if (child_wait(c, REIN_NOWAIT) == 0)
+                return false;            /* it had ended: that wins over the time that was up */
+        voice_hold(c->voice, true); /* a reader of our output that does not read delays nothing that comes now */
         child_signal(c, SIGTERM);
         child_signal(c, SIGCONT); /* else a stopped one never gets to see it */
         o->stopped_with = "SIGTERM";
-        if (c->hurried || child_wait(c, rein_after(grace_ns)) < 0) {
+        if (c->in_a_hurry || child_wait(c, rein_after(grace_ns)) < 0) {
                 child_signal(c, SIGKILL);
                 o->stopped_with = "SIGKILL";
                 child_wait(c, rein_after(REIN_SEC(KILL_WAIT_S)));
         }
         voice_hold(c->voice, false);
+        return true;
 }
 
-/* Returns: 0: it ended by itself; REIN_ECANCELED: it was stopped; -errno: it could not be started. */
-static int run_child(struct job *j, struct outcome *o)
+/* Watch it to its end, and end what it leaves behind. Returns: 0: it ended by itself; REIN_ECANCELED: it was stopped. */
+static int see_to_its_end(struct job *j, struct child *c, struct outcome *o)
 {
         int64_t grace_ns = j->run->options.grace_ns;
-        struct child c;
-        int rc = start(j, &c);
-        if (rc < 0)
-                return rc;
-        rc = child_wait(&c, REIN_NEVER);
+        int rc = child_wait(c, REIN_NEVER);
         if (rc < 0)
                 snprintf(o->stopped_by, sizeof o->stopped_by, "%s", rein_why() ? rein_why() : rein_code_name(rc));
 
         rein_scope clean_up;
         rein_shield_open(&clean_up, CLEANING_UP);
-        if (rc < 0)
-                stop(&c, o, grace_ns);
-        o->left_behind = family_end(&j->run->family, j->number, c.pid, rc < 0, grace_ns);
+        if (rc < 0 && !stop(c, o, grace_ns)) {
+                o->stopped_by[0] = '\0';
+                rc = 0;
+        }
+        j->run->processes--;
+        o->left_behind = family_end(&j->run->family, j->number, c->pid, rc < 0, grace_ns);
         rein_scope_close(&clean_up, 0);
 
-        child_reap(&c); /* outside of the shield: it prints, and nobody may be reading */
-        child_close(&c);
-        o->code = c.code;
-        o->signo = c.signo;
-        o->peak_memory = (int64_t)c.memory_max;
+        child_reap(c); /* outside of the shield: it prints, and perhaps no one is reading */
+        child_close(c);
+        o->code = c->code;
+        o->signo = c->signo;
+        o->peak_memory = (int64_t)c->memory_max;
         return rc;
 }
 
@@ -174,20 +191,40 @@ static enum ended how_it_ended(int rc, const struct outcome *o)
         return o->signo ? SIGNALED : o->code ? EXITED : SUCCEEDED;
 }
 
-/* One try, within its time. A rein_fn for rein_retry; worth_another_try looks at the job, not at the code. */
+/* What a successful job printed was not written: so it has to be run again. */
+static bool is_unheard(const struct job *j)
+{
+        return j->run->output.outlet.error != 0 && voice_spoke(j->voice);
+}
+
+/* One try, within its time, which begins when its process runs. A rein_fn for rein_retry; worth_another_try looks at the
+ * job, not at the code. */
 static int run_try(void *arg)
 {
         struct job *j = arg;
         struct outcome *o = &j->last;
-        rein_time began = rein_now();
+        struct child c;
         int64_t timeout_ns = j->run->options.timeout_ns;
 
         j->tries++;
+        int rc = start(j, &c);
+        if (rc == REIN_ECANCELED) { /* it waited for its turn, and never was a try */
+                j->tries--;
+                return rc;
+        }
+        rein_time began = rein_now();
         *o = (struct outcome){.began_wall_ns = wall_clock()};
-        rein_scope limit;
-        rein_scope_open(&limit, timeout_ns ? rein_after(timeout_ns) : REIN_NEVER);
-        int rc = rein_scope_close(&limit, run_child(j, o));
+        if (rc == 0) {
+                j->run->processes++;
+                rein_scope limit;
+                rein_scope_open(&limit, timeout_ns ? rein_after(timeout_ns) : REIN_NEVER);
+                rc = rein_scope_close(&limit, see_to_its_end(j, &c, o));
+        }
         o->ended = how_it_ended(rc, o);
+        if (o->ended == SUCCEEDED && is_unheard(j)) {
+                o->ended = STOPPED;
+                snprintf(o->stopped_by, sizeof o->stopped_by, "what it printed could not be written");
+        }
         o->error = o->ended == CANNOT_START ? -rc : 0;
         o->took_ns = rein_now().ns - began.ns;
         report_try(&j->run->report, j, o);
@@ -267,6 +304,14 @@ static void say_all(struct job *j)
         j->voice = NULL;
 }
 
+static void never_started(struct job *j)
+{
+        j->last.ended = NEVER_STARTED;
+        j->run->never_started++;
+        run_out_of_time(j->run);
+        report_job(&j->run->report, j);
+}
+
 void job_run(struct job *j)
 {
         struct run *run = j->run;
@@ -274,6 +319,7 @@ void job_run(struct job *j)
         int64_t began_wall_ns = wall_clock();
         rein_time began = rein_now();
 
+        j->ran = true;
         run->running++;
         int rc =
                 rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
@@ -281,7 +327,7 @@ void job_run(struct job *j)
                            run_try, j);
         run->running--;
         if (j->tries == 0) {
-                job_pass_over(j, NEVER_STARTED);
+                never_started(j);
                 return;
         }
         if (rc == REIN_ECANCELED && j->last.ended != STOPPED) { /* between two tries */
@@ -291,21 +337,27 @@ void job_run(struct job *j)
         j->last.began_wall_ns = began_wall_ns;
         j->last.took_ns = rein_now().ns - began.ns;
         settle(j);
+        say_all(j);
+}
 
+void job_cannot_run(struct job *j, int error)
+{
+        j->last.ended = CANNOT_START;
+        j->last.error = error;
+        settle(j);
         say_all(j);
         job_free(j);
 }
 
 void job_pass_over(struct job *j, enum ended why)
 {
-        j->last.ended = why;
-        if (why == SKIPPED) {
-                j->run->skipped++;
+        if (why == NEVER_STARTED) {
+                never_started(j);
         } else {
-                j->run->never_started++;
-                run_out_of_time(j->run);
+                j->last.ended = why;
+                j->run->skipped++;
+                report_job(&j->run->report, j);
         }
-        report_job(&j->run->report, j);
         job_free(j);
 }
 

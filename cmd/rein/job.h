@@ -38,19 +38,22 @@ struct job {
         char **words;     /* ends in NULL; one piece of memory with the strings */
         const char *flaw; /* why its argument cannot be one, or NULL */
         struct key key;
-        struct voice *voice; /* set by who starts it */
+        struct voice *voice; /* set by whoever starts it */
         int tries;
+        bool ran; /* its coroutine began */
         struct outcome last;
 };
 
 /* The job for this argument. Returns: NULL: no memory. */
 struct job *job_new(struct run *run, const char *argument, const char *flaw);
 
-/* Run it to its end; a cancel of the caller stops it. Owns: it is used up, as it is by those below. */
+/* Run it to its end; a cancel of the caller stops it. Then free it. */
 void job_run(struct job *j);
 
-/* It is not run, for this reason: SKIPPED or NEVER_STARTED. */
+/* It is not run, for this reason: SKIPPED or NEVER_STARTED. / It has failed: nothing can be started, because of `error`.
+ * Owns: it is used up, as it is by job_free. */
 void job_pass_over(struct job *j, enum ended why);
+void job_cannot_run(struct job *j, int error);
 
 /* As if it had never been. */
 void job_free(struct job *j);

@@ -18,10 +18,17 @@ static void help(FILE *to)
 
 int main(int argc, char **argv)
 {
-        /* A missing standard stream would be taken by the next thing opened, and then written to. */
+        /* The number of a missing standard stream would be given to the next thing opened. */
+        const bool no_output = fcntl(STDOUT_FILENO, F_GETFD) < 0;
         for (int fd = 0; fd < 3; fd++)
                 if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0)
                         return EXIT_WRONG;
+        if (no_output) {
+                fputs("rein: standard output is closed, so what is printed would be lost; say where it goes, as with "
+                      "> /dev/null\n",
+                      stderr);
+                return EXIT_WRONG;
+        }
         const char *word = argc > 1 ? argv[1] : "";
         if (strcmp(word, "run") == 0)
                 return run_main(argc - 1, argv + 1);

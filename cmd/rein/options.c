@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "options.h"
-#include "cpus.h"
 #include "span.h"
+
+#include <rein/pool.h>
 
 #include <getopt.h>
 #include <limits.h>
@@ -24,7 +25,8 @@ enum {
         RESUME,
         REPORT,
         MEMORY,
-        PROGRESS
+        PROGRESS,
+        START_TIMEOUT
 };
 
 static const struct option long_options[] = {
@@ -45,6 +47,7 @@ static const struct option long_options[] = {
         {"report", required_argument, NULL, REPORT},
         {"memory", required_argument, NULL, MEMORY},
         {"progress", required_argument, NULL, PROGRESS},
+        {"start-timeout", required_argument, NULL, START_TIMEOUT},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
 };
@@ -74,13 +77,15 @@ void options_help(FILE *to)
               "      --log FILE              add a line of JSON for each try\n"
               "      --resume FILE           do not run again what succeeded in that log\n"
               "      --report FILE           write how every job ended, as JSON\n"
+              "      --start-timeout SPAN    while nothing runs and nothing can be started, wait so long (10s)\n"
               "      --memory SIZE           address space of each job: 512M, 1.5G\n"
               "      --progress WHEN         auto (default), always, never\n"
               "  -h, --help                  this text\n"
               "\n"
               "SPAN: 250ms, 2s, 1.5m, 1h. Ctrl-C stops everything in order; a second one kills at once.\n"
-              "Exit status: 0 all succeeded; 1 to 100 so many jobs failed; 101 more; 124 the deadline;\n"
-              "125 wrong usage; 130 interrupted; 141 nobody reads the output. See rein-run(1).\n",
+              "Exit status: 0 all succeeded; 1 to 100 so many jobs failed; 101 more; 123 the output, the log or\n"
+              "the report is not whole; 124 the deadline; 125 wrong usage; 130 interrupted; 141 nobody reads the\n"
+              "output. See rein-run(1).\n",
               to);
 }
 
@@ -209,6 +214,8 @@ static enum parsed one_option(struct options *o, int letter, char *value)
                 if (!size_parse(value, &o->memory) || o->memory == 0)
                         return wrong("--memory: '%s' is no size; write a number and K, M, G or T, as in 512M", value);
                 return PARSED;
+        case START_TIMEOUT:
+                return span("--start-timeout", value, 0, &o->start_timeout_ns);
         case PROGRESS:
                 return progress(value, &o->progress);
         default:
@@ -237,6 +244,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 {
         *o = (struct options){
                 .grace_ns = 2000000000,
+                .start_timeout_ns = 10000000000,
                 .delay_ns = 100000000,
                 .delay_max_ns = 30000000000,
                 .retry_on = {.any = true},
@@ -260,7 +268,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
                         return p;
         }
         if (o->jobs == 0)
-                o->jobs = cpus_granted();
+                o->jobs = rein_cpus();
         if (o->delay_max_ns < o->delay_ns)
                 o->delay_max_ns = o->delay_ns;
         return command(o, argc - optind, argv + optind);

@@ -5,7 +5,14 @@
 
 #include <rein/base.h>
 
-enum { EXIT_MANY = 101, EXIT_DEADLINE = 124, EXIT_WRONG = 125, EXIT_INTERRUPTED = 130, EXIT_BROKEN_PIPE = 141 };
+enum {
+        EXIT_MANY = 101,
+        EXIT_UNWRITTEN = 123, /* the output, the log or the report */
+        EXIT_DEADLINE = 124,
+        EXIT_WRONG = 125,
+        EXIT_INTERRUPTED = 130,
+        EXIT_BROKEN_PIPE = 141
+};
 
 enum halt { HALT_NEVER, HALT_FAIL, HALT_SUCCESS };
 enum progress_when { PROGRESS_AUTO, PROGRESS_ALWAYS, PROGRESS_NEVER };
@@ -20,6 +27,7 @@ struct options {
         int jobs;
         int64_t timeout_ns, deadline_ns; /* 0: none */
         int64_t grace_ns;
+        int64_t start_timeout_ns;
         int retries;
         int64_t delay_ns, delay_max_ns;
         struct causes retry_on;

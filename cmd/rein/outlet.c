@@ -1,14 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "outlet.h"
-#include "watch.h"
 
 #include <rein/error.h>
+#include <rein/io.h>
+#include <rein/scope.h>
+#include <rein/sync.h>
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/kcmp.h>
+#include <poll.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+enum { NARROWEST = 2, USUAL = 80 }; /* cells */
 
 static struct stream stream_of(int fd)
 {
@@ -17,41 +26,129 @@ static struct stream stream_of(int fd)
         return (struct stream){.fd = fd, .terminal = isatty(fd), .file = file};
 }
 
-void outlet_open(struct outlet *o, int hurry, void (*broken)(void *arg), void *arg)
+/* One open file, as after 2>&1? Where kcmp(2) does not tell, the same terminal, pipe or device will do; but not the same
+ * file, which may have been opened twice, to be written at two places. */
+static bool are_one(const struct stream *a, const struct stream *b)
 {
+        struct stat sa, sb;
+        const long differ = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a->fd, b->fd);
+        if (differ == 0)
+                return true;
+        return !a->file && fstat(a->fd, &sa) == 0 && fstat(b->fd, &sb) == 0 && sa.st_dev == sb.st_dev &&
+               sa.st_ino == sb.st_ino;
+}
+
+void outlet_open(struct outlet *o, rein_future *hurried, void (*broken)(void *arg), void *arg)
+{
+        const char *term = getenv("TERM");
         *o = (struct outlet){.to = {stream_of(STDOUT_FILENO), stream_of(STDERR_FILENO)},
-                             .hurry = hurry,
-                             .lock = PTHREAD_MUTEX_INITIALIZER,
+                             .dumb = !term || !*term || strcmp(term, "dumb") == 0,
+                             .hurried = hurried,
                              .broken = broken,
                              .arg = arg};
+        o->one = are_one(&o->to[0], &o->to[1]);
 }
 
-void outlet_fail(struct outlet *o, int error)
+void outlet_fail(struct outlet *o, int error, const char *where)
 {
-        int none = 0;
-        if (atomic_compare_exchange_strong(&o->error, &none, error))
-                o->broken(o->arg);
+        if (o->error)
+                return;
+        o->error = error;
+        snprintf(o->failed_at, sizeof o->failed_at, "%s", where);
+        o->broken(o->arg);
 }
 
-/* With o->lock held. */
+/* ---- the status line ---- */
+
+static size_t width_of(int fd)
+{
+        struct winsize size;
+        return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= NARROWEST ? size.ws_col : USUAL;
+}
+
+static void write_now(int fd, const char *bytes, size_t n)
+{
+        if (write(fd, bytes, n) != (ssize_t)n) /* it was for people to look at, and is gone in a moment */
+                return;
+}
+
+/* A line that stood in a wider terminal may have been folded into several: the cursor is in the last of them. */
 static void hide_status(struct outlet *o)
 {
-        if (o->status_shown && write(STDERR_FILENO, "\r\033[K", 4) == 4)
-                o->status_shown = 0;
+        char erase[64 + 2 * USUAL];
+        size_t n = 0;
+        if (o->status_shown == 0)
+                return;
+        const size_t width = width_of(STDERR_FILENO);
+        if (o->dumb) {
+                const size_t shown = o->status_shown < USUAL ? o->status_shown : USUAL;
+                n = (size_t)snprintf(erase, sizeof erase, "\r%*s\r", (int)shown, "");
+        } else {
+                const size_t folds = (o->status_shown - 1) / width;
+                if (folds)
+                        n = (size_t)snprintf(erase, sizeof erase, "\r\033[%zuA\033[J", folds);
+                else
+                        n = (size_t)snprintf(erase, sizeof erase, "\r\033[K");
+        }
+        write_now(STDERR_FILENO, erase, n);
+        o->status_shown = 0;
 }
+
+/* The last column stays free: a character there would fold the line on some terminals. */
+static void show_status(struct outlet *o, const char *line)
+{
+        const size_t room = width_of(STDERR_FILENO) - 1, most = o->dumb && room > USUAL ? USUAL : room;
+        const size_t n = strlen(line) < most ? strlen(line) : most;
+        write_now(STDERR_FILENO, line, n);
+        o->status_shown = n;
+}
+
+void outlet_status(struct outlet *o, const char *line)
+{
+        struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+        const struct stream *s = &o->to[1];
+        char whole[256];
+        const bool begun = s->line_begun || (s->terminal && o->to[0].terminal && o->to[0].line_begun);
+        if (begun || poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
+                return;
+        if (s->terminal) {
+                hide_status(o);
+                if (*line)
+                        show_status(o, line);
+        } else if (*line) {
+                const int n = snprintf(whole, sizeof whole, "%s\n", line);
+                if (n > 0 && n < (int)sizeof whole)
+                        write_now(STDERR_FILENO, whole, (size_t)n);
+        }
+}
+
+/* ---- the output ---- */
 
 static ssize_t one_write(struct outlet *o, struct stream *s, const char *bytes, size_t n)
 {
-        pthread_mutex_lock(&o->lock);
         if (s->terminal)
                 hide_status(o);
         ssize_t k = write(s->fd, bytes, n);
-        int error = errno;
         if (k > 0)
                 s->line_begun = bytes[k - 1] != '\n';
-        pthread_mutex_unlock(&o->lock);
-        errno = error;
         return k;
+}
+
+/* Wait until some bytes can be written. Returns: whether they can. */
+static bool may_write(struct outlet *o, const struct stream *s)
+{
+        struct pollfd now = {.fd = s->fd, .events = POLLOUT};
+        if (rein_checkpoint() < 0)
+                return false;
+        if (poll(&now, 1, 0) == 1)
+                return true;
+        rein_case news[] = {REIN_ON_FD(s->fd, POLLOUT), REIN_ON_SETTLED(o->hurried)};
+        const int rc = rein_select(news, 2, REIN_NEVER);
+        if (rc == 1)
+                o->lost = true; /* it cannot be written, and there is no time left */
+        else if (rc < 0 && rc != REIN_ECANCELED)
+                rein_sleep(rein_after(REIN_MS(10))); /* no memory to wait with */
+        return rc == 0;
 }
 
 size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
@@ -61,38 +158,16 @@ size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
         while (done < n && !o->error && !o->lost) {
                 size_t piece = n - done;
                 if (!s->file) {
-                        struct pollfd news[] = {{s->fd, POLLOUT, 0}, {o->hurry, POLLIN, 0}};
-                        int rc = watch_fds(news, 2, REIN_NEVER);
-                        if (rc < 0 && rc != REIN_ECANCELED)
-                                outlet_fail(o, -rc);
-                        if (rc < 0)
+                        if (!may_write(o, s) && rein_checkpoint() < 0)
                                 break;
-                        o->lost |= news[0].revents == 0; /* it cannot be, and there is no time left */
                         if (piece > PIPE_BUF)
                                 piece = PIPE_BUF; /* so much fits into a pipe that is ready, and does not block */
                 }
                 ssize_t k = o->lost ? 0 : one_write(o, s, bytes + done, piece);
                 if (k < 0 && errno != EAGAIN && errno != EINTR)
-                        outlet_fail(o, errno);
+                        outlet_fail(o, errno, stream == 0 ? "standard output" : "standard error");
                 else if (k > 0)
                         done += (size_t)k;
         }
         return o->error || o->lost ? n : done;
-}
-
-void outlet_status(struct outlet *o, const char *line)
-{
-        struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
-        struct stream *s = &o->to[1];
-        char text[256];
-        pthread_mutex_lock(&o->lock);
-        bool begun = s->line_begun || (s->terminal && o->to[0].terminal && o->to[0].line_begun);
-        if (poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) && !begun) {
-                if (s->terminal)
-                        hide_status(o);
-                int n = snprintf(text, sizeof text, s->terminal ? "%s" : "%s\n", line);
-                if (*line && n > 0 && n < (int)sizeof text && write(STDERR_FILENO, text, (size_t)n) == n && s->terminal)
-                        o->status_shown = (size_t)n;
-        }
-        pthread_mutex_unlock(&o->lock);
 }

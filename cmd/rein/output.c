@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is kept is a sequence of frames, {stream, n, bytes}, in the order in which they came. Whoever has the floor may
- * touch its voice without the lock, but for `floor` itself; nobody prints with the lock held. */
+/* What is kept is a sequence of frames, {stream, n, bytes}, in the order in which they came. Only to print waits: what must
+ * hold together is done before or after it. */
 #include "output.h"
 #include "text.h"
 
@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 struct frame {
         int64_t n;
@@ -23,7 +21,7 @@ struct voice {
         struct spool kept;
         char *tag;
         bool line_begun[2];
-        bool hold, ended;
+        bool spoke, hold, ended;
 };
 
 /* Has the floor while the words of ended jobs are printed, between one speaker and the next. */
@@ -32,15 +30,12 @@ static struct voice interlude;
 /* BACKLOG: when so much waits for the floor, or for whoever reads our output, no further job is started. */
 enum { BLOCK = 32 * 1024, BACKLOG = 1 << 28 };
 
-int output_open(struct output *o, uint64_t window, int hurry, void (*broken)(void *arg), void *arg)
+int output_open(struct output *o, uint64_t window, rein_future *hurried, void (*broken)(void *arg), void *arg)
 {
-        *o = (struct output){.window = window, .room = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-        pthread_mutex_init(&o->lock, NULL);
-        if (o->room < 0)
-                return -errno;
-        if (window && !(o->voices = calloc(window, sizeof(struct voice *))))
+        *o = (struct output){.window = window, .room = rein_event_new()};
+        outlet_open(&o->outlet, hurried, broken, arg);
+        if (!o->room || (window && !(o->voices = calloc(window, sizeof(struct voice *)))))
                 return -ENOMEM;
-        outlet_open(&o->outlet, hurry, broken, arg);
         return 0;
 }
 
@@ -48,9 +43,7 @@ void output_close(struct output *o)
 {
         spool_clear(&o->backlog);
         free(o->voices);
-        if (o->room >= 0)
-                close(o->room);
-        pthread_mutex_destroy(&o->lock);
+        rein_event_free(o->room);
 }
 
 static bool is_full(const struct output *o)
@@ -58,25 +51,14 @@ static bool is_full(const struct output *o)
         return o->backlog.n >= BACKLOG || (o->window && o->next - o->turn >= o->window);
 }
 
-static void tell_room(struct output *o)
-{
-        if (o->waiting && eventfd_write(o->room, 1) == 0)
-                o->waiting = false;
-}
-
 int output_room(struct output *o)
 {
-        int64_t rc = 0;
-        pthread_mutex_lock(&o->lock);
-        while (is_full(o) && rc >= 0) {
-                uint64_t news;
-                o->waiting = true;
-                pthread_mutex_unlock(&o->lock);
-                rc = rein_read(o->room, &news, sizeof news, REIN_NEVER);
-                pthread_mutex_lock(&o->lock);
+        int rc = 0;
+        while (is_full(o) && rc == 0) {
+                rein_event_clear(o->room);
+                rc = rein_event_wait(o->room, REIN_NEVER);
         }
-        pthread_mutex_unlock(&o->lock);
-        return rc < 0 ? (int)rc : 0;
+        return rc;
 }
 
 struct voice *voice_new(struct output *o, const char *tag)
@@ -97,10 +79,8 @@ struct voice *voice_new(struct output *o, const char *tag)
                 v->tag = t.at;
         }
         if (o->window) {
-                pthread_mutex_lock(&o->lock);
                 v->turn = o->next++;
                 o->voices[v->turn % o->window] = v;
-                pthread_mutex_unlock(&o->lock);
         }
         return v;
 }
@@ -127,37 +107,51 @@ static int add_frame(struct spool *s, int stream, const char *bytes, size_t n)
         return rc;
 }
 
-static void keep(struct voice *v, int stream, const char *bytes, size_t n)
+static void keeping_failed(struct output *o, int rc)
 {
-        pthread_mutex_lock(&v->output->lock);
-        int rc = add_frame(&v->kept, stream, bytes, n);
-        pthread_mutex_unlock(&v->output->lock);
-        if (rc < 0)
-                outlet_fail(&v->output->outlet, -rc);
+        char where[200] = "memory to keep it in";
+        if (rc != -ENOMEM)
+                snprintf(where, sizeof where, "it is kept in %.100s (set TMPDIR to a folder with room)", spool_folder());
+        outlet_fail(&o->outlet, -rc, where);
 }
 
-/* Print what was kept. Returns false when it was cut short by a cancel; what is left is then kept. */
+static void keep(struct voice *v, int stream, const char *bytes, size_t n)
+{
+        int rc = add_frame(&v->kept, stream, bytes, n);
+        if (rc < 0)
+                keeping_failed(v->output, rc);
+}
+
+static int read_whole(const struct spool *s, int64_t at, void *bytes, size_t n)
+{
+        const int64_t got = spool_read(s, at, bytes, n);
+        return got == (int64_t)n ? 0 : got < 0 ? (int)got : -EIO;
+}
+
+/* Print what was kept. Others run meanwhile: it may be much.
+ * Returns false when it was cut short by a cancel; what is left is then kept. */
 static bool print(struct output *o, struct spool *kept)
 {
         char bytes[BLOCK];
-        struct frame frame;
+        struct frame frame = {0};
         struct spool rest = {0};
         int rc = 0;
-        for (int64_t at = 0; at < kept->n; at += frame.n) {
-                rc |= spool_read(kept, at, &frame, sizeof frame) != sizeof frame;
+        for (int64_t at = 0; rc == 0 && at < kept->n; at += frame.n) {
+                rc = read_whole(kept, at, &frame, sizeof frame);
                 at += (int64_t)sizeof frame;
                 for (int64_t done = 0, n; rc == 0 && done < frame.n; done += n) {
                         n = frame.n - done < BLOCK ? frame.n - done : BLOCK;
-                        rc |= spool_read(kept, at + done, bytes, (size_t)n) != n;
-                        size_t out = rest.n || rc ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
-                        if ((int64_t)out < n && rc == 0)
+                        rc = read_whole(kept, at + done, bytes, (size_t)n);
+                        if (rc < 0)
+                                break;
+                        const size_t out = rest.n ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
+                        if ((int64_t)out < n)
                                 rc = add_frame(&rest, frame.stream, bytes + out, (size_t)n - out);
+                        rein_sleep(REIN_NOWAIT);
                 }
-                if (rc)
-                        break;
         }
-        if (rc)
-                outlet_fail(&o->outlet, EIO);
+        if (rc < 0)
+                keeping_failed(o, rc);
         spool_clear(kept);
         *kept = rest;
         return rest.n == 0;
@@ -165,7 +159,7 @@ static bool print(struct output *o, struct spool *kept)
 
 /* ---- the floor ---- */
 
-/* Is it v's turn to speak? With the lock held. */
+/* Is it v's turn to speak? Then it has the floor. */
 static bool take_floor(struct voice *v)
 {
         struct output *o = v->output;
@@ -174,7 +168,7 @@ static bool take_floor(struct voice *v)
         return o->floor == v;
 }
 
-/* Whose turn is it? Past those that have ended and said all. With the lock held. */
+/* The voice whose turn it is: past those that have ended and said all. */
 static struct voice *speaker(struct output *o)
 {
         struct voice *v = NULL;
@@ -183,12 +177,12 @@ static struct voice *speaker(struct output *o)
                 v = NULL;
                 o->turn++;
                 o->caught_up = false;
-                tell_room(o);
+                rein_event_set(o->room);
         }
         return o->turn < o->next ? v : NULL;
 }
 
-/* What is to be printed next, while the floor is free? With the lock held. */
+/* What is to be printed next, while the floor is free? */
 static bool next_words(struct output *o, struct spool *words)
 {
         struct spool *from = &o->backlog;
@@ -203,25 +197,21 @@ static bool next_words(struct output *o, struct spool *words)
                 return false;
         *words = *from;
         *from = (struct spool){0};
-        tell_room(o);
+        rein_event_set(o->room);
         return true;
 }
 
-/* Who has the floor gives it up: print what waits, then let the next one have it. */
+/* The floor is given up: print what waits, then it is free. */
 static void pass_floor(struct output *o)
 {
         struct spool words;
-        pthread_mutex_lock(&o->lock);
         while (next_words(o, &words)) {
                 o->floor = &interlude;
-                pthread_mutex_unlock(&o->lock);
                 if (!print(o, &words))
                         o->outlet.lost = true;
                 spool_clear(&words);
-                pthread_mutex_lock(&o->lock);
         }
         o->floor = NULL;
-        pthread_mutex_unlock(&o->lock);
 }
 
 void output_finish(struct output *o)
@@ -232,9 +222,7 @@ void output_finish(struct output *o)
 static void emit(struct voice *v, int stream, const char *bytes, size_t n)
 {
         struct output *o = v->output;
-        pthread_mutex_lock(&o->lock);
         bool mine = !v->hold && take_floor(v);
-        pthread_mutex_unlock(&o->lock);
         size_t done = 0;
         if (mine && print(o, &v->kept))
                 done = outlet_put(&o->outlet, stream, bytes, n);
@@ -260,12 +248,13 @@ static void emit_tagged(struct voice *v, int stream, const char *bytes, size_t n
                 }
         }
         if (block.failed)
-                outlet_fail(&v->output->outlet, ENOMEM);
+                keeping_failed(v->output, -ENOMEM);
         text_free(&block);
 }
 
 void voice_write(struct voice *v, int stream, const char *bytes, size_t n)
 {
+        v->spoke |= n > 0;
         if (v->tag)
                 emit_tagged(v, stream, bytes, n);
         else if (n > 0) {
@@ -274,18 +263,29 @@ void voice_write(struct voice *v, int stream, const char *bytes, size_t n)
         }
 }
 
+bool voice_spoke(const struct voice *v)
+{
+        return v->spoke;
+}
+
 void voice_hold(struct voice *v, bool hold)
 {
         v->hold = hold;
 }
 
+bool voice_is_one(const struct voice *v)
+{
+        return v->output->outlet.one;
+}
+
 void voice_say(struct voice *v, const char *line)
 {
+        const int stream = voice_is_one(v) ? 0 : 1;
         struct text t = {0};
-        text_printf(&t, "%s%s\n", v->line_begun[1] ? "\n" : "", line);
-        v->line_begun[1] = false;
+        text_printf(&t, "%s%s\n", v->line_begun[stream] ? "\n" : "", line);
+        v->line_begun[stream] = false;
         if (!t.failed)
-                emit(v, 1, t.at, t.n);
+                emit(v, stream, t.at, t.n);
         text_free(&t);
 }
 
@@ -296,7 +296,6 @@ void voice_end(struct voice *v)
                 if (v->tag && v->line_begun[stream]) /* else the next job's tag would stand within a line */
                         emit(v, stream, "\n", 1);
 
-        pthread_mutex_lock(&o->lock);
         v->ended = true;
         bool mine = o->floor == v || (o->floor == NULL && (v->kept.n || o->window) && take_floor(v));
         int rc = 0;
@@ -308,16 +307,15 @@ void voice_end(struct voice *v)
                 if (rc < 0)
                         spool_cut(&o->backlog, before); /* whole frames, as in add_frame */
         }
-        pthread_mutex_unlock(&o->lock);
         if (rc < 0)
-                outlet_fail(&o->outlet, -rc);
+                keeping_failed(o, rc);
 
         if (mine && !print(o, &v->kept))
                 o->outlet.lost = true;
         if (mine && o->window)
                 spool_clear(&v->kept);
         if (!o->window)
-                voice_free(v); /* in order, whoever passes the floor by it does that */
+                voice_free(v); /* in order, the voice that passes the floor on does that */
         if (mine)
                 pass_floor(o);
 }
@@ -328,7 +326,5 @@ void voice_drop(struct voice *v)
                 voice_free(v);
                 return;
         }
-        pthread_mutex_lock(&v->output->lock);
         v->ended = true;
-        pthread_mutex_unlock(&v->output->lock);
 }

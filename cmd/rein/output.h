@@ -10,22 +10,22 @@
 #include "outlet.h"
 #include "spool.h"
 
+#include <rein/sync.h>
+
 struct voice; /* the output of one job */
 
 struct output {
         struct outlet outlet;
-        pthread_mutex_t lock;  /* over all below, and over what a voice keeps while it has not the floor */
-        struct voice *floor;   /* who has it; NULL: nobody */
+        struct voice *floor;   /* the voice that has it; NULL: none */
         struct spool backlog;  /* any order: what ended jobs wanted to say while another had the floor */
         struct voice **voices; /* in order: those from `turn` up to `next`, each at its number modulo `window` */
         uint64_t turn, next, window;
         bool caught_up; /* the job whose turn it is was helped to print what it had kept */
-        bool waiting;   /* somebody waits for room, by reading */
-        int room;       /* this eventfd */
+        rein_event *room; /* set while there is room for one more job's output */
 };
 
 /* window: 0 for any order; else so many jobs may be known at once. Returns: 0; -errno. */
-int output_open(struct output *o, uint64_t window, int hurry, void (*broken)(void *arg), void *arg);
+int output_open(struct output *o, uint64_t window, rein_future *hurried, void (*broken)(void *arg), void *arg);
 
 /* Print what may still be kept when no job is left. Blocks: until done or a cancel of the caller. */
 void output_finish(struct output *o);
@@ -37,11 +37,17 @@ int output_room(struct output *o);
 /* The next job's. tag: NULL, or what each of its lines begins with. Returns: NULL: no memory. */
 struct voice *voice_new(struct output *o, const char *tag);
 
+/* Is our standard error the same open file as our standard output, so that the job should have one pipe for both? */
+bool voice_is_one(const struct voice *v);
+
 /* The job printed this on stream 0 (standard output) or 1 (standard error). Blocks: while it has the floor and nobody
  * reads; a cancel of the caller ends that, and the rest is kept. */
 void voice_write(struct voice *v, int stream, const char *bytes, size_t n);
 
-/* Keep everything, even with the floor: so that nobody who does not read can hold up who writes. / Or no more. */
+/* Did the job print anything? */
+bool voice_spoke(const struct voice *v);
+
+/* Keep everything, even with the floor: so that a reader that does not read holds nothing up. / Or no more. */
 void voice_hold(struct voice *v, bool hold);
 
 /* A line of the command's own about this job, on standard error. */

@@ -3,6 +3,7 @@
 #include "run.h"
 #include "span.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static uint64_t done(const struct run *run)
@@ -10,14 +11,18 @@ static uint64_t done(const struct run *run)
         return run->succeeded + run->failed + run->stopped_jobs;
 }
 
-/* "rein: 1200 done, 2 running, 3 failed, 48.1/s, 12s left" */
+/* "rein: 1200 done, 2 running, 3 failed, 48.1/s, 12s left": of ASCII alone, a cell each. */
 static void line_text(struct run *run, char to[200])
 {
         double seconds = (double)(rein_now().ns - run->began.ns) / 1e9, share = input_share(&run->input);
         uint64_t ended = done(run), known = run->known;
         double rate = seconds > 0 ? (double)ended / seconds : 0;
         int n = snprintf(to, 200, "rein: %llu done, %llu running, %llu failed, %.3g/s", (unsigned long long)ended,
-                         (unsigned long long)run->running, (unsigned long long)run->failed, rate);
+                         (unsigned long long)run->processes, (unsigned long long)run->failed, rate);
+        if (run->not_now) {
+                snprintf(to + n, 200 - (size_t)n, ", waiting to start more: %s", strerrordesc_np(run->not_now));
+                return;
+        }
         /* How many there will be: those we know are the share of the input that was taken. */
         if (share > 0 && rate > 0 && n > 0 && n < 150) {
                 double all = (double)(known - run->skipped - run->never_started) / share,

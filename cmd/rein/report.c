@@ -22,39 +22,62 @@ static const char *const ended_name[] = {
         [CANNOT_START] = "cannot start",
 };
 
+/* A log that ends within a line was cut: by a kill, a full disk, a crash of the machine. One that cannot be read may have
+ * been: a newline too many does no harm. */
+static bool ends_within_a_line(int log, const char *name)
+{
+        struct stat st;
+        char last = '\0';
+        if (fstat(log, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+                return false;
+        int fd = open(name, O_RDONLY | O_CLOEXEC);
+        while (fd >= 0 && pread(fd, &last, 1, st.st_size - 1) < 0 && errno == EINTR)
+                ;
+        if (fd >= 0)
+                close(fd);
+        return last != '\n';
+}
+
 static int open_file(const char *option, const char *name, int flags)
 {
-        int fd = open(name, O_CREAT | O_CLOEXEC | flags, 0666);
+        int fd = open(name, O_CREAT | O_CLOEXEC | O_WRONLY | flags, 0666);
         if (fd < 0)
                 fprintf(stderr, "rein run: %s %s: %s; name a file that can be written\n", option, name,
-                        strerror(errno));
+                        strerrordesc_np(errno));
         return fd;
 }
 
 int report_open(struct report *r, const struct options *o)
 {
-        *r = (struct report){.log = -1, .file = -1, .began_wall_ns = wall_clock()};
-        pthread_mutex_init(&r->lock, NULL);
-        if (o->log && (r->log = open_file("--log", o->log, O_WRONLY | O_APPEND)) < 0)
+        *r = (struct report){.log = -1,
+                             .file = -1,
+                             .log_name = o->log,
+                             .file_name = o->report,
+                             .began_wall_ns = wall_clock()};
+        if (o->log && (r->log = open_file("--log", o->log, O_APPEND)) < 0)
                 return EXIT_WRONG;
-        if (o->report && (r->file = open_file("--report", o->report, O_WRONLY | O_TRUNC)) < 0)
+        r->log_torn = r->log >= 0 && ends_within_a_line(r->log, o->log);
+        if (o->report && (r->file = open_file("--report", o->report, O_TRUNC)) < 0)
                 return EXIT_WRONG;
         struct stat st;
         r->seekable = r->file >= 0 && fstat(r->file, &st) == 0 && S_ISREG(st.st_mode);
         return 0;
 }
 
-static void note_error(struct report *r, int error)
+static void note_error(struct report *r, int error, const char *which)
 {
-        int none = 0;
-        if (error)
-                atomic_compare_exchange_strong(&r->error, &none, error);
+        if (error == 0 || r->error)
+                return;
+        r->error = error;
+        r->which = which;
 }
 
-static void write_all(struct report *r, int fd, const struct text *t, int64_t at)
+/* Returns: how much was written; less than all: why has been noted. */
+static size_t write_all(struct report *r, int fd, const struct text *t, int64_t at)
 {
         int error = t->failed ? ENOMEM : 0;
-        for (size_t done = 0; !error && done < t->n;) {
+        size_t done = 0;
+        while (!error && done < t->n) {
                 ssize_t k = at >= 0 ? pwrite(fd, t->at + done, t->n - done, at + (int64_t)done)
                                     : write(fd, t->at + done, t->n - done);
                 if (k > 0)
@@ -62,7 +85,8 @@ static void write_all(struct report *r, int fd, const struct text *t, int64_t at
                 else if (errno != EINTR)
                         error = errno;
         }
-        note_error(r, error);
+        note_error(r, error, fd == r->log ? r->log_name : r->file_name);
+        return done;
 }
 
 /* {"job":12,"command":["echo","a"],"tries":1,"ended":"success", and so on. */
@@ -101,10 +125,14 @@ void report_try(struct report *r, const struct job *j, const struct outcome *o)
                 return;
         struct text t = {0};
         char key[33];
+        if (r->log_torn)
+                text_put(&t, "\n");
         key_text(key, j->key);
         put_job(&t, j, o, "try");
         text_printf(&t, ",\"key\":\"%s\"}\n", key);
-        write_all(r, r->log, &t, -1); /* O_APPEND: one write is one line, whoever else writes there */
+        const size_t done = write_all(r, r->log, &t, -1); /* O_APPEND: one write is one line, beside others that write there */
+        if (done > 0)
+                r->log_torn = done < t.n;
         text_free(&t);
 }
 
@@ -119,7 +147,7 @@ static void put_summary(struct text *t, const struct run *run, int exit_status, 
                 [DEADLINE_PASSED] = "the deadline",
                 [OUTPUT_BROKEN] = "the output could not be written",
                 [INPUT_BROKEN] = "the input could not be read",
-                [NO_THREAD] = "no thread could be started",
+                [NO_MEMORY] = "there is no memory",
         };
         char name[16];
         text_printf(t,
@@ -144,7 +172,7 @@ static void put_head(struct text *t, const struct report *r)
         text_put(t, ",\"jobs\":[\n");
 }
 
-/* Write a job, if any, and what closes the value. With r->lock held. */
+/* Write a job, if any, and what closes the value. */
 static void extend(struct report *r, const struct job *j, const struct run *run, int exit_status, bool complete)
 {
         struct text t = {0};
@@ -175,27 +203,30 @@ void report_job(struct report *r, const struct job *j)
 {
         if (r->file < 0)
                 return;
-        pthread_mutex_lock(&r->lock);
         extend(r, j, j->run, 0, false);
-        pthread_mutex_unlock(&r->lock);
 }
 
 /* What was written may be told to have failed only now (NFS, a quota). After EINTR it is closed. */
-static void close_file(struct report *r, int fd)
+static void close_file(struct report *r, int fd, const char *name)
 {
         if (close(fd) < 0 && errno != EINTR)
-                note_error(r, errno);
+                note_error(r, errno, name);
 }
 
-void report_end(struct report *r, struct run *run, int exit_status)
+int report_end(struct report *r, struct run *run, int exit_status)
 {
+        if (r->log >= 0)
+                close_file(r, r->log, r->log_name);
+        if (r->error && exit_status != EXIT_BROKEN_PIPE)
+                exit_status = EXIT_UNWRITTEN;
         if (r->file >= 0) {
                 extend(r, NULL, run, exit_status, true);
-                close_file(r, r->file);
+                close_file(r, r->file, r->file_name);
         }
-        if (r->log >= 0)
-                close_file(r, r->log);
-        if (r->error)
-                fprintf(stderr, "rein: the log or the report is not whole: %s\n", strerrordesc_np(r->error));
-        pthread_mutex_destroy(&r->lock);
+        if (r->error == 0)
+                return exit_status;
+        fprintf(stderr, "rein: %s is not whole: %s; %s\n", r->which, strerrordesc_np(r->error),
+                r->log >= 0 && r->which == r->log_name ? "what it lacks is run again by --resume"
+                                                       : "the jobs themselves ended as is told here");
+        return exit_status == EXIT_BROKEN_PIPE ? exit_status : EXIT_UNWRITTEN;
 }

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two groups, one in the other:
+/* The main thread turns an event loop. Two groups, one in the other:
  *
- *      house   background: wait for signals; keep the status line
- *        work  as many lanes as jobs may run side by side, a thread each
+ *      house   in the background: one coroutine for each signal that stops us, and one for the status line
+ *        work  the main coroutine reads the input, and starts a coroutine for each job
  *
- * A lane takes one job after the other from the input, so that the input is not read ahead, and runs it, so that no job
- * changes threads. Whatever stops the run cancels `work`: each job then ends its process by the ladder, within a shield.
- * `house` goes on meanwhile, so that a second Ctrl-C is heard. The main thread runs no job: who is its child in the eyes
- * of the kernel was adopted. */
+ * The main coroutine takes one unit of `places` before it reads the next argument, so that the input is not read ahead. It
+ * also takes one of `starts`, which a job keeps until its process runs: while no process can be started, a few jobs wait for
+ * that, and no more input is taken. Whatever stops the run cancels `work`: each job then ends its process by the ladder,
+ * within a shield. `house` goes on meanwhile, so that a second Ctrl-C is heard.
+ *
+ * Processes are started by the threads of a small pool, because that blocks. No job has a thread of its own: the threads must
+ * not use up the room that the jobs need. The main thread starts none: what is its child in the eyes of the kernel was
+ * adopted (family.h). */
 #include "run.h"
 #include "guard.h"
 #include "progress.h"
@@ -15,28 +19,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 enum {
-        FILES_PER_JOB = 12, /* pipes, pidfd, what is kept of its output; and some to spare */
+        FILES_PER_JOB = 12, /* pipes, pidfd, what a wait for them takes, what is kept of its output; and some to spare */
         FILES_OF_OURS = 64,
         WINDOW = 1024, /* with --keep-order: jobs that may have ended while an earlier one still runs */
-        STACK = 512 * 1024
+        STACK = 256 * 1024
 };
 
 void run_stop(struct run *run, enum stop reason, const char *why)
 {
-        int going = GOING;
-        if (atomic_compare_exchange_strong(&run->stopped, &going, (int)reason))
-                rein_group_cancel(&run->work, why);
+        if (run->stopped != GOING)
+                return;
+        run->stopped = reason;
+        rein_group_cancel(&run->work, why);
 }
 
 void run_out_of_time(struct run *run)
 {
-        int going = GOING;
-        atomic_compare_exchange_strong(&run->stopped, &going, DEADLINE_PASSED);
+        if (run->stopped == GOING)
+                run->stopped = DEADLINE_PASSED;
 }
 
 static void output_broken(void *arg)
@@ -46,49 +49,61 @@ static void output_broken(void *arg)
 
 /* ---- signals ---- */
 
-/* From here on these are read, not obeyed. A hang-up that we were started with ignoring stays ignored: nohup(1). Not so
- * an interrupt: a shell makes every background command ignore it. */
-static int take_signals(struct run *run)
+static const int stop_signals[] = {SIGINT, SIGTERM, SIGHUP};
+enum { STOP_SIGNALS = sizeof stop_signals / sizeof *stop_signals };
+
+struct ear { /* of a coroutine that waits for one signal */
+        struct run *run;
+        int signo;
+};
+
+/* From here on these signals are waited for, not obeyed. A hang-up that was ignored when we were started stays ignored, as
+ * nohup(1) wants it. Not so an interrupt: a shell makes every background command ignore it. */
+static bool is_obeyed(int signo)
 {
-        static const int stop[] = {SIGINT, SIGTERM, SIGHUP};
-        sigset_t taken;
         struct sigaction now;
-        sigemptyset(&taken);
-        signal(SIGPIPE, SIG_IGN);
-        signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's status away */
-        bool no_hang_up = sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-        for (size_t i = 0; i < sizeof stop / sizeof *stop; i++)
-                if (stop[i] != SIGHUP || !no_hang_up)
-                        sigaddset(&taken, stop[i]);
-        /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake this thread, and whoever
-         * reads the signalfd, for nothing. */
-        sigset_t blocked = taken;
-        sigaddset(&blocked, SIGCHLD);
-        sigprocmask(SIG_BLOCK, &blocked, NULL); /* first, so that none is lost */
-        signal(SIGINT, SIG_DFL);                /* an ignored signal is not kept while it is blocked */
-        signal(SIGTERM, SIG_DFL);
-        run->signals = signalfd(-1, &taken, SFD_CLOEXEC);
-        return run->signals < 0 ? -errno : 0;
+        return signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* A background child: the first signal stops everything in order, the next one at once. */
-static int heed_signals(void *arg)
+static void block_signals(void)
 {
-        struct run *run = arg;
-        struct signalfd_siginfo info;
-        rein_time first = {0};
-        for (int64_t n; (n = rein_read(run->signals, &info, sizeof info, REIN_NEVER)) != REIN_ECANCELED;) {
-                char name[16], why[40];
-                if (n != sizeof info) { /* no memory, say: while it is not read, no signal stops us */
+        sigset_t blocked;
+        sigemptyset(&blocked);
+        signal(SIGPIPE, SIG_IGN);
+        signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's status away */
+        for (int i = 0; i < STOP_SIGNALS; i++)
+                if (!is_obeyed(stop_signals[i]))
+                        sigaddset(&blocked, stop_signals[i]);
+        /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake a thread for nothing. */
+        sigaddset(&blocked, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread is started, so that each inherits it */
+        signal(SIGINT, SIG_DFL);                /* an ignored signal is not kept while it is blocked */
+        signal(SIGTERM, SIG_DFL);
+}
+
+/* The first signal stops everything in order, the next one at once. */
+static void heed(struct run *run, int signo)
+{
+        char name[16], why[40];
+        if (run->interrupted.ns == 0) {
+                run->interrupted = rein_now();
+                run->signo = signo;
+                snprintf(why, sizeof why, "interrupted by %s", signal_name(signo, name));
+                run_stop(run, INTERRUPTED, why);
+        } else if (rein_now().ns - run->interrupted.ns > REIN_MS(20)) { /* timeout(1) sends each signal twice */
+                rein_promise_keep(run->urge, NULL, NULL);
+        }
+}
+
+/* A background child. */
+static int hear(void *arg)
+{
+        const struct ear *ear = arg;
+        for (int rc; (rc = rein_wait_signal(ear->signo, REIN_NEVER)) != REIN_ECANCELED;) {
+                if (rc > 0)
+                        heed(ear->run, ear->signo);
+                else /* no memory, say: while it is not waited for, no signal stops us */
                         rein_sleep(rein_after(REIN_MS(10)));
-                } else if (first.ns == 0) {
-                        first = rein_now();
-                        run->signo = (int)info.ssi_signo;
-                        snprintf(why, sizeof why, "interrupted by %s", signal_name((int)info.ssi_signo, name));
-                        run_stop(run, INTERRUPTED, why);
-                } else if (rein_now().ns - first.ns > REIN_MS(20)) { /* timeout(1) sends each signal twice */
-                        eventfd_write(run->family.hurry, 1);
-                }
         }
         return 0;
 }
@@ -120,28 +135,59 @@ static int take_job(struct run *run, struct job **job)
         return rc;
 }
 
-/* Run jobs until there are no more, or everything is stopped. Each job taken is a reason to open another lane. Who waits
- * for input has `taking`: a cancel ends its wait, and then that of the others. */
-static int lane(void *arg)
+static int one_job(void *arg)
 {
-        struct run *run = arg;
-        for (;;) {
-                struct job *j = NULL;
-                pthread_mutex_lock(&run->taking);
-                int rc = take_job(run, &j);
-                if (rc > 0 && run->more_lanes < run->options.jobs - 1) {
-                        run->more_lanes++;
-                        rein_spawn(&run->work, run->workers, lane, run, REIN_JOB(.name = "lane", .on_worker = true));
-                }
-                if (rc < 0 && rc != REIN_ECANCELED) {
-                        fprintf(stderr, "rein run: cannot read the input: %s\n", strerrordesc_np(-rc));
-                        run_stop(run, INPUT_BROKEN, "the input could not be read");
-                }
-                pthread_mutex_unlock(&run->taking);
-                if (rc <= 0)
-                        return rc == REIN_ECANCELED ? rc : 0;
-                job_run(j);
+        job_run(arg);
+        return 0;
+}
+
+/* Nothing of the job's coroutine is left; perhaps it never ran. */
+static void job_is_over(void *arg)
+{
+        struct job *j = arg;
+        struct run *run = j->run;
+        if (run->spawning == j && rein_checkpoint() == 0) {
+                run->spawning = NULL; /* start_job has it again */
+                return;
         }
+        if (j->ran)
+                job_free(j);
+        else
+                job_pass_over(j, NEVER_STARTED);
+        rein_sem_release(run->places, 1);
+}
+
+static void start_job(struct run *run, struct job *j)
+{
+        struct patience p = {0};
+        bool refused;
+        do {
+                run->spawning = j;
+                rein_spawn(&run->work, NULL, one_job, j, REIN_JOB(.name = "job", .release = job_is_over));
+                refused = run->spawning == NULL;
+                run->spawning = NULL;
+        } while (refused && run_not_now(run, &p, ENOMEM));
+        run->not_now = 0;
+        if (refused) {
+                job_cannot_run(j, ENOMEM);
+                rein_sem_release(run->places, 1);
+        }
+}
+
+/* Run jobs until there are no more, or everything is stopped. Returns: 0; REIN_ECANCELED; -errno: of the input. */
+static int run_jobs(struct run *run)
+{
+        struct job *j = NULL;
+        int rc;
+        while ((rc = rein_sem_acquire(run->places, 1, REIN_NEVER)) == 0 &&
+               (rc = rein_sem_acquire(run->starts, 1, REIN_NEVER)) == 0) {
+                rein_sem_release(run->starts, 1); /* a process can be started: whoever waits for input has no use for it */
+                if ((rc = take_job(run, &j)) <= 0)
+                        break;
+                start_job(run, j);
+                rein_sleep(REIN_NOWAIT); /* the job takes its unit of `starts` before the next look at them */
+        }
+        return rc;
 }
 
 /* What stays of the arguments when everything was stopped is at least reported. (What stays of standard input is not
@@ -155,31 +201,35 @@ static void report_the_rest(struct run *run)
                 job_pass_over(j, NEVER_STARTED);
 }
 
-static void do_the_work(struct run *run, rein_executor *house_threads)
+static void do_the_work(struct run *run)
 {
         const struct options *o = &run->options;
+        struct ear ears[STOP_SIGNALS];
         rein_group house;
         rein_group_open(&house, REIN_GROUP(.policy = REIN_EACH));
-        rein_group_open(&run->work, REIN_GROUP(.policy = REIN_EACH, .until = run->deadline));
-        rein_spawn(&house, house_threads, heed_signals, run, REIN_JOB(.name = "signals", .background = true));
-        rein_spawn(&house, house_threads, progress_run, run, REIN_JOB(.name = "progress", .background = true));
-
-        int rc = rein_on(run->workers, lane, run, REIN_JOB(.name = "lane", .on_worker = true));
-        if (rc < 0 && rc != REIN_ECANCELED) {
-                rein_error_print(stderr, rein_trail());
-                run_stop(run, NO_THREAD, "no thread could be started");
-                rc = 0;
+        for (int i = 0; i < STOP_SIGNALS; i++) {
+                ears[i] = (struct ear){run, stop_signals[i]};
+                if (!is_obeyed(stop_signals[i]))
+                        rein_spawn(&house, NULL, hear, &ears[i], REIN_JOB(.name = "signal", .background = true));
         }
-        rc = rein_group_close(&run->work, rc);
-        if (rc == REIN_ETIMEOUT)
+        rein_spawn(&house, NULL, progress_run, run, REIN_JOB(.name = "progress", .background = true));
+
+        rein_group_open(&run->work, REIN_GROUP(.policy = REIN_EACH, .until = run->deadline));
+        int rc = run_jobs(run);
+        if (rc < 0 && rc != REIN_ECANCELED) {
+                fprintf(stderr, "rein run: cannot read the input: %s\n", strerrordesc_np(-rc));
+                run_stop(run, rc == -ENOMEM ? NO_MEMORY : INPUT_BROKEN, "the input could not be read");
+        }
+        if (rein_group_close(&run->work, rc == REIN_ECANCELED ? rc : 0) == REIN_ETIMEOUT)
                 run_out_of_time(run);
         report_the_rest(run);
 
-        /* Nobody who does not read our output holds us up for longer than the grace, once we are to stop. */
+        /* A reader of our output that does not read holds us up for no longer than the grace, once we are to stop. */
         rein_scope last_words;
         rein_scope_open(&last_words, run->stopped ? rein_after(o->grace_ns) : REIN_NEVER);
         output_finish(&run->output);
         rein_scope_close(&last_words, 0);
+        family_end(&run->family, 0, 0, false, o->grace_ns); /* what no job could be made out for */
         if (rein_group_close(&house, 0) < 0) /* its children end well, or are cancelled by this */
                 rein_error_print(stderr, rein_trail());
         progress_end(run);
@@ -191,6 +241,26 @@ static int cannot(const char *what, int error)
 {
         fprintf(stderr, "rein run: %s: %s\n", what, strerrordesc_np(error));
         return EXIT_WRONG;
+}
+
+bool is_not_now(const struct run *run, int rc)
+{
+        return rc == -EAGAIN || rc == -EMFILE || rc == -ENFILE || rc == -ETXTBSY ||
+               (rc == -ENOMEM && run->options.memory == 0); /* else it may be that limit that leaves no room */
+}
+
+bool run_not_now(struct run *run, struct patience *p, int error)
+{
+        const rein_time now = rein_now();
+        run->not_now = error;
+        if (run->processes > 0)
+                p->alone.ns = 0; /* one of them will end, and leave its room */
+        else if (p->alone.ns == 0)
+                p->alone = now;
+        else if (now.ns - p->alone.ns >= run->options.start_timeout_ns)
+                return false;
+        p->nap_ns = p->nap_ns == 0 ? REIN_MS(1) : p->nap_ns < REIN_MS(64) ? 2 * p->nap_ns : p->nap_ns;
+        return rein_sleep(rein_after(p->nap_ns)) == 0;
 }
 
 /* Room for so many open files as the jobs need. The jobs themselves get the limit that we were started with. */
@@ -216,41 +286,64 @@ static int raise_files(struct run *run)
         return setrlimit(RLIMIT_NOFILE, &now) < 0 ? cannot("the limit of open files", errno) : 0;
 }
 
+/* The log is opened first: the first run that goes on with its own log finds an empty one. */
 static int prepare(struct run *run)
 {
         const struct options *o = &run->options;
         int rc = raise_files(run);
-        if (rc)
+        if (rc || (rc = report_open(&run->report, o)))
                 return rc;
         if (o->resume && (rc = resume_read(&run->resume, o->resume)) < 0) {
                 fprintf(stderr, "rein run: --resume %s: %s; name a file that --log has written\n", o->resume,
                         strerrordesc_np(-rc));
                 return EXIT_WRONG;
         }
-        if ((rc = report_open(&run->report, o)))
+        block_signals();
+        if ((rc = family_open(&run->family)))
                 return rc;
-        if ((rc = take_signals(run)) < 0 || (rc = family_open(&run->family)) < 0 ||
-            (rc = input_open(&run->input, o->arguments, o->arguments_n)) < 0 ||
-            (rc = output_open(&run->output, o->keep_order ? WINDOW + 2 * (uint64_t)o->jobs : 0, run->family.hurry,
-                              output_broken, run)) < 0)
-                return cannot("cannot begin", -rc);
+        rc = input_open(&run->input, o->arguments, o->arguments_n);
         run->launch.memory = o->memory;
-        run->launch.hurry = run->family.hurry;
-        run->launch.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
-        return run->launch.null < 0 ? cannot("/dev/null", errno) : 0;
+        return rc < 0 ? cannot("cannot begin", -rc) : 0;
+}
+
+/* What the coroutines share. */
+static int set_up(struct run *run)
+{
+        const struct options *o = &run->options;
+        const int starts = o->jobs < rein_cpus() ? o->jobs : rein_cpus();
+        run->places = rein_sem_new((size_t)o->jobs);
+        run->starts = rein_sem_new((size_t)starts);
+        run->urge = rein_promise_new(&run->hurried);
+        if (!run->places || !run->starts || !run->urge)
+                return -ENOMEM;
+        run->family.hurried = run->launch.hurried = run->hurried;
+        run->began = rein_now();
+        run->deadline = o->deadline_ns ? rein_after(o->deadline_ns) : REIN_NEVER;
+        return output_open(&run->output, o->keep_order ? WINDOW + 2 * (uint64_t)o->jobs : 0, run->hurried,
+                           output_broken, run);
+}
+
+static void tear_down(struct run *run)
+{
+        output_close(&run->output);
+        rein_promise_keep(run->urge, NULL, NULL); /* else it would be told as one that was forgotten */
+        rein_promise_drop(run->urge);
+        rein_drop(run->hurried);
+        rein_sem_free(run->starts);
+        rein_sem_free(run->places);
 }
 
 static int exit_status(const struct run *run)
 {
-        switch ((enum stop)run->stopped) {
+        switch (run->stopped) {
         case INTERRUPTED:
                 return EXIT_INTERRUPTED;
         case DEADLINE_PASSED:
                 return EXIT_DEADLINE;
         case OUTPUT_BROKEN:
-                return run->output.outlet.error == EPIPE ? EXIT_BROKEN_PIPE : EXIT_WRONG;
+                return run->output.outlet.error == EPIPE ? EXIT_BROKEN_PIPE : EXIT_UNWRITTEN;
         case INPUT_BROKEN:
-        case NO_THREAD:
+        case NO_MEMORY:
                 return EXIT_WRONG;
         case HALTED_BY_SUCCESS:
                 return 0;
@@ -265,7 +358,7 @@ static void say_the_end(const struct run *run)
         const struct outlet *out = &run->output.outlet;
         char name[16];
         if (out->error && out->error != EPIPE)
-                fprintf(stderr, "rein: the output is not whole: %s\n", strerrordesc_np(out->error));
+                fprintf(stderr, "rein: the output is not whole: %s: %s\n", out->failed_at, strerrordesc_np(out->error));
         if (run->options.quiet || out->lost || !run->stopped)
                 return;
         if (run->stopped == INTERRUPTED || run->stopped == DEADLINE_PASSED)
@@ -274,9 +367,42 @@ static void say_the_end(const struct run *run)
                         (unsigned long long)run->stopped_jobs, (unsigned long long)run->never_started);
 }
 
+/* The main coroutine. Returns the exit status. */
+static int run_all(void *arg)
+{
+        struct run *run = arg;
+        int rc = set_up(run);
+        if (rc < 0)
+                rc = cannot("cannot begin", -rc);
+        else
+                do_the_work(run);
+        if (rc == 0) {
+                rc = exit_status(run);
+                say_the_end(run);
+        }
+        rc = report_end(&run->report, run, rc);
+        tear_down(run);
+        return rc;
+}
+
+/* One thread more than may start processes at once: the input may be something that only a thread can wait for. */
+static int run_loop(struct run *run)
+{
+        rein_executor *threads =
+                rein_pool_new(REIN_POOL(.name = "starts", .threads = rein_cpus() + 1, .stack_size = STACK));
+        int rc = threads ? rein_run(run_all, run, REIN_LOOP(.name = "rein run", .offload = threads, .stack_size = STACK))
+                         : -ENOMEM;
+        if (rc < 0) {
+                rein_error_print(stderr, rein_trail());
+                rc = cannot("cannot begin", -rc);
+        }
+        rein_executor_free(threads);
+        return rc;
+}
+
 int run_main(int argc, char **argv)
 {
-        static struct run the_run = {.taking = PTHREAD_MUTEX_INITIALIZER}; /* jobs and helpers point to it */
+        static struct run the_run; /* large */
         struct run *run = &the_run;
         enum parsed parsed = options_parse(&run->options, argc, argv);
         if (parsed != PARSED) {
@@ -287,28 +413,14 @@ int run_main(int argc, char **argv)
         int rc = prepare(run);
         if (rc)
                 return rc;
-        int guard = guard_start(&run->family);
+        struct patience p = {0};
+        int guard;
+        while ((guard = guard_start(&run->family)) < 0 && is_not_now(run, guard) && run_not_now(run, &p, -guard))
+                ;
         if (guard < 0)
                 return cannot("the guard process", -guard);
-        run->began = rein_now();
-        run->deadline = run->options.deadline_ns ? rein_after(run->options.deadline_ns) : REIN_NEVER;
-
-        rein_executor *house = rein_pool_new(REIN_POOL(.name = "house", .threads = 2, .stack_size = STACK));
-        run->workers = rein_pool_new(REIN_POOL(.name = "jobs", .threads = run->options.jobs, .stack_size = STACK));
-        if (house && run->workers)
-                do_the_work(run, house);
-        else
-                rein_error_print(stderr, rein_trail());
-        bool worked = house && run->workers;
-        rein_executor_free(run->workers);
-        rein_executor_free(house);
-
-        family_end(&run->family, 0, 0, false, run->options.grace_ns); /* what no job could be made out for */
-        rc = worked ? exit_status(run) : EXIT_WRONG;
-        say_the_end(run);
-        report_end(&run->report, run, rc);
+        rc = run_loop(run);
         guard_dismiss(&run->family, guard);
-        output_close(&run->output);
         input_close(&run->input);
         resume_free(&run->resume);
         return rc;

@@ -9,11 +9,15 @@
 
 enum { IN_MEMORY = 16 * 1024 };
 
-static int nameless_file(void)
+const char *spool_folder(void)
 {
         const char *folder = getenv("TMPDIR");
-        if (!folder || !*folder)
-                folder = "/tmp";
+        return folder && *folder ? folder : "/tmp";
+}
+
+static int nameless_file(void)
+{
+        const char *folder = spool_folder();
         int fd;
         do
                 fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);

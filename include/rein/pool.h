@@ -43,6 +43,10 @@ typedef struct rein_pool_opts {
  * Returns: the pool; NULL: the trail says why (-EINVAL for a nonsensical option, -ENOMEM, -EAGAIN). Since 0.1. */
 REIN_API rein_executor *rein_pool_new(const rein_pool_opts *opts);
 
+/* How many CPUs the affinity of the process and its control groups grant it, at least 1: a control group's quota of CPU time,
+ * rounded up. For choosing how much runs side by side. Blocks: on the files that say so. Any thread. Since 0.1. */
+REIN_API int rein_cpus(void);
+
 #ifdef __cplusplus
 }
 #endif

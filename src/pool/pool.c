@@ -180,3 +180,8 @@ rein_executor *rein_pool_new(const rein_pool_opts *given)
         rn_executor_publish(&p->base);
         return &p->base;
 }
+
+int rein_cpus(void)
+{
+        return rn_cpus_granted();
+}

@@ -122,14 +122,14 @@ static void without_its_guard_it_ends_all_the_same(void **state)
         assert_int_equal(processes_left(), 0);
 }
 
-/* Its signals come by the first descriptor it opens. One look at it fails: the next does not. */
+/* A signal is waited for with a descriptor of its own. The first time there is none to be had. */
 static void an_interrupt_is_heard_after_a_failure(void **state)
 {
         (void)state;
         if (!exists(FAULTY)) /* the thread sanitizer does not stand what it is linked with */
                 skip();
         mark_environment();
-        setenv("REIN_WORLD", "ppoll,1,12,3,0", 1); /* ENOMEM */
+        setenv("REIN_WORLD", "signalfd,1,24,-1,0", 1); /* EMFILE */
         struct command c =
                 start_with(NULL, ARGV(FAULTY, "run", "--", "sh", "-c", "touch here; exec sleep 1000", ":::", "1"));
         unsetenv("REIN_WORLD");

@@ -431,6 +431,7 @@ UNWATCHED long __wrap_syscall(long number, ...)
                                 : number == SYS_close_range       ? "SYS_close_range"
                                 : number == SYS_getdents64        ? "SYS_getdents64"
                                 : number == SYS_tgkill            ? "SYS_tgkill"
+                                : number == SYS_kcmp              ? "SYS_kcmp"
                                                                   : "syscall",
                                 number == SYS_epoll_ctl ? (int)a[2] : -1);
         if (!error)
