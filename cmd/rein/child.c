@@ -24,7 +24,8 @@ static int open_pipe(struct child *c, int i)
                 return -errno;
         c->out[i] = fd[0];
         c->keep[i] = fd[1];
-        return fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0; /* our end alone: the child's is another description */
+        return fcntl(fd[0], F_SETFL, O_NONBLOCK) < 0 ? -errno
+                                                     : 0; /* our end alone: the child's is another description */
 }
 
 int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],

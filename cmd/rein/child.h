@@ -12,8 +12,8 @@
 
 /* What every child is started with. */
 struct launch {
-        uint64_t memory;      /* its RLIMIT_AS; 0: as ours */
-        struct rlimit files;  /* its RLIMIT_NOFILE: ours as it was before we raised it */
+        uint64_t memory;     /* its RLIMIT_AS; 0: as ours */
+        struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
         rein_future *hurried; /* see family.h */
 };

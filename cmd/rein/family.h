@@ -15,10 +15,10 @@
 #include <sys/types.h>
 
 struct family {
-        char run[24];      /* of this run: sixteen hex digits */
-        const char *outer; /* the tag we were started with: "" or "/...1/" */
-        int adopted;       /* the kernel's list of the main thread's children, where adopted ones appear */
-        pid_t guard;       /* the one child that is no job's */
+        char run[24];         /* of this run: sixteen hex digits */
+        const char *outer;    /* the tag we were started with: "" or "/...1/" */
+        int adopted;          /* the kernel's list of the main thread's children, where adopted ones appear */
+        pid_t guard;          /* the one child that is no job's */
         rein_future *hurried; /* settled from the moment on when nothing may take its time; NULL: it is never so */
 };
 

@@ -12,8 +12,8 @@ struct input {
         size_t begin, end;
         char *line;
         size_t line_n;
-        int64_t file_size;     /* of standard input, when it is a regular file; else 0 */
-        int64_t taken; /* bytes, or arguments, given so far */
+        int64_t file_size; /* of standard input, when it is a regular file; else 0 */
+        int64_t taken;     /* bytes, or arguments, given so far */
         bool ended;
 };
 

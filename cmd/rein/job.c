@@ -139,8 +139,8 @@ static int start(struct job *j, struct child *c)
 /* The ladder: asked, and after the grace made to go. Returns: whether it was needed. */
 static bool stop(struct child *c, struct outcome *o, int64_t grace_ns)
 {
-        if (child_wait(c, REIN_NOWAIT) == 0)
-                return false;            /* it had ended: that wins over the time that was up */
+        if (child_wait(c, REIN_NOWAIT) == 0) /* it has ended: that wins over the time that is up */
+                return false;
         voice_hold(c->voice, true); /* a reader of our output that does not read delays nothing that comes now */
         child_signal(c, SIGTERM);
         child_signal(c, SIGCONT); /* else a stopped one never gets to see it */

@@ -11,13 +11,13 @@ struct outlet {
                 bool file; /* writing to it does not block */
                 bool terminal, line_begun;
         } to[2];
-        bool one;             /* both are one open file: then the order between them is kept by using one alone */
-        bool dumb;            /* the terminal knows no escape sequence */
-        rein_future *hurried; /* see family.h */
-        size_t status_shown;  /* cells of the status line that stands on the terminal */
-        int error;            /* errno of the write that failed; from then on everything is thrown away */
-        char failed_at[200];  /* and what could not be written */
-        bool lost;            /* nobody took the output in time */
+        bool one;                  /* both are one open file: then the order between them is kept by using one alone */
+        bool dumb;                 /* the terminal knows no escape sequence */
+        rein_future *hurried;      /* see family.h */
+        size_t status_shown;       /* cells of the status line that stands on the terminal */
+        int error;                 /* errno of the write that failed; from then on everything is thrown away */
+        char failed_at[200];       /* and what could not be written */
+        bool lost;                 /* nobody took the output in time */
         void (*broken)(void *arg); /* called once, when `error` is set */
         void *arg;
 };

@@ -111,7 +111,8 @@ static void keeping_failed(struct output *o, int rc)
 {
         char where[200] = "memory to keep it in";
         if (rc != -ENOMEM)
-                snprintf(where, sizeof where, "it is kept in %.100s (set TMPDIR to a folder with room)", spool_folder());
+                snprintf(where, sizeof where, "it is kept in %.100s (set TMPDIR to a folder with room)",
+                         spool_folder());
         outlet_fail(&o->outlet, -rc, where);
 }
 

@@ -20,7 +20,7 @@ struct output {
         struct spool backlog;  /* any order: what ended jobs wanted to say while another had the floor */
         struct voice **voices; /* in order: those from `turn` up to `next`, each at its number modulo `window` */
         uint64_t turn, next, window;
-        bool caught_up; /* the job whose turn it is was helped to print what it had kept */
+        bool caught_up;   /* the job whose turn it is was helped to print what it had kept */
         rein_event *room; /* set while there is room for one more job's output */
 };
 

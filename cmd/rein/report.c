@@ -49,11 +49,8 @@ static int open_file(const char *option, const char *name, int flags)
 
 int report_open(struct report *r, const struct options *o)
 {
-        *r = (struct report){.log = -1,
-                             .file = -1,
-                             .log_name = o->log,
-                             .file_name = o->report,
-                             .began_wall_ns = wall_clock()};
+        *r = (struct report){
+                .log = -1, .file = -1, .log_name = o->log, .file_name = o->report, .began_wall_ns = wall_clock()};
         if (o->log && (r->log = open_file("--log", o->log, O_APPEND)) < 0)
                 return EXIT_WRONG;
         r->log_torn = r->log >= 0 && ends_within_a_line(r->log, o->log);
@@ -130,7 +127,8 @@ void report_try(struct report *r, const struct job *j, const struct outcome *o)
         key_text(key, j->key);
         put_job(&t, j, o, "try");
         text_printf(&t, ",\"key\":\"%s\"}\n", key);
-        const size_t done = write_all(r, r->log, &t, -1); /* O_APPEND: one write is one line, beside others that write there */
+        /* O_APPEND: one write is one line, beside others that write there. */
+        const size_t done = write_all(r, r->log, &t, -1);
         if (done > 0)
                 r->log_torn = done < t.n;
         text_free(&t);

@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 enum {
-        FILES_PER_JOB = 12, /* pipes, pidfd, what a wait for them takes, what is kept of its output; and some to spare */
+        FILES_PER_JOB =
+                12, /* pipes, pidfd, what a wait for them takes, what is kept of its output; and some to spare */
         FILES_OF_OURS = 64,
         WINDOW = 1024, /* with --keep-order: jobs that may have ended while an earlier one still runs */
         STACK = 256 * 1024
@@ -181,7 +182,7 @@ static int run_jobs(struct run *run)
         int rc;
         while ((rc = rein_sem_acquire(run->places, 1, REIN_NEVER)) == 0 &&
                (rc = rein_sem_acquire(run->starts, 1, REIN_NEVER)) == 0) {
-                rein_sem_release(run->starts, 1); /* a process can be started: whoever waits for input has no use for it */
+                rein_sem_release(run->starts, 1); /* to have seen that a process may be started is enough */
                 if ((rc = take_job(run, &j)) <= 0)
                         break;
                 start_job(run, j);
@@ -230,7 +231,7 @@ static void do_the_work(struct run *run)
         output_finish(&run->output);
         rein_scope_close(&last_words, 0);
         family_end(&run->family, 0, 0, false, o->grace_ns); /* what no job could be made out for */
-        if (rein_group_close(&house, 0) < 0) /* its children end well, or are cancelled by this */
+        if (rein_group_close(&house, 0) < 0)                /* its children end well, or are cancelled by this */
                 rein_error_print(stderr, rein_trail());
         progress_end(run);
 }
@@ -390,8 +391,9 @@ static int run_loop(struct run *run)
 {
         rein_executor *threads =
                 rein_pool_new(REIN_POOL(.name = "starts", .threads = rein_cpus() + 1, .stack_size = STACK));
-        int rc = threads ? rein_run(run_all, run, REIN_LOOP(.name = "rein run", .offload = threads, .stack_size = STACK))
-                         : -ENOMEM;
+        int rc =
+                threads ? rein_run(run_all, run, REIN_LOOP(.name = "rein run", .offload = threads, .stack_size = STACK))
+                        : -ENOMEM;
         if (rc < 0) {
                 rein_error_print(stderr, rein_trail());
                 rc = cannot("cannot begin", -rc);

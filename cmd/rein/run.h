@@ -44,10 +44,10 @@ struct run {
         rein_time began, deadline;
         rein_time interrupted; /* when the first signal came; 0: none did */
 
-        enum stop stopped;   /* the first reason */
-        int signo;           /* of INTERRUPTED */
-        int not_now;         /* errno: why nothing can be started at present; 0: it can */
-        uint64_t processes;  /* of jobs, that run */
+        enum stop stopped;    /* the first reason */
+        int signo;            /* of INTERRUPTED */
+        int not_now;          /* errno: why nothing can be started at present; 0: it can */
+        uint64_t processes;   /* of jobs, that run */
         struct job *spawning; /* whose coroutine is being made; NULL again: there was no memory for it */
         /* Jobs. known = waiting + running + all the others. */
         uint64_t known, running, succeeded, failed, stopped_jobs, never_started, skipped;

@@ -109,7 +109,7 @@ static const row table[] = {
         ROW("getpgid", FAMILY, FINE, &strays, 1, 2, ANY_FD, ESRCH, EPERM),
         ROW("kill", FAMILY, FINE, &strays, 1, 3, ANY_FD, EPERM, ESRCH),
         ROW("waitid", FAMILY, FINE, &strays, 1, 2, ANY_FD, EINTR), /* ECHILD: it is gone */
-        NONE("access", FAMILY), /* it chooses between two texts */
+        NONE("access", FAMILY),                                    /* it chooses between two texts */
         ROW("SYS_pidfd_open", FAMILY, FINE, &strays, 2, 3, ANY_FD, EMFILE, ENFILE, ENODEV, ENOMEM, ESRCH, EINVAL,
             ENOSYS),
         NONE("SYS_pidfd_send_signal", FAMILY), /* the guard's; see the_guard_ends_strays */

@@ -142,6 +142,39 @@ static void an_interrupt_is_heard_after_a_failure(void **state)
         assert_int_equal(processes_left(), 0);
 }
 
+/* No process can ever be started, and none of ours runs that could leave its room: that is said, by --start-timeout. */
+static void what_lasts_too_long_fails_the_job(void **state)
+{
+        (void)state;
+        if (!exists(FAULTY))
+                skip();
+        mark_environment();
+        setenv("REIN_WORLD_MISSING", "clone,11", 1); /* EAGAIN */
+        struct command c = start_with(NULL, ARGV(FAULTY, "run", "-j2", "--start-timeout", "50ms", "--report", "r", "--",
+                                                 "true", ":::", "a", "b"));
+        unsetenv("REIN_WORLD_MISSING");
+        finish(&c);
+        EXPECT_STATUS(c, 2);
+        assert_int_equal(count_of(c.stderr_text, "cannot be started: Resource temporarily unavailable"), 2);
+        release(&c);
+        char *report = read_report("r");
+        assert_int_equal(count_of(report, "\"ended\":\"cannot start\""), 2);
+        free(report);
+        /* An interrupt ends the wait. */
+        setenv("REIN_WORLD_MISSING", "clone,11", 1);
+        c = start_with(NULL, ARGV(FAULTY, "run", "-j2", "--start-timeout", "1h", "--progress", "always", "--", "true",
+                                  ":::", "a", "b"));
+        unsetenv("REIN_WORLD_MISSING");
+        struct stat st;
+        UNTIL(fstat(c.err, &st) == 0 && st.st_size > 0);
+        kill(c.pid, SIGINT);
+        finish(&c);
+        EXPECT_STATUS(c, 130);
+        expect_within(c.stderr_text, ", waiting to start more: Resource temporarily unavailable\n");
+        expect_within(c.stderr_text, "rein: SIGINT: 0 stopped, 2 never started\n");
+        release(&c);
+}
+
 /* ---- system calls that are missing ---- */
 
 static struct command run_without(const char *number)
@@ -244,11 +277,9 @@ int main(int argc, char **argv)
         close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* the numbers of what the command opens are known then */
         const struct CMUnitTest tests[] = {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
-                TEST(sixty_strays_cost_no_descriptor),
-                TEST(the_guard_keeps_no_descriptor),
-                TEST(without_its_guard_it_ends_all_the_same),
-                TEST(an_interrupt_is_heard_after_a_failure),
-                TEST(each_call_may_be_missing),
+                TEST(sixty_strays_cost_no_descriptor),        TEST(the_guard_keeps_no_descriptor),
+                TEST(without_its_guard_it_ends_all_the_same), TEST(an_interrupt_is_heard_after_a_failure),
+                TEST(what_lasts_too_long_fails_the_job),      TEST(each_call_may_be_missing),
                 TEST(as_many_as_there_are_are_not_run_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
