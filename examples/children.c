@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Commands side by side, within two seconds: how each one ended, and what it took to stop those that did not.
+/* Commands side by side, within two seconds: what each one said, how it ended, and what it took to stop those that did not.
  * `children COMMAND...` runs yours, each by sh -c. */
 #include <rein/rein.h>
 
@@ -9,16 +9,14 @@
 enum { MOST = 64 };
 
 static const char *const ours[] = {
-        "exit 0",
-        "exit 3",
-        "kill -SEGV $$",
-        "sleep 1000",
-        "trap '' TERM; sleep 1000; sleep 1000", /* the shell ignores SIGTERM, and so do those it starts */
+        "echo hello",        "echo 'it cannot be' >&2; exit 3",      "kill -SEGV $$",
+        "sleep 1000",        "trap '' TERM; sleep 1000; sleep 1000", /* the shell ignores SIGTERM, and so do those it starts */
         "sleep 1000 & wait",
 };
 
 struct command {
         const char *text;
+        rein_child_said said;
         rein_child_end end;
         int rc;
 };
@@ -28,8 +26,11 @@ static int run(void *arg)
         struct command *c = arg;
         char sh[] = "sh", how[] = "-c";
         c->end.size = sizeof c->end;
-        c->rc = rein_child_run((char *[]){sh, how, (char *)(uintptr_t)c->text, NULL},
-                               REIN_CHILD(.in = REIN_CHILD_NULL, .grace_ns = REIN_MS(100)), &c->end);
+        c->said = (rein_child_said){.size = sizeof c->said, .most = 4096};
+        c->rc = rein_child_collect((char *[]){sh, how, (char *)(uintptr_t)c->text, NULL},
+                                   REIN_CHILD(.in = REIN_CHILD_NULL, .err = REIN_CHILD_OUT, .grace_ns = REIN_MS(100),
+                                              .start_until = REIN_NEVER), /* when there is no room now, wait for some */
+                                   &c->said, &c->end);
         return c->rc;
 }
 
@@ -44,6 +45,8 @@ static void tell(const struct command *c)
         else
                 printf("exit code %d", e->code);
         printf("%s\n", !e->stopped_by ? "" : e->stopped_by == SIGTERM ? ", when asked" : ", after its grace");
+        if (c->said.out_n)
+                printf("        it said: %s", c->said.out);
 }
 
 struct all {
@@ -70,7 +73,9 @@ int main(int argc, char **argv)
         for (int i = 0; i < all.count; i++)
                 all.command[i].text = texts[i];
         int rc = rein_run(run_all, &all, NULL);
-        for (int i = 0; i < all.count; i++)
+        for (int i = 0; i < all.count; i++) {
                 tell(&all.command[i]);
+                rein_child_said_free(&all.command[i].said);
+        }
         return rc == 0 || rc == REIN_ETIMEOUT ? 0 : 1;
 }

@@ -273,8 +273,10 @@ static void children_end_within_their_deadline(void **state)
 {
         (void)state;
         run_well("children");
-        assert_string_equal(out, "exit 0                                   exit code 0\n"
-                                 "exit 3                                   exit code 3\n"
+        assert_string_equal(out, "echo hello                               exit code 0\n"
+                                 "        it said: hello\n"
+                                 "echo 'it cannot be' >&2; exit 3          exit code 3\n"
+                                 "        it said: it cannot be\n"
                                  "kill -SEGV $$                            ended by Segmentation fault\n"
                                  "sleep 1000                               ended by Terminated, when asked\n"
                                  "trap '' TERM; sleep 1000; sleep 1000     ended by Killed, after its grace\n"

@@ -39,11 +39,12 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
         if (rc == 0 && !one)
                 rc = open_pipe(c, ERR);
         if (rc == 0)
-                rc = rein_child_start(&c->process, words,
-                                      REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = c->keep[OUT],
-                                                 .err = one ? REIN_CHILD_OUT : c->keep[ERR], .session = true,
-                                                 .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
-                                                 .limits_count = (size_t)l->files_raised + (l->memory != 0)));
+                rc = rein_child_start(
+                        &c->process, words,
+                        REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = REIN_CHILD_FD(c->keep[OUT]),
+                                   .err = one ? REIN_CHILD_OUT : REIN_CHILD_FD(c->keep[ERR]), .session = true,
+                                   .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
+                                   .limits_count = (size_t)l->files_raised + (l->memory != 0)));
         if (rc == 0)
                 c->pid = rein_child_pid(c->process);
         else

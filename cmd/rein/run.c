@@ -60,7 +60,7 @@ struct ear { /* of a coroutine that waits for one signal */
 
 /* From here on these signals are waited for, not obeyed. A hang-up that was ignored when we were started stays ignored, as
  * nohup(1) wants it. Not so an interrupt: a shell makes every background command ignore it. */
-static bool is_obeyed(int signo)
+static bool stays_ignored(int signo)
 {
         struct sigaction now;
         return signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -73,7 +73,7 @@ static void block_signals(void)
         signal(SIGPIPE, SIG_IGN);
         signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's status away */
         for (int i = 0; i < STOP_SIGNALS; i++)
-                if (!is_obeyed(stop_signals[i]))
+                if (!stays_ignored(stop_signals[i]))
                         sigaddset(&blocked, stop_signals[i]);
         /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake a thread for nothing. */
         sigaddset(&blocked, SIGCHLD);
@@ -210,7 +210,7 @@ static void do_the_work(struct run *run)
         rein_group_open(&house, REIN_GROUP(.policy = REIN_EACH));
         for (int i = 0; i < STOP_SIGNALS; i++) {
                 ears[i] = (struct ear){run, stop_signals[i]};
-                if (!is_obeyed(stop_signals[i]))
+                if (!stays_ignored(stop_signals[i]))
                         rein_spawn(&house, NULL, hear, &ears[i], REIN_JOB(.name = "signal", .background = true));
         }
         rein_spawn(&house, NULL, progress_run, run, REIN_JOB(.name = "progress", .background = true));

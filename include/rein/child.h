@@ -20,12 +20,22 @@ extern "C" {
 
 typedef struct rein_child rein_child;
 
-/* What one of its standard descriptors is: 0: ours of the same number; above 0: that descriptor, which stays yours; or: */
-enum {
-        REIN_CHILD_NULL = -1, /* /dev/null */
-        REIN_CHILD_PIPE = -2, /* a new pipe, whose other end rein_child_pipe tells */
-        REIN_CHILD_OUT  = -3  /* for err: what its out is */
-};
+/* What one of its standard descriptors is. All zero: ours of the same number. */
+typedef struct rein_child_fd {
+        int kind, fd;
+} rein_child_fd;
+
+enum { REIN_AS_OURS, REIN_AS_FD, REIN_AS_NULL, REIN_AS_PIPE, REIN_AS_OUT }; /* kinds: write the macros below */
+
+#ifdef __cplusplus
+#define REIN_CHILD_AS(kind, fd) (rein_child_fd{kind, fd})
+#else
+#define REIN_CHILD_AS(kind, fd) ((rein_child_fd){kind, fd})
+#endif
+#define REIN_CHILD_FD(fd) REIN_CHILD_AS(REIN_AS_FD, fd)  /* this descriptor, of whatever number; it stays yours */
+#define REIN_CHILD_NULL   REIN_CHILD_AS(REIN_AS_NULL, 0) /* /dev/null */
+#define REIN_CHILD_PIPE   REIN_CHILD_AS(REIN_AS_PIPE, 0) /* a new pipe, whose other end rein_child_pipe tells */
+#define REIN_CHILD_OUT    REIN_CHILD_AS(REIN_AS_OUT, 0)  /* for err: what its out is */
 
 typedef struct rein_child_limit { /* as setrlimit(2) */
         int resource;
@@ -36,7 +46,7 @@ typedef struct rein_child_opts {
         size_t size;
         char *const *env;   /* "NAME=value" each, NULL at the end; default: ours */
         const char *cwd;    /* default: ours */
-        int in, out, err;   /* see above */
+        rein_child_fd in, out, err; /* see above */
         int64_t grace_ns;   /* SIGTERM to SIGKILL when it is stopped; default 2 s */
         bool same_group;    /* stays in our process group: then signals go to it alone */
         bool session;       /* a session of its own: no terminal */
@@ -44,6 +54,8 @@ typedef struct rein_child_opts {
         bool keep_ignored;  /* signals that are ignored here are ignored there */
         const rein_child_limit *limits;
         size_t limits_count;
+        rein_time start_until; /* while there is no room for it, try again until then; see rein_child_start. Default:
+                                  try once */
 } rein_child_opts;
 #define REIN_CHILD(...) REIN_OPTS(rein_child_opts, __VA_ARGS__)
 
@@ -59,11 +71,17 @@ typedef struct rein_child_end {
         uint64_t memory_max; /* the most it had resident, in bytes */
 } rein_child_end;
 
-/* Start argv[0], sought along PATH when it has no slash, with argv (NULL at the end). Nothing of argv and opts is needed
+/* "Not now" is not "never": -EAGAIN (too many processes), -ENOMEM, -EMFILE, -ENFILE and -ETXTBSY (the program is being
+ * written) say that there is no room at the moment. With start_until the start is then tried again, after 1 ms, 2 ms and so
+ * on up to 64 ms, until it succeeds, until then, or until a cancel. Not so -ENOMEM of a child with limits of its own: they may
+ * be what leaves no room.
+ *
+ * Start argv[0], sought along PATH when it has no slash, with argv (NULL at the end). Nothing of argv and opts is needed
  * afterwards. Owns: *out is yours: rein_child_free.
  * Blocks: until the program runs (a fraction of a millisecond), which no cancel shortens; a coroutine leaves that to a
- * thread of its loop's pool.
- * Returns: 0; and where there is no child, and none ever was to be waited for: REIN_ECANCELED at entry; -ENOENT, -EACCES,
+ * thread of its loop's pool. With start_until also between two tries, which a cancel ends.
+ * Returns: 0; and where there is no child, and none ever was to be waited for: REIN_ECANCELED at entry, or between two tries;
+ * -ENOENT, -EACCES,
  * -E2BIG, -ENOEXEC and others of execve(2), of cwd and of limits: the trail says which; -EMFILE; -EAGAIN: too many
  * processes; -EBADF: a descriptor that is not open; -EINVAL: opts; -ENOSYS; -ENOTSUP; -ENOMEM; in a coroutine also what
  * rein_to_thread does. */
@@ -99,6 +117,28 @@ REIN_API int rein_child_signal(rein_child *c, int signo);
 /* Give the handle back: one that still runs is stopped by the ladder, and waited for. One that cannot be killed is reaped
  * when it ends all the same, at a later start or free. NULL is allowed. Nobody else may be in a call with c. */
 REIN_API void rein_child_free(rein_child *c);
+
+/* What a child said, and what it is given to read. Set `size`: rein_child_said s = {.size = sizeof s}. */
+typedef struct rein_child_said {
+        size_t size;
+        size_t most;    /* of each of the two no more than so many bytes are kept; default 1 MiB */
+        const void *in; /* its standard input; NULL: what the options say */
+        size_t in_n;
+        char *out, *err; /* what it said, with a NUL behind. NULL: the options have it go elsewhere */
+        size_t out_n, err_n;
+        bool out_cut, err_cut; /* it said more than was kept */
+} rein_child_said;
+
+/* Run it and collect what it says: rein_child_run, with a pipe for out and for err (where opts leaves them zero), which are
+ * read while it runs. What is more than `most` is read and thrown away, so that the child never waits for us. Of what others
+ * write to its pipes, only that counts which is there when it has ended.
+ * Owns: s->out and s->err are yours: rein_child_said_free, whatever is returned.
+ * Blocks: until it has ended; a cancel stops it, by the ladder. Needs three descriptors besides the pipes.
+ * Returns: as rein_child_run, and s has what was said so far; -EINVAL: s without its size, or a REIN_CHILD_PIPE. Since 0.1. */
+REIN_API int rein_child_collect(char *const argv[], const rein_child_opts *opts, rein_child_said *s, rein_child_end *end);
+
+/* Free out and err. Twice is once. Since 0.1. */
+REIN_API void rein_child_said_free(rein_child_said *s);
 
 /* Start it, wait for it, give it back. Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a
  * REIN_CHILD_PIPE, whose other end nobody would have. */

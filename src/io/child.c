@@ -189,36 +189,44 @@ static void enlist(rein_child *c)
 
 /* ---- starting ---- */
 
-static int standard(const char *what, int number, int wish, int fds[3], int *ours, int *null)
+static int standard(const char *what, int number, rein_child_fd wish, int fds[3], int *ours, int *null)
 {
-        if (wish >= 0) {
-                fds[number] = wish ? wish : number;
+        int ends[2], rc;
+        switch (wish.kind) {
+        case REIN_AS_OURS:
+                fds[number] = number;
                 return 0;
-        }
-        if (wish == REIN_CHILD_OUT && number == 2) {
-                fds[2] = fds[1];
+        case REIN_AS_FD:
+                fds[number] = wish.fd;
                 return 0;
-        }
-        if (wish == REIN_CHILD_NULL) {
+        case REIN_AS_NULL:
                 if (*null < 0)
                         *null = rn_sys_null();
                 fds[number] = *null;
                 return *null < 0 ? *null : 0;
+        case REIN_AS_PIPE:
+                rc = rn_sys_pipe(ends);
+                if (rc < 0)
+                        return rc;
+                fds[number] = ends[number == 0 ? 0 : 1];
+                *ours = ends[number == 0 ? 1 : 0];
+                return rn_sys_not_blocking(*ours); /* the child's end is another description */
+        case REIN_AS_OUT:
+                if (number == 2) {
+                        fds[2] = fds[1];
+                        return 0;
+                }
+                break;
+        default:
+                break;
         }
-        if (wish != REIN_CHILD_PIPE)
-                return rn_fail(-EINVAL, "rein_child_start", "`%s` is no descriptor and no REIN_CHILD_...", what);
-        int ends[2], rc = rn_sys_pipe(ends);
-        if (rc < 0)
-                return rc;
-        fds[number] = ends[number == 0 ? 0 : 1];
-        *ours = ends[number == 0 ? 1 : 0];
-        return rn_sys_not_blocking(*ours); /* the child's end is another description */
+        return rn_fail(-EINVAL, "rein_child_start", "`%s` is none of the REIN_CHILD_... that it can be", what);
 }
 
-static void close_those(const int fds[3], const int wish[3], int null)
+static void close_those(const int fds[3], const rein_child_fd wish[3], int null)
 {
         for (int i = 0; i < 3; i++)
-                if (wish[i] == REIN_CHILD_PIPE && fds[i] >= 0)
+                if (wish[i].kind == REIN_AS_PIPE && fds[i] >= 0)
                         rn_sys_close_own(fds[i]);
         if (null >= 0)
                 rn_sys_close_own(null);
@@ -227,7 +235,7 @@ static void close_those(const int fds[3], const int wish[3], int null)
 static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
 {
         static const char *const names[] = {"in", "out", "err"};
-        const int wish[3] = {o->in, o->out, o->err};
+        const rein_child_fd wish[3] = {o->in, o->out, o->err};
         rn_sys_child s = {.argv = argv,
                           .env = o->env,
                           .cwd = o->cwd,
@@ -240,9 +248,9 @@ static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
                           .limits_count = o->limits_count};
         int null = -1, rc = 0;
         for (int i = 0; i < 3; i++) /* before a pipe of ours gets its number */
-                if (wish[i] > 0 && !rn_sys_is_open(wish[i]))
+                if (wish[i].kind == REIN_AS_FD && !rn_sys_is_open(wish[i].fd))
                         return rn_fail(-EBADF, "rein_child_start", "`%s`: descriptor %d is not open", names[i],
-                                       wish[i]);
+                                       wish[i].fd);
         for (int i = 0; i < 3 && rc == 0; i++)
                 rc = standard(names[i], i, wish[i], s.fds, &c->pipes[i], &null);
         if (rc == 0) {
@@ -317,6 +325,11 @@ static int run_errand(void *arg)
         return start(e->out, e->argv, e->opts);
 }
 
+static bool is_not_now(int rc, const rein_child_opts *o)
+{
+        return rc == -EAGAIN || rc == -EMFILE || rc == -ENFILE || rc == -ETXTBSY || (rc == -ENOMEM && !o->limits_count);
+}
+
 int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts *opts)
 {
         RN_CALL();
@@ -339,8 +352,16 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
                 return rc;
         reap_the_freed();
         errand e = {out, argv, &o};
-        return self->backend->offload ? self->backend->offload(self, "rein_child_start", run_errand, &e)
-                                      : run_errand(&e);
+        for (int64_t nap = REIN_MS(1);; nap = nap < REIN_MS(64) ? 2 * nap : nap) {
+                rc = self->backend->offload ? self->backend->offload(self, "rein_child_start", run_errand, &e)
+                                            : run_errand(&e);
+                if (!is_not_now(rc, &o) || rn_clock() >= o.start_until.ns)
+                        return rc;
+                const int64_t soon = rein_after(nap).ns;
+                int slept = rein_sleep(soon < o.start_until.ns ? REIN_TIME(soon) : o.start_until);
+                if (slept < 0)
+                        return slept;
+        }
 }
 
 int rein_child_pipe(rein_child *c, int which)
@@ -529,14 +550,20 @@ void rein_child_free(rein_child *c)
         reap_the_freed();
 }
 
+bool rn_child_has_pipe(const rein_child_opts *o)
+{
+        return o->in.kind == REIN_AS_PIPE || o->out.kind == REIN_AS_PIPE || o->err.kind == REIN_AS_PIPE;
+}
+
 int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end)
 {
         rein_child *c = NULL;
         if (end && end->size < sizeof(size_t))
                 return rn_fail(-EINVAL, "rein_child_run", "the size of the end is not set");
-        if (opts && (opts->in == REIN_CHILD_PIPE || opts->out == REIN_CHILD_PIPE || opts->err == REIN_CHILD_PIPE))
-                return rn_fail(-EINVAL, "rein_child_run",
-                               "nobody is there for the other end of a pipe: use rein_child_start");
+        if (opts && rn_child_has_pipe(opts))
+                return rn_fail(
+                        -EINVAL, "rein_child_run",
+                        "nobody is there for the other end of a pipe: use rein_child_start or rein_child_collect");
         int rc = rein_child_start(&c, argv, opts);
         if (!c)
                 return rc;

@@ -24,4 +24,7 @@ struct rein_child {
 /* NULL, or what does not add up. Its lock is held. */
 const char *rn_child_wrong(const rein_child *c);
 
+/* Is one of its standard descriptors a new pipe? */
+bool rn_child_has_pipe(const rein_child_opts *o);
+
 #endif

@@ -127,7 +127,7 @@ static int does_not_start(void *arg)
         OK(rein_child_start(&c, large, NULL) == -E2BIG);
         OK(rein_child_start(&c, SH("exit 0"), REIN_CHILD(.cwd = "/no/such/place")) == -ENOENT);
         OK(strstr(rein_error_text(rein_trail()), "the directory /no/such/place"));
-        OK(rein_child_start(&c, SH("exit 0"), REIN_CHILD(.out = closed)) == -EBADF);
+        OK(rein_child_start(&c, SH("exit 0"), REIN_CHILD(.out = REIN_CHILD_FD(closed))) == -EBADF);
         OK(strstr(rein_error_text(rein_trail()), "`out`: descriptor"));
         OK(rein_child_start(&c, SH("exit 0"),
                             REIN_CHILD(.limits = &(rein_child_limit){9999, 1, 1}, .limits_count = 1)) == -EINVAL);
@@ -252,7 +252,8 @@ static void test_descriptors_that_are_in_each_others_way(void **state)
         assert_int_equal(pipe2(err, O_CLOEXEC), 0);
         dup2(out[1], 1);
         dup2(err[1], 2);
-        int rc = rein_child_start(&c, SH("echo out; echo err >&2"), REIN_CHILD(.out = 2, .err = 1));
+        int rc = rein_child_start(&c, SH("echo out; echo err >&2"),
+                                  REIN_CHILD(.out = REIN_CHILD_FD(2), .err = REIN_CHILD_FD(1)));
         dup2(was[0], 1);
         dup2(was[1], 2);
         assert_int_equal(rc, 0);

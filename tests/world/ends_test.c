@@ -864,8 +864,8 @@ static void test_limits_and_graces_of_children(void **state)
         assert_int_equal(rein_child_run(argv, REIN_CHILD(.limits_count = SIZE_MAX), &end), -EINVAL);
         assert_int_equal(rein_child_run(argv, REIN_CHILD(.limits = wrong, .limits_count = 1), &end), -EINVAL);
         assert_int_equal(rein_child_run(argv, REIN_CHILD(.limits = crossed, .limits_count = 1), &end), -EINVAL);
-        assert_int_equal(rein_child_run(argv, REIN_CHILD(.in = INT_MAX), &end), -EBADF);
-        assert_int_equal(rein_child_run(argv, REIN_CHILD(.in = INT_MIN), &end), -EINVAL);
+        assert_int_equal(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_FD(INT_MAX)), &end), -EBADF);
+        assert_int_equal(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_FD(INT_MIN)), &end), -EBADF);
 }
 
 /* ---- budgets ---- */

@@ -731,7 +731,9 @@ static int child_with_crossed_descriptors(void)
         rein_child_end end = {.size = sizeof end};
         static char script[] = "exit 7";
         int rc = 0;
-        STEP(rein_child_run(WORDS(sh, minus_c, script), REIN_CHILD(.in = 2, .out = 2, .err = 1), &end));
+        STEP(rein_child_run(WORDS(sh, minus_c, script),
+                            REIN_CHILD(.in = REIN_CHILD_FD(2), .out = REIN_CHILD_FD(2), .err = REIN_CHILD_FD(1)),
+                            &end));
         RIGHT(end.code == 7);
         return rc;
 }
