@@ -1034,6 +1034,11 @@ static void children(void)
                 CHECK(c == NULL);
         }
         FINE(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_NULL, .out = REIN_CHILD_NULL), &end));
+        rein_child_said said = {.size = sizeof said, .in = "hey", .in_n = 3};
+        if (FINE(rein_child_collect(argv, NULL, &said, &end)) && said.out) /* without memory what it said is lost, and told */
+                CHECK(said.out_n == 3 || said.out_cut);
+        rein_child_said_free(&said);
+        CHECK(rein_cpus() >= 1);
         CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 

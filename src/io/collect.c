@@ -58,7 +58,10 @@ static bool voice_read(voice *v)
         const bool keeps = v->n < v->most && voice_grow(v);
         const size_t left = keeps && v->most - v->n < BLOCK ? v->most - v->n : BLOCK;
         RN_ASSERT(v->n <= v->most, "no more is kept than was asked for");
-        int64_t n = rn_sys_read(v->fd, keeps ? v->text + v->n : waste, left, false);
+        int64_t n;
+        do
+                n = rn_sys_read(v->fd, keeps ? v->text + v->n : waste, left, false);
+        while (n == -EINTR);
         if (n <= 0)
                 return false;
         if (keeps)
