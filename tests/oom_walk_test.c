@@ -1035,7 +1035,8 @@ static void children(void)
         }
         FINE(rein_child_run(argv, REIN_CHILD(.in = REIN_CHILD_NULL, .out = REIN_CHILD_NULL), &end));
         rein_child_said said = {.size = sizeof said, .in = "hey", .in_n = 3};
-        if (FINE(rein_child_collect(argv, NULL, &said, &end)) && said.out) /* without memory what it said is lost, and told */
+        if (FINE(rein_child_collect(argv, NULL, &said, &end)) &&
+            said.out) /* without memory what it said is lost, and told */
                 CHECK(said.out_n == 3 || said.out_cut);
         rein_child_said_free(&said);
         CHECK(rein_cpus() >= 1);

@@ -388,8 +388,6 @@ static int poll_fd(rn_task *self, int fd, int events, int64_t until)
                 end_wait(l, f);
                 rewatch_for_others(l, fd);
         }
-        if (fd >= 0 && !f->got && until != RN_NEVER && until <= rn_clock())
-                return rn_sys_poll(fd, events, -1, INT64_MIN); /* the timer came first; what is there counts */
         return f->got;
 }
 

@@ -11,7 +11,7 @@ static rein_executor *pool;
 static rein_group group;
 static rein_scope scope, second;
 
-enum { RAN, RAN_TOO, CLOSED, CANCELED, CODE, CODE_TOO, WAITED, RELEASED, CLOSED_TOO };
+enum { RAN, RAN_TOO, CLOSED, CANCELED, CODE, CODE_TOO, WAITED, RELEASED, CLOSED_TOO, GONE };
 
 static int child(void *arg)
 {
@@ -412,6 +412,43 @@ static void abandon(void)
         rein_executor_free(pool);
 }
 
+/* ---- a time that is up ---- */
+
+static int64_t join_until;
+
+/* The next job of the child's thread. Before the time is up: are all children gone? Then the time passes. */
+static int look_before(void *arg)
+{
+        rn_group *g = arg;
+        rn_scope_lock(g->scope);
+        mark[GONE] = mark[RAN] && g->unfinished == 0 && rn_clock() < join_until;
+        rn_scope_unlock(g->scope);
+        rein_sim_block(REIN_TIME(join_until + 1000));
+        return 0;
+}
+
+/* The children are gone, and then the time is up, both between two looks of the task that joins them: what is there wins. */
+static void join_value(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        rein_group_open(&group, NULL);
+        rn_group *g = rn_loadptr((rn_aptr *)(void *)&group); /* a handle begins with its record */
+        join_until = rn_clock() + 10000;
+        explore_go();
+        rein_spawn(&group, pool, child, &mark[RAN], REIN_JOB(.on_worker = true));
+        rein_future *looked = rein_submit(pool, look_before, g, REIN_JOB(.on_worker = true));
+        const int rc = rein_group_join(&group, REIN_TIME(join_until));
+        explore_calm();
+        mark[CODE] = rc == 0 ? 1 : 2;
+        EXPLORE_CHECK(rc == 0 || rc == REIN_ETIMEOUT);
+        EXPLORE_CHECK(rc == 0 || !mark[GONE]);
+        EXPLORE_CHECK(ends_with(looked) == 0);
+        rein_drop(looked);
+        close_group();
+        rein_executor_free(pool);
+}
+
 /* ---- scopes ---- */
 
 /* A family over two threads: its head is counted by each member, and given back with the last. */
@@ -623,6 +660,7 @@ static const entry list[] = {
          join_late_child,
          {BOUNDED(1), NOT_EARLY("the scenario's own time would be over first")}},
         {"group-abandon", abandon, {BOUNDED(1), NOT_EARLY("the job's time would be over before it is given up")}},
+        {"group-join-value", join_value, {BOUNDED(1, .after = true, EARLY(1))}},
         {"scope-family", family, {BOUNDED(1)}},
         {"scope-cancel-close", scope_cancel_close, {ALL(.slabs = true), BOUNDED(2, .slabs = true)}},
         {"scope-cancel-sleep", scope_cancel_sleep, {ALL(), NOT_EARLY("it asks that no time passes")}},
