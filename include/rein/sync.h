@@ -10,8 +10,11 @@
  * The other calls never block, need no memory and do not look at the scope: a cancelled job can unlock, release, set and
  * close.
  *
- * Any thread. new returns NULL when it fails, the trail says why: -ENOMEM or -EINVAL. free takes NULL; nobody may wait or
- * come any more, but the one who was let through last may free the object at once. Every call may return -EINVAL (an
+ * Any thread. new returns NULL when it fails, the trail says why: -ENOMEM or -EINVAL. free takes NULL. A task that was let
+ * through may still be on its way out of its call, so that the caller that set an event, closed a channel or came last to a
+ * barrier may free it at once; and one that was let through may free it as well. While a task still waits (or, of a mutex,
+ * holds it) the object is not freed: a line on stderr says how many wait, the trail has -EBUSY, nothing has changed, and it
+ * can be freed later. No call may begin when free has begun. Every call may return -EINVAL (an
  * object is NULL) and -EPERM (it is from before a fork); a blocking one also -ENOMEM, in a thread that cannot become a
  * task. Nothing of it is known to the permits of pools: jobs that wait here for other jobs of the same pool need as many
  * threads as there are (futures in rein_select do lend the permit). */
@@ -29,7 +32,7 @@ extern "C" {
 typedef struct rein_mutex rein_mutex;
 
 REIN_API rein_mutex *rein_mutex_new(void);
-/* Nobody else holds it, nor waits for it. */
+/* The caller may hold it. Refused, as said above, while another task holds it or waits for it, also at a condition. */
 REIN_API void rein_mutex_free(rein_mutex *m);
 
 /* Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which

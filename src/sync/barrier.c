@@ -33,8 +33,13 @@ static void barrier_enter(rein_barrier *b)
 
 static void barrier_leave(rein_barrier *b)
 {
+        const bool over = rn_inside_over(&b->inside);
         RN_SOUND(rn_barrier_wrong(b));
         rn_lock_give(&b->lock);
+        if (over) {
+                RN_OBJECT_GONE(b);
+                rn_free(b);
+        }
 }
 
 rein_barrier *rein_barrier_new(size_t parties)
@@ -61,9 +66,12 @@ void rein_barrier_free(rein_barrier *b)
         RN_CALL();
         if (!b || b->process != rn_generation())
                 return;
-        RN_SOUND(rn_barrier_wrong(b));
-        RN_OBJECT_GONE(b);
-        rn_free(b);
+        barrier_enter(b);
+        const size_t waiting = rn_line_waiting(&b->line);
+        b->inside.freed = waiting == 0;
+        barrier_leave(b);
+        if (waiting)
+                rn_free_refused_waiting("rein_barrier_free", waiting);
 }
 
 static void let_go(rein_barrier *b, int result, rn_wakes *wakes)
@@ -91,7 +99,8 @@ static int arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes
         }
         RN_ASSERT(b->here + 1 < b->parties, "the last one to come does not wait");
         b->here++;
-        int rc = rn_line_wait(&b->lock, &b->line, &me, until, (rn_doing){"rein_barrier_arrive", NULL});
+        int rc = rn_line_wait_inside(&b->inside, &b->lock, &b->line, &me, until,
+                                     (rn_doing){"rein_barrier_arrive", NULL});
         if (rc == 0)
                 return me.result;
         break_it(b, wakes);

@@ -14,6 +14,7 @@ struct rein_barrier {
 #endif
         rn_lock lock;
         uint32_t process;
+        rn_inside inside;
         size_t parties, here; /* here < parties */
         bool broken;          /* then nobody is here */
         rn_link line;

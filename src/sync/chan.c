@@ -138,11 +138,20 @@ void rein_chan_free(rein_chan *c)
         RN_CALL();
         if (!c || c->process != rn_generation())
                 return;
-        RN_SOUND(rn_chan_wrong(c));
+        rn_chan_lock(c);
+        const size_t waiting = rn_line_waiting(&c->senders) + rn_line_waiting(&c->receivers);
+        c->inside.freed = waiting == 0;
+        c->inside.count += waiting == 0; /* the caller, while it releases what is left */
+        rn_chan_unlock(c);
+        if (waiting) {
+                rn_free_refused_waiting("rein_chan_free", waiting);
+                return;
+        }
         for (size_t i = 0; c->release && i < c->count; i++)
                 c->release(slot(c, i));
-        RN_OBJECT_GONE(c);
-        rn_free(c);
+        rn_chan_lock(c);
+        c->inside.count--;
+        rn_chan_unlock(c);
 }
 
 /* ---- passing items ---- */
@@ -198,7 +207,8 @@ int rein_chan_send(rein_chan *c, const void *item, rein_time until)
         rn_chan_lock(c);
         rc = rn_chan_put(c, item, &wakes);
         if (rc == RN_CHAN_MUST_WAIT) {
-                rc = rn_line_wait(&c->lock, &c->senders, &me, until.ns, (rn_doing){"rein_chan_send", NULL});
+                rc = rn_line_wait_inside(&c->inside, &c->lock, &c->senders, &me, until.ns,
+                                         (rn_doing){"rein_chan_send", NULL});
                 rc = rc < 0 ? rc : me.result;
         }
         rn_chan_unlock(c);
@@ -219,7 +229,8 @@ int rein_chan_recv(rein_chan *c, void *item, rein_time until)
         rn_chan_lock(c);
         rc = rn_chan_take(c, item, &wakes);
         if (rc == RN_CHAN_MUST_WAIT) {
-                rc = rn_line_wait(&c->lock, &c->receivers, &me, until.ns, (rn_doing){"rein_chan_recv", NULL});
+                rc = rn_line_wait_inside(&c->inside, &c->lock, &c->receivers, &me, until.ns,
+                                         (rn_doing){"rein_chan_recv", NULL});
                 rc = rc < 0 ? rc : me.result;
         }
         rn_chan_unlock(c);

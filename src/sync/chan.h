@@ -21,7 +21,8 @@ struct rein_chan {
 #endif
         rn_lock lock;
         uint32_t process;
-        int64_t age; /* several channels are locked in the order of their making */
+        rn_inside inside; /* a rein_select once for each of its cases here */
+        int64_t age;      /* several channels are locked in the order of their making */
         size_t item_size, capacity, first, count;
         void (*release)(void *item);
         bool closed;
@@ -41,8 +42,13 @@ static inline void rn_chan_lock(rein_chan *c)
 
 static inline void rn_chan_unlock(rein_chan *c)
 {
+        const bool over = rn_inside_over(&c->inside);
         RN_SOUND(rn_chan_wrong(c));
         rn_lock_give(&c->lock);
+        if (over) {
+                RN_OBJECT_GONE(c);
+                rn_free(c);
+        }
 }
 
 /* What can be done at once, under the lock. put: 0; -EPIPE; MUST_WAIT. take: 1; 0: closed and empty; MUST_WAIT. */

@@ -17,6 +17,8 @@ const char *rn_cond_wrong(const rein_cond *c)
                 return what;
         if (!c->mutex || c->mutex->process != c->process)
                 return "a condition has no mutex, or one from before a fork";
+        if (c->mutex->at_conds < look.waiting)
+                return "a mutex counts fewer that wait at its conditions than wait at one of them";
         if (!look.whole)
                 return NULL;
         RN_LIST_EACH(l, &c->line) {
@@ -70,6 +72,16 @@ void rein_cond_free(rein_cond *c)
         RN_CALL();
         if (!c || c->process != rn_generation())
                 return;
+        size_t waiting = 0;
+        if (!rn_list_empty(&c->line)) { /* then its mutex is still there: it could not be freed */
+                cond_enter(c);
+                waiting = rn_line_waiting(&c->line);
+                cond_leave(c);
+        }
+        if (waiting) {
+                rn_free_refused_waiting("rein_cond_free", waiting);
+                return;
+        }
         RN_OBJECT_GONE(c);
         rn_free(c);
 }
@@ -118,6 +130,7 @@ static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
         } else {
                 RN_ASSERT(rn_linked(&me->link), "a task that was not signalled stands in the line of its condition");
                 rn_list_remove(&me->link);
+                m->at_conds--;
                 if (!rn_loadptr(&m->owner)) {
                         rn_storeptr(&m->owner, me->turn->task);
                         return rc;
@@ -150,6 +163,7 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         rn_unhold(&m->held);
         rn_mutex_pass(m, &wakes);
         rn_list_push(&c->line, &me.link);
+        m->at_conds++;
         const int64_t a_while = rn_clock() + LONG_NS;
         rc = rn_stand_sleep(&m->lock, &me, until.ns < a_while ? until.ns : a_while, doing, &wakes);
         if (rc == REIN_ETIMEOUT && a_while <= until.ns && !rn_load32(&me.moved))
@@ -178,6 +192,7 @@ static int tell(rein_cond *c, size_t most, const char *call)
                 if (!first)
                         first = s->turn->task;
                 rn_store32(&s->moved, 1);
+                m->at_conds--;
                 rn_list_push(&m->line, l);
         }
         const rn_task *owner = rn_loadptr(&m->owner);

@@ -366,7 +366,7 @@ static rn_task made_waiter;
 
 static void make(void)
 {
-        made_mutex = (rein_mutex){.process = rn_generation()};
+        made_mutex = (rein_mutex){.process = rn_generation(), .at_conds = 1};
         made = (rein_cond){.mutex = &made_mutex, .process = rn_generation()};
         made_turn = (rn_turn){.task = &made_waiter};
         made_stand = (rn_stand){.turn = &made_turn};
@@ -405,6 +405,11 @@ static void waits_with_the_mutex(void)
         rn_storeptr(&made_mutex.owner, &made_waiter);
 }
 
+static void waits_uncounted(void)
+{
+        made_mutex.at_conds = 0;
+}
+
 static void test_what_does_not_add_up_is_told(void **state)
 {
         (void)state;
@@ -413,6 +418,7 @@ static void test_what_does_not_add_up_is_told(void **state)
                 {without_a_mutex, "a condition has no mutex, or one from before a fork"},
                 {from_before_a_fork, "a condition has no mutex, or one from before a fork"},
                 {signalled_and_still_there, "one that was signalled still stands in the line of its condition"},
+                {waits_uncounted, "a mutex counts fewer that wait at its conditions than wait at one of them"},
                 {waits_with_the_mutex, "one that waits for a signal has the mutex"},
         };
         broken_each(make, ask, ways, COUNT(ways));

@@ -29,8 +29,13 @@ static void event_enter(rein_event *e)
 
 static void event_leave(rein_event *e)
 {
+        const bool over = rn_inside_over(&e->inside);
         RN_SOUND(rn_event_wrong(e));
         rn_lock_give(&e->lock);
+        if (over) {
+                RN_OBJECT_GONE(e);
+                rn_free(e);
+        }
 }
 
 rein_event *rein_event_new(void)
@@ -52,9 +57,12 @@ void rein_event_free(rein_event *e)
         RN_CALL();
         if (!e || e->process != rn_generation())
                 return;
-        RN_SOUND(rn_event_wrong(e));
-        RN_OBJECT_GONE(e);
-        rn_free(e);
+        event_enter(e);
+        const size_t waiting = rn_line_waiting(&e->line);
+        e->inside.freed = waiting == 0;
+        event_leave(e);
+        if (waiting)
+                rn_free_refused_waiting("rein_event_free", waiting);
 }
 
 static int put(rein_event *e, bool set, const char *call)
@@ -95,7 +103,8 @@ int rein_event_wait(rein_event *e, rein_time until)
         rn_stand me = {.turn = &turn};
         event_enter(e);
         if (!e->is_set)
-                rc = rn_line_wait(&e->lock, &e->line, &me, until.ns, (rn_doing){"rein_event_wait", NULL});
+                rc = rn_line_wait_inside(&e->inside, &e->lock, &e->line, &me, until.ns,
+                                         (rn_doing){"rein_event_wait", NULL});
         event_leave(e);
         return rc;
 }

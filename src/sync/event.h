@@ -12,6 +12,7 @@ struct rein_event {
 #endif
         rn_lock lock;
         uint32_t process;
+        rn_inside inside;
         bool is_set; /* then nobody waits */
         rn_link line;
 };

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sync/line.h"
 
+#include <stdarg.h>
+#include <stdio.h>
+
 /* ---- does it add up? ---- */
 
 #if RN_CHECKING
@@ -103,4 +106,43 @@ int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_d
                 rn_list_remove(&me->link);
         RN_ASSERT(!rn_linked(&me->link), "a task that goes on stands in no line");
         return rc;
+}
+
+int rn_line_wait_inside(rn_inside *in, rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing)
+{
+        RN_ASSERT(!in->freed, "nobody comes to an object that was freed");
+        in->count++;
+        int rc = rn_line_wait(lock, line, me, until, doing);
+        in->count--;
+        return rc;
+}
+
+/* ---- freeing ---- */
+
+size_t rn_line_waiting(const rn_link *line)
+{
+        size_t n = 0;
+        RN_LIST_EACH(l, line)
+                n += rn_load32(&RN_ITEM(l, rn_stand, link)->turn->chosen) == 0;
+        return n;
+}
+
+void rn_free_refused(const char *call, const char *fmt, ...)
+{
+        char text[160];
+        va_list args;
+        va_start(args, fmt);
+        vsnprintf(text, sizeof text, fmt, args);
+        va_end(args);
+        rn_fail(-EBUSY, call, "%s", text);
+        const rn_machine *m = rn_virtual();
+        if (m)
+                m->misuse(call, text);
+        else
+                fprintf(stderr, "rein: %s: it is not freed: %s\n", call, text);
+}
+
+void rn_free_refused_waiting(const char *call, size_t waiting)
+{
+        rn_free_refused(call, waiting == 1 ? "%zu task waits for it" : "%zu tasks wait for it", waiting);
 }

@@ -16,7 +16,17 @@
  * giver to move the turn has it; another one that meets a stand whose turn is gone takes it out of the line and goes on.
  *
  * On its way out a waiter takes the object's lock in any case, and so finds the giver gone from the object: it may free
- * it at once. All of rein's own calls here need the lock for a few instructions only, and call nobody under it. */
+ * it at once. All of rein's own calls here need the lock for a few instructions only, and call nobody under it.
+ *
+ * Freeing. The object counts the tasks that are inside: those that stand in its line, and those that were chosen and are
+ * still on their way out. Under its lock:
+ *
+ *      somebody waits             the free is refused and told; nothing changes
+ *      all inside were chosen     freed is set, and the last task to leave gives the memory back
+ *      nobody is inside           the memory is given back at once
+ *
+ * So setting an event and freeing it, or closing a channel and freeing it, is safe. A mutex needs no such count: what is
+ * handed over has an owner. Those that wait at its conditions it counts in at_conds. */
 #ifndef RN_SYNC_LINE_H
 #define RN_SYNC_LINE_H
 
@@ -40,6 +50,17 @@ typedef struct rn_stand {
         void *to;     /* of a channel: where the item goes; or */
         const void *from;
 } rn_stand;
+
+/* Who is inside of an object; changes under its lock. */
+typedef struct rn_inside {
+        uint32_t count;
+        bool freed; /* by the user: the last to leave gives the memory back */
+} rn_inside;
+
+static inline bool rn_inside_over(const rn_inside *in)
+{
+        return in->freed && in->count == 0;
+}
 
 /* Tasks to be woken once the lock is given back: one that wakes earlier would only meet the lock. */
 typedef struct rn_wakes {
@@ -98,5 +119,14 @@ int rn_stand_sleep(rn_lock *lock, rn_stand *me, int64_t until, rn_doing doing, r
 
 /* Stand at the end of the line and sleep. Not chosen: out of the line again. */
 int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing);
+/* The same, and inside of the object meanwhile. */
+int rn_line_wait_inside(rn_inside *in, rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing);
+
+/* How many wait in a line, not counting those whose turn is gone. The object's lock is held. */
+size_t rn_line_waiting(const rn_link *line);
+
+/* The object was not freed: one line on stderr and the trail say why. A simulation ends there. */
+void rn_free_refused(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
+void rn_free_refused_waiting(const char *call, size_t waiting);
 
 #endif

@@ -90,10 +90,25 @@ void rein_mutex_free(rein_mutex *m)
         RN_CALL();
         if (!m || m->process != rn_generation())
                 return;
+        rn_mutex_enter(m);
         const rn_task *owner = rn_loadptr(&m->owner);
-        RN_SOUND(rn_mutex_wrong(m));
-        if (owner && owner == rn_self_if())
+        const bool mine = owner && owner == rn_self_if();
+        const size_t waiting = rn_line_waiting(&m->line) + m->at_conds;
+        const bool handed = m->handed, held = owner && !mine;
+        const char *place = m->held.place;
+        if (mine && !waiting) {
                 rn_unhold(&m->held);
+                rn_storeptr(&m->owner, NULL);
+        }
+        rn_mutex_leave(m);
+        if (held && handed)
+                rn_free_refused("rein_mutex_free", "it was just handed to a task that waited for it");
+        else if (held)
+                rn_free_refused("rein_mutex_free", "another task holds it: locked at %s", place);
+        else if (waiting)
+                rn_free_refused_waiting("rein_mutex_free", waiting);
+        if (held || waiting)
+                return;
         RN_OBJECTS_WITHOUT(&m->lock);
         rn_free(m);
 }

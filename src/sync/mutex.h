@@ -18,6 +18,7 @@ struct rein_mutex {
         rn_held held;  /* the owner's; place and give under the lock */
         bool handed;   /* over to the owner, which has been chosen and has not woken yet */
         rn_link line;
+        size_t at_conds; /* wait for a signal of one of its conditions, outside of the mutex */
 };
 
 /* NULL, or what does not add up. Its lock is held. */

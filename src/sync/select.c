@@ -182,6 +182,7 @@ static void stand(selection *s)
                 rn_stand *me = &s->places[i].stand;
                 *me = (rn_stand){.turn = &s->turn, .index = (uint32_t)i, .to = c->to, .from = c->item};
                 rn_list_push(sends ? &c->chan->senders : &c->chan->receivers, &me->link);
+                c->chan->inside.count++;
         }
         s->stands = true;
 }
@@ -201,9 +202,13 @@ static void attempt(selection *s, bool to_wait)
 static void leave_lines(selection *s)
 {
         lock_chans(s);
-        for (size_t i = 0; i < s->n; i++)
-                if (is_of_chan(&s->cases[i]) && rn_linked(&s->places[i].stand.link))
+        for (size_t i = 0; i < s->n; i++) {
+                if (!is_of_chan(&s->cases[i]))
+                        continue;
+                if (rn_linked(&s->places[i].stand.link))
                         rn_list_remove(&s->places[i].stand.link);
+                s->cases[i].chan->inside.count--;
+        }
         s->stands = false;
         const uint32_t chosen = rn_load32(&s->turn.chosen);
         if (chosen) {

@@ -36,8 +36,13 @@ static void sem_enter(rein_sem *s)
 
 static void sem_leave(rein_sem *s)
 {
+        const bool over = rn_inside_over(&s->inside);
         RN_SOUND(rn_sem_wrong(s));
         rn_lock_give(&s->lock);
+        if (over) {
+                RN_OBJECT_GONE(s);
+                rn_free(s);
+        }
 }
 
 rein_sem *rein_sem_new(size_t units)
@@ -60,9 +65,12 @@ void rein_sem_free(rein_sem *s)
         RN_CALL();
         if (!s || s->process != rn_generation())
                 return;
-        RN_SOUND(rn_sem_wrong(s));
-        RN_OBJECT_GONE(s);
-        rn_free(s);
+        sem_enter(s);
+        const size_t waiting = rn_line_waiting(&s->line);
+        s->inside.freed = waiting == 0;
+        sem_leave(s);
+        if (waiting)
+                rn_free_refused_waiting("rein_sem_free", waiting);
 }
 
 /* To those at the front, as far as it goes. */
@@ -89,7 +97,8 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
         if (rn_list_empty(&s->line) && s->units >= k) {
                 s->units -= k;
         } else {
-                rc = rn_line_wait(&s->lock, &s->line, &me, until.ns, (rn_doing){"rein_sem_acquire", NULL});
+                rc = rn_line_wait_inside(&s->inside, &s->lock, &s->line, &me, until.ns,
+                                         (rn_doing){"rein_sem_acquire", NULL});
                 if (rc < 0)
                         grant(s, &wakes); /* it may have been the one that held up the others */
         }

@@ -13,6 +13,7 @@ struct rein_sem {
 #endif
         rn_lock lock;
         uint32_t process;
+        rn_inside inside;
         size_t units; /* those free */
         rn_link line;
 };

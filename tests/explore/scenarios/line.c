@@ -455,6 +455,92 @@ static void chan_room(void)
         close_scene();
 }
 
+/* ---- freed at once by the one that lets them through; ann is cancelled meanwhile ---- */
+
+static void freed_scene(int (*wait)(person *p))
+{
+        open_scene(wait);
+        line_up();
+        explore_go();
+        explore_start("cancel", cancel_ann, NULL);
+}
+
+static void event_freed(void)
+{
+        freed_scene(wait_event);
+        EXPLORE_CHECK(rein_event_set(event) == 0);
+        rein_event_free(event);
+        event = NULL;
+        explore_calm();
+        EXPLORE_CHECK((ann.rc == 0 || ann.rc == REIN_ECANCELED) && bob.rc == 0);
+        close_scene();
+}
+
+static void sem_freed(void)
+{
+        freed_scene(wait_sem);
+        EXPLORE_CHECK(rein_sem_release(sem, 2) == 0);
+        rein_sem_free(sem);
+        sem = NULL;
+        explore_calm();
+        EXPLORE_CHECK((ann.rc == 0 || ann.rc == REIN_ECANCELED) && bob.rc == 0);
+        close_scene();
+}
+
+static void barrier_freed(void)
+{
+        barrier = rein_barrier_new(3);
+        freed_scene(arrive);
+        const int rc = rein_barrier_arrive(barrier, REIN_NEVER);
+        rein_barrier_free(barrier);
+        explore_calm();
+        EXPLORE_CHECK(rc == 1 ? ann.rc == 0 && bob.rc == 0 : ann.rc == REIN_ECANCELED && bob.rc == REIN_EBROKEN);
+        close_scene();
+}
+
+static int released;
+
+static void release_four(void *item)
+{
+        EXPLORE_CHECK(*(int *)item == 4);
+        released++;
+}
+
+/* Both wait for room; what is in the buffer is released once, by the one that frees. */
+static void chan_freed(void)
+{
+        released = 0;
+        buffer = rein_chan_new(sizeof(int), 1, release_four);
+        EXPLORE_CHECK(rein_chan_send(buffer, &(int){4}, REIN_NOWAIT) == 0);
+        freed_scene(send_four);
+        rein_chan_close(buffer);
+        rein_chan_free(buffer);
+        EXPLORE_CHECK(released == 1);
+        explore_calm();
+        EXPLORE_CHECK((ann.rc == -EPIPE || ann.rc == REIN_ECANCELED) && bob.rc == -EPIPE);
+        close_scene();
+}
+
+static int select_four(person *p)
+{
+        int item = 0;
+        rein_case cases[] = {REIN_ON_SEND(buffer, &item), REIN_ON_SEND(buffer, &item)};
+        (void)p;
+        const int rc = rein_select(cases, 2, REIN_NEVER);
+        return rc < 0 ? rc : cases[rc].result;
+}
+
+static void select_freed(void)
+{
+        buffer = rein_chan_new(sizeof(int), 0, NULL);
+        freed_scene(select_four);
+        rein_chan_close(buffer);
+        rein_chan_free(buffer);
+        explore_calm();
+        EXPLORE_CHECK((ann.rc == -EPIPE || ann.rc == REIN_ECANCELED) && bob.rc == -EPIPE);
+        close_scene();
+}
+
 /* ---- a long line ---- */
 
 static void event_crowd(void)
@@ -491,6 +577,11 @@ static const entry list[] = {
         {"line-sem-both", sem_both, {ALL()}},
         {"line-barrier-reset", barrier_reset, {ALL()}},
         {"line-chan-room", chan_room, {ALL()}},
+        {"line-event-freed", event_freed, {ALL(), BOUNDED(2)}},
+        {"line-sem-freed", sem_freed, {ALL(), BOUNDED(2)}},
+        {"line-barrier-freed", barrier_freed, {ALL(), BOUNDED(2)}},
+        {"line-chan-freed", chan_freed, {ALL(), BOUNDED(2)}},
+        {"line-select-freed", select_freed, {ALL(), BOUNDED(2)}},
         {"line-event-crowd", event_crowd, {RANDOM(200)}},
 };
 
