@@ -11,7 +11,8 @@
 
 struct racer {
         rein_promise *promise;
-        rein_time start, settled;
+        rein_barrier *start;
+        rein_time settled;
         int answer;
 };
 
@@ -21,7 +22,7 @@ static void *settle(void *arg)
         struct racer **value = malloc(sizeof *value);
         if (value)
                 *value = r;
-        rein_sleep(r->start); /* until the same moment for all of them */
+        rein_barrier_arrive(r->start, REIN_NEVER); /* nobody goes on before all have come */
         r->settled = rein_now();
         r->answer = rein_promise_keep(r->promise, value, free);
         if (r->answer < 0)
@@ -49,7 +50,9 @@ int main(void)
                 rein_error_print(stderr, rein_trail());
                 return 1;
         }
-        rein_time start = rein_after(REIN_MS(50));
+        rein_barrier *start = rein_barrier_new(THREADS);
+        if (!start)
+                return 1;
         for (int i = 0; i < THREADS; i++) {
                 racers[i] = (struct racer){.promise = rein_promise_ref(promise), .start = start};
                 if (pthread_create(&threads[i], NULL, settle, &racers[i]) != 0)
@@ -71,6 +74,7 @@ int main(void)
         printf("it woke %lld us after the settle\n", (long long)(woke.ns - winner->settled.ns) / 1000);
         printf("the continuation ran on pool '%s', times: %d\n", rein_executor_name(pool), continued);
         rein_executor_free(pool);
+        rein_barrier_free(start);
         rein_drop(future);
         rein_drop(told);
         rein_promise_drop(promise);

@@ -10,6 +10,7 @@ extern "C" {
 #endif
 
 typedef struct rein_executor rein_executor;
+struct rein_chan;
 
 /* ---- how to run one job ---- */
 
@@ -36,6 +37,9 @@ typedef struct rein_job {
         bool    background;           /* does not keep its group open; cancelled when only such are left */
     size_t  stack_size;           /* on a loop: of its coroutine, in bytes, when that is more than the loop's; at least
                                      16 KiB, else -EINVAL. Elsewhere of no effect. Default the loop's. Since 0.1 */
+        struct rein_chan *sends;      /* a channel (sync.h) that this job sends to, see rein_chan_finish: it counts the
+                                         job from its submit on, until it ended, was refused, never ran, or was
+                                         abandoned. The channel outlives that. Default none. Since 0.1 */
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
 /* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). */

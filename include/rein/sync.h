@@ -132,8 +132,16 @@ REIN_API int rein_chan_send(rein_chan *c, const void *item, rein_time until);
  * Returns: 1; 0: closed, and nothing is left in it; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_recv(rein_chan *c, void *item, rein_time until);
 
+/* Close the channel when the last job that sends to it is gone; at once, when there is none. Those are the jobs that were
+ * submitted with .sends = c, however they end: one that fails, is cancelled, is refused or never runs counts as one that
+ * has returned. Call it when all of them have been submitted, and you send no more yourself: before it, the channel stays
+ * open although no such job is left. A job with .sends = c may submit others also later. Twice is once. Blocks: no.
+ * Since 0.1. */
+REIN_API void rein_chan_finish(rein_chan *c);
+
 /* No more sends: senders that wait leave with -EPIPE, receivers get what is left. Twice is once. Blocks: no. Since 0.1.*/
 REIN_API void rein_chan_close(rein_chan *c);
+/* Refused, as said above, while a task waits for it, and while a job that sends to it is not gone. */
 REIN_API void rein_chan_free(rein_chan *c);
 
 /* ---- select: the first of several that can happen, and no other ---- */

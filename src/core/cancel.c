@@ -161,6 +161,7 @@ bool rn_work_abandon(rein_work *w, const char *why)
         rein_error *cause = rn_error_make(NULL, timeout ? REIN_ETIMEOUT : REIN_ECANCELED, where, NULL, NULL, "%s", why);
         rn_outcome o = {.code = REIN_EABANDONED, .text = text, .where = where, .cause = cause};
         rn_work_stopped_by(w, RN_RUNG_ABANDONED);
+        rn_work_stop_sending(w); /* before it settles: the channel may go then */
         if (rn_future_settle(&w->future, &o) != 0) {
                 rn_error_unref(cause);
                 return false;

@@ -81,6 +81,12 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
         w->root = root;
         w->root_generation = rn_kept_generation(&root->kept);
         rn_scope_link(root);
+        if (job->sends) {
+                rn_sends *to = (rn_sends *)(void *)job->sends;
+                w->is_sender = true;
+                rn_initptr(&w->sends, to); /* told to other threads with the work itself */
+                to->comes(to);
+        }
         return 0;
 no_memory:
         rn_free(copy);
@@ -173,9 +179,19 @@ void rn_value_is_shared(void *value)
 
 /* ---- the ends of a work ---- */
 
+void rn_work_stop_sending(rein_work *w)
+{
+        if (!w->is_sender)
+                return;
+        rn_sends *to = rn_swapptr(&w->sends, NULL);
+        if (to)
+                to->left(to);
+}
+
 /* Nothing of the job can touch arg any more. User code. */
 static void release_arg(rein_work *w)
 {
+        rn_work_stop_sending(w);
         rn_owed(w->release, w->arg, -1);
         if (w->release)
                 w->release(w->arg);

@@ -9,9 +9,9 @@
  * A compare-and-swap on `state` decides which thread may: run it (QUEUED -> RUNNING), or say that it never runs (QUEUED ->
  * NEVER: a cancel, a stop, a full queue, start_by, an init that failed). The thread that wins finishes it:
  *
- *      RUNNING: run fn; force closed what it left open; release(arg); tell the executor (its permit is free);
+ *      RUNNING: run fn; force closed what it left open; leave what it sends to; release(arg); tell the executor (its permit is free);
  *               settle; gone; leave the group; leave the executor's list
- *      NEVER:   take it out of the queue; release(arg); settle; gone; leave the group; leave the list
+ *      NEVER:   take it out of the queue; leave what it sends to; release(arg); settle; gone; leave the group; leave the list
  *
  * A thread that could not forbid a job knows only that another one has forbidden or claimed it. It abandons what it saw
  * RUNNING, and only after a cancel.
@@ -31,6 +31,7 @@
 #include "core/future.h"
 #include "core/heap.h"
 #include "core/scope.h"
+#include "core/sends.h"
 
 struct rn_group;
 
@@ -64,9 +65,11 @@ struct rein_work {
         int64_t limit, start_by; /* 0: none; RN_NEVER: none */
         rein_unheeded unheeded;
         bool on_worker, background;
+        bool is_sender;    /* it was made with something to send to; stays */
         bool warm;         /* when it was queued, a thread was awake for it; spin.h */
         bool stocked;      /* its memory comes from a stock, and goes there */
         size_t stack_size; /* 0: the executor's */
+        rn_aptr sends;     /* rn_sends; NULL: none, or it has been told that this job has left */
         rn_context *context;
         rn_scope *root;
         uint32_t root_generation;
@@ -134,6 +137,8 @@ void rn_work_rearm(rein_work *w);
 void rn_work_disarm(rein_work *w); /* its state is such that nobody will arm it */
 
 rein_cancel_answer rn_work_cancel(rein_future *f, const char *why, const char *place); /* f: a work's */
+
+void rn_work_stop_sending(rein_work *w);
 
 /* Settle it although it runs. false: it was settled. */
 bool rn_work_abandon(rein_work *w, const char *why);

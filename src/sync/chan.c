@@ -55,6 +55,8 @@ const char *rn_chan_wrong(const rein_chan *c)
                 what = rn_line_wrong(&c->receivers, &receivers);
         if (what)
                 return what;
+        if (c->finished && !c->sending && !c->closed)
+                return "a channel is open, and nobody will send to it";
         if (c->closed && (senders.waiting || receivers.waiting))
                 return "somebody waits for a channel that is closed";
         if (senders.waiting && c->count < c->capacity)
@@ -86,6 +88,11 @@ static int64_t next_age(void)
         return age;
 }
 
+_Static_assert(offsetof(rein_chan, sends) == 0, "a job knows the head of a channel");
+
+static void chan_comes(rn_sends *s);
+static void chan_left(rn_sends *s);
+
 rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item))
 {
         RN_CALL();
@@ -99,6 +106,7 @@ rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void
                 rn_fail(-ENOMEM, "rein_chan_new", "no memory for %zu items of %zu bytes", capacity, item_size);
                 return NULL;
         }
+        c->sends = (rn_sends){chan_comes, chan_left};
         c->process = rn_generation();
         c->age = next_age();
         c->item_size = item_size;
@@ -140,13 +148,17 @@ void rein_chan_free(rein_chan *c)
                 return;
         rn_chan_lock(c);
         const size_t waiting = rn_line_waiting(&c->senders) + rn_line_waiting(&c->receivers);
-        c->inside.freed = waiting == 0;
-        c->inside.count += waiting == 0; /* the caller, while it releases what is left */
+        const size_t sending = c->sending;
+        const bool may = !waiting && !sending;
+        c->inside.freed = may;
+        c->inside.count += may; /* the caller, while it releases what is left */
         rn_chan_unlock(c);
-        if (waiting) {
+        if (waiting)
                 rn_free_refused_waiting("rein_chan_free", waiting);
+        else if (sending)
+                rn_free_refused("rein_chan_free", "jobs that send to it are not gone: %zu", sending);
+        if (!may)
                 return;
-        }
         for (size_t i = 0; c->release && i < c->count; i++)
                 c->release(slot(c, i));
         rn_chan_lock(c);
@@ -238,6 +250,14 @@ int rein_chan_recv(rein_chan *c, void *item, rein_time until)
         return rc;
 }
 
+static void chan_close_locked(rein_chan *c, rn_wakes *wakes)
+{
+        RN_ASSERT(rn_lock_held(&c->lock), "a channel is closed under its lock");
+        c->closed = true;
+        rn_line_choose_all(&c->senders, -EPIPE, wakes);
+        rn_line_choose_all(&c->receivers, 0, wakes);
+}
+
 void rein_chan_close(rein_chan *c)
 {
         RN_CALL();
@@ -245,9 +265,53 @@ void rein_chan_close(rein_chan *c)
                 return;
         rn_wakes wakes = {.n = 0};
         rn_chan_lock(c);
-        c->closed = true;
-        rn_line_choose_all(&c->senders, -EPIPE, &wakes);
-        rn_line_choose_all(&c->receivers, 0, &wakes);
+        chan_close_locked(c, &wakes);
+        rn_chan_unlock(c);
+        rn_wakes_ring(&wakes);
+}
+
+/* ---- jobs that send to it ---- */
+
+static rein_chan *chan_of(rn_sends *s)
+{
+        return (rein_chan *)(void *)s;
+}
+
+static void chan_comes(rn_sends *s)
+{
+        rein_chan *c = chan_of(s);
+        if (c->process != rn_generation())
+                return;
+        rn_chan_lock(c);
+        c->sending++;
+        rn_chan_unlock(c);
+}
+
+static void chan_left(rn_sends *s)
+{
+        rein_chan *c = chan_of(s);
+        if (c->process != rn_generation())
+                return;
+        rn_wakes wakes = {.n = 0};
+        rn_chan_lock(c);
+        RN_ASSERT(c->sending > 0, "a job that leaves a channel had come to it");
+        c->sending--;
+        if (c->finished && !c->sending)
+                chan_close_locked(c, &wakes);
+        rn_chan_unlock(c);
+        rn_wakes_ring(&wakes);
+}
+
+void rein_chan_finish(rein_chan *c)
+{
+        RN_CALL();
+        if (!c || c->process != rn_generation())
+                return;
+        rn_wakes wakes = {.n = 0};
+        rn_chan_lock(c);
+        c->finished = true;
+        if (!c->sending)
+                chan_close_locked(c, &wakes);
         rn_chan_unlock(c);
         rn_wakes_ring(&wakes);
 }

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A channel as rein_select sees it. Under its lock always holds, but for stands whose turn is gone:
  *
+ *      OPEN --finish--> FINISHED --the last job that sends to it leaves--> CLOSED
+ *      either --close--> CLOSED; and finish, when no job sends to it: CLOSED at once
+ *
+ *      not finished: jobs may come and leave, and it stays open when none is left
+ *      finished: it is closed, or a job that sends to it is not gone
+ *
  *      senders stand there only while the buffer is full, receivers only while it is empty;
  *      when capacity is 0 there is no buffer, and a sender and a receiver both stand there only in one rein_select;
  *      closed: nobody stands there.
@@ -9,6 +15,7 @@
 #ifndef RN_SYNC_CHAN_H
 #define RN_SYNC_CHAN_H
 
+#include "core/sends.h"
 #include "rein/sync.h"
 #include "sync/line.h"
 #include "sync/object.h"
@@ -16,6 +23,7 @@
 enum { RN_CHAN_MUST_WAIT = 2 };
 
 struct rein_chan {
+        rn_sends sends; /* first: as a job knows it */
 #if RN_CHECKING
         rn_object object;
 #endif
@@ -25,7 +33,8 @@ struct rein_chan {
         int64_t age;      /* several channels are locked in the order of their making */
         size_t item_size, capacity, first, count;
         void (*release)(void *item);
-        bool closed;
+        size_t sending; /* jobs that send to it, and are not gone */
+        bool finished, closed;
         rn_link senders, receivers;
         _Alignas(max_align_t) unsigned char items[];
 };

@@ -351,6 +351,11 @@ static void nothing_to_send(void)
         made_stand[1].from = NULL;
 }
 
+static void finished_and_open(void)
+{
+        made->finished = true;
+}
+
 static void no_buffer(void)
 {
         made->capacity = made->count = made->first = 0;
@@ -368,6 +373,7 @@ static void test_what_does_not_add_up_is_told(void **state)
                 {a_first_without_a_buffer, "the first item of a channel is outside of its buffer"},
                 {the_senders_are_torn, broken_links},
                 {the_receivers_are_torn, broken_links},
+                {finished_and_open, "a channel is open, and nobody will send to it"},
                 {closed_and_waited_for, "somebody waits for a channel that is closed"},
                 {room_and_a_sender_waits, "a sender waits, and there is room"},
                 {an_item_and_a_receiver_waits, "a receiver waits, and there is an item"},

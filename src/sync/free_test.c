@@ -171,7 +171,7 @@ static int mutex_program(void)
 static void test_a_mutex_that_another_task_needs_is_not_freed(void **state)
 {
         (void)state;
-        char said[1024];
+        char said[4096];
         assert_int_equal(program_run("mutex", said, sizeof said), 0);
         const char *held = "rein: rein_mutex_free: it is not freed: another task holds it: locked at ";
         assert_ptr_equal(strstr(said, held), said);

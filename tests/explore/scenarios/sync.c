@@ -316,6 +316,98 @@ static void select_pair_body(void)
         close_scene();
 }
 
+/* Two jobs send; one of them is cancelled whenever it comes, perhaps before it starts; the finish meets the end of both.
+ * Whatever was sent arrives, and then the channel is closed. */
+static int sent;
+
+static int send_five(void *arg)
+{
+        (void)arg;
+        int rc = rein_chan_send(scene.chan, &(int){5}, REIN_NEVER);
+        if (rc == 0)
+                sent++;
+        return rc;
+}
+
+static int send_none(void *arg)
+{
+        (void)arg;
+        return 0;
+}
+
+static void receive_all(void *arg)
+{
+        waiter *w = arg;
+        int item;
+        while ((w->rc = rein_chan_recv(scene.chan, &item, REIN_NEVER)) == 1)
+                w->item += item;
+}
+
+static void cancel_job(void *arg)
+{
+        rein_cancel(arg, "whenever it comes");
+}
+
+static void finish_after(rein_fn second)
+{
+        open_scene(NULL);
+        sent = 0;
+        scene.bob.rc = 0;
+        rein_executor *loop = rein_pool_new(REIN_POOL(.threads = 1));
+        explore_start("ann", receive_all, &scene.ann);
+        explore_calm();
+        explore_go();
+        rein_future *one = rein_submit(loop, send_five, NULL, REIN_JOB(.sends = scene.chan));
+        rein_future *two = rein_submit(loop, second, NULL, REIN_JOB(.sends = scene.chan));
+        explore_start("cancel", cancel_job, one);
+        rein_chan_finish(scene.chan);
+        explore_calm();
+        EXPLORE_CHECK(scene.ann.rc == 0 && scene.ann.item == 5 * sent);
+        rein_drop(one);
+        rein_drop(two);
+        rein_executor_free(loop);
+        close_scene();
+}
+
+static void finish_body(void)
+{
+        finish_after(send_none);
+}
+
+static void finish_two_body(void)
+{
+        finish_after(send_five);
+}
+
+/* An abandoned job leaves the channel in the moment in which it is abandoned or returns, and once. */
+static int heedless(void *arg)
+{
+        (void)arg;
+        rein_sim_block(rein_after(REIN_MS(2)));
+        return 0;
+}
+
+static void finish_abandon_body(void)
+{
+        int unseen = 0; /* it may have come back after it was abandoned, which is told */
+        open_scene(NULL);
+        scene.bob.rc = 0;
+        rein_on_unseen(nobody_told, &unseen);
+        rein_executor *x = warm_pool(1, REIN_POOL(.threads = 1, .grace_ns = REIN_MS(2)));
+        explore_start("ann", receive_all, &scene.ann);
+        explore_calm();
+        rein_future *f = rein_submit(x, heedless, NULL, REIN_JOB(.sends = scene.chan, .unheeded = REIN_ABANDON_IT));
+        rein_chan_finish(scene.chan);
+        explore_go();
+        rein_cancel(f, "enough");
+        rein_sim_block(rein_after(REIN_MS(10)));
+        explore_calm();
+        EXPLORE_CHECK(scene.ann.rc == 0);
+        rein_drop(f);
+        rein_executor_free(x);
+        close_scene();
+}
+
 /* One awaits a job with the mutex in its hands, which that job wants back as soon as it is signalled: the signal, the
  * wait and the looks at both meet. Whoever comes last, the one that may leave is told, and both end. */
 static rein_executor *pool;
@@ -385,6 +477,9 @@ static const entry list[] = {
         {"sync-barrier", barrier_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-recv", recv_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-send", send_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
+        {"sync-finish", finish_body, {ALL(), BOUNDED(2)}},
+        {"sync-finish-two", finish_two_body, {BOUNDED(2), PCT(3, 10000)}},
+        {"sync-finish-abandon", finish_abandon_body, {ALL(), PCT(3, 10000, EARLY(2))}},
         {"sync-select", select_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-select-cancel", select_cancel_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
         {"sync-select-pair", select_pair_body, {ALL(), RANDOM(2000, .faults = REIN_SIM_SPURIOUS)}},
