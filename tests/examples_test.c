@@ -116,6 +116,20 @@ static void stop_a_pool_settles_every_future_and_starts_again(void **state)
         prints("restart: success; the second batch: 1000 of 1000\n");
 }
 
+static void sampler_looks_until_the_work_is_done(void **state)
+{
+        (void)state;
+        int looks;
+        long long skipped;
+        size_t most;
+        run_well("sampler");
+        prints("200 jobs done: success\n");
+        assert_int_equal(sscanf(prints("looked "), "looked %d times and skipped %lld; at most %zu were queued", &looks,
+                                &skipped, &most),
+                         3);
+        assert_true(looks > 0 && skipped >= 0 && most <= 200);
+}
+
 static void bulkheads_hold(void **state)
 {
         (void)state;
@@ -435,6 +449,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(settle_from_anywhere_has_one_winner),
+                cmocka_unit_test(sampler_looks_until_the_work_is_done),
                 cmocka_unit_test(stop_a_pool_settles_every_future_and_starts_again),
                 cmocka_unit_test(bulkheads_hold),
                 cmocka_unit_test(interrupt_foreign_unblocks_foreign_calls),

@@ -37,6 +37,7 @@
 #include <rein/retry.h>
 #include <rein/sync.h>
 #include <rein/io.h>
+#include <rein/every.h>
 #include <rein/child.h>
 #include <rein/loop.h>
 #include <rein/sim.h>
