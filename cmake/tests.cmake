@@ -163,6 +163,20 @@ if(TARGET test_cpp_opened_later)
         add_dependencies(test_cpp_opened_later module_throws)
 endif()
 
+# A program without rein, and a plugin that brings it along: with either kind of library.
+add_executable(plugin_host tests/plugin/host.c)
+set_target_properties(plugin_host PROPERTIES OUTPUT_NAME host RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugin)
+target_link_libraries(plugin_host PRIVATE rein_flags ${CMAKE_DL_LIBS})
+add_dependencies(test_plugin_closed plugin_host)
+foreach(kind IN ITEMS static shared)
+        add_library(plugin_${kind} MODULE tests/plugin/plug.c)
+        set_target_properties(plugin_${kind} PROPERTIES PREFIX "" OUTPUT_NAME plug_${kind}
+                LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/plugin)
+        add_dependencies(plugin_host plugin_${kind})
+endforeach()
+target_link_libraries(plugin_static PRIVATE rein_static rein_flags)
+target_link_libraries(plugin_shared PRIVATE rein rein_flags)
+
 # The portable switch is tested in every build: these objects come before those of the library.
 if(NOT REIN_UCONTEXT)
         get_target_property(coro_options test_coro_coro COMPILE_DEFINITIONS)

@@ -23,7 +23,7 @@ CANNOT_FAIL = set("""
     sigemptyset sigfillset sigaddset sigdelset sigismember getpid getenv secure_getenv
     strerror strerrordesc_np strerrorname_np sigabbrev_np gai_strerror
     pthread_self pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock
-    SYS_gettid SYS_getppid dl_iterate_phdr dladdr inet_ntop ntohs freeaddrinfo dirfd free raise abort _exit getopt_long
+    SYS_gettid SYS_getppid dl_iterate_phdr dladdr dlsym inet_ntop ntohs freeaddrinfo dirfd free raise abort _exit getopt_long
     va_start va_end va_arg atomic_compare_exchange_strong
     cJSON_ParseWithLength cJSON_GetObjectItemCaseSensitive cJSON_IsString cJSON_Delete
 """.split())

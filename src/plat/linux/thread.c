@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "plat/linux/mapped.h"
 #include "plat/plat.h"
 
 /* ---- the word ---- */
@@ -57,6 +58,7 @@ static int make_key(void)
 {
         if (rn_load32(&key_made))
                 return 0;
+        rn_stay_mapped(); /* the key's destructor, and every thread of rein's, which come after it */
         rn_lock_take(&setup_lock);
         int rc = rn_load32(&key_made) ? 0 : pthread_key_create(&exit_key, thread_ends);
         if (rc == 0)
