@@ -123,7 +123,7 @@ static void test_a_sender_that_never_starts_is_gone_too(void **state)
         rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_REJECT));
         rein_chan *c = rein_chan_new(sizeof(int), 1, NULL);
         gate g = gate_new();
-        seat s = {0};
+        seat s = {NULL};
         rein_future *busy = rein_submit(pool, job_sleep, &s, NULL);
         EVENTUALLY(sits_in(&s, "rein_sleep"));
         rein_future *queued = rein_submit(pool, send_some, c, REIN_JOB(.sends = c));
