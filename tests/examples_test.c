@@ -116,6 +116,14 @@ static void stop_a_pool_settles_every_future_and_starts_again(void **state)
         prints("restart: success; the second batch: 1000 of 1000\n");
 }
 
+static void from_pthreads_does_the_same_and_can_be_stopped(void **state)
+{
+        (void)state;
+        run_well("from_pthreads");
+        prints("pthreads: 41791750; rein: 41791750, success\n");
+        prints("in 5 ms: REIN_ETIMEOUT\n");
+}
+
 static void sampler_looks_until_the_work_is_done(void **state)
 {
         (void)state;
@@ -449,6 +457,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(settle_from_anywhere_has_one_winner),
+                cmocka_unit_test(from_pthreads_does_the_same_and_can_be_stopped),
                 cmocka_unit_test(sampler_looks_until_the_work_is_done),
                 cmocka_unit_test(stop_a_pool_settles_every_future_and_starts_again),
                 cmocka_unit_test(bulkheads_hold),
