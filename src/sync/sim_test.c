@@ -374,6 +374,42 @@ static void test_73_channel(void **state)
         explored("send, buffer", send_buffered);
 }
 
+/* ---- senders: three jobs on two threads, one of them cancelled at any time; the channel ends, and loses nothing ---- */
+
+static int senders_program(void *arg)
+{
+        (void)arg;
+        int sent = 0, got = 0, item, rc;
+        rein_chan *c = rein_chan_new(sizeof(int), 1, NULL);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        waiter w[3];
+        rein_future *f[3];
+        for (int i = 0; i < 3; i++) {
+                w[i] = (waiter){.object = c, .rc = -1, .item = 1 << i};
+                f[i] = rein_submit(x, with_send, &w[i], REIN_JOB(.sends = c, .on_worker = true));
+        }
+        rein_chan_finish(c);
+        rein_cancel(f[1], "whenever it comes");
+        while ((rc = rein_chan_recv(c, &item, REIN_NEVER)) == 1)
+                got += item;
+        rein_sim_check(rc == 0);
+        rein_chan_free(c); /* nobody sends any more, though a job may not have settled yet */
+        for (int i = 0; i < 3; i++) {
+                (void)rein_await(f[i], NULL, REIN_NEVER);
+                rein_drop(f[i]);
+                sent += w[i].rc == 0 ? w[i].item : 0;
+        }
+        rein_executor_free(x);
+        rein_sim_check(got == sent && (got & 5) == 5);
+        return 0;
+}
+
+static void test_a_channel_ends_with_its_senders(void **state)
+{
+        (void)state;
+        explored("senders", senders_program);
+}
+
 /* ---- select: of two channels, two futures and a time exactly one ---- */
 
 static int with_select(void *arg)
@@ -468,10 +504,15 @@ static void test_circle(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_73_mutex),     cmocka_unit_test(test_73_condition),
-                cmocka_unit_test(test_73_semaphore), cmocka_unit_test(test_event),
-                cmocka_unit_test(test_barrier),      cmocka_unit_test(test_73_channel),
-                cmocka_unit_test(test_select),       cmocka_unit_test(test_circle),
+                cmocka_unit_test(test_73_mutex),
+                cmocka_unit_test(test_73_condition),
+                cmocka_unit_test(test_73_semaphore),
+                cmocka_unit_test(test_event),
+                cmocka_unit_test(test_barrier),
+                cmocka_unit_test(test_73_channel),
+                cmocka_unit_test(test_select),
+                cmocka_unit_test(test_circle),
+                cmocka_unit_test(test_a_channel_ends_with_its_senders),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
