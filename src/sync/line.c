@@ -110,7 +110,6 @@ int rn_line_wait(rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_d
 
 int rn_line_wait_inside(rn_inside *in, rn_lock *lock, rn_link *line, rn_stand *me, int64_t until, rn_doing doing)
 {
-        RN_ASSERT(!in->freed, "nobody comes to an object that was freed");
         in->count++;
         int rc = rn_line_wait(lock, line, me, until, doing);
         in->count--;
