@@ -3,7 +3,8 @@
 """Nothing outside src/plat waits, locks, spins, allocates, reads a clock, takes a random number or makes a system call;
 atomics are written in src/plat/atomic.h alone; and there is one thread-local word, in src/plat. Everything rein
 promises (cancel, deadlines, replay) rests on that. src/sim/pthread is not of the library: it stands in for what is
-forbidden here. Usage: scripts/check_doors.py [--selftest]
+forbidden here. And what the library prints goes through src/core/message.c, which makes one write of a whole message.
+Usage: scripts/check_doors.py [--selftest]
 
 Tests (*_test.c) may do what a user's program may, but they may not sleep: a test asserts behaviour, never timing. One
 that needs a foreign call that blocks says so on the same line: usleep(1); /* foreign: what for */"""
@@ -40,6 +41,7 @@ DOORS = [
         r"|recv(?:from|msg)?|shutdown|open(?:at)?|pipe2?|dup[23]?|fcntl|ioctl|eventfd|signalfd|timerfd_\w+|getaddrinfo"
         r"|fork|vfork|posix_spawnp?|exec[vl]\w*|kill|tgkill|signal|sigaction|syscall|mmap|munmap|atexit")),
 ]
+PRINTS = call(r"v?d?printf|v?fprintf|fputs|fputc|puts|putc|putchar|fwrite|perror")
 ATOMICS = re.compile(
     r"stdatomic\.h|\b_Atomic\b|\b__atomic_\w+|\b__sync_\w+|(?<!\w)atomic_(?!h\b)\w+|(?<!\w)memory_order_\w+")
 THREAD_LOCAL = re.compile(r"\b_Thread_local\b|\b__thread\b|\bthread_local\b")
@@ -70,6 +72,9 @@ def check(root: Path) -> list[str]:
                 for what, pattern in DOORS:
                     for found in pattern.finditer(line):
                         say(path, number, f"{what}, outside src/plat", found[0])
+                if place.parts[0] == "src" and place != Path("src/core/message.c"):
+                    for found in PRINTS.finditer(line):
+                        say(path, number, "text that is printed outside src/core/message.c", found[0])
             if place.parts != ("src", "plat", "atomic.h"):
                 models = place == Path("src/sim/weak.c")  # the memory that the explorer shows: it knows the orders by name
                 for found in () if models else ATOMICS.finditer(line):
@@ -87,6 +92,7 @@ CLEAN = {
     "src/plat/linux/word.c": "#include <pthread.h>\nstatic _Thread_local void *word;\n"
                              "void *rn_alloc(size_t n) { return malloc(n); }\n",
     "src/plat/atomic.h": "#include <stdatomic.h>\ntypedef struct a { _Atomic(int) v; } a;\n",
+    "src/core/message.c": "void f(void) { fwrite(text, 1, n, to); vfprintf(to, fmt, args); }\n",
     "src/core/door.c": '/* no malloc( here, and no poll( */\n#include "plat/atomic.h"\n'
                        'int f(struct ops *o) { return o->read(1) + o->poll(2) + rein_sleep(3) + rn_free(4); }\n'
                        'const char *s = "sleep(1)"; // usleep(1)\n',
@@ -103,7 +109,8 @@ VIOLATIONS = [{"src/core/bad.c": f"void f(void) {{ {text}; }}\n"} for text in (
     "void *p = malloc(1)", "void *p = calloc(1, 1)", "p = realloc(p, 1)", "free(p)", "char *s = strdup(t)",
     "_Atomic int x", "__atomic_load_n(p, 5)", "atomic_fetch_add(p, 1)", "static _Thread_local int x",
     "static __thread int x", "setjmp(b)", "longjmp(b, 1)", "read(0, b, 1)", "write(1, b, 1)", "close(1)",
-    "accept(s, 0, 0)", "connect(s, a, n)", "int s = socket(1, 1, 1)", "int d = open(p, 0)", "syscall(SYS_futex)")]
+    "accept(s, 0, 0)", "connect(s, a, n)", "int s = socket(1, 1, 1)", "int d = open(p, 0)", "syscall(SYS_futex)",
+    "fprintf(stderr, text)", "fputs(text, to)", "fwrite(text, 1, n, to)", "fputc(10, to)", "perror(text)")]
 VIOLATIONS += [
     {"src/core/bad.c": "#include <stdatomic.h>\n"},
     {"src/sim/bad.c": "int f(pthread_mutex_t *m) { return pthread_mutex_lock(m); }\n"},

@@ -62,8 +62,9 @@ REIN_API bool rein_error_is(const rein_error *e, int code);
  * Since 0.1. */
 REIN_API const char *rein_code_name(int code);
 
-/* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped.
- * Blocks: on `to`. Since 0.1. */
+/* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped. It is given
+ * to the stream at once: on an unbuffered one, as stderr is, it is one write of whole lines, and no other thread's text
+ * stands between them. Blocks: on `to`. Since 0.1. */
 REIN_API void rein_error_print(FILE *to, const rein_error *e);
 
 /* What becomes of a failure nobody looked at. fn is called once for each failure that was never awaited, read with

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/future.h"
+#include "core/message.h"
 #include "core/task.h"
 #include "core/work.h"
 #include "core/world.h"
@@ -266,43 +267,42 @@ bool rein_error_is(const rein_error *e, int code)
         return false;
 }
 
-static void print_text(FILE *to, const char *text)
+static void error_add_line(rn_message *m, const rein_error *e, int depth, const char *lead)
 {
-        for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-                if (*c < 0x20 || *c == 0x7f)
-                        fprintf(to, "\\x%02x", *c);
-                else
-                        fputc(*c, to);
-        }
-}
-
-static void print_one(FILE *to, const rein_error *e, int depth, const char *lead)
-{
-        fprintf(to, "%*s%s%s: ", 2 * depth, "", lead, rein_code_name(e->code));
-        print_text(to, e->text);
+        rn_message_add(m, "%*s%s%s: ", 2 * depth, "", lead, rein_code_name(e->code));
+        rn_message_add_escaped(m, e->text);
         if (e->where[0]) {
-                fputs(" (", to);
-                print_text(to, e->where);
-                fputc(')', to);
+                rn_message_add(m, " (");
+                rn_message_add_escaped(m, e->where);
+                rn_message_add(m, ")");
         }
-        fputc('\n', to);
+        rn_message_add(m, "\n");
 }
 
-static void print_tree(FILE *to, const rein_error *e, int depth, const char *lead)
+static void error_add_tree(rn_message *m, const rein_error *e, int depth, const char *lead)
 {
         for (; e; e = e->cause, lead = "because ", depth++) {
-                print_one(to, e, depth, lead);
+                error_add_line(m, e, depth, lead);
                 for (const rein_error *n = e->next; n; n = n->next) {
-                        print_one(to, n, depth, "and ");
-                        print_tree(to, n->cause, depth + 1, "because ");
+                        error_add_line(m, n, depth, "and ");
+                        error_add_tree(m, n->cause, depth + 1, "because ");
                 }
         }
+}
+
+static void error_print(FILE *to, const char *first, const rein_error *e)
+{
+        rn_message m;
+        rn_message_begin(&m, to);
+        rn_message_add(&m, "%s", first);
+        error_add_tree(&m, e, 0, "");
+        rn_message_end(&m);
 }
 
 void rein_error_print(FILE *to, const rein_error *e)
 {
         if (e)
-                print_tree(to, e, 0, "");
+                error_print(to, "", e);
 }
 
 /* ---- names of codes ---- */
@@ -382,6 +382,5 @@ void rn_unseen(const rein_error *e)
                 fn(e, arg);
                 return;
         }
-        fputs("rein: nobody looked at this failure: ", stderr);
-        rein_error_print(stderr, e);
+        error_print(stderr, "rein: nobody looked at this failure: ", e);
 }

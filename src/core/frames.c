@@ -59,13 +59,13 @@ const char *rn_frames_text(rn_frames *f)
         return was;
 }
 
-void rn_frames_print(FILE *to, const rn_frames *f, const char *indent, bool names)
+void rn_frames_add(rn_message *m, const rn_frames *f, const char *indent, bool names)
 {
         uintptr_t at[MOST];
         const int n = f ? rn_stack_frames(&f->piece, at, MOST) : 0;
         for (int i = 0; i < n; i++) {
                 char one[LINE];
                 line(one, at[i], i == 0, names);
-                fprintf(to, "%s%s\n", indent, one);
+                rn_message_add(m, "%s%s\n", indent, one);
         }
 }

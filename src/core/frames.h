@@ -5,8 +5,7 @@
 #ifndef RN_CORE_FRAMES_H
 #define RN_CORE_FRAMES_H
 
-#include <stdio.h>
-
+#include "core/message.h"
 #include "core/task.h"
 
 typedef struct rn_frames rn_frames;
@@ -19,6 +18,6 @@ void rn_frames_free(rn_frames *f); /* takes NULL */
  * without memory. Any thread. */
 const char *rn_frames_text(rn_frames *f);
 /* Needs no memory. names: of functions too, for which it may wait as long as a dlopen takes. */
-void rn_frames_print(FILE *to, const rn_frames *f, const char *indent, bool names);
+void rn_frames_add(rn_message *m, const rn_frames *f, const char *indent, bool names);
 
 #endif

@@ -122,7 +122,7 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
         return true;
 }
 
-static void print_one(FILE *to, const rein_work *w, bool stuck_only)
+static void receipt_add_job(rn_message *m, const rein_work *w, bool stuck_only)
 {
         rein_straggler s;
         char who[96];
@@ -130,27 +130,37 @@ static void print_one(FILE *to, const rein_work *w, bool stuck_only)
         if (s.gone && stuck_only)
                 return;
         rn_work_describe(w, who, sizeof who);
-        fprintf(to, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
-                s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
-        rn_frames_print(to, rn_work_frames(w), "        ", !stuck_only);
+        rn_message_add(m, "  %s: %s after %.3f s%s%s%s\n", who, s.stopped_by, (double)s.age_ns / 1e9,
+                       s.stuck_in[0] ? ", was in " : "", s.stuck_in, s.gone ? "" : "; still running");
+        rn_frames_add(m, rn_work_frames(w), "        ", !stuck_only);
 }
 
-static void print(FILE *to, const rein_receipt *r, bool stuck_only)
+static void receipt_add(rn_message *m, const rein_receipt *r, bool stuck_only)
 {
         for (size_t i = 0; r && i < r->olds; i++)
-                print_one(to, r->old[i], stuck_only);
+                receipt_add_job(m, r->old[i], stuck_only);
         for (const rein_work *w = r ? r->first : NULL; w; w = w->receipt_next)
-                print_one(to, w, stuck_only);
+                receipt_add_job(m, w, stuck_only);
 }
 
 void rein_receipt_print(FILE *to, const rein_receipt *r)
 {
-        print(to, r, false);
+        rn_message m;
+        rn_message_begin(&m, to);
+        receipt_add(&m, r, false);
+        rn_message_end(&m);
 }
 
-void rn_receipt_print_stuck(FILE *to, const rein_receipt *r)
+void rn_receipt_say_stuck(const rein_receipt *r, const char *first, ...)
 {
-        print(to, r, true);
+        rn_message m;
+        va_list args;
+        rn_message_begin(&m, stderr);
+        va_start(args, first);
+        rn_message_addv(&m, first, args);
+        va_end(args);
+        receipt_add(&m, r, true);
+        rn_message_end(&m);
 }
 
 bool rn_receipt_stuck(const rein_receipt *r)

@@ -460,10 +460,8 @@ void rein_executor_free(rein_executor *x)
         rein_receipt *r = NULL;
         int64_t until = rn_clock();
         until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
-        if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
-                fprintf(stderr, "rein: '%s' was freed with work that did not leave:\n", x->name);
-                rn_receipt_print_stuck(stderr, r);
-        }
+        if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
+                rn_receipt_say_stuck(r, "rein: '%s' was freed with work that did not leave:\n", x->name);
         rein_receipt_free(r);
         rn_executor_let_go(x);
 }
@@ -509,10 +507,8 @@ void rn_stop_all_at_exit(void)
         RN_LIST_EACH(l, &world->executors) {
                 rein_executor *x = RN_ITEM(l, rein_executor, world);
                 rein_receipt *r = NULL;
-                if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
-                        fprintf(stderr, "rein: at exit, work of '%s' did not leave:\n", x->name);
-                        rn_receipt_print_stuck(stderr, r);
-                }
+                if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
+                        rn_receipt_say_stuck(r, "rein: at exit, work of '%s' did not leave:\n", x->name);
                 rein_receipt_free(r);
         }
 }

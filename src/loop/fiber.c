@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/message.h"
 #include "core/world.h"
 #include "loop/loop.h"
 
@@ -79,9 +80,8 @@ static void only_in_its_process(const rn_loop *l)
 {
         if (rn_executor_ours(&l->base))
                 return;
-        fprintf(stderr,
-                "rein: a forked child came back into the loop '%s' of its parent: it must end by exec or _exit\n",
-                l->base.name);
+        rn_say("rein: a forked child came back into the loop '%s' of its parent: it must end by exec or _exit\n",
+               l->base.name);
         rn_abort();
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/message.h"
 #include "core/opts.h"
 #include "core/world.h"
 #include "rein/rein.h"
@@ -240,7 +241,7 @@ void rn_loop_look(rn_loop *l, int64_t until)
         int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
         l->stretches = 0;
         if (n == -EBADF || n == -EINVAL) { /* to go on would be to spin */
-                fprintf(stderr, "rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);
+                rn_say("rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);
                 rn_abort();
         }
         RN_ASSERT(n <= READY_AT_ONCE, "a poller tells of no more than there is room for");

@@ -77,10 +77,8 @@ static void turn_until_gone(rn_loop *l, rein_future *f)
 static void clear_up(rein_executor *x)
 {
         rein_receipt *r = NULL;
-        if (rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r) == REIN_ESTUCK && rn_receipt_stuck(r)) {
-                fprintf(stderr, "rein: '%s' has ended, and this did not leave:\n", x->name);
-                rn_receipt_print_stuck(stderr, r);
-        }
+        if (rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
+                rn_receipt_say_stuck(r, "rein: '%s' has ended, and this did not leave:\n", x->name);
         rein_receipt_free(r);
         rn_executor_let_go(x);
 }

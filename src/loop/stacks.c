@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/message.h"
 #include "loop/loop.h"
 #include "rein/loop.h"
 
@@ -76,13 +77,16 @@ void rn_loop_tell_depths(const rn_loop *l)
         if (!l->depths || l->depths->told)
                 return;
         l->depths->told = true;
-        fprintf(stderr, "rein: stacks in the loop '%s': bytes written at most, of how many, in how many runs\n",
-                l->base.name);
+        rn_message m;
+        rn_message_begin(&m, stderr);
+        rn_message_add(&m, "rein: stacks in the loop '%s': bytes written at most, of how many, in how many runs\n",
+                       l->base.name);
         for (const depth *i = NULL; (i = next_deepest(l->depths, i));)
-                fprintf(stderr, "rein: %8zu of %zu, %lu runs: job %s%s\n", i->deepest, i->stack, i->runs, i->who,
-                        i == &l->depths->of[MOST_DEPTHS - 1] && l->depths->crowded
-                                ? ", and more functions than are told apart"
-                                : "");
+                rn_message_add(&m, "rein: %8zu of %zu, %lu runs: job %s%s\n", i->deepest, i->stack, i->runs, i->who,
+                               i == &l->depths->of[MOST_DEPTHS - 1] && l->depths->crowded
+                                       ? ", and more functions than are told apart"
+                                       : "");
+        rn_message_end(&m);
 }
 
 /* ---- overflow, exceptions ---- */
@@ -120,7 +124,7 @@ static void tell_of_throw(void)
         if (!f || !f->work)
                 return;
         rn_work_describe(f->work, who, sizeof who);
-        fprintf(stderr, "rein: an exception that nobody catches leaves %s: what a job throws, it must catch\n", who);
+        rn_say("rein: an exception that nobody catches leaves %s: what a job throws, it must catch\n", who);
 }
 
 void rn_loop_watch_throws(void)

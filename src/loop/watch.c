@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/message.h"
 #include "loop/loop.h"
 
 static const int64_t told_every = 1000000000;
@@ -33,8 +34,8 @@ static void say(const char *who, const char *held, int64_t span, const char *mor
         char others[48] = "";
         if (untold)
                 snprintf(others, sizeof others, "; %u more were not told", untold);
-        fprintf(stderr, "rein: %s %s %lld ms%s (rein_to_thread is for such stretches)%s\n%s", who, held,
-                (long long)(span / 1000000), more, others, frames);
+        rn_say("rein: %s %s %lld ms%s (rein_to_thread is for such stretches)%s\n%s", who, held,
+               (long long)(span / 1000000), more, others, frames);
 }
 
 static int64_t later(int64_t at, int64_t span)

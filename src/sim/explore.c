@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/message.h"
 #include "core/opts.h"
 #include "sim/sim.h"
 
@@ -140,13 +141,17 @@ static const char *generator_name(const search *k, char *text, size_t n)
 
 static void print_line(const search *k, const char *what, const char *trace)
 {
+        static char line[40960]; /* a trace may be long, and in a signal handler nothing is allocated */
         char generator[16];
-        fprintf(stderr,
-                "REIN-SIM %s %s: %s: %s | seed=%" PRIu64 " generator=%s schedule=%" PRIu64 " steps=%" PRIu64
-                " preemptions=%" PRIu64 " commit=%s | replay: REIN_SIM_REPLAY='%s:%s'\n",
-                what, k->opts.name, ended_name(k->result.ended), k->result.text, k->plan.seed,
-                generator_name(k, generator, sizeof generator), k->report.schedules, k->result.steps,
-                k->result.preemptions, RN_COMMIT, k->opts.name, trace ? trace : "");
+        rn_message m;
+        rn_message_begin_in(&m, stderr, line, sizeof line);
+        rn_message_add(&m,
+                       "REIN-SIM %s %s: %s: %s | seed=%" PRIu64 " generator=%s schedule=%" PRIu64 " steps=%" PRIu64
+                       " preemptions=%" PRIu64 " commit=%s | replay: REIN_SIM_REPLAY='%s:%s'\n",
+                       what, k->opts.name, ended_name(k->result.ended), k->result.text, k->plan.seed,
+                       generator_name(k, generator, sizeof generator), k->report.schedules, k->result.steps,
+                       k->result.preemptions, RN_COMMIT, k->opts.name, trace ? trace : "");
+        rn_message_end(&m);
 }
 
 /* A crash inside the program ends the process: say first how to see it again. */

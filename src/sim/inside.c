@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "core/message.h"
 #include "sim/sim.h"
 
 bool rein_simulated(void)
@@ -25,7 +26,7 @@ void rein_sim_check_at(const char *place, bool ok, const char *text)
         if (ok)
                 return;
         if (!rn_virtual()) {
-                fprintf(stderr, "%s: rein_sim_check failed: %s\n", place, text);
+                rn_say("%s: rein_sim_check failed: %s\n", place, text);
                 rn_abort();
         }
         rn_sim_over(REIN_SIM_FAILED, "%s: check failed: %s", place, text);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/executor.h"
+#include "core/message.h"
 #include "core/scope.h"
 #include "core/task.h"
 #include "core/work.h"
@@ -578,7 +579,7 @@ static rn_sim_task *go_on_quietly(rn_sim_task *t)
         if (!serves(t))
                 s->idle_jumps = 0;
         if (s->plan->tell && s->quiet_turns == 1)
-                fprintf(stderr, "        (until everybody rests, and after the last step: not told)\n");
+                rn_say("        (until everybody rests, and after the last step: not told)\n");
         look_for_misuse(t);
         return s->over ? NULL : t;
 }

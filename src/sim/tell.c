@@ -4,6 +4,7 @@
 
 #include "core/deadlock.h"
 #include "core/group.h"
+#include "core/message.h"
 #include "core/task.h"
 #include "core/work.h"
 #include "sim/sim.h"
@@ -111,15 +112,19 @@ void rn_sim_tell(const rn_sim_task *t, bool preempted)
         const rn_sim_state *s = rn_sim;
         char who[80];
         const bool loop = t->op.kind == RN_OP_POLL && t->op.what;
-        fprintf(stderr, "%6llu  %-12s %s%s", (unsigned long long)s->result->steps, t->name,
-                coroutine(t, who, sizeof who), loop ? "looks what there is to do" : op_names[t->op.kind]);
+        char room[512]; /* of what is allocated here the simulation would know */
+        rn_message m;
+        rn_message_begin_in(&m, stderr, room, sizeof room);
+        rn_message_add(&m, "%6llu  %-12s %s%s", (unsigned long long)s->result->steps, t->name,
+                       coroutine(t, who, sizeof who), loop ? "looks what there is to do" : op_names[t->op.kind]);
         if (loop)
-                fprintf(stderr, " (%d)", t->fd);
+                rn_message_add(&m, " (%d)", t->fd);
         else if (t->op.what)
-                fprintf(stderr, " %s", t->op.what);
+                rn_message_add(&m, " %s", t->op.what);
         else if (t->op.kind == RN_OP_POLL || t->op.kind == RN_OP_FD)
-                fprintf(stderr, " %d", t->fd);
+                rn_message_add(&m, " %d", t->fd);
         else if (t->op.at)
-                fprintf(stderr, " %p", (void *)(uintptr_t)t->op.at);
-        fprintf(stderr, "%s\n", preempted ? "      <-- preempts" : "");
+                rn_message_add(&m, " %p", (void *)(uintptr_t)t->op.at);
+        rn_message_add(&m, "%s\n", preempted ? "      <-- preempts" : "");
+        rn_message_end(&m);
 }
