@@ -131,7 +131,7 @@ static int sleep_soon(void *arg)
 static void end_all(rein_group *g)
 {
         rein_group_cancel(g, "enough");
-        must(rein_group_close(g, 0) == 0, "timer: a coroutine failed");
+        must(rein_group_close(g, 0) == REIN_ESTOPPED, "timer: a coroutine failed");
 }
 
 /* rein has no timer without something that waits: a coroutine each, in and out. */
@@ -363,7 +363,7 @@ static int udp_main(void *unused)
         }
         emit_per("udp.pingpong", "one loop", t0, n, "ns/trip");
         rein_group_cancel(&g, "measured");
-        must(rein_group_close(&g, 0) == 0, "udp");
+        must(rein_group_close(&g, 0) == REIN_ESTOPPED, "udp");
         rein_close(client);
         rein_close(server);
         return 0;

@@ -52,7 +52,7 @@ static int session(void *arg)
         int client = rein_udp_connect("127.0.0.1", strrchr(rein_addr_text(&at, text), ':') + 1, REIN_NEVER);
         rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1));
         rein_group_open(&g, REIN_GROUP(.policy = REIN_ALL));
-        rein_spawn(&g, pool, serve, &server, NULL);
+        rein_spawn(&g, pool, serve, &server, REIN_JOB(.background = true)); /* until there are no more questions */
         int rc = client < 0 ? client : 0;
         static const char *const questions[] = {"first", "second", "third"};
         for (int i = 0; i < 3 && rc == 0; i++) {
@@ -60,7 +60,6 @@ static int session(void *arg)
                 if (tell && rc == 0)
                         printf("%s: %s\n", questions[i], answer);
         }
-        rein_group_cancel(&g, "no more questions");
         rc = rein_group_close(&g, rc);
         rein_executor_free(pool);
         rein_close(client);

@@ -14,7 +14,7 @@ extern "C" {
 enum {
         REIN_ETIMEOUT   = -20001,  /* your `until` came first (the kernel's -ETIMEDOUT stays the kernel's) */
         REIN_ECANCELED  = -20002,  /* a scope around you was cancelled: obey, leave */
-        REIN_ESTOPPED   = -20003,  /* from rein_scope_close: you cancelled this scope yourself */
+        REIN_ESTOPPED   = -20003,  /* from rein_scope_close, rein_group_close: you cancelled this scope or group yourself */
         REIN_EPENDING   = -20004,  /* not settled yet */
         REIN_EFAILED    = -20005,  /* the job you awaited failed; the trail says how */
         REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, its thread ended under it; a barrier's party left */

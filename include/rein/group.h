@@ -50,7 +50,7 @@ REIN_API void rein_spawn_at(const char *place, rein_group *g, rein_executor *on,
 REIN_API rein_future *rein_spawn_future_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
                                            const rein_job *job);
 
-/* Cancel all of it, as rein_scope_cancel. */
+/* Cancel all of it, as rein_scope_cancel. Its close then says REIN_ESTOPPED. */
 #define rein_group_cancel(...) rein_group_cancel_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_group_cancel_at(const char *place, rein_group *g, const char *why);
 
@@ -62,9 +62,11 @@ REIN_API int rein_group_join(rein_group *g, rein_time until);
 /* Close it. [owner] rc < 0 (your own failure) cancels the children. Waits until they are gone, releases what it kept.
  * Blocks: until the children are gone. Returns: rc when it is a failure of your own; REIN_EFAILED: the children
  * failed by the policy, the trail has each (the first 16 whole, the rest counted); REIN_ETIMEOUT: the group's deadline
- * was the reason; REIN_ECANCELED: a scope outside was; else rc, where REIN_ECANCELED becomes 0 when you cancelled the
- * group yourself; -ENOMEM, -EINVAL: it could not be opened; -EPERM: not yours, not open, or not the innermost thing
- * open; nothing changed. Since 0.1. */
+ * was the reason; REIN_ECANCELED: a scope outside was; REIN_ESTOPPED: you cancelled the group yourself, by
+ * rein_group_cancel, and rc is REIN_ECANCELED, or a child was still there then or never ran (a group that has its one
+ * success, by REIN_FIRST or REIN_ANY, is not stopped); else rc, where REIN_ECANCELED becomes 0 when the policy cancelled
+ * the rest; -ENOMEM, -EINVAL: it could not be opened; -EPERM: not yours, not open, or not the innermost thing open;
+ * nothing changed. Since 0.1. */
 REIN_API int rein_group_close(rein_group *g, int rc) REIN_MUST;
 
 #ifdef __cplusplus

@@ -68,7 +68,8 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         g->width = opts.width;
         g->unfinished = g->foreground = g->failed = g->canceled = g->ended = 0;
         g->adopted = 0;
-        g->succeeded = g->decided = g->joining = g->overtaken = g->closed_to_foreign = false;
+        g->succeeded = g->decided = g->joining = g->overtaken = g->stopped = g->cut_short = g->closed_to_foreign =
+                false;
         rn_store32(&g->closing, 0);
         rn_list_init(&g->kept_futures);
         rn_list_init(&g->spawners);
@@ -177,7 +178,9 @@ static bool part_locked(rn_group *g, bool background, int code, rein_error *e, c
         RN_ASSERT(g->unfinished > 0 && (background || g->foreground > 0), "a child that parts was counted");
         RN_ASSERT(!rn_peek32(&g->closing), "a group does not close before its children have parted");
         const int64_t cancel_at = rn_load64(&g->scope->cancel_at);
-        g->overtaken |= cancel_at != RN_NEVER && cancel_at <= rn_clock();
+        const bool late = cancel_at != RN_NEVER && cancel_at <= rn_clock();
+        g->overtaken |= late;
+        g->cut_short |= late && !background;
         apply_policy(g, code, e, name, fired);
         g->unfinished--;
         if (!background)
@@ -357,6 +360,7 @@ void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
         if (!g)
                 return;
         rn_scope *head = rn_scope_head(g->scope);
+        g->stopped = true;
         rn_scope_cancel_locked(g->scope, why, who, place, &fired);
         rn_lock_give(&head->lock);
         rn_fired_carry_out(&fired);
@@ -500,6 +504,12 @@ static bool failed_by_policy(const rn_group *g)
         return false;
 }
 
+/* It has what it was opened for: a cancel that came then, or came too late, takes nothing away. */
+static bool succeeded_by_policy(const rn_group *g)
+{
+        return (g->policy == REIN_FIRST && g->succeeded) || (g->policy == REIN_ANY && g->decided && !g->failed);
+}
+
 int rein_group_close(rein_group *group, int rc)
 {
         RN_CALL();
@@ -536,6 +546,7 @@ int rein_group_close(rein_group *group, int rc)
         bool concerned =
                 (rc == REIN_ECANCELED || g->canceled || g->overtaken) && rn_load64(&s->cancel_at) <= rn_clock();
         int about = rn_scope_translate(s, concerned ? REIN_ECANCELED : 0);
+        bool stopped = about == REIN_ESTOPPED && g->stopped && (rc < 0 || g->cut_short) && !succeeded_by_policy(g);
         bool failed = failed_by_policy(g);
         size_t count = g->failed, ended = g->ended;
         const char *place = g->place;
@@ -551,10 +562,10 @@ int rein_group_close(rein_group *group, int rc)
         } else {
                 rn_error_unref(chain);
                 if (rc >= 0 || rc == REIN_ECANCELED) {
-                        if (about == REIN_ETIMEOUT || about == REIN_ECANCELED)
+                        if (about == REIN_ETIMEOUT || about == REIN_ECANCELED || stopped)
                                 rc = about;
                         else if (rc == REIN_ECANCELED)
-                                rc = 0; /* one's own cancel */
+                                rc = 0; /* the policy's cancel */
                 }
         }
         release(g, self);

@@ -27,6 +27,8 @@ typedef struct rn_group {
         size_t adopted;          /* foreign threads inside (adopt.h), and who is about to lend it */
         bool closed_to_foreign;  /* its close has begun */
         bool overtaken;          /* a child was still there when the group was cancelled */
+        bool stopped;            /* by rein_group_cancel */
+        bool cut_short;          /* a child, not one in the background, was still there then, or came later */
         rn_a32 closing;          /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
         rn_link kept_futures;

@@ -178,7 +178,7 @@ static void test_68_an_outside_cancel_reaches_the_children_and_is_still_delivere
         assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ESTOPPED);
 }
 
-static void test_68_who_cancels_his_own_group_has_not_failed(void **state)
+static void test_68_a_close_says_that_one_has_stopped_the_group_oneself(void **state)
 {
         (void)state;
         rein_group g;
@@ -188,12 +188,80 @@ static void test_68_who_cancels_his_own_group_has_not_failed(void **state)
         EVENTUALLY(sits_in(&s, "rein_sleep"));
         rein_group_cancel(&g, "enough");
         assert_int_equal(rein_checkpoint(), REIN_ECANCELED);
-        assert_int_equal(rein_group_close(&g, REIN_ECANCELED), 0);
+        assert_int_equal(rein_group_close(&g, REIN_ECANCELED), REIN_ESTOPPED);
         rein_group_open(&g, NULL);
         rein_group_cancel(&g, NULL);
-        assert_int_equal(rein_group_close(&g, 3), 3);
+        assert_int_equal(rein_group_close(&g, 3), 3); /* nothing was cut short */
+        rein_group_open(&g, NULL);
+        rein_group_cancel(&g, NULL);
+        assert_int_equal(rein_group_close(&g, REIN_ECANCELED), REIN_ESTOPPED); /* but for the opener itself */
         rein_group_cancel(&g, "closed by now");
         assert_int_equal(rein_checkpoint(), 0);
+}
+
+static int sleep_and_end_well(void *arg)
+{
+        return job_sleep(arg) == REIN_ECANCELED ? 0 : -EPROTO;
+}
+
+/* As a program does that is stopped by ^C: its children leave, and say that all is well. */
+static void test_68_a_group_is_stopped_also_when_its_children_swallow_the_cancel(void **state)
+{
+        (void)state;
+        for (rein_policy policy = REIN_ALL; policy <= REIN_EACH; policy++) {
+                rein_group g;
+                seat s = {NULL};
+                rein_group_open(&g, REIN_GROUP(.policy = policy));
+                rein_spawn(&g, pool, sleep_and_end_well, &s, NULL);
+                EVENTUALLY(sits_in(&s, "rein_sleep"));
+                rein_group_cancel(&g, "enough");
+                const bool has_its_one = policy == REIN_FIRST || policy == REIN_ANY;
+                assert_int_equal(rein_group_close(&g, 0), has_its_one ? 0 : REIN_ESTOPPED);
+        }
+}
+
+static void test_68_what_others_cancel_is_not_told_as_ones_own_stop(void **state)
+{
+        (void)state;
+        rein_group g;
+        rein_scope s;
+        seat seats[2] = {{NULL}, {NULL}};
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_FIRST)); /* the policy, and after it one's own cancel */
+        rein_spawn(&g, pool, job_sleep, &seats[0], NULL);
+        EVENTUALLY(sits_in(&seats[0], "rein_sleep"));
+        rein_spawn(&g, pool, job_seven, NULL, NULL);
+        assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
+        rein_group_cancel(&g, "it is over anyway");
+        assert_int_equal(rein_group_close(&g, REIN_ECANCELED), 0);
+        rein_group_open(&g, NULL); /* a failure */
+        rein_spawn(&g, pool, job_fail, NULL, NULL);
+        assert_int_equal(rein_group_join(&g, REIN_NEVER), 0);
+        rein_group_cancel(&g, "it is over anyway");
+        assert_int_equal(rein_group_close(&g, 0), REIN_EFAILED);
+        rein_scope_open(&s, REIN_NEVER); /* a scope outside */
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, pool, job_sleep, &seats[1], NULL);
+        EVENTUALLY(sits_in(&seats[1], "rein_sleep"));
+        rein_scope_cancel(&s, "all of it");
+        rein_group_cancel(&g, "and this too");
+        assert_int_equal(rein_group_close(&g, 0), REIN_ECANCELED);
+        assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ESTOPPED);
+        rein_group_open(&g, REIN_GROUP(.until = REIN_NOWAIT)); /* its own deadline, which came before */
+        rein_spawn(&g, pool, job_sleep, NULL, NULL);
+        rein_group_cancel(&g, "too late");
+        assert_int_equal(rein_group_close(&g, 0), REIN_ETIMEOUT);
+}
+
+static void test_68_background_children_are_not_what_a_stop_cuts_short(void **state)
+{
+        (void)state;
+        rein_group g;
+        seat s = {NULL};
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, pool, job_sleep, &s, REIN_JOB(.background = true));
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        rein_group_cancel(&g, "it would be cancelled now anyway");
+        assert_int_equal(rein_group_close(&g, 0), 0);
 }
 
 static void test_66_a_groups_deadline_is_told_as_a_timeout(void **state)
@@ -226,7 +294,7 @@ static void test_93_close_waits_for_a_child_that_ignores_its_cancel(void **state
         assert_int_equal(rein_group_join(&g, rein_after(REIN_MS(5))), REIN_ETIMEOUT);
         assert_int_equal(st.left, 0);
         stubborn_let_go(&st, 1);
-        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
         assert_int_equal(st.left, 1); /* never detached */
 }
 
@@ -269,7 +337,7 @@ static void test_95_spawning_into_a_cancelled_or_closed_group_never_runs_and_lea
         rein_future *f = rein_spawn_future(&g, pool, job_count, &runs, NULL);
         assert_int_equal(rein_code(f), REIN_ECANCELED);
         rein_spawn(&g, pool, job_count, &released, REIN_JOB(.release = release_count));
-        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
         f = rein_spawn_future(&g, pool, job_count, &runs, NULL);
         assert_int_equal(rein_code(f), -EPERM);
         rein_drop(f);
@@ -364,7 +432,7 @@ static void test_69_cancelling_the_gather_cancels_every_child(void **state)
         for (int i = 0; i < 4; i++)
                 f[i] = rein_ref(rein_spawn_future(&g, pool, job_sleep, NULL, NULL));
         rein_group_cancel(&g, NULL);
-        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
         for (int i = 0; i < 4; i++) {
                 assert_int_equal(rein_code(f[i]), REIN_ECANCELED);
                 rein_drop(f[i]);
@@ -470,7 +538,7 @@ static void test_width_who_waits_for_a_place_leaves_when_the_group_is_cancelled(
         EVENTUALLY(rein_gone(f));
         assert_int_equal(rein_code(f), 0);
         stubborn_let_go(&st, 1);
-        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
         assert_int_equal(s.runs, 0);
         rein_drop(f);
 }
@@ -861,7 +929,10 @@ int main(void)
                 cmocka_unit_test(test_68_a_failure_of_the_bodys_own_stops_the_children_and_is_returned),
                 cmocka_unit_test(test_68_a_failure_of_the_bodys_own_stands_beside_the_childrens),
                 cmocka_unit_test(test_68_an_outside_cancel_reaches_the_children_and_is_still_delivered),
-                cmocka_unit_test(test_68_who_cancels_his_own_group_has_not_failed),
+                cmocka_unit_test(test_68_a_close_says_that_one_has_stopped_the_group_oneself),
+                cmocka_unit_test(test_68_a_group_is_stopped_also_when_its_children_swallow_the_cancel),
+                cmocka_unit_test(test_68_what_others_cancel_is_not_told_as_ones_own_stop),
+                cmocka_unit_test(test_68_background_children_are_not_what_a_stop_cuts_short),
                 cmocka_unit_test(test_66_a_groups_deadline_is_told_as_a_timeout),
                 cmocka_unit_test(test_93_close_waits_for_a_child_that_ignores_its_cancel),
                 cmocka_unit_test(test_46_close_does_not_wait_for_a_child_that_may_be_abandoned),

@@ -180,7 +180,7 @@ static void test_children_of_a_group_share_and_the_groups_cancel_detaches_only_i
         rein_group_open(&group, NULL);
         rein_spawn(&group, x, fly, REIN_COPY(f, .share = "s"));
         rein_group_cancel(&group, NULL);
-        assert_int_equal(rein_group_close(&group, 0), 0);
+        assert_int_equal(rein_group_close(&group, 0), REIN_ESTOPPED);
         assert_int_equal(rein_code(outside), REIN_EPENDING);
         gate_open(&g);
         assert_int_equal(rein_await(outside, NULL, REIN_NEVER), 0);

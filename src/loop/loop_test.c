@@ -491,7 +491,7 @@ static int gather(void *arg)
         NEED(left == 5);
         for (int i = 0; i < 5; i++)
                 NEED(rein_code(f[i]) == REIN_ECANCELED);
-        NEED(rein_group_close(&g, 0) == 0);
+        NEED(rein_group_close(&g, 0) == REIN_ESTOPPED);
         return 0;
 }
 

@@ -42,7 +42,7 @@ static int beside(rein_group *g, int (*fn)(void))
         int rc = fn();
         rein_group_cancel(g, "enough");
         int left = rein_group_close(g, 0);
-        return rc ? rc : left == REIN_ESTOPPED ? 0 : left;
+        return rc ? rc : left == REIN_ESTOPPED ? 0 : left < 0 ? left : -EPROTO;
 }
 
 /* ---- what is there is had at once ---- */

@@ -376,7 +376,7 @@ static void test_50_who_waits_for_room_leaves_when_another_cancels_the_job(void 
         assert_int_equal(rein_code(queued), REIN_EPENDING);
         join(t);
         assert_int_equal(rein_code(w.f), REIN_ECANCELED);
-        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
         gate_open(&b.gate);
         assert_int_equal(rein_await(queued, NULL, REIN_NEVER), 0);
         rein_drop(w.f);

@@ -427,7 +427,8 @@ static int grow_below(int depth)
         CHECK_RC(rc == 0 || rc == REIN_ECANCELED, rc);
         withdraw(slot);
         rc = rein_group_close(&g, rc);
-        CHECK_RC(rc == 0 || rc == REIN_ECANCELED || rc == REIN_ETIMEOUT || rc == REIN_EFAILED, rc);
+        CHECK_RC(rc == 0 || rc == REIN_ECANCELED || rc == REIN_ETIMEOUT || rc == REIN_EFAILED || rc == REIN_ESTOPPED,
+                 rc);
         CHECK(below == 0);
         CHECK(stops == seen);
         trees.timed_out += rc == REIN_ETIMEOUT;

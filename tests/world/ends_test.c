@@ -226,7 +226,7 @@ static int64_t w_group_join(rein_time until)
         const int closed = rein_group_close(&g, 0);
         if (rein_checkpoint() == REIN_ECANCELED) /* that reached the child, and the join waited for it */
                 return rc == 0 ? REIN_ECANCELED : rc;
-        return closed == 0 ? rc : -EPROTO;
+        return closed == REIN_ESTOPPED ? rc : -EPROTO;
 }
 
 static int64_t w_mutex(rein_time until)
