@@ -388,7 +388,7 @@ int main(int argc, char **argv)
         int rc = rein_run(service, argc > 1 ? argv[1] : "8080", NULL);
         if (rc == REIN_ECANCELED)
                 rc = 0; /* by an interrupt, which rein_run heeds: everything was stopped at once */
-        if (rc < 0 && rc != REIN_ESTOPPED) /* that is a drain that was cut short, and was told */
+        if (rc < 0 && rc != REIN_ESTOPPED)
                 rein_error_print(stderr, rein_trail());
         for (int i = 0; i < ROUTES; i++)
                 rein_executor_free(routes[i].pool);
