@@ -34,6 +34,13 @@ static int endless(void *arg)
                         return REIN_ECANCELED;
 }
 
+static int save(void *arg)
+{
+        (void)arg;
+        printf("saved\n");
+        return 0;
+}
+
 int main(void)
 {
         rein_executor *pool = rein_pool_new(REIN_POOL(.name = "guide", .threads = 4));
@@ -67,6 +74,13 @@ int main(void)
         if (rein_await(f, NULL, REIN_NEVER) == REIN_EFAILED)
                 rein_error_print(stdout, rein_error_of(f));
         rein_drop(f);
+
+        rein_drop(rein_submit(pool, save, NULL, REIN_JOB(.name = "save"))); /* nobody waits for it */
+        rein_receipt *receipt;
+        int ended = rein_executor_stop(pool, REIN_STOP_QUEUED, rein_after(REIN_SEC(5)), &receipt);
+        if (ended == REIN_ESTUCK)
+                rein_receipt_print(stderr, receipt);
+        rein_receipt_free(receipt);
         rein_executor_free(pool);
-        return rc == REIN_ETIMEOUT ? 0 : 1;
+        return rc == REIN_ETIMEOUT && ended == 0 ? 0 : 1;
 }

@@ -71,7 +71,9 @@ int main(int argc, char **argv)
         }
         while (first < next) /* after a cancel every call says so at once, and this ends */
                 files += (rc = print(ring[first++ % 64])) > 0;
-        rein_executor_free(pool); /* stops what still runs in it: the job that waits for Ctrl-C */
+        /* What is queued after a Ctrl-C is not hashed; the job that waits for Ctrl-C is stopped. */
+        rein_executor_stop(pool, REIN_STOP_NOW, REIN_NEVER, NULL);
+        rein_executor_free(pool);
         fts_close(tree);
         rc = rein_scope_close(&all, rc);
         fprintf(stderr, "hasher: %d files, %s\n", files, rc == REIN_ESTOPPED ? "stopped by ^C" : rein_code_name(rc));

@@ -190,6 +190,7 @@ static void first_steps_goes_as_the_guide_says(void **state)
                "the cancelled job: in time, REIN_ECANCELED\n"
                "user code -21000: cannot load the page (job 'page' on 'guide', ");
         prints("  because user code -21000: not a number: 'twelve'");
+        prints("\nsaved\n"); /* the stop has waited for it */
 }
 
 static void errors_arrive_whole(void **state)

@@ -93,7 +93,9 @@ REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time
  * places. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM. Any thread. Since 0.1. */
 REIN_API int rein_executor_restart(rein_executor *x);
 
-/* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr.
+/* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr; and how
+ * many jobs never ran by that, if nobody had cancelled them: to finish them, stop it before, with REIN_STOP_QUEUED. At exit
+ * the same is done with executors that were not freed, within a second. (In a simulation jobs that never ran are not told.)
  * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs; but a hosted loop
  * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);

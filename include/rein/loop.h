@@ -50,7 +50,8 @@ typedef struct rein_loop_opts {
 REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
 
 /* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of who calls. When it has ended, what it left
- * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr. The first SIGINT
+ * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr, and how many of its
+ * jobs never ran. The first SIGINT
  * cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not); in a
  * simulation, if nobody waits for that signal (rein_sim_raise).
  * opts may be NULL; opts->hosted means nothing here.

@@ -107,7 +107,6 @@ bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w); /* a contin
 void rn_executor_rescue(rein_executor *x, rein_work *w); /* a continuation that no thread can be had for: to the hand */
 rein_error *rn_executor_broken_by(rein_executor *x);     /* a reference, or NULL */
 void rn_executor_changed_locked(rein_executor *x);       /* wake the stops: threads have left */
-void rn_executor_let_go(rein_executor *x);               /* the end of rein_executor_free: it was stopped */
 
 /* Instead of accepting it: it never runs. */
 void rn_executor_refuse(rein_work *w, int code, const char *text);

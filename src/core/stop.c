@@ -111,14 +111,33 @@ static void hardened(rein_executor *x, rein_stop how, sorted s)
         x->kind->stopping(x, how);
 }
 
-static void harden(rein_executor *x, rein_stop how)
+/* Of the jobs that never run now, those that nobody had cancelled. A simulation, which ends so a thousand times, is not told. */
+static size_t count_lost(const sorted *s)
+{
+        size_t n = 0;
+        for (const rein_work *w = rn_virtual() ? NULL : s->never; w; w = w->stop_next)
+                n += rn_get64(&w->root->cancel_at) > rn_clock();
+        return n;
+}
+
+/* How many jobs were thrown away by that: they wait no more, and nobody had cancelled them. */
+static size_t harden(rein_executor *x, rein_stop how)
 {
         sorted s = {0};
         rn_lock_take(&x->lock);
         bool harder = harden_locked(x, how, &s);
         rn_lock_give(&x->lock);
+        size_t lost = count_lost(&s);
         if (harder)
                 hardened(x, how, s);
+        return lost;
+}
+
+static void say_lost(const rein_executor *x, const char *when, size_t n)
+{
+        if (n)
+                rn_say("rein: %s, '%s' had %zu %s that never ran: wait for them, or cancel them\n", when, x->name, n,
+                       n == 1 ? "job" : "jobs");
 }
 
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
@@ -447,26 +466,7 @@ int rein_executor_restart(rein_executor *x)
                        : rc;
 }
 
-void rein_executor_free(rein_executor *x)
-{
-        RN_CALL();
-        RN_ASKS_ONCE(executor, x);
-        if (!x || !rn_executor_ours(x))
-                return;
-        if (x->kind->may_free && !x->kind->may_free(x)) {
-                rn_misused("rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
-                return;
-        }
-        rein_receipt *r = NULL;
-        int64_t until = rn_clock();
-        until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
-        if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
-                rn_receipt_say_stuck(r, "rein: '%s' was freed with work that did not leave:\n", x->name);
-        rein_receipt_free(r);
-        rn_executor_let_go(x);
-}
-
-void rn_executor_let_go(rein_executor *x)
+static void executor_let_go(rein_executor *x)
 {
         rn_world *w = rn_world_now();
         rn_lock_take(&w->lock);
@@ -482,6 +482,31 @@ void rn_executor_let_go(rein_executor *x)
         if (x->kind->freed)
                 x->kind->freed(x);
         rn_executor_unref(x);
+}
+
+void rn_stop_and_let_go(rein_executor *x, const char *when, const char *stuck)
+{
+        rein_receipt *r = NULL;
+        int64_t until = rn_clock();
+        until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
+        say_lost(x, when, harden(x, REIN_STOP_NOW));
+        if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
+                rn_receipt_say_stuck(r, "rein: '%s' %s:\n", x->name, stuck);
+        rein_receipt_free(r);
+        executor_let_go(x);
+}
+
+void rein_executor_free(rein_executor *x)
+{
+        RN_CALL();
+        RN_ASKS_ONCE(executor, x);
+        if (!x || !rn_executor_ours(x))
+                return;
+        if (x->kind->may_free && !x->kind->may_free(x)) {
+                rn_misused("rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
+                return;
+        }
+        rn_stop_and_let_go(x, "when it was freed", "was freed with work that did not leave");
 }
 
 /* ---- the end of the process ---- */
@@ -502,8 +527,10 @@ void rn_stop_all_at_exit(void)
                 rn_executor_ref(RN_ITEM(l, rein_executor, world));
         rn_lock_give(&world->lock);
         /* Nobody makes or frees executors in another thread during exit but at his own risk: the list is stable. */
-        RN_LIST_EACH(l, &world->executors)
-                harden(RN_ITEM(l, rein_executor, world), REIN_STOP_NOW);
+        RN_LIST_EACH(l, &world->executors) {
+                rein_executor *x = RN_ITEM(l, rein_executor, world);
+                say_lost(x, "at exit", harden(x, REIN_STOP_NOW));
+        }
         RN_LIST_EACH(l, &world->executors) {
                 rein_executor *x = RN_ITEM(l, rein_executor, world);
                 rein_receipt *r = NULL;

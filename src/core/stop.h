@@ -19,6 +19,9 @@
 void rn_stop_init(rein_executor *x);
 /* A stop that had its own deadline needs no timer when nothing is left to abandon: the timer holds a reference. Lock held. */
 void rn_stop_over_locked(rein_executor *x);
+/* The end of a free: stop x within its grace, say how many jobs never ran and what does not leave, let go of x. when: "when
+ * it was freed"; stuck: "was freed with work that did not leave". */
+void rn_stop_and_let_go(rein_executor *x, const char *when, const char *stuck);
 void rn_stop_all_at_exit(void); /* everything, side by side, in a second in all */
 
 #endif

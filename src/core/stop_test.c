@@ -591,8 +591,163 @@ static void test_a_stop_by_a_continuation_on_the_hand_waits_for_the_job_that_run
         rein_executor_free(b.x);
 }
 
-int main(void)
+/* ---- jobs that never ran ---- */
+
+/* What is said while fn runs. */
+static const char *said_by(void (*fn)(rein_executor *x), rein_executor *x)
 {
+        static char said[4096];
+        FILE *to = tmpfile();
+        assert_non_null(to);
+        fflush(stderr);
+        const int was = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+        assert_true(was >= 0 && dup2(fileno(to), STDERR_FILENO) >= 0);
+        fn(x);
+        fflush(stderr);
+        dup2(was, STDERR_FILENO);
+        close(was);
+        rewind(to);
+        said[fread(said, 1, sizeof said - 1, to)] = 0;
+        fclose(to);
+        return said;
+}
+
+/* One thread, and it is busy until it is cancelled. */
+static rein_executor *busy_new(seat *s, rein_future **f)
+{
+        rein_executor *x = rein_pool_new(REIN_POOL(.name = "busy", .threads = 1));
+        *f = rein_submit(x, job_sleep, s, NULL);
+        EVENTUALLY(sits_in(s, "rein_sleep"));
+        return x;
+}
+
+static void free_it(rein_executor *x)
+{
+        rein_executor_free(x);
+}
+
+static void stop_and_free_it(rein_executor *x)
+{
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
+        rein_executor_free(x);
+}
+
+static void begin_and_free_it(rein_executor *x)
+{
+        assert_int_equal(rein_executor_stop_begin(x, REIN_STOP_QUEUED, REIN_NEVER), 0);
+        rein_executor_free(x);
+}
+
+static void test_a_free_says_once_how_many_jobs_never_ran(void **state)
+{
+        (void)state;
+        for (int n = 0; n < 4; n++) {
+                seat s = {NULL};
+                rein_future *f, *waits[4];
+                rein_executor *x = busy_new(&s, &f);
+                for (int i = 0; i < n; i++)
+                        waits[i] = rein_submit(x, job_seven, NULL, NULL);
+                const char *said = said_by(n == 3 ? begin_and_free_it : free_it, x), *none = "";
+                static const char *const texts[] = {"1 job that", "2 jobs that", "3 jobs that"};
+                char all[128];
+                snprintf(all, sizeof all,
+                         "rein: when it was freed, 'busy' had %s never ran: wait for them, or cancel them\n",
+                         texts[n ? n - 1 : 0]);
+                assert_string_equal(said, n ? all : none);
+                for (int i = 0; i < n; i++) {
+                        assert_int_equal(rein_code(waits[i]), REIN_ECANCELED);
+                        rein_drop(waits[i]);
+                }
+                rein_drop(f);
+        }
+}
+
+static void test_what_was_cancelled_or_stopped_before_is_not_told_by_the_free(void **state)
+{
+        (void)state;
+        enum { BY_FUTURE, BY_GROUP, BY_DEADLINE, ON_ITS_WAY, BY_STOP, WAYS };
+        for (int way = 0; way < WAYS; way++) {
+                seat s = {NULL};
+                rein_future *f, *waits = NULL;
+                rein_executor *x = busy_new(&s, &f);
+                rein_group g;
+                rein_group_open(&g, REIN_GROUP(.until = way == BY_DEADLINE ? rein_now() : REIN_NEVER));
+                if (way == BY_GROUP || way == BY_DEADLINE)
+                        rein_spawn(&g, x, job_seven, NULL, NULL);
+                else
+                        waits = rein_submit(x, job_seven, NULL, NULL);
+                if (way == BY_FUTURE)
+                        assert_int_equal(rein_cancel(waits, NULL), REIN_NEVER_STARTED);
+                if (way == BY_GROUP)
+                        rein_group_cancel(&g, NULL);
+                if (way == ON_ITS_WAY) /* its scope is cancelled, and the queue not yet looked at */
+                        rn_store64(&((rein_work *)(void *)waits)->root->cancel_at, rn_clock());
+                assert_string_equal(said_by(way == BY_STOP ? stop_and_free_it : free_it, x), "");
+                assert_true(rein_group_close(&g, 0) <= 0);
+                rein_drop(waits);
+                rein_drop(f);
+        }
+}
+
+enum { MANY = 5000 }; /* more than a loop starts in one turn */
+
+static atomic_int ran;
+
+static int submit_and_leave(void *arg)
+{
+        (void)arg;
+        rein_executor *x = rn_self()->now->work->executor;
+        for (int i = 0; i < MANY; i++)
+                rein_drop(rein_submit(x, job_count, &ran, NULL));
+        return 0;
+}
+
+static void run_and_leave(rein_executor *x)
+{
+        (void)x;
+        assert_int_equal(rein_run(submit_and_leave, NULL, NULL), 0);
+}
+
+static void test_so_does_the_end_of_a_program_in_a_loop(void **state)
+{
+        (void)state;
+        int lost = 0;
+        atomic_store(&ran, 0);
+        const char *said = said_by(run_and_leave, NULL);
+        static const char begins[] = "rein: when its program had ended, 'main' had ";
+        assert_memory_equal(said, begins, sizeof begins - 1);
+        assert_int_equal(sscanf(said + sizeof begins - 1, "%d jobs that never ran:", &lost), 1);
+        assert_true(lost > 0 && ran < MANY);
+        assert_int_equal(lost + ran, MANY);
+}
+
+static int program_leaves_jobs(void)
+{
+        seat s = {NULL};
+        rein_future *f;
+        harness_leaves_all("a pool that is not freed");
+        rein_executor *x = busy_new(&s, &f);
+        for (int i = 0; i < 2; i++)
+                rein_drop(rein_submit(x, job_seven, NULL, NULL));
+        rein_drop(f);
+        return 0;
+}
+
+static const program programs[] = {{"leaves", program_leaves_jobs}};
+
+static void test_so_does_the_exit_of_a_program_that_did_not_free_its_pool(void **state)
+{
+        (void)state;
+        char said[4096];
+        assert_int_equal(program_run("leaves", said, sizeof said), 0);
+        assert_string_equal(said, "rein: at exit, 'busy' had 2 jobs that never ran: wait for them, or cancel them\n");
+}
+
+int main(int argc, char **argv)
+{
+        int rc = program_main(programs, COUNT(programs), argc, argv);
+        if (rc >= 0)
+                return rc;
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_giving_up),
                 cmocka_unit_test(test_36_an_earlier_stop_hastens_the_giving_up),
@@ -612,6 +767,10 @@ int main(void)
                 cmocka_unit_test(test_a_job_abandoned_by_its_limit_is_named_by_a_later_stop),
                 cmocka_unit_test(test_a_job_that_heeds_the_stop_is_named),
                 cmocka_unit_test(test_a_stop_by_a_continuation_on_the_hand_waits_for_the_job_that_runs),
+                cmocka_unit_test(test_a_free_says_once_how_many_jobs_never_ran),
+                cmocka_unit_test(test_what_was_cancelled_or_stopped_before_is_not_told_by_the_free),
+                cmocka_unit_test(test_so_does_the_end_of_a_program_in_a_loop),
+                cmocka_unit_test(test_so_does_the_exit_of_a_program_that_did_not_free_its_pool),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,16 +73,6 @@ static void turn_until_gone(rn_loop *l, rein_future *f)
                 rn_loop_turn(l, RN_NEVER);
 }
 
-/* What main left behind is cancelled, waited for, and named if it does not leave. */
-static void clear_up(rein_executor *x)
-{
-        rein_receipt *r = NULL;
-        if (rein_executor_stop(x, REIN_STOP_NOW, rein_after(x->grace), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
-                rn_receipt_say_stuck(r, "rein: '%s' has ended, and this did not leave:\n", x->name);
-        rein_receipt_free(r);
-        rn_executor_let_go(x);
-}
-
 static int told(rein_future *f)
 {
         const int code = f->outcome.code;
@@ -128,7 +118,7 @@ int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *
                 rn_future_seen(watcher);
                 rein_drop(watcher);
         }
-        clear_up(x);
+        rn_stop_and_let_go(x, "when its program had ended", "has ended, and this did not leave");
         rn_executor_unref(x);
         return told(main);
 }
