@@ -24,8 +24,8 @@ typedef enum rein_policy {
 typedef struct rein_group_opts {
         size_t size;
         rein_policy policy;
-        int width;       /* at most so many children not gone, background ones included: rein_spawn waits for a place.
-                            Default no limit */
+        int width;       /* at most so many children not gone, those in the background not counted: rein_spawn waits for
+                            a place. Default no limit */
         rein_time until; /* the group's deadline; default none */
 } rein_group_opts;
 #define REIN_GROUP(...) REIN_OPTS(rein_group_opts, __VA_ARGS__)
@@ -36,10 +36,11 @@ typedef struct rein_group_opts {
 #define rein_group_open(...) rein_group_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_group_open_at(const char *place, rein_group *g, const rein_group_opts *opts);
 
-/* Start a child on an executor (NULL: the one the caller runs on). Needs no check: what cannot start is a failed child.
+/* Start a child on an executor. on NULL: the executor that the calling job runs on; a plain thread, and one that has adopted a
+ * scope, runs on none, and then the child fails with -EINVAL. Needs no check: what cannot start is a failed child.
  * The child's memory goes when it ends, so that a group may live for months.
- * Blocks: with width, until there is a place or the group is cancelled (the child then never runs); a child of the
- * group itself is never made to wait. And as rein_submit. Any task that may reach g. Since 0.1. */
+ * Blocks: with width, until there is a place or the group is cancelled (the child then never runs); a child in the
+ * background needs no place, and a child of the group itself is never made to wait. And as rein_submit. Any task that may reach g. Since 0.1. */
 #define rein_spawn(...) rein_spawn_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_spawn_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
                             const rein_job *job);

@@ -36,8 +36,9 @@ REIN_API void rein_done_open_at(const char *place, rein_done *it, rein_future *c
 REIN_API int rein_done_next(rein_done *it, rein_time until);
 REIN_API void rein_done_close(rein_done *it);
 
-/* Run fn on x (NULL: where I run) and wait here until it is *gone*, in the same scope: a cancel of the caller reaches
- * it, and it is waited for; one not yet started never runs. A job that may be abandoned is waited for until it is
+/* Run fn on x and wait here until it is *gone*, in the same scope: a cancel of the caller reaches it, and it is waited for;
+ * one not yet started never runs. x NULL: the executor that the calling job runs on; a plain thread, and one that has adopted
+ * a scope, runs on none: -EINVAL, as for rein_spawn. A job that may be abandoned is waited for until it is
  * settled. Blocks: until then. Owns: arg, as in rein_job; without arg_size it may be on the caller's stack.
  * Returns: what fn returned, with its trail; REIN_ECANCELED; REIN_ETIMEOUT: job.limit_ns passed; REIN_EABANDONED; or
  * why it could not start, as rein_submit. Any thread. Since 0.1. */

@@ -193,10 +193,10 @@ static bool group_lets_go(const rn_waits *waits)
                 seen++;
                 bool can = child->task ? task_can_go(child->task) : work_can_go(child->work);
                 all &= can;
-                one |= can;
+                one |= can && !child->work->background; /* it has no place that another could get */
         }
         one |= seen < g->unfinished; /* some are on their way in or out */
-        one |= g->width && g->unfinished < (size_t)g->width;
+        one |= g->width && g->foreground < (size_t)g->width;
         one |= rn_load64(&g->scope->cancel_at) != RN_NEVER; /* then nobody waits for a place */
         all |= g->adopted > 0;                              /* what a foreign thread may yet do, nobody knows */
         rn_scope_unlock(g->scope);

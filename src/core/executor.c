@@ -134,6 +134,11 @@ rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t)
         return NULL;
 }
 
+rein_executor *rn_executor_here(const rn_task *self)
+{
+        return self->now->work ? self->now->work->executor : NULL;
+}
+
 /* ---- taking work ---- */
 
 static const char *refuses_locked(const rein_executor *x, const rn_task *self)
@@ -264,7 +269,11 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
         int rc = rn_job_take(&job, given, arg, &what);
         if (rc == 0 && (!x || !fn)) {
                 rc = -EINVAL;
-                what = x ? "no function to run" : "no executor to run it on";
+                what = x ? "no function to run"
+                       : parent
+                               ? "no executor: NULL is the one that the calling job runs on, and a plain thread runs on "
+                                 "none; name a pool or loop"
+                               : "no executor to run it on";
         }
         if (rc == 0 && !rn_executor_ours(x)) {
                 rc = -EPERM;

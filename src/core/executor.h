@@ -92,6 +92,9 @@ void rn_executor_unref(rein_executor *x);
 bool rn_executor_ours(const rein_executor *x);
 bool rn_executor_usable(const rein_executor *x); /* lock held: does it take work from outside? */
 
+/* What NULL means to rein_spawn and rein_on: the executor that the running job runs on; NULL: no job runs here. */
+rein_executor *rn_executor_here(const rn_task *self);
+
 /* Make it QUEUED and hand it over; what is refused never runs. */
 void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w); /* self: the running task, or NULL */
 void rn_executor_post(rein_work *w);                                    /* a continuation; uses up a reference */

@@ -216,10 +216,11 @@ static bool inside(const rn_group *g, const rn_task *self)
         return false;
 }
 
-/* Nobody needs a place in a group that is cancelled: the child never runs. Family locked. */
+/* Nobody needs a place in a group that is cancelled: the child never runs. Children in the background have none. Family
+ * locked. */
 static bool has_place(const rn_group *g)
 {
-        return !g->width || g->unfinished < (size_t)g->width || rn_load64(&g->scope->cancel_at) <= rn_clock();
+        return !g->width || g->foreground < (size_t)g->width || rn_load64(&g->scope->cancel_at) <= rn_clock();
 }
 
 /* Wait until there was a place. Family locked on entry and on return: another task may have taken it by then. 0;
@@ -255,7 +256,7 @@ static int wait_for_place(rn_group *g, rn_task *self)
         return rc;
 }
 
-/* Count a child in, waiting for a place if need be. 0, and *why not 0 if it must not run: no place was had, or there is no
+/* Count a child in, waiting for a place if it needs one. 0, and *why not 0 if it must not run: no place was had, or there is no
  * memory for a task to wait with; or -EPERM. */
 static int count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
 {
@@ -263,19 +264,13 @@ static int count_in(rein_group *group, rn_task *self, bool background, rn_group 
         if (!g)
                 return -EPERM;
         *why = !self ? -ENOMEM : self->now->unopened ? REIN_ECANCELED : 0;
-        while (!*why && !has_place(g) && !inside(g, self))
+        while (!*why && !background && !has_place(g) && !inside(g, self))
                 *why = wait_for_place(g, self);
         g->unfinished++;
         g->foreground += !background;
         rn_scope_unlock(g->scope);
         *out = g;
         return 0;
-}
-
-/* What the running task runs on. */
-static rein_executor *here(const rn_task *self)
-{
-        return self->now->work ? self->now->work->executor : NULL;
 }
 
 static rein_future *spawn(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
@@ -297,7 +292,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         rein_future *f = rn_future_immortal(-ENOMEM);
         rein_work *w = NULL;
         if (self)
-                w = rn_executor_job(self, place, "rein_spawn", on ? on : here(self), fn, arg, job, s, &f);
+                w = rn_executor_job(self, place, "rein_spawn", on ? on : rn_executor_here(self), fn, arg, job, s, &f);
         if (w) {
                 f = &w->future;
                 w->group = g;

@@ -565,6 +565,132 @@ static void test_width_is_not_exceeded_by_a_spawner_that_is_cancelled_while_it_w
         assert_int_equal(s.runs, 0); /* "cancelled while you waited" */
 }
 
+static int spawn_background_from_outside(void *arg)
+{
+        spawner *s = arg;
+        rein_spawn(s->group, pool, job_sleep, &s->seat, REIN_JOB(.background = true));
+        return 0;
+}
+
+/* Whoever waits for a place that does not come free is cancelled, so that the test fails and ends. */
+static void test_width_children_in_the_background_take_no_place(void **state)
+{
+        (void)state;
+        rein_group g;
+        seat s[2] = {{NULL}, {NULL}};
+        spawner outside = {.group = &g};
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH, .width = 1));
+        for (int i = 0; i < 2; i++)
+                rein_spawn(&g, pool, job_sleep, &s[i], REIN_JOB(.background = true));
+        for (int i = 0; i < 2; i++)
+                EVENTUALLY(sits_in(&s[i], "rein_sleep"));
+        rein_future *f = rein_submit(pool, spawn_from_outside, &outside, NULL);
+        EVENTUALLY(rein_gone(f) || sits_in(&outside.seat, wants_a_place));
+        rein_cancel(f, "it waits");
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_code(f), 0);
+        assert_int_equal(outside.runs, 1);
+        rein_drop(f);
+}
+
+static void test_width_a_child_in_the_background_waits_for_no_place(void **state)
+{
+        (void)state;
+        rein_group g;
+        stubborn st;
+        spawner outside = {.group = &g};
+        stubborn_init(&st);
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH, .width = 1));
+        rein_spawn(&g, pool, stubborn_job, &st, NULL); /* has the place, and keeps it */
+        EVENTUALLY(st.inside == 1);
+        rein_future *f = rein_submit(pool, spawn_background_from_outside, &outside, NULL);
+        (void)rein_await(f, NULL, rein_after(REIN_SEC(10)));
+        rein_cancel(f, "it waits");
+        stubborn_let_go(&st, 1);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        assert_int_equal(rein_code(f), 0);
+        rein_drop(f);
+}
+
+/* The child that has the place waits for the job that waits for the place. */
+typedef struct knot {
+        gate go;
+        rein_future *spawner;
+} knot;
+
+static int await_the_spawner(void *arg)
+{
+        knot *k = arg;
+        int rc = gate_pass(&k->go);
+        return rc < 0 ? rc : rein_await(k->spawner, NULL, REIN_NEVER);
+}
+
+static void test_width_a_child_in_the_background_does_not_hide_a_deadlock(void **state)
+{
+        (void)state;
+        rein_group g;
+        knot k = {.go = gate_new()};
+        spawner s = {.group = &g}, background = {.group = &g};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4));
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH, .width = 1));
+        rein_future *child = rein_ref(rein_spawn_future(&g, x, await_the_spawner, &k, REIN_JOB(.on_worker = true)));
+        rein_future *f = rein_submit(pool, spawn_background_from_outside, &background, NULL);
+        (void)rein_await(f, NULL, rein_after(REIN_SEC(10)));
+        rein_cancel(f, "it waits");
+        rein_drop(f);
+        k.spawner = rein_submit(x, spawn_from_outside, &s, REIN_JOB(.on_worker = true));
+        EVENTUALLY(sits_in(&s.seat, wants_a_place));
+        gate_open(&k.go);
+        EVENTUALLY(rein_gone(child) && rein_gone(k.spawner));
+        assert_true(rein_code(child) == REIN_EDEADLOCK || rein_code(k.spawner) == REIN_EDEADLOCK ||
+                    s.runs == 0); /* one of the two was told */
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        rein_drop(child);
+        rein_drop(k.spawner);
+        rein_executor_free(x);
+        gate_free(&k.go);
+}
+
+/* ---- where NULL is ---- */
+
+typedef struct nowhere {
+        int on, spawned;
+        char on_text[200], spawned_text[200];
+} nowhere;
+
+static int spawn_and_on_null(void *arg)
+{
+        rein_group g;
+        nowhere *n = arg;
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
+        rein_future *f = rein_spawn_future(&g, NULL, job_seven, NULL, NULL);
+        n->on = rein_on(NULL, job_seven, NULL, NULL);
+        snprintf(n->on_text, sizeof n->on_text, "%s", n->on < 0 ? rein_error_text(rein_trail()) : "");
+        if (rein_group_join(&g, REIN_NEVER) == 0)
+                n->spawned = rein_code(f);
+        snprintf(n->spawned_text, sizeof n->spawned_text, "%s", rein_error_text(rein_error_of(f)));
+        return rein_group_close(&g, 0);
+}
+
+static void test_null_is_the_executor_of_the_calling_job_and_none_in_a_plain_thread(void **state)
+{
+        (void)state;
+        static const char why[] =
+                "no executor: NULL is the one that the calling job runs on, and a plain thread runs on "
+                "none; name a pool or loop";
+        nowhere n = {0};
+        rein_future *f = rein_submit(pool, spawn_and_on_null, &n, NULL);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        rein_drop(f);
+        assert_int_equal(n.on, 7);
+        assert_int_equal(n.spawned, 7);
+        assert_int_equal(spawn_and_on_null(&n), 0);
+        assert_int_equal(n.on, -EINVAL);
+        assert_int_equal(n.spawned, -EINVAL);
+        assert_non_null(strstr(n.on_text, why));
+        assert_non_null(strstr(n.spawned_text, why));
+}
+
 /* ---- background ---- */
 
 static void test_background_children_do_not_keep_the_group_open(void **state)
@@ -947,6 +1073,10 @@ int main(void)
                 cmocka_unit_test(test_width_never_makes_a_child_of_the_group_wait),
                 cmocka_unit_test(test_width_who_waits_for_a_place_leaves_when_the_group_is_cancelled),
                 cmocka_unit_test(test_width_is_not_exceeded_by_a_spawner_that_is_cancelled_while_it_waits),
+                cmocka_unit_test(test_width_children_in_the_background_take_no_place),
+                cmocka_unit_test(test_width_a_child_in_the_background_waits_for_no_place),
+                cmocka_unit_test(test_width_a_child_in_the_background_does_not_hide_a_deadlock),
+                cmocka_unit_test(test_null_is_the_executor_of_the_calling_job_and_none_in_a_plain_thread),
                 cmocka_unit_test(test_background_children_do_not_keep_the_group_open),
                 cmocka_unit_test(test_background_join_cancels_them_and_more_may_be_spawned_afterwards),
                 cmocka_unit_test(test_background_children_that_come_late_are_cancelled_too),

@@ -136,8 +136,8 @@ static size_t harden(rein_executor *x, rein_stop how)
 static void say_lost(const rein_executor *x, const char *when, size_t n)
 {
         if (n)
-                rn_say("rein: %s, '%s' had %zu %s that never ran: wait for them, or cancel them\n", when, x->name, n,
-                       n == 1 ? "job" : "jobs");
+                rn_say("rein: %s, '%s' had %zu %s that never ran: wait for what is to be done, or cancel it\n", when,
+                       x->name, n, n == 1 ? "job" : "jobs");
 }
 
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why)

@@ -650,9 +650,10 @@ static void test_a_free_says_once_how_many_jobs_never_ran(void **state)
                 const char *said = said_by(n == 3 ? begin_and_free_it : free_it, x), *none = "";
                 static const char *const texts[] = {"1 job that", "2 jobs that", "3 jobs that"};
                 char all[128];
-                snprintf(all, sizeof all,
-                         "rein: when it was freed, 'busy' had %s never ran: wait for them, or cancel them\n",
-                         texts[n ? n - 1 : 0]);
+                snprintf(
+                        all, sizeof all,
+                        "rein: when it was freed, 'busy' had %s never ran: wait for what is to be done, or cancel it\n",
+                        texts[n ? n - 1 : 0]);
                 assert_string_equal(said, n ? all : none);
                 for (int i = 0; i < n; i++) {
                         assert_int_equal(rein_code(waits[i]), REIN_ECANCELED);
@@ -740,7 +741,8 @@ static void test_so_does_the_exit_of_a_program_that_did_not_free_its_pool(void *
         (void)state;
         char said[4096];
         assert_int_equal(program_run("leaves", said, sizeof said), 0);
-        assert_string_equal(said, "rein: at exit, 'busy' had 2 jobs that never ran: wait for them, or cancel them\n");
+        assert_string_equal(
+                said, "rein: at exit, 'busy' had 2 jobs that never ran: wait for what is to be done, or cancel it\n");
 }
 
 int main(int argc, char **argv)

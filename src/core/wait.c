@@ -430,8 +430,8 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
                         taken.release(arg);
                 return -ENOMEM;
         }
-        if (!x && self->now->work)
-                x = self->now->work->executor;
+        if (!x)
+                x = rn_executor_here(self);
         rein_work *w = rn_executor_job(self, place, "rein_on", x, fn, arg, job, self->now->scope, &f);
         if (w) {
                 f = &w->future;
