@@ -38,7 +38,7 @@ row() { # WHAT CHEAP DEAR
 
 checks=
 echo "what,without,with,more"
-for what in park job yield; do
+for what in park job yield lock; do
         build $what "$work/without" without ""
         build $what "$work/with" with ""
         build $what "$work/with" checked -DRN_DEBUG=1

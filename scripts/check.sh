@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything beyond the tests that must hold. Usage: scripts/check.sh [lane]...     default: all, in this order.
-#   scripts  the repository's own checks: doors, layers, calls, links; each first shows that it can fail
+#   scripts  the repository's own checks: doors, layers, calls, links, fair; each first shows that it can fail
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
 #   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
@@ -20,7 +20,7 @@ lane_scripts() {
         local check
         local -A only=([scripts/mutants.sh]=--check [scripts/weave.py]=--check)
         for check in scripts/check_doors.py scripts/check_layers.py scripts/check_calls.py scripts/check_links.py \
-                scripts/check_docs.py scripts/mutants.sh scripts/weave.py; do
+                scripts/check_docs.py scripts/check_fair.py scripts/mutants.sh scripts/weave.py; do
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest

@@ -106,7 +106,7 @@ REIN_API int rein_child_pidfd(const rein_child *c);
  * rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: no wait; -EINVAL: end without its size; -EPERM: after fork(2). */
 REIN_API int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until);
 
-/* Stop it by the ladder, cancelled or not, and wait until it is gone. Returns: 0, also when it had ended before; REIN_ESTUCK:
+/* Stop it by the ladder, cancelled or not. Blocks: until it is gone. Returns: 0, also when it had ended before; REIN_ESTUCK:
  * it could not be killed so far; -EINVAL, -EPERM as rein_child_wait. */
 REIN_API int rein_child_stop(rein_child *c, rein_child_end *end);
 
@@ -114,7 +114,7 @@ REIN_API int rein_child_stop(rein_child *c, rein_child_end *end);
  * signal; -EPERM. */
 REIN_API int rein_child_signal(rein_child *c, int signo);
 
-/* Give the handle back: one that still runs is stopped by the ladder, and waited for. One that cannot be killed is reaped
+/* Give the handle back: one that still runs is stopped by the ladder. Blocks: until it is gone. One that cannot be killed is reaped
  * when it ends all the same, at a later start or free. NULL is allowed. Nobody else may be in a call with c. */
 REIN_API void rein_child_free(rein_child *c);
 
@@ -140,7 +140,7 @@ REIN_API int rein_child_collect(char *const argv[], const rein_child_opts *opts,
 /* Free out and err. Twice is once. Since 0.1. */
 REIN_API void rein_child_said_free(rein_child_said *s);
 
-/* Start it, wait for it, give it back. Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a
+/* Start it, wait for it, give it back. Blocks: until it has ended. Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a
  * REIN_CHILD_PIPE, whose other end nobody would have. */
 REIN_API int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end);
 

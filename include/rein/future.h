@@ -29,7 +29,8 @@ REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_f
         REIN_MUST;
 
 /* n submits with one fn and one job. arg NULL: each gets NULL. Owns: out[0..n) are the caller's, each to drop.
- * Returns: how many were taken; the others' futures have failed already. Otherwise as rein_submit. Since 0.1. */
+ * Returns: how many were taken; the others' futures have failed already. Blocks: as rein_submit, and otherwise as
+ * that. Since 0.1. */
 #define rein_submit_many(...) rein_submit_many_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
                                  const rein_job *job, rein_future *out[]);

@@ -46,7 +46,7 @@ REIN_API void rein_spawn_at(const char *place, rein_group *g, rein_executor *on,
                             const rein_job *job);
 
 /* The same, and the group keeps the child's future, readable until close. Owns: the group's; rein_ref keeps it longer.
- * Returns: never NULL. Since 0.1. */
+ * Blocks: as rein_spawn. Returns: never NULL. Since 0.1. */
 #define rein_spawn_future(...) rein_spawn_future_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_future *rein_spawn_future_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
                                            const rein_job *job);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Calls that block, and leave at once when the caller is cancelled. Every one checks the scope at entry. A descriptor's
  * O_NONBLOCK flag is never changed on a descriptor you opened. Interrupted system calls are continued. In a coroutine
- * (loop.h) none of them blocks its thread, and who never has to wait lets the others run now and then. What cannot be
+ * (loop.h) none of them blocks its thread, and one that never has to wait lets the others run now and then. What cannot be
  * asked so that it answers at once is done by a thread of the loop's pool, and such a call may then also return what
  * rein_on does (REIN_EREJECTED, -ENOMEM, -EAGAIN). Since 0.1. */
 #ifndef REIN_IO_H

@@ -4,8 +4,14 @@
  * here. A coroutine keeps to its loop's thread, is always run to its end, and is cancelled like any other job: it leaves
  * by itself. One that is cancelled before it starts never runs.
  *
+ * Fair: a coroutine whose calls never have to wait, because there always is something to read, a unit to take, an item in
+ * the channel, lets the others have their turn all the same, after 64 calls that may block, or 8 that make a system call.
+ * So a call that may block, also one with REIN_NOWAIT and one that is cancelled, may let others run: hold no lock of another
+ * library over it. Calls that do not block (unlock, release, set, rein_checkpoint, a submit that finds room, a spawn without
+ * a width) let nobody run, and do not count.
+ *
  * A coroutine that neither waits nor ends holds up the loop: what computes or blocks belongs into a pool
- * (rein_to_thread, rein_on). C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
+ * (rein_to_thread, rein_on), or says rein_sleep(REIN_NOWAIT) now and then. C++: a coroutine may wait inside a catch block, and in a destructor while an exception unwinds
  * its stack, in a program that is linked with the C++ runtime; one that opens it later tells so
  * (rein_loop_keep_exceptions). An exception that a coroutine does not catch ends the program, after a line on stderr that
  * names its job (x86-64 and aarch64). */
@@ -71,8 +77,8 @@ REIN_API int rein_loop_fd(rein_executor *loop);
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
- * pool: the scope goes on there, and a cancel stops the thread's work by the ladder. Returns: as rein_on; -EPERM: not in
- * a coroutine. Since 0.1. */
+ * pool: the scope goes on there, and a cancel stops the thread's work by the ladder. Blocks: until it is gone. Returns: as
+ * rein_on; -EPERM: not in a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
 

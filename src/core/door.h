@@ -32,8 +32,9 @@ typedef struct rn_backend {
         /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
         int (*poll)(struct rn_task *self, int fd, int events, int64_t until);
         void (*close)(struct rn_task *self); /* the task ends */
-        /* NULL, or: let the others of this thread go first, once. */
-        void (*yield)(struct rn_task *self);
+        /* NULL, or: let the others of this thread go first, once. spent: self has used up its stretch, so much time has
+         * passed that the loop soon looks at its descriptors too. */
+        void (*yield)(struct rn_task *self, bool spent);
         /* NULL, or: self is about to wait for something from elsewhere. warm: it is being worked on (spin.h). */
         void (*expects)(struct rn_task *self, bool warm);
         /* NULL, or: fd, which t waits for, is about to be closed by the calling thread; t is in its wait. */

@@ -261,6 +261,11 @@ static int wait_for_place(rn_group *g, rn_task *self)
 static int count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
 {
         rn_group *g = find_locked(group);
+        if (g && g->width) { /* else it never blocks */
+                rn_scope_unlock(g->scope);
+                rn_stretch_spend(self, RN_SPENDS_CALL);
+                g = find_locked(group);
+        }
         if (!g)
                 return -EPERM;
         *why = !self ? -ENOMEM : self->now->unopened ? REIN_ECANCELED : 0;
@@ -445,6 +450,7 @@ int rein_group_join(rein_group *group, rein_time until)
         RN_ASKS(group, group);
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         int rc = check_owner(group, "rein_group_join", self, &g);
         if (rc < 0 || !g)
                 return rc;
@@ -513,6 +519,7 @@ int rein_group_close(rein_group *group, int rc)
         handle *h = (handle *)(void *)group;
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         int wrong = check_owner(group, "rein_group_close", self, &g);
         if (wrong < 0)
                 return wrong;

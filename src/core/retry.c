@@ -160,12 +160,13 @@ static int take_opts(rein_retry_opts *o, const rein_retry_opts *given, const cha
 int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, void *arg)
 {
         RN_ASKS(task, NULL);
+        rn_task *self = rn_self();
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         rein_retry_opts o;
         const char *what = "no function to call";
         int rc = fn ? take_opts(&o, given, &what) : -EINVAL;
         if (rc < 0)
                 return rn_fail(rc, "rein_retry", "%s", what);
-        rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;
         const int64_t until = o.until.ns ? o.until.ns : RN_NEVER;

@@ -300,10 +300,11 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         RN_ASKS_ONCE(executor, x);
         if (r)
                 *r = NULL;
+        rn_task *self = rn_self();
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         int rc = check_stop(x, how, "rein_executor_stop");
         if (rc < 0)
                 return rc;
-        rn_task *self = rn_self();
         rn_executor_ref(x);
         rn_lock_take(&x->lock);
         x->stops++; /* nobody restarts it before we are done */

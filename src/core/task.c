@@ -79,6 +79,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         rn_tellptr(&t->stack_low, NULL);
         rn_tellptr(&t->stack_high, NULL);
         t->inline_depth = t->hitting = 0;
+        t->stretch_left = 0;
         t->worker = NULL;
         t->spin = t->idle_spin = (rn_spin){0};
         t->woke_somebody = false;
@@ -244,6 +245,14 @@ bool rn_canceled(const rn_task *t)
 {
         int64_t at = rn_cancel_at(t);
         return at != RN_NEVER && at <= rn_clock();
+}
+
+/* A thread has its turn whenever the system gives it one: it is not asked again for long. */
+void rn_stretch_over(rn_task *self)
+{
+        self->stretch_left = INT32_MAX;
+        if (self->backend->yield)
+                self->backend->yield(self, true);
 }
 
 int rn_wait_turn(rn_task *self, int64_t until)

@@ -83,7 +83,7 @@ typedef struct rn_task {
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
         rn_aptr stack_low, stack_high;   /* of a coroutine, others may look; NULL: where its thread has its own */
-        unsigned straight;               /* calls with descriptors since it waited for one; src/io, as the next */
+        int stretch_left;                /* of a coroutine: what it may still spend before the others have their turn */
         uint32_t filled, empty;          /* descriptors, plus 1: the last read filled its buffer; none had come */
         unsigned unasked;                /* receives from `empty` since then that waited first */
         unsigned inline_depth, hitting;  /* jobs run in each other; stops of hook regions it is calling */
@@ -188,6 +188,26 @@ const char *rn_task_ask(const void *none); /* asks.h: the running one, its stock
 /* When the running code is, was or will be cancelled; RN_NEVER: not so far; in the past: it is. */
 int64_t rn_cancel_at(const rn_task *t);
 bool rn_canceled(const rn_task *t);
+
+/* ---- fairness ----
+ *
+ * A coroutine gives the others of its loop their turn when it parks. One that always finds what it asks for never parks, so
+ * its calls are counted, and when they have used up its stretch, it yields. Each public call that may block spends at its
+ * entry, whatever becomes of it: before it has looked at anything or taken anything, so that to yield there is as if it had
+ * been called a turn later. A call that is cancelled spends too: it returns without a wait, and a loop that does not heed the
+ * code would hold up all the others. A call that makes system calls on the way spends for each of them, since they take
+ * longer and one call may make many. Calls that never block spend nothing: what they are called under may be a lock of
+ * somebody else's. The loop gives a coroutine a new stretch whenever it resumes it. */
+enum { RN_STRETCH = 64, RN_SPENDS_CALL = 1, RN_SPENDS_SYSTEM_CALL = 7 };
+
+void rn_stretch_over(rn_task *self);
+
+/* self may be NULL: no task, nothing to spend. */
+static inline void rn_stretch_spend(rn_task *self, int amount)
+{
+        if (self && __builtin_expect((self->stretch_left -= amount) <= 0, 0))
+                rn_stretch_over(self);
+}
 
 /* One turn of a wait whose condition does not hold: sleep until woken. 0: look again; REIN_ETIMEOUT; REIN_ECANCELED. */
 int rn_wait_turn(rn_task *self, int64_t until);

@@ -119,6 +119,7 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
         *self = rn_self();
         if (!*self)
                 return -ENOMEM;
+        rn_stretch_spend(*self, RN_SPENDS_CALL);
         if (n && !f) {
                 rn_fail(-EINVAL, call, "no futures");
                 return -EINVAL;
@@ -346,6 +347,7 @@ int rein_done_next(rein_done *it, rein_time until)
         RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         int rc = check_owner(h, "rein_done_next", self);
         if (rc < 0)
                 return rc;
@@ -430,6 +432,7 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
                         taken.release(arg);
                 return -ENOMEM;
         }
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         if (!x)
                 x = rn_executor_here(self);
         rein_work *w = rn_executor_job(self, place, "rein_on", x, fn, arg, job, self->now->scope, &f);

@@ -336,6 +336,7 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
         rein_child_opts o = {.size = sizeof o};
         const char *what = "a handle and a program are needed";
         rn_task *self;
+        const int entered = rn_io_enter(&self);
         int rc = out && argv && argv[0] ? 0 : -EINVAL;
         if (rc == 0 && opts)
                 rc = rn_opts_take(&o, sizeof o, opts, opts->size, &what);
@@ -347,9 +348,8 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
                 return rn_fail(rc, "rein_child_start", "%s", what);
         if (rn_virtual())
                 return rn_fail(-ENOTSUP, "rein_child_start", "there are no processes in a simulation");
-        rc = rn_io_enter(&self);
-        if (rc < 0)
-                return rc;
+        if (entered < 0)
+                return entered;
         reap_the_freed();
         errand e = {out, argv, &o};
         for (int64_t nap = REIN_MS(1);; nap = nap < REIN_MS(64) ? 2 * nap : nap) {
@@ -500,15 +500,13 @@ static int stopped(rein_child *c)
 int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
 {
         RN_CALL();
-        rn_task *self = NULL;
+        rn_task *self;
+        const int entered = rn_io_enter(&self);
         int rc = look_at("rein_child_wait", c, end);
         if (rc < 0)
                 return rc;
-        if (!is_gone(c)) { /* else it is told, cancelled or not */
-                rc = rn_io_enter(&self);
-                if (rc == 0)
-                        rc = wait_for(self, c, until.ns);
-        }
+        if (!is_gone(c)) /* else it is told, cancelled or not */
+                rc = entered < 0 ? entered : wait_for(self, c, until.ns);
         if (rc == REIN_ECANCELED)
                 rc = stop(self, c) && !c->stopped_by ? 0 : stopped(c);
         tell(c, end);
@@ -518,10 +516,12 @@ int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
 int rein_child_stop(rein_child *c, rein_child_end *end)
 {
         RN_CALL();
+        rn_task *self = rn_self();
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         int rc = look_at("rein_child_stop", c, end);
         if (rc < 0)
                 return rc;
-        bool gone = stop(rn_self(), c);
+        bool gone = stop(self, c);
         tell(c, end);
         return gone ? 0
                     : rn_fail(REIN_ESTUCK, "rein_child_stop", "'%s' (process %d) could not be killed", c->name, c->pid);
@@ -536,7 +536,9 @@ void rein_child_free(rein_child *c)
                 rn_misused("rein_child_free", "this child was started before the fork");
                 return;
         }
-        bool gone = is_gone(c) || stop(rn_self(), c);
+        rn_task *self = rn_self();
+        rn_stretch_spend(self, RN_SPENDS_CALL);
+        bool gone = is_gone(c) || stop(self, c);
         close_pipes(c);
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);

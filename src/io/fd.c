@@ -14,8 +14,7 @@
  * A socket is asked first and waited for when it has said EAGAIN: what is there, or has room, costs one system call. Each
  * wait then arms the descriptor anew (docs/decisions/0011 has why). Two exceptions. A read in a coroutine waits first,
  * unless the task's last read of that number filled its buffer: most requests come after the answer to the last one. An
- * accept waits first, since one that finds nobody costs more than arming. Who need not wait would never let the others
- * of its loop run: after a few such calls in a row it does, still in its call, so that a close is seen. What kind of file
+ * accept waits first, since one that finds nobody costs more than arming. What kind of file
  * it is, is asked of the system only for those that have said ENOTSOCK.
  *
  * A coroutine must not block its thread at all. It makes calls that answer -EAGAIN instead; where there is no such call
@@ -41,7 +40,6 @@ enum {
         CONDEMNED = RN_FD_CONDEMNED,
         CLOSED = RN_FD_CLOSED
 };
-enum { STRAIGHT = 8 };
 
 /* ---- who is in a call with which ---- */
 
@@ -50,6 +48,7 @@ int rn_io_enter(rn_task **self)
         *self = rn_self();
         if (!*self)
                 return -ENOMEM;
+        rn_stretch_spend(*self, RN_SPENDS_CALL);
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
@@ -224,19 +223,10 @@ int rn_fd_wait(rn_fd_call *c, int events, int64_t until)
 {
         rn_doing was = rn_task_doing_for_ever(c->task, (rn_doing){c->doing, NULL});
         int rc;
-        c->task->straight = 0;
         while ((rc = rn_fd_turn(c, events, until)) == 0)
                 ;
         rn_task_doing_for_ever(c->task, was);
         return rc;
-}
-
-void rn_fd_straight(rn_task *self)
-{
-        if (!self->backend->yield || ++self->straight < STRAIGHT)
-                return;
-        self->straight = 0;
-        self->backend->yield(self);
 }
 
 int rn_fd_enter(rn_fd_call *c, bool blocks)
@@ -420,8 +410,7 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
         for (;;) {
                 int rc = wait ? rn_fd_wait(&t->call, events, t->until) : 0;
                 waited |= wait;
-                if (!wait)
-                        rn_fd_straight(t->call.task);
+                rn_stretch_spend(t->call.task, RN_SPENDS_SYSTEM_CALL);
                 if (rc >= 0)
                         rc = rn_fd_enter(&t->call, !t->socket && !t->must_not_block);
                 if (rc < 0)

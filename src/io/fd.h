@@ -38,7 +38,7 @@ struct rn_world;
  * beginning is looked at. */
 const char *rn_fd_calls_wrong(const struct rn_world *w, int fd);
 
-/* Enter a call that may block: 0 with the task, REIN_ECANCELED, -ENOMEM. */
+/* Enter a call that may block, the first thing in it: 0 with the task, REIN_ECANCELED, -ENOMEM. */
 int rn_io_enter(rn_task **self);
 
 /* 0, and rn_fd_end must follow; -EBADF: no such number, or it is about to be closed. */
@@ -51,9 +51,6 @@ bool rn_fd_shut(const rn_fd_call *c); /* rein_close was here */
 
 /* As rein_wait_fd. */
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
-
-/* Before a system call that was not waited for: now and then the others of a loop go first. */
-void rn_fd_straight(rn_task *self);
 
 /* Around a system call. blocks: in a hook region, so that a cancel and a rein_close get it out (-EINTR). 0, and
  * rn_fd_leave must follow; -EBADF: closed; REIN_ECANCELED; why there is no region. */

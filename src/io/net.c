@@ -185,9 +185,9 @@ int rein_listen(const char *host, const char *service, int backlog)
         RN_CALL();
         rn_task *self;
         rn_sys_addr *list = NULL;
+        int rc = rn_io_enter(&self);
         if (!service)
                 return rn_fail(-EINVAL, "rein_listen", "a service is needed: a port number or a name");
-        int rc = rn_io_enter(&self);
         if (rc == 0)
                 rc = rn_net_resolve(host, service, RN_NET_LISTEN, RN_NEVER, &list);
         if (rc < 0)

@@ -10,10 +10,11 @@ int rein_sleep(rein_time until)
         rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         if (rn_canceled(self))
                 return REIN_ECANCELED;
         if (self->backend->yield && (until.ns == REIN_NOWAIT.ns || until.ns <= rn_clock())) {
-                self->backend->yield(self);
+                self->backend->yield(self, false);
                 return rn_canceled(self) ? REIN_ECANCELED : 0;
         }
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_sleep", NULL});

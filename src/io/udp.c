@@ -18,9 +18,9 @@ static int open_at(const char *call, const char *host, const char *service, rn_n
 {
         rn_task *self;
         rn_sys_addr *list = NULL;
+        int rc = rn_io_enter(&self);
         if (!service || (!host && use == RN_NET_SEND))
                 return rn_fail(-EINVAL, call, "a service is needed, a port number or a name, and of a peer its host");
-        int rc = rn_io_enter(&self);
         if (rc == 0)
                 rc = rn_net_resolve(host, service, use, until, &list);
         if (rc < 0)
@@ -51,9 +51,9 @@ int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out
         RN_CALL();
         rn_task *self;
         rn_sys_addr *list = NULL;
+        int rc = rn_io_enter(&self);
         if (!host || !service || !out)
                 return rn_fail(-EINVAL, "rein_addr_find", "a host, a service and room for the answer are needed");
-        int rc = rn_io_enter(&self);
         if (rc == 0)
                 rc = rn_net_resolve(host, service, RN_NET_SEND, until.ns, &list);
         if (rc < 0)
@@ -139,8 +139,7 @@ static int64_t move(datagram *d, int64_t until)
         const int events = d->out ? RN_POLLOUT : RN_POLLIN;
         for (bool wait = waits_first(d);; wait = true) {
                 int rc = wait ? rn_fd_wait(&d->call, events, until) : 0;
-                if (!wait)
-                        rn_fd_straight(d->call.task);
+                rn_stretch_spend(d->call.task, RN_SPENDS_SYSTEM_CALL);
                 if (rc >= 0)
                         rc = rn_fd_enter(&d->call, false);
                 if (rc < 0)
@@ -159,12 +158,16 @@ static int64_t move(datagram *d, int64_t until)
         }
 }
 
-static int64_t transfer(const char *call, int fd, datagram *d, int64_t until)
+static int64_t transfer(const char *call, int fd, datagram *d, const rein_addr *to, int64_t until)
 {
         rn_task *self;
         int rc = rn_io_enter(&self);
+        if (to && (!to->len || to->len > RN_ADDRESS))
+                return rn_fail(-EINVAL, call, "this is no address: rein_addr_find and rein_recvfrom make them");
         if (rc < 0)
                 return rc;
+        if (to)
+                d->addr = *to;
         rc = rn_fd_begin(&d->call, self, fd, call);
         if (rc < 0)
                 return rc;
@@ -176,20 +179,15 @@ static int64_t transfer(const char *call, int fd, datagram *d, int64_t until)
 int64_t rein_sendto(int fd, const void *buf, size_t n, const rein_addr *to, rein_time until)
 {
         RN_CALL();
-        if (to && (!to->len || to->len > RN_ADDRESS))
-                return rn_fail(-EINVAL, "rein_sendto",
-                               "this is no address: rein_addr_find and rein_recvfrom make them");
         datagram d = {.out = buf ? buf : "", .n = buf ? n : 0};
-        if (to)
-                d.addr = *to;
-        return transfer("rein_sendto", fd, &d, until.ns);
+        return transfer("rein_sendto", fd, &d, to, until.ns);
 }
 
 int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rein_time until)
 {
         RN_CALL();
         datagram d = {.in = buf, .n = n};
-        int64_t got = transfer("rein_recvfrom", fd, &d, until.ns);
+        int64_t got = transfer("rein_recvfrom", fd, &d, NULL, until.ns);
         if (from && (got >= 0 || got == -EMSGSIZE))
                 *from = d.addr;
         return got;

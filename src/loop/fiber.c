@@ -10,6 +10,7 @@
 
 enum { EMPTY = RN_FIBER_EMPTY, PERMIT = RN_FIBER_PERMIT, ASLEEP = RN_FIBER_ASLEEP };
 enum { MOST_IDLE = 64, IDLE_BYTES = 4 << 20 };
+enum { SPENT_COUNTS = 7 }; /* a whole stretch counts like so many more that end by a park */
 
 static const rn_backend fiber_backend;
 
@@ -147,6 +148,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
                 rn_stall_begins(l, f);
         }
         l->stretches++;
+        f->task.stretch_left = RN_STRETCH;
         rn_self_word_switch(&f->task);
         rn_coro_switch(l->host, &f->coro, 0);
         only_in_its_process(l);
@@ -243,9 +245,10 @@ static void expects(rn_task *self, bool warm)
 }
 
 /* Its door stays as it is: an unpark meanwhile leaves a permit, and queues nothing. */
-static void yield(rn_task *self)
+static void yield(rn_task *self, bool spent)
 {
         rn_fiber *f = fiber(self);
+        f->loop->stretches += spent ? SPENT_COUNTS : 0;
         RN_ASSERT(!rn_linked(&f->ready), "a coroutine that runs is not among those to run");
         rn_list_push(&f->loop->ready, &f->ready);
         leave(f);

@@ -128,7 +128,7 @@ static int yield_and_note(void *arg)
         rn_task *self = rn_self();
         for (int round = 0; round < 3; round++) {
                 y->order[(*y->count)++] = y->number;
-                self->backend->yield(self);
+                self->backend->yield(self, false);
         }
         return 0;
 }
@@ -165,7 +165,7 @@ static int let_others_run(void *arg)
         tireless *t = arg;
         rn_task *self = rn_self();
         for (; !t->enough && t->rounds < FOR_EVER; t->rounds++)
-                self->backend->yield(self);
+                self->backend->yield(self, false);
         return 0;
 }
 

@@ -197,6 +197,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         const bool own = rn_executor_inside(x, self);
         size_t start = 0;
         rn_pool_lock(p);
+        const bool was_full = full(p) && !own;
         int rc = self ? refuses(p, w, what) : -ENOMEM;
         while (rc == 0 && p->opts.full == REIN_FULL_WAIT && full(p) && !own) {
                 rc = wait_for_room(p, w, self, what);
@@ -207,6 +208,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
                 if (p->opts.full == REIN_FULL_CALLER) {
                         rn_pool_unlock(p);
                         rein_work_run(w);
+                        rn_stretch_spend(self, RN_SPENDS_CALL);
                         return 1;
                 }
                 if (p->opts.full == REIN_FULL_DROP_OLDEST) {
@@ -223,6 +225,8 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         rn_pool_unlock(p);
         drop(victim);
         rn_workers_start(p, start);
+        if (was_full) /* else a submit never blocks */
+                rn_stretch_spend(self, RN_SPENDS_CALL);
         return rc;
 }
 

@@ -142,13 +142,15 @@ static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
         return rc;
 }
 
-int rein_cond_wait(rein_cond *c, rein_time until)
+static int wait_for_signal(rein_cond *c, rn_task *self, rein_time until)
 {
-        RN_CALL();
-        rn_task *self;
-        int rc = rn_sync_enter(&self, c, c ? c->process : 0, "rein_cond_wait");
+        int rc = rn_sync_may(c, c ? c->process : 0, "rein_cond_wait");
         if (rc < 0)
                 return rc;
+        if (!self)
+                return -ENOMEM;
+        if (rn_canceled(self))
+                return REIN_ECANCELED;
         rein_mutex *m = c->mutex;
         const rn_doing doing = {"rein_cond_wait", NULL};
         rn_turn turn = {.task = self};
@@ -173,6 +175,17 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         RN_ASSERT(!rn_linked(&me.link), "a task that goes on stands in no line");
         rn_mutex_have(m, self, place);
         rn_mutex_leave(m); /* c may be gone: nobody stands in its line any more */
+        return rc;
+}
+
+/* It spends on its way out: a signal may be given without the mutex, so between the caller's look at what it waits for and
+ * its place in the line no other coroutine may run. */
+int rein_cond_wait(rein_cond *c, rein_time until)
+{
+        RN_CALL();
+        rn_task *self = rn_self();
+        const int rc = wait_for_signal(c, self, until);
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         return rc;
 }
 

@@ -89,10 +89,11 @@ static inline int rn_sync_may(bool given, uint32_t process, const char *call)
 /* The same for calls that may block: 0 and the task; -EINVAL, -EPERM, -ENOMEM, REIN_ECANCELED. */
 static inline int rn_sync_enter(rn_task **self, bool given, uint32_t process, const char *call)
 {
+        *self = rn_self();
+        rn_stretch_spend(*self, RN_SPENDS_CALL);
         int rc = rn_sync_may(given, process, call);
         if (rc < 0)
                 return rc;
-        *self = rn_self();
         if (!*self)
                 return -ENOMEM;
         return rn_canceled(*self) ? REIN_ECANCELED : 0;

@@ -394,6 +394,7 @@ int rein_select(rein_case cases[], size_t n, rein_time until)
         rn_task *self = rn_self();
         if (!self)
                 return -ENOMEM;
+        rn_stretch_spend(self, RN_SPENDS_CALL);
         if ((n && !cases) || n > INT_MAX)
                 return rn_fail(-EINVAL, "rein_select", "no cases");
         for (size_t i = 0; i < n; i++) {
