@@ -36,8 +36,8 @@ typedef struct rein_job {
         bool    on_worker;            /* must run on a thread of the executor, never in the thread that waits for it */
         bool    background;           /* does not keep its group open, nor take a place of its width; cancelled when only
                                          such are left */
-    size_t  stack_size;           /* on a loop: of its coroutine, in bytes, when that is more than the loop's; at least
-                                     16 KiB, else -EINVAL. Elsewhere of no effect. Default the loop's. Since 0.1 */
+        size_t  stack_size;           /* on a loop: of its coroutine, in bytes, when that is more than the loop's; 16 KiB to
+                                         1 TiB, else -EINVAL. Elsewhere of no effect. Default the loop's. Since 0.1 */
         struct rein_chan *sends;      /* a channel (sync.h) that this job sends to, see rein_chan_finish: it counts the
                                          job from its submit on, until it ended, was refused, never ran, or was
                                          abandoned. The channel outlives that. Default none. Since 0.1 */

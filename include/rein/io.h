@@ -3,7 +3,11 @@
  * O_NONBLOCK flag is never changed on a descriptor you opened. Interrupted system calls are continued. In a coroutine
  * (loop.h) none of them blocks its thread, and one that never has to wait lets the others run now and then. What cannot be
  * asked so that it answers at once is done by a thread of the loop's pool, and such a call may then also return what
- * rein_on does (REIN_EREJECTED, -ENOMEM, -EAGAIN). Since 0.1. */
+ * rein_on does (REIN_EREJECTED, -ENOMEM, -EAGAIN).
+ *
+ * A service is a name, or a port: digits that make a number from 0 to 65535, and from 1 for a peer. A host is a name or an
+ * address, and not empty. Bytes are at most INT64_MAX. Another number, or an empty text, is -EINVAL, and the trail says what
+ * it must be. Since 0.1. */
 #ifndef REIN_IO_H
 #define REIN_IO_H
 
@@ -34,9 +38,10 @@ REIN_API int64_t rein_read(int fd, void *buf, size_t n, rein_time until);
  * told: treat the stream as broken. */
 REIN_API int64_t rein_write(int fd, const void *buf, size_t n, rein_time until);
 
-/* A listening TCP socket (non-blocking, close-on-exec, address reuse). host NULL: every address. service: a port or a
- * name. Blocks: no, but for a name that must be looked up, as rein_connect does. Returns: the descriptor; REIN_ECANCELED;
- * -errno; -EINVAL; -EADDRNOTAVAIL: no such host or service. */
+/* A listening TCP socket (non-blocking, close-on-exec, address reuse). host NULL: every address. service "0": a free port,
+ * which rein_addr_local tells. backlog: how many connections may wait, from 0; the system has a limit of its own. Blocks: no,
+ * but for a name that must be looked up, as rein_connect does. Returns: the descriptor; REIN_ECANCELED; -errno; -EINVAL;
+ * -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_listen(const char *host, const char *service, int backlog);
 
 /* The next connection (close-on-exec, non-blocking). Returns: its descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno.*/

@@ -27,7 +27,7 @@ extern "C" {
 typedef struct rein_loop_opts {
         size_t size;
         const char *name;       /* also of its thread; default "loop#N" */
-        size_t stack_size;      /* of a coroutine, in bytes; default 64 KiB. Committed as it is touched, guarded */
+        size_t stack_size;      /* of a coroutine, in bytes; 16 KiB to 1 TiB, default 64 KiB. Committed as it is touched, guarded */
         bool hosted;            /* no thread of its own: the thread that makes it turns it (rein_loop_turn) */
         bool portable;          /* wait by poll(2), not by epoll(7) */
         rein_executor *offload; /* for rein_to_thread; borrowed. Default: an elastic pool, made at the first call */

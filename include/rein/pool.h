@@ -20,16 +20,17 @@ typedef enum rein_full {      /* what a submit meets when queue_max jobs are que
 typedef struct rein_pool_opts {
         size_t  size;
         const char *name;          /* also of its threads (15 bytes there); default "pool#N" */
-        int     threads;           /* a hard limit on jobs that run and are not gone, abandoned ones included; default
-                                      min(32, cpus + 4), cpus as affinity and cgroup grant them */
+        int     threads;           /* a hard limit on jobs that run and are not gone, abandoned ones included; 1 to
+                                      4194304 (2^22), as of the next two; default min(32, cpus + 4), cpus as affinity
+                                      and cgroup grant them */
         bool    elastic;           /* threads blocked where rein cannot see get spares: for offload, not bulkheads */
         int     threads_max;       /* elastic: so many threads at most; default 4 x threads */
         int     replace_abandoned; /* how many abandoned threads are replaced; default 0 */
-        size_t  queue_max;         /* default 65536; then `full` decides */
+        size_t  queue_max;         /* 1 to 2^30, default 65536; then `full` decides */
         rein_full full;
         int64_t idle_ns;           /* a thread idle this long ends; default 10 s */
         int64_t grace_ns;          /* how long a cancelled job may take to leave; default 2 s */
-        size_t  stack_size;        /* of its threads, bytes; default the system's */
+        size_t  stack_size;        /* of its threads, bytes; 16 KiB to 1 TiB, default the system's */
         rein_fn init, fini;        /* in each thread, first and last; init < 0 breaks the pool: every queued future and
                                       every later submit fails with REIN_EREJECTED, and init's error as its cause */
         void   *init_arg;          /* for both; yours, until the pool's stop has returned */
@@ -40,7 +41,7 @@ typedef struct rein_pool_opts {
  * Its threads start with all asynchronous signals blocked. A job that waits for a job of this same pool lends its
  * place to another thread meanwhile, so that a pool may wait for itself.
  * Blocks: no. Any thread. Owns: freed with rein_executor_free.
- * Returns: the pool; NULL: the trail says why (-EINVAL for a nonsensical option, -ENOMEM, -EAGAIN). Since 0.1. */
+ * Returns: the pool; NULL: the trail says why (-EINVAL for an option that is out of its range, which it tells; -ENOMEM; -EAGAIN). Since 0.1. */
 REIN_API rein_executor *rein_pool_new(const rein_pool_opts *opts);
 
 /* How many CPUs the affinity of the process and its control groups grant it, at least 1: a control group's quota of CPU time,

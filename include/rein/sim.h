@@ -96,7 +96,7 @@ typedef struct rein_sim_opts {
         uint32_t max_steps;      /* of one schedule; 0: 100,000 */
         uint32_t faults;         /* what may go wrong; 0: nothing */
         uint32_t one_in;         /* each of them with this chance, in the random generators; 0: 16 */
-        size_t stack_size;       /* of a task, in bytes; 0: 256 KiB */
+        size_t stack_size;       /* of a task, in bytes; 16 KiB to 1 TiB; 0: 256 KiB */
         const char *replay;      /* this schedule only, told step by step on stderr: rein_sim_report.trace */
         bool quiet;              /* print nothing */
         rein_sim_report *report; /* filled in whenever the call did run */

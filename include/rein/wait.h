@@ -11,7 +11,7 @@ extern "C" {
 
 /* Wait for all to be settled / for one of them / for the first that ends well (the others are then cancelled). None of
  * them cancels anything because you leave. The same future may stand in the array more than once. n 0: all returns 0
- * at once, any and first return -ENOENT.
+ * at once, any and first return -ENOENT; n is at most INT_MAX.
  * Blocks: until then, `until`, or a cancel of the caller. Needs memory for more than 16 futures.
  * Returns: all: 0, whatever the outcomes; any: the index of one that is settled (the lowest, if several are at entry);
  * first: the index of the first success, or REIN_EFAILED when all failed, the trail has each;

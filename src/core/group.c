@@ -39,7 +39,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         int rc = given ? rn_opts_take(&opts, sizeof opts, given, given->size, &what) : 0;
         if (rc == 0 && ((unsigned)opts.policy > REIN_EACH || opts.width < 0)) {
                 rc = -EINVAL;
-                what = "policy is none of the four, or width is negative";
+                what = "policy must be one of the four, and width from 1 to 2147483647; 0 is no limit";
         }
         rn_group *g = NULL;
         rn_scope *s = NULL;

@@ -8,6 +8,7 @@
 #include <float.h>
 
 #include "core/opts.h"
+#include "core/ranges.h"
 #include "core/scope.h"
 #include "core/task.h"
 #include "rein/io.h"
@@ -23,7 +24,8 @@ rein_budget *rein_budget_new(double max, double per_success)
 {
         RN_CALL();
         if (!(max > 0) || !(per_success >= 0)) {
-                rn_fail(-EINVAL, "rein_budget_new", "max must be above 0, per_success not below");
+                rn_fail(-EINVAL, "rein_budget_new",
+                        "max must be a number above 0, and per_success one that is not negative");
                 return NULL;
         }
         rein_budget *b = rn_alloc(sizeof *b);
@@ -147,7 +149,8 @@ static int take_opts(rein_retry_opts *o, const rein_retry_opts *given, const cha
         if (rc < 0)
                 return rc;
         if (o->tries < 0 || o->delay_ns < 0 || o->delay_max_ns < 0 || o->each_ns < 0) {
-                *what = "tries, delays and each_ns must not be negative";
+                *what = "tries must be from 1 to 2147483647, delay_ns, delay_max_ns and each_ns " RN_SPAN_RANGE
+                        "; 0 is the default";
                 return -EINVAL;
         }
         o->tries = o->tries ? o->tries : 3;

@@ -288,7 +288,9 @@ static void put_abandoned_in_receipt(rein_executor *x)
 static int check_stop(const rein_executor *x, rein_stop how, const char *call)
 {
         if (!x || (unsigned)how > REIN_STOP_NOW)
-                return rn_fail(-EINVAL, call, "an executor and one of the three manners are needed");
+                return rn_fail(
+                        -EINVAL, call,
+                        "an executor and one of the three manners are needed: REIN_STOP_QUEUED, _RUNNING or _NOW");
         if (!rn_executor_ours(x))
                 return rn_fail(-EPERM, call, "the executor is from before a fork");
         return 0;

@@ -6,6 +6,7 @@
 #include "rein/wait.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "core/deadlock.h"
@@ -124,6 +125,9 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
                 rn_fail(-EINVAL, call, "no futures");
                 return -EINVAL;
         }
+        if (n > INT_MAX) /* the answer is an index */
+                return rn_fail(-EINVAL, call, "%zu futures: as many as an int can count, %d, can be waited for", n,
+                               INT_MAX);
         for (size_t i = 0; i < n; i++) {
                 if (!f[i])
                         return rn_fail(-EINVAL, call, "future %zu is NULL", i);
@@ -282,7 +286,7 @@ void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[],
         RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self();
-        bool valid = self != NULL;
+        bool valid = self && n <= INT_MAX;
         for (size_t i = 0; i < n && valid; i++)
                 valid = f && f[i] && rn_future_ours(f[i]);
         h->opener = rn_opener_of(self);
@@ -353,8 +357,8 @@ int rein_done_next(rein_done *it, rein_time until)
                 return rc;
         if (h->magic == UNOPENED)
                 return rn_fail(-ENOMEM, "rein_done_next",
-                               "it could not be opened at %s: no memory, or a future that is "
-                               "NULL or from before a fork",
+                               "it could not be opened at %s: no memory, a future that is NULL or from before a "
+                               "fork, or more of them than an int can count",
                                h->place);
         if (rn_canceled(self))
                 return REIN_ECANCELED;

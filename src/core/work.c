@@ -9,6 +9,7 @@
 #include "core/frames.h"
 #include "core/group.h"
 #include "core/opts.h"
+#include "core/ranges.h"
 #include "core/share.h"
 #include "core/world.h"
 #include "core/text.h"
@@ -25,13 +26,13 @@ int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char 
         if (to->unheeded == REIN_KILL_IT)
                 *what = "unheeded = REIN_KILL_IT needs a process pool: threads cannot be killed";
         else if ((unsigned)to->unheeded > REIN_KILL_IT)
-                *what = "unheeded is none of the three";
+                *what = "unheeded must be one of the three: REIN_WAIT_FOR_IT, REIN_ABANDON_IT or REIN_KILL_IT";
         else if (to->limit_ns < 0)
-                *what = "limit_ns is negative: use REIN_SPAN for a computed limit";
+                *what = "limit_ns must be " RN_SPAN_RANGE ": use REIN_SPAN for a computed limit";
         else if (to->unheeded == REIN_ABANDON_IT && !owned)
                 *what = "a job that may be abandoned needs arg_size, release or no arg: its thread may outlive yours";
-        else if (to->stack_size && to->stack_size < RN_LEAST_STACK)
-                *what = "stack_size is less than 16 KiB; 0 is the executor's";
+        else if (rn_stack_out_of_range(to->stack_size))
+                *what = "stack_size must be " RN_STACK_RANGE "; 0 is the executor's";
         else if (to->share && !owned)
                 *what = "a shared job needs arg_size, release or no arg: the run may outlive this caller";
         else

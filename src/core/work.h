@@ -49,7 +49,7 @@ typedef enum rn_rung {
 
 enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT }; /* lost: abandoned with its job */
 
-enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96, RN_LEAST_STACK = 16 << 10 };
+enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96 };
 
 struct rein_work {
         rein_future future; /* first: a work is its future */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/opts.h"
+#include "core/ranges.h"
 #include "core/text.h"
 #include "core/world.h"
 #include "core/wrong.h"
@@ -341,7 +342,8 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
         if (rc == 0 && opts)
                 rc = rn_opts_take(&o, sizeof o, opts, opts->size, &what);
         if (rc == 0 && (o.grace_ns < 0 || (o.limits_count && !o.limits))) {
-                what = "a grace below zero, or limits that are not there";
+                what = o.grace_ns < 0 ? "grace_ns must be " RN_SPAN_RANGE "; 0 is the default, 2 s"
+                                      : "limits_count says that there are limits, and limits is NULL";
                 rc = -EINVAL;
         }
         if (rc < 0)
@@ -397,7 +399,7 @@ int rein_child_signal(rein_child *c, int signo)
         lock(c);
         int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
         unlock(c);
-        return rc;
+        return rc == -EINVAL ? rn_fail(rc, "rein_child_signal", "signal %d: it must be from 0 to 64", signo) : rc;
 }
 
 /* false: it is gone. */

@@ -25,6 +25,7 @@
 #include "io/fd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 
@@ -50,6 +51,12 @@ int rn_io_enter(rn_task **self)
                 return -ENOMEM;
         rn_stretch_spend(*self, RN_SPENDS_CALL);
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
+}
+
+int rn_bytes_check(const char *call, size_t n)
+{
+        return n <= INT64_MAX ? 0
+                              : rn_fail(-EINVAL, call, "%zu bytes: from 0 to %" PRId64 " can be moved", n, INT64_MAX);
 }
 
 static rn_fd_call *call_of(rn_link *l)
@@ -346,7 +353,9 @@ int rein_wait_fd(int fd, int poll_events, rein_time until)
         if (rc < 0)
                 return rc;
         if (fd < 0 || poll_events <= 0 || poll_events > SHRT_MAX)
-                return fd < 0 ? -EBADF : rn_fail(-EINVAL, "rein_wait_fd", "events are those of poll(2)");
+                return fd < 0 ? -EBADF
+                              : rn_fail(-EINVAL, "rein_wait_fd", "events must be those of poll(2): from 1 to %d",
+                                        SHRT_MAX);
         rn_fd_call c;
         rc = rn_fd_begin(&c, self, fd, "rein_wait_fd");
         if (rc < 0)
@@ -366,13 +375,16 @@ typedef struct transfer {
         bool later; /* a read: not likely to find something */
 } transfer;
 
-static int begin(transfer *t, int fd, int64_t until, bool writes)
+static int begin(transfer *t, int fd, size_t n, int64_t until, bool writes)
 {
         rn_task *self;
+        const char *call = writes ? "rein_write" : "rein_read";
         int rc = rn_io_enter(&self);
+        if (rc == 0)
+                rc = rn_bytes_check(call, n);
         if (rc < 0)
                 return rc;
-        rc = rn_fd_begin(&t->call, self, fd, writes ? "rein_write" : "rein_read");
+        rc = rn_fd_begin(&t->call, self, fd, call);
         if (rc < 0)
                 return rc;
         t->until = until;
@@ -464,7 +476,7 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 {
         RN_CALL();
         transfer t;
-        int rc = begin(&t, fd, until.ns, false);
+        int rc = begin(&t, fd, n, until.ns, false);
         if (rc < 0)
                 return rc;
         int64_t done = n ? move(&t, buf, NULL, n) : 0;
@@ -477,7 +489,7 @@ int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
 {
         RN_CALL();
         transfer t;
-        int rc = begin(&t, fd, until.ns, true);
+        int rc = begin(&t, fd, n, until.ns, true);
         if (rc < 0)
                 return rc;
         const char *at = buf;

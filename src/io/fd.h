@@ -41,6 +41,9 @@ const char *rn_fd_calls_wrong(const struct rn_world *w, int fd);
 /* Enter a call that may block, the first thing in it: 0 with the task, REIN_ECANCELED, -ENOMEM. */
 int rn_io_enter(rn_task **self);
 
+/* 0; -EINVAL: so many bytes that the answer could not tell. */
+int rn_bytes_check(const char *call, size_t n);
+
 /* 0, and rn_fd_end must follow; -EBADF: no such number, or it is about to be closed. */
 int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing);
 void rn_fd_end(rn_fd_call *c);

@@ -3,10 +3,12 @@
  * cancelled must not wait for it; what it then finds is released. Lookups have threads of their own, some at once and
  * no more, so that no pool that is full delays them; the rest queue up, and those whose caller has left are passed by. */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/promise.h"
+#include "core/ranges.h"
 #include "core/world.h"
 #include "core/wrong.h"
 #include "io/fd.h"
@@ -139,10 +141,47 @@ static int start(lookup *l)
         return rc == 0 ? 0 : without(l, rc);
 }
 
+/* getaddrinfo(3) takes what strtoul(3) makes of a text for a port, and the lowest 16 bits of that: a blank, a sign, and
+ * 65536 for 0. */
+static bool is_number(const char *service)
+{
+        service += strspn(service, " \t\n\v\f\r");
+        service += *service == '-' || *service == '+';
+        return *service && !service[strspn(service, "0123456789")];
+}
+
+static bool is_port(const char *service, unsigned least)
+{
+        unsigned port = 0;
+        if (*service < '0' || *service > '9')
+                return false;
+        for (; *service && port <= RN_MOST_PORT; service++)
+                port = 10 * port + (unsigned)(*service - '0');
+        return port >= least && port <= RN_MOST_PORT;
+}
+
+int rn_net_check(const char *call, const char *host, const char *service, rn_net_use use)
+{
+        const bool passive = use == RN_NET_LISTEN || use == RN_NET_BIND;
+        const unsigned least = use == RN_NET_CONNECT || use == RN_NET_SEND;
+        if (!passive && !host)
+                return rn_fail(-EINVAL, call, "a host is needed: a name or an address");
+        if (host && !*host)
+                return rn_fail(-EINVAL, call, "the host is empty: a name or an address is needed%s",
+                               passive ? ", or NULL for every address" : "");
+        if (!service || !*service)
+                return rn_fail(-EINVAL, call, "a service is needed: a port from %u to %d, or a name", least,
+                               RN_MOST_PORT);
+        if (is_number(service) && !is_port(service, least))
+                return rn_fail(-EINVAL, call, "port '%.40s': it must be from %u to %d, in digits", service, least,
+                               RN_MOST_PORT);
+        return 0;
+}
+
 int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_t until, rn_sys_addr **list)
 {
         const bool passive = use == RN_NET_LISTEN || use == RN_NET_BIND;
-        const bool datagrams = use == RN_NET_BIND || use == RN_NET_SEND;
+        const bool datagrams = use != RN_NET_LISTEN && use != RN_NET_CONNECT;
         int rc = rn_sys_lookup(host, service, passive, datagrams, true, list);
         if (rc != -EADDRNOTAVAIL)
                 return rc;
@@ -186,8 +225,13 @@ int rein_listen(const char *host, const char *service, int backlog)
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);
-        if (!service)
-                return rn_fail(-EINVAL, "rein_listen", "a service is needed: a port number or a name");
+        const int wrong = rn_net_check("rein_listen", host, service, RN_NET_LISTEN);
+        if (wrong < 0)
+                return wrong;
+        if (backlog < 0)
+                return rn_fail(-EINVAL, "rein_listen",
+                               "backlog %d: it must be from 0 to %d, and the system has a limit of its own", backlog,
+                               INT_MAX);
         if (rc == 0)
                 rc = rn_net_resolve(host, service, RN_NET_LISTEN, RN_NEVER, &list);
         if (rc < 0)
@@ -281,8 +325,9 @@ int rein_connect(const char *host, const char *service, rein_time until)
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);
-        if (!host || !service)
-                return rn_fail(-EINVAL, "rein_connect", "a host and a service are needed");
+        const int wrong = rn_net_check("rein_connect", host, service, RN_NET_CONNECT);
+        if (wrong < 0)
+                return wrong;
         if (rc == 0)
                 rc = rn_net_resolve(host, service, RN_NET_CONNECT, until.ns, &list);
         if (rc < 0)

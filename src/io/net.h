@@ -22,7 +22,11 @@ struct rn_world;
 /* NULL, or what does not add up in those that wait and the threads for them. fd lock held. */
 const char *rn_lookups_wrong(const struct rn_world *w);
 
-typedef enum rn_net_use { RN_NET_LISTEN, RN_NET_CONNECT, RN_NET_BIND, RN_NET_SEND } rn_net_use;
+/* To listen at, to connect to; the same of datagrams; or for its own sake, of datagrams too. */
+typedef enum rn_net_use { RN_NET_LISTEN, RN_NET_CONNECT, RN_NET_BIND, RN_NET_SEND, RN_NET_FIND } rn_net_use;
+
+/* What a user calls a host and a service: 0; -EINVAL, and the trail says what they may be. */
+int rn_net_check(const char *call, const char *host, const char *service, rn_net_use use);
 
 /* The addresses of a host and service, the best first; to be given back by rn_sys_addr_free. host NULL: every address of
  * this machine, to listen at or bind to. 0; REIN_ETIMEOUT, REIN_ECANCELED; -ENOMEM; -EADDRNOTAVAIL: no such one. */

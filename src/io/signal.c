@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signals. While one is waited for it is blocked in the waiting thread. Several coroutines of one thread may wait for
  * the same: the last of them to leave puts the mask back to what the first found, so each is in a list of the process. */
+#include <errno.h>
+
 #include "core/world.h"
 #include "io/fd.h"
 #include "rein/io.h"
@@ -49,6 +51,11 @@ int rein_wait_signal(int signo, rein_time until)
         if (rc < 0)
                 return rc;
         int fd = rn_sys_signal_open(signo, &me.was_blocked);
+        if (fd == -EINVAL)
+                return rn_fail(
+                        fd, "rein_wait_signal",
+                        "signal %d: it must be from 1 to 64, and none of SIGKILL, SIGSTOP and the C library's own",
+                        signo);
         if (fd < 0)
                 return fd;
         enlist(&me);

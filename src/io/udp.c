@@ -19,8 +19,9 @@ static int open_at(const char *call, const char *host, const char *service, rn_n
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);
-        if (!service || (!host && use == RN_NET_SEND))
-                return rn_fail(-EINVAL, call, "a service is needed, a port number or a name, and of a peer its host");
+        const int wrong = rn_net_check(call, host, service, use);
+        if (wrong < 0)
+                return wrong;
         if (rc == 0)
                 rc = rn_net_resolve(host, service, use, until, &list);
         if (rc < 0)
@@ -52,10 +53,13 @@ int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out
         rn_task *self;
         rn_sys_addr *list = NULL;
         int rc = rn_io_enter(&self);
-        if (!host || !service || !out)
-                return rn_fail(-EINVAL, "rein_addr_find", "a host, a service and room for the answer are needed");
+        if (!out)
+                return rn_fail(-EINVAL, "rein_addr_find", "room for the answer is needed");
+        const int wrong = rn_net_check("rein_addr_find", host, service, RN_NET_FIND);
+        if (wrong < 0)
+                return wrong;
         if (rc == 0)
-                rc = rn_net_resolve(host, service, RN_NET_SEND, until.ns, &list);
+                rc = rn_net_resolve(host, service, RN_NET_FIND, until.ns, &list);
         if (rc < 0)
                 return rc;
         rn_sys_addr *a = list;
@@ -164,6 +168,8 @@ static int64_t transfer(const char *call, int fd, datagram *d, const rein_addr *
         int rc = rn_io_enter(&self);
         if (to && (!to->len || to->len > RN_ADDRESS))
                 return rn_fail(-EINVAL, call, "this is no address: rein_addr_find and rein_recvfrom make them");
+        if (rc == 0)
+                rc = rn_bytes_check(call, d->n);
         if (rc < 0)
                 return rc;
         if (to)

@@ -848,13 +848,27 @@ static void test_a_job_that_needs_a_larger_stack_has_one(void **state)
         passes(some_are_deep, NULL);
 }
 
+/* So many bytes of address space more than there are in use. */
+static int limit_memory(rlim_t more, struct rlimit *before)
+{
+        unsigned long pages = 0;
+        FILE *f = fopen("/proc/self/statm", "re");
+        NEED(f && fscanf(f, "%lu", &pages) == 1 && getrlimit(RLIMIT_AS, before) == 0);
+        fclose(f);
+        const rlim_t most = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + more;
+        return setrlimit(RLIMIT_AS, &(struct rlimit){most, before->rlim_max});
+}
+
 static int too_large(void *unused)
 {
         (void)unused;
+        struct rlimit before;
+        NEED(limit_memory((rlim_t)1 << 38, &before) == 0);
         rein_executor *here = rn_self()->now->work->executor;
-        rein_future *f = rein_submit(here, job_seven, NULL, REIN_JOB(.stack_size = (size_t)1 << 60));
+        rein_future *f = rein_submit(here, job_seven, NULL, REIN_JOB(.stack_size = (size_t)1 << 40));
         NEED(rein_await(f, NULL, REIN_NEVER) < 0 && rein_code(f) == -ENOMEM);
         rein_drop(f);
+        NEED(setrlimit(RLIMIT_AS, &before) == 0);
         f = rein_submit(here, job_seven, NULL, NULL);
         NEED(rein_await(f, NULL, REIN_NEVER) == 0 && rein_code(f) == 7);
         rein_drop(f);

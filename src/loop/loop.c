@@ -7,6 +7,7 @@
 
 #include "core/message.h"
 #include "core/opts.h"
+#include "core/ranges.h"
 #include "core/world.h"
 #include "rein/rein.h"
 
@@ -528,9 +529,9 @@ int rn_loop_host(rn_loop *l, const char **what)
 static int check(const rein_loop_opts *o, const char **what)
 {
         if (o->grace_ns < 0 || o->slow_ns < 0)
-                *what = "grace_ns and slow_ns must not be negative; 0 is the default";
-        else if (o->stack_size && o->stack_size < RN_LEAST_STACK)
-                *what = "stack_size is less than 16 KiB; 0 is the default";
+                *what = "grace_ns and slow_ns must be " RN_SPAN_RANGE "; 0 is the default";
+        else if (rn_stack_out_of_range(o->stack_size))
+                *what = "stack_size must be " RN_STACK_RANGE "; 0 is the default, 64 KiB";
         else
                 return 0;
         return -EINVAL;

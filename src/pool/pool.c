@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "core/opts.h"
+#include "core/ranges.h"
 
 static int take(rein_executor *x, rein_work *w, const char **what)
 {
@@ -119,6 +120,11 @@ static const rn_executor_kind pool_kind = {
         .wrong = rn_pool_wrong,
 };
 
+static bool threads_out_of_range(int n)
+{
+        return n < 0 || n > RN_MOST_THREADS;
+}
+
 static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)
 {
         *o = (rein_pool_opts){.size = sizeof *o};
@@ -126,12 +132,17 @@ static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char 
         if (rc < 0)
                 return rc;
         *what = NULL;
-        if (o->threads < 0 || o->threads_max < 0 || o->replace_abandoned < 0)
-                *what = "threads, threads_max and replace_abandoned must not be negative; 0 is the default";
+        if (threads_out_of_range(o->threads) || threads_out_of_range(o->threads_max) ||
+            threads_out_of_range(o->replace_abandoned))
+                *what = "threads, threads_max and replace_abandoned must be " RN_THREADS_RANGE "; 0 is the default";
+        else if (o->queue_max > RN_MOST_QUEUE)
+                *what = "queue_max must be " RN_QUEUE_RANGE "; 0 is the default, 65536";
+        else if (rn_stack_out_of_range(o->stack_size))
+                *what = "stack_size must be " RN_STACK_RANGE "; 0 is the default, the system's";
         else if (o->idle_ns < 0 || o->grace_ns < 0)
-                *what = "idle_ns and grace_ns must not be negative; 0 is the default";
+                *what = "idle_ns and grace_ns must be " RN_SPAN_RANGE "; 0 is the default";
         else if ((unsigned)o->full > REIN_FULL_DROP_OLDEST)
-                *what = "full is none of the four policies";
+                *what = "full must be one of the four policies: REIN_FULL_WAIT, _REJECT, _CALLER or _DROP_OLDEST";
         if (*what)
                 return -EINVAL;
         if (!o->threads) {
@@ -139,7 +150,7 @@ static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char 
                 o->threads = n < 32 ? n : 32;
         }
         if (!o->threads_max)
-                o->threads_max = o->threads > INT32_MAX / 4 ? INT32_MAX : 4 * o->threads;
+                o->threads_max = o->threads > RN_MOST_THREADS / 4 ? RN_MOST_THREADS : 4 * o->threads;
         if (!o->queue_max)
                 o->queue_max = 65536;
         if (!o->idle_ns)
@@ -147,7 +158,7 @@ static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char 
         if (!o->grace_ns)
                 o->grace_ns = INT64_C(2000000000);
         if (o->threads_max < o->threads) {
-                *what = "threads_max is below threads";
+                *what = "threads_max must be at least threads; 0 is the default, 4 times as many";
                 return -EINVAL;
         }
         return 0;

@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include "core/ranges.h"
 #include "pool/pool.h"
 
 /* ---- how many (27 to 30) ---- */
@@ -56,13 +57,14 @@ static void test_27_the_default_is_cpus_and_four(void **state)
 static void test_27_the_numbers_at_their_ends(void **state)
 {
         (void)state;
-        const rein_pool_opts most[] = {{.size = sizeof(rein_pool_opts), .threads = INT32_MAX},
-                                       {.size = sizeof(rein_pool_opts), .threads = INT32_MAX / 4 + 1},
-                                       {.size = sizeof(rein_pool_opts), .threads = INT32_MAX / 4}};
+        const rein_pool_opts most[] = {{.size = sizeof(rein_pool_opts), .threads = RN_MOST_THREADS},
+                                       {.size = sizeof(rein_pool_opts), .threads = RN_MOST_THREADS / 4 + 1},
+                                       {.size = sizeof(rein_pool_opts), .threads = RN_MOST_THREADS / 4}};
         for (size_t i = 0; i < COUNT(most); i++) {
                 rein_executor *x = rein_pool_new(&most[i]);
                 assert_non_null(x);
                 assert_true(rn_pool_of(x)->opts.threads_max >= most[i].threads);
+                assert_true(rn_pool_of(x)->opts.threads_max <= RN_MOST_THREADS);
                 rein_executor_free(x);
         }
 }

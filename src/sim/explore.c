@@ -7,6 +7,7 @@
 
 #include "core/message.h"
 #include "core/opts.h"
+#include "core/ranges.h"
 #include "sim/sim.h"
 
 #ifndef RN_COMMIT
@@ -44,10 +45,19 @@ static int take_opts(search *k, const rein_sim_opts *given, const char **what)
                         if (o->reserved[i])
                                 return -E2BIG;
         }
-        *what = "rein_sim_opts: a generator, depth or fault that does not exist, or a report without its size";
         const uint32_t all = REIN_SIM_TWICE * 2 - 1;
-        if (o->generator > REIN_SIM_DFS || o->depth > MOST_DEPTH || (o->depth && o->depth < 2) || o->faults & ~all ||
-            (o->report && o->report->size < sizeof(size_t)))
+        *what = NULL;
+        if (o->generator > REIN_SIM_DFS)
+                *what = "rein_sim_opts: a generator that does not exist: from REIN_SIM_MIXED to REIN_SIM_DFS";
+        else if (o->depth > MOST_DEPTH || (o->depth && o->depth < 2))
+                *what = "rein_sim_opts: depth must be from 2 to 8; 0 is the default, 3";
+        else if (o->faults & ~all)
+                *what = "rein_sim_opts: faults that do not exist: bits from REIN_SIM_ALLOC to REIN_SIM_TWICE";
+        else if (rn_stack_out_of_range(o->stack_size))
+                *what = "rein_sim_opts: stack_size must be " RN_STACK_RANGE "; 0 is the default, 256 KiB";
+        else if (o->report && o->report->size < sizeof(size_t))
+                *what = "rein_sim_opts: the size of the report is not set";
+        if (*what)
                 return -EINVAL;
         if (!o->name)
                 o->name = "simulation";

@@ -46,7 +46,7 @@ rein_barrier *rein_barrier_new(size_t parties)
 {
         RN_CALL();
         if (parties == 0) {
-                rn_fail(-EINVAL, "rein_barrier_new", "at least one must come");
+                rn_fail(-EINVAL, "rein_barrier_new", "parties must be from 1 on: at least one must come");
                 return NULL;
         }
         rein_barrier *b = rn_alloc(sizeof *b);

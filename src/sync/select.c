@@ -90,7 +90,8 @@ static int check_case(const rein_case *c, size_t i)
                 return rn_sync_may(true, c->chan->process, call);
         case REIN_CASE_FD:
                 if (c->events <= 0 || c->events > SHRT_MAX)
-                        return rn_fail(-EINVAL, call, "the events of case %zu are not those of poll(2)", i);
+                        return rn_fail(-EINVAL, call, "the events of case %zu are not those of poll(2): from 1 to %d",
+                                       i, SHRT_MAX);
                 return 0;
         default:
                 return rn_fail(-EINVAL, call, "there is no kind %d, of case %zu", c->kind, i);
@@ -395,8 +396,10 @@ int rein_select(rein_case cases[], size_t n, rein_time until)
         if (!self)
                 return -ENOMEM;
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        if ((n && !cases) || n > INT_MAX)
+        if (n && !cases)
                 return rn_fail(-EINVAL, "rein_select", "no cases");
+        if (n > INT_MAX)
+                return rn_fail(-EINVAL, "rein_select", "%zu cases: from 0 to %d can be told apart", n, INT_MAX);
         for (size_t i = 0; i < n; i++) {
                 int rc = check_case(&cases[i], i);
                 if (rc < 0)

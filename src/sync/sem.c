@@ -89,7 +89,7 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
         if (rc < 0)
                 return rc;
         if (k == 0)
-                return rn_fail(-EINVAL, "rein_sem_acquire", "acquire at least one");
+                return rn_fail(-EINVAL, "rein_sem_acquire", "units must be from 1 on: acquire at least one");
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn, .wants = k};
         rn_wakes wakes = {.n = 0};
@@ -122,5 +122,6 @@ int rein_sem_release(rein_sem *s, size_t k)
         }
         sem_leave(s);
         rn_wakes_ring(&wakes);
-        return fits ? 0 : rn_fail(-EOVERFLOW, "rein_sem_release", "it cannot count so many");
+        return fits ? 0
+                    : rn_fail(-EOVERFLOW, "rein_sem_release", "it cannot count so many: SIZE_MAX units are the most");
 }
