@@ -44,7 +44,10 @@ REIN_API int64_t rein_write(int fd, const void *buf, size_t n, rein_time until);
  * -EADDRNOTAVAIL: no such host or service. */
 REIN_API int rein_listen(const char *host, const char *service, int backlog);
 
-/* The next connection (close-on-exec, non-blocking). Returns: its descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno.*/
+/* The next connection (close-on-exec, non-blocking). When there is no descriptor or memory for it, it stays where it is, and
+ * is tried again, with pauses of at most 50 ms, for a second or up to `until`; only then the call fails, with -EMFILE,
+ * -ENFILE, -ENOBUFS or -ENOMEM. So a loop that goes on after an error does not spin.
+ * Returns: its descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -EBADF: not open, or closed by rein_close meanwhile; -errno. */
 REIN_API int rein_accept(int fd, rein_time until);
 
 /* A TCP connection (close-on-exec, non-blocking), trying each address of host in turn. A name is looked up by a thread

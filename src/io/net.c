@@ -243,10 +243,52 @@ int rein_listen(const char *host, const char *service, int backlog)
         return rc;
 }
 
+/* Nothing is wrong with the socket: there is no descriptor, memory or thread at this moment. The connection is still there, and
+ * so the socket stays readable: a loop that goes on after the error would meet it again at once, and spin. So it is told only
+ * when it has lasted. Nobody tells when a descriptor is free, so it is tried again after pauses, each twice as long. */
+typedef struct shortage {
+        int64_t told_at; /* 0: there was none */
+        int64_t pause;
+} shortage;
+
+enum { FIRST_PAUSE_NS = 1000000, LONGEST_PAUSE_NS = 50000000, PATIENCE_NS = 1000000000 };
+
+static bool is_shortage(int code)
+{
+        return code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOMEM || code == -EAGAIN;
+}
+
+/* 0: try again; the shortage, when it has lasted; -EBADF, REIN_ECANCELED. */
+static int sit_out(shortage *s, rn_fd_call *c, int code, int64_t until)
+{
+        rn_task *self = c->task;
+        const int64_t now = rn_clock();
+        if (!s->told_at) {
+                s->told_at = until < now + PATIENCE_NS ? until : now + PATIENCE_NS;
+                s->pause = FIRST_PAUSE_NS;
+        }
+        if (s->told_at <= now)
+                return rn_fail(code, "rein_accept",
+                               "there is nothing to accept a connection with, and was not for a while: %s",
+                               code == -EMFILE   ? "the process has all the descriptors that it may have"
+                               : code == -ENFILE ? "the system has all the files that it may have"
+                               : code == -EAGAIN ? "no thread can be started"
+                                                 : "no memory");
+        const int64_t at = s->told_at - now < s->pause ? s->told_at : now + s->pause;
+        const rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_accept, for a descriptor", NULL});
+        int rc = 0;
+        while (rc == 0 && !rn_fd_shut(c))
+                rc = rn_wait_turn(self, at);
+        rn_task_doing_for_ever(self, was);
+        s->pause = s->pause < LONGEST_PAUSE_NS / 2 ? 2 * s->pause : LONGEST_PAUSE_NS;
+        return rn_fd_shut(c) ? -EBADF : rc == REIN_ETIMEOUT ? 0 : rc;
+}
+
 /* A listening socket of the user's may block, when another was faster after the poll: accepted in a region, or, where
  * the caller must not block, by a thread (-ENOTSUP). */
 static int accept_one(rn_fd_call *c, int64_t until)
 {
+        shortage s = {0};
         if (c->task->backend->offload && rn_sys_may_block(c->fd))
                 return -ENOTSUP;
         for (;;) {
@@ -255,12 +297,19 @@ static int accept_one(rn_fd_call *c, int64_t until)
                 int rc = rn_fd_wait(c, RN_POLLIN, until);
                 if (rc > 0)
                         rc = rn_fd_enter(c, true);
+                if (rc == 0) {
+                        const int got = rn_sys_accept(c->fd);
+                        rn_fd_leave(c);
+                        if (got == -EAGAIN || got == -EINTR || got == -ECONNABORTED) /* another was faster; hung up */
+                                continue;
+                        if (got >= 0)
+                                return got;
+                        rc = got;
+                }
+                if (is_shortage(rc))
+                        rc = sit_out(&s, c, rc, until);
                 if (rc < 0)
                         return rc;
-                int got = rn_sys_accept(c->fd);
-                rn_fd_leave(c);
-                if (got != -EAGAIN && got != -EINTR && got != -ECONNABORTED) /* another was faster; hung up */
-                        return got;
         }
 }
 
