@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Everything beyond the tests that must hold. Usage: scripts/check.sh [lane]...     default: all, in this order.
 #   scripts  the repository's own checks: doors, layers, calls, links, fair; each first shows that it can fail
+#   docs     the reference as HTML and the manual pages: no warning, no dead link
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
 #   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
@@ -24,6 +25,10 @@ lane_scripts() {
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest
+}
+
+lane_docs() {
+        scripts/setup.sh docs && scripts/docs.sh
 }
 
 lane_static() {
@@ -123,7 +128,7 @@ mkdir -p build
 scripts/setup.sh check || exit
 failed=()
 lanes=("$@")
-[ ${#lanes[@]} -gt 0 ] || lanes=(scripts static install sim selftest explore arm asan tsan mutants)
+[ ${#lanes[@]} -gt 0 ] || lanes=(scripts docs static install sim selftest explore arm asan tsan mutants)
 for lane in "${lanes[@]}"; do
         if ! declare -F "lane_$lane" >/dev/null; then
                 echo "check: no lane '$lane'" >&2

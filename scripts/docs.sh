@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes the reference as HTML from include/rein and docs, in build/docs/html. A warning of doxygen's is an error.
+# Makes the reference as HTML from include/rein and docs, in build/docs/html. A warning of doxygen's is an error, and so are
+# a link that leads nowhere, the path of this checkout in the output, and a macro without the parameters that it takes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,12 +17,12 @@ INPUT                  = README.md CHANGELOG.md CONTRIBUTING.md include/rein doc
 FILE_PATTERNS          = *.h *.md
 RECURSIVE              = YES
 USE_MDFILE_AS_MAINPAGE = README.md
-FILTER_PATTERNS        = *.h=scripts/doc_filter.py
+FILTER_PATTERNS        = *.h=scripts/doc_filter.py *.md=scripts/doc_filter.py
 OPTIMIZE_OUTPUT_FOR_C  = YES
 JAVADOC_AUTOBRIEF      = YES
 EXTRACT_ALL            = YES
-STRIP_FROM_PATH        = include
-STRIP_FROM_INC_PATH    = include
+STRIP_FROM_PATH        = "$PWD/include" "$PWD"
+STRIP_FROM_INC_PATH    = "$PWD/include"
 MACRO_EXPANSION        = YES
 EXPAND_ONLY_PREDEF     = YES
 PREDEFINED             = REIN_API= REIN_MUST= "REIN_PRINTF(f,a)="
@@ -31,4 +32,11 @@ QUIET                  = YES
 WARN_AS_ERROR          = FAIL_ON_WARNINGS
 WARN_IF_DOC_ERROR      = YES
 CONFIG
+mkdir -p build/docs/html/examples
+cp examples/*.c build/docs/html/examples
+scripts/check_links.py --html build/docs/html "$PWD"
+if grep -rl 'class="paramname"><em>place</em>' build/docs/html; then
+        echo "docs: these show the function behind a macro, not what a caller writes" >&2
+        exit 1
+fi
 echo "docs: build/docs/html/index.html"
