@@ -21,26 +21,26 @@ extern "C" {
 
 typedef struct rein_ticket rein_ticket; /* counted */
 
-/* Lives on the stack of who adopts. Opaque; do not copy it. */
+/* Lives on the stack of the thread that adopts. Opaque; do not copy it. */
 typedef struct rein_adopted {
         uint64_t opaque[4];
 } rein_adopted;
 
 /* Lend the innermost scope of the running task (in none: nothing ever cancels), with the context values it has now. The
- * ticket is over when that scope is closed. Who is inside then is cancelled; the close does not wait.
- * Owns: yours; rein_ticket_drop. Blocks: no. Returns: NULL: no memory. */
+ * ticket is over when that scope is closed. A thread that is inside then is cancelled; the close does not wait for it.
+ * Owns: yours; rein_ticket_drop. Blocks: no. Returns: the ticket; NULL: no memory. Since 0.1. */
 #define rein_scope_lend() rein_scope_lend_at(REIN_HERE)
 REIN_API rein_ticket *rein_scope_lend_at(const char *place);
 
 /* Lend a group, with the context values of the running task. The ticket is over when rein_group_close is called, and that
- * waits until whoever is inside has returned, as it waits for the children; so does rein_group_join. They take no place of
- * its width and count for no policy. Any task that may reach g. Owns, blocks: as rein_scope_lend. Returns: NULL: no memory;
- * the group is not open: the trail says -EPERM. */
+ * waits until each thread that is inside has returned, as it waits for the children; so does rein_group_join. Such threads
+ * take no place of its width and count for no policy. Any task that may reach g. Owns, blocks: as rein_scope_lend.
+ * Returns: the ticket; NULL: the trail says why (-ENOMEM; -EPERM: the group is not open). Since 0.1. */
 #define rein_group_lend(...) rein_group_lend_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_ticket *rein_group_lend_at(const char *place, rein_group *g);
 
 /* One more holder of t, one less. The last one's drop ends it. NULL is allowed. Any thread, also one that never called
- * rein before. Blocks: no. Returns: t. */
+ * rein before. Blocks: no. Returns: t. Since 0.1. */
 REIN_API rein_ticket *rein_ticket_ref(rein_ticket *t);
 REIN_API void rein_ticket_drop(rein_ticket *t);
 
@@ -49,13 +49,14 @@ REIN_API void rein_ticket_drop(rein_ticket *t);
  * closed, can be adopted: the calls inside say so. The caller holds t as long as this call takes, the adoption itself from
  * then on. Blocks: no.
  * Returns: 0; and with nothing changed: -ESTALE: it is over; -ENOMEM; -EINVAL: no ticket, or no room;
- * -EPERM: the ticket is from before a fork(2). */
+ * -EPERM: the ticket is from before a fork(2). Since 0.1. */
 #define rein_adopt(...) rein_adopt_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *a);
 
 /* Leave it. [owner] What was opened inside is closed. A trail of rc < 0 stays with the thread. A thread, or a job, that
  * ends without it has returned; the job fails with -EPROTO. Blocks: no.
- * Returns: rc; -EPERM: another thread's, something opened inside is open, or not inside; nothing changed. */
+ * Returns: rc; -EPERM: another thread's, something opened inside is open, or not inside; nothing changed.
+ * Since 0.1. */
 REIN_API int rein_return(rein_adopted *a, int rc);
 
 #ifdef __cplusplus

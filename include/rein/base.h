@@ -44,7 +44,7 @@ extern "C" {
 /* A job, or anything run for you: any C11 thread function. A negative return says that it failed. */
 typedef int (*rein_fn)(void *arg);
 
-/* The library's version, "1.2.3". A string that lives for ever. Any thread. Since 0.1. */
+/* The library's version, "1.2.3". A string that lives for ever. Blocks: no. Any thread. Since 0.1. */
 REIN_API const char *rein_version(void);
 
 #ifdef __cplusplus

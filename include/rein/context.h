@@ -19,7 +19,7 @@ typedef struct rein_key {
 /* Set k for the running task and for the children it starts from now on. Children that run already keep theirs. A value
  * of NULL takes k away again.
  * Owns: on success rein owns value and releases it; on failure it stays yours.
- * Blocks: no. Any thread, for itself. Returns: 0; -EINVAL without a key; -ENOMEM. Since 0.1. */
+ * Blocks: no. Any thread, for itself. Returns: 0; -EINVAL: no key; -ENOMEM. Since 0.1. */
 REIN_API int rein_context_set(const rein_key *k, void *value);
 
 /* The value of k here, or NULL. Owns: borrowed, until this task sets k again or ends. Blocks: no. Since 0.1. */

@@ -17,7 +17,8 @@ enum {
         REIN_ESTOPPED   = -20003,  /* from rein_scope_close, rein_group_close: you cancelled this scope or group yourself */
         REIN_EPENDING   = -20004,  /* not settled yet */
         REIN_EFAILED    = -20005,  /* the job you awaited failed; the trail says how */
-        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, its thread ended under it; a barrier's party left */
+        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, or its thread ended under it; a barrier
+                                      that a party has left */
         REIN_ECRASHED   = -20007,  /* its worker process died */
         REIN_EREJECTED  = -20008,  /* the executor is full, stopped, broken or exhausted, or start_by is past */
         REIN_EABANDONED = -20009,  /* its thread did not leave in time; it may still be running */
@@ -36,13 +37,15 @@ typedef struct rein_error rein_error;
 #define rein_fail(code, ...) rein_fail_at(REIN_HERE, code, __VA_ARGS__)
 REIN_API int rein_fail_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
 
-/* Put a line on top of the running task's trail: what was there becomes its cause. Otherwise as rein_fail. */
+/* Put a line on top of the running task's trail: what was there becomes its cause. Otherwise as rein_fail.
+ * Since 0.1. */
 #define rein_wrap(code, ...) rein_wrap_at(REIN_HERE, code, __VA_ARGS__)
 REIN_API int rein_wrap_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
 
 /* The running task's trail, newest first, or NULL. It belongs to the last call that failed with a trail: compare
  * rein_error_code with the code you were returned before you trust it (a cancel, a timeout and a kernel error come
- * without one). Owns: borrowed; valid until this task's next rein call that fails. Any thread. Since 0.1. */
+ * without one). Owns: borrowed; valid until this task's next rein call that fails. Blocks: no. Any
+ * thread. Since 0.1. */
 REIN_API const rein_error *rein_trail(void);
 
 /* The code of an error; its text; where it came from ("job 'render' on pool 'pages', page.c:41"); what caused it, or
@@ -54,17 +57,17 @@ REIN_API const char *rein_error_where(const rein_error *e);
 REIN_API const rein_error *rein_error_cause(const rein_error *e);
 REIN_API const rein_error *rein_error_next(const rein_error *e);
 
-/* Does e, one of its causes, or one of the failures beside them have this code? Since 0.1. */
+/* Does e, one of its causes, or one of the failures beside them have this code? Blocks: no. Any thread. Since 0.1. */
 REIN_API bool rein_error_is(const rein_error *e, int code);
 
 /* The name of a code: "REIN_ETIMEOUT", "EINVAL" for -EINVAL, "user code -21007", "success" from 0 on.
  * Owns: a string that lives for ever, but for user and unknown codes, which is this thread's until its next call here.
- * Since 0.1. */
+ * Blocks: no. Any thread. Since 0.1. */
 REIN_API const char *rein_code_name(int code);
 
 /* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped. It is given
  * to the stream at once: on an unbuffered one, as stderr is, it is one write of whole lines, and no other thread's text
- * stands between them. Blocks: on `to`. Since 0.1. */
+ * stands between them. Blocks: on `to`. Any thread. Since 0.1. */
 REIN_API void rein_error_print(FILE *to, const rein_error *e);
 
 /* What becomes of a failure nobody looked at. fn is called once for each failure that was never awaited, read with

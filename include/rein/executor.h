@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Executors: where jobs run. Thread pools (pool.h) today; you may write your own. One type for all of them. */
+/* Executors: where jobs run. There are thread pools (pool.h) and event loops (loop.h), and you may write your own. One
+ * type for all of them: every call here takes each of them, and a job need not know where it runs. */
 #ifndef REIN_EXECUTOR_H
 #define REIN_EXECUTOR_H
 
@@ -26,14 +27,16 @@ typedef struct rein_job {
         const char *name;             /* in errors, dumps, receipts; copied (47 bytes) */
         void  (*release)(void *arg);  /* once, when nothing of the job can touch arg any more: it ended, was refused,
                                          never ran, or came back after being abandoned. On any thread */
-        int     priority;             /* higher first; default 0 */
+        int     priority;             /* in a pool: higher first. A loop starts its jobs in the order of their submits.
+                                         Default 0 */
         int64_t limit_ns;             /* running time, from its start; then it is cancelled. Default none */
         rein_time start_by;           /* not started by then: REIN_EREJECTED, never run. Default none */
         rein_unheeded unheeded;       /* what happens when it ignores a cancel past the executor's grace. ABANDON needs
                                          arg_size, release or no arg; KILL needs a process pool; else -EINVAL */
         const char *share;            /* jobs with one (executor, fn, share) in flight are one run with one outcome.
                                          Needs arg_size, release or no arg; take is refused */
-        bool    on_worker;            /* must run on a thread of the executor, never in the thread that waits for it */
+        bool    on_worker;            /* must run on a thread of the executor, never in the thread that waits for it; on a
+                                         loop that is so in any case */
         bool    background;           /* does not keep its group open, nor take a place of its width; cancelled when only
                                          such are left */
         size_t  stack_size;           /* on a loop: of its coroutine, in bytes, when that is more than the loop's; 16 KiB to
@@ -43,12 +46,14 @@ typedef struct rein_job {
                                          abandoned. The channel outlives that. Default none. Since 0.1 */
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
+
 /* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). */
 #define REIN_COPY(...)     REIN_COPY_(__VA_ARGS__, )
 #define REIN_COPY_(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__)
-#define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1)        /* a computed limit: nothing left is not "none" */
+#define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1) /* a span that was computed, as limit_ns: 0 or less means "at once", not
+                                               "no limit" */
 
-/* Inside a job: how many bytes of arg were copied; 0 elsewhere. Since 0.1. */
+/* Inside a job: how many bytes of arg were copied; 0 elsewhere. Blocks: no. Any thread. Since 0.1. */
 REIN_API size_t rein_arg_size(void);
 
 /* ---- stopping ---- */
@@ -61,7 +66,7 @@ typedef enum rein_stop {          /* take no more, then: */
 
 typedef struct rein_receipt rein_receipt; /* every job that did not end by itself */
 typedef struct rein_straggler {
-        size_t size;              /* set by who calls: sizeof(rein_straggler) */
+        size_t size;              /* set by the caller: sizeof(rein_straggler) */
         const char *name;         /* of the job; "" without one */
         const char *stuck_in;     /* what it was doing when it was asked: "rein_sleep", "hook region db.c:41",
                                      "system call read"; "" when it never started */
@@ -87,11 +92,12 @@ typedef struct rein_straggler {
 REIN_API int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r);
 
 /* The same without the waiting, joined to other stops by the same rule. At `until` (the earliest of those begun) what
- * is left is settled REIN_EABANDONED. Returns: 0, -EINVAL. Since 0.1. */
+ * is left is settled REIN_EABANDONED. Blocks: no. Returns: 0; -EINVAL. Any thread. Since 0.1. */
 REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until);
 
 /* Take work again after a stop (or after a failing init broke it). Threads of jobs that are still not gone keep their
- * places. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM. Any thread. Since 0.1. */
+ * places. Blocks: no. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM. Any thread.
+ * Since 0.1. */
 REIN_API int rein_executor_restart(rein_executor *x);
 
 /* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr; and how
@@ -101,18 +107,21 @@ REIN_API int rein_executor_restart(rein_executor *x);
  * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 
-/* Its name, as given or made up ("pool#2"). Owns: borrowed, as long as x. Since 0.1. */
+/* Its name, as given or made up ("pool#2", "loop#1"). Owns: borrowed, as long as x. Blocks: no. Any thread. Since 0.1. */
 REIN_API const char *rein_executor_name(const rein_executor *x);
 
-/* How many jobs it has that are not gone, and how many of them are queued. Counts of a moment. Since 0.1. */
+/* How many jobs it has that are not gone, and how many of them are queued. Counts of a moment. Blocks: no. Any
+ * thread. Since 0.1. */
 REIN_API size_t rein_executor_unfinished(const rein_executor *x);
 REIN_API size_t rein_executor_queued(const rein_executor *x);
-/* How many threads it has at this moment. Since 0.1. */
+/* How many threads it has at this moment: a loop one, once its first job has come; a hosted loop, and an executor of yours,
+ * none. Blocks: no. Any thread. Since 0.1. */
 REIN_API size_t rein_executor_threads(const rein_executor *x);
 
-/* Read a receipt. count: how many; at: the i-th into *out (its size set by you; strings borrowed as long as r), false
- * when there is none. print: a line each, and its frames below it. free: takes NULL. Any thread, one at a time. at and
- * print may wait for a dlopen under way, which knows the names of the frames. Since 0.1. */
+/* Read a receipt. count: how many jobs it names; at: the i-th into *out (its size set by you; strings borrowed as long as
+ * r), false when there is none. print: a line for each, and its frames below it. free: takes NULL.
+ * Blocks: no, but `at` and `print` wait for a dlopen under way, which holds the names of the frames; print blocks on `to`.
+ * Any thread, one at a time. Since 0.1. */
 REIN_API size_t rein_receipt_count(const rein_receipt *r);
 REIN_API bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out);
 REIN_API void rein_receipt_print(FILE *to, const rein_receipt *r);
@@ -136,8 +145,9 @@ typedef struct rein_executor_ops {
         void (*release)(void *self);              /* may be NULL: the last reference is gone */
 } rein_executor_ops;
 
-/* Owns: ops is copied; self is yours, until release. Returns: the executor, freed with rein_executor_free; NULL: the
- * trail says why (-EINVAL, -ENOMEM). Any thread. Since 0.1. */
+/* Make an executor of your own. Owns: ops is copied; self is yours, until release. Blocks: no.
+ * Returns: the executor, freed with rein_executor_free; NULL: the trail says why (-EINVAL, -ENOMEM). Any thread.
+ * Since 0.1. */
 REIN_API rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self);
 
 /* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Since 0.1. */

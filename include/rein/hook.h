@@ -2,8 +2,9 @@
 /* Hook regions: a stretch of foreign code that blocks, and the way to unblock it.
  *
  *      rein_hook h;
- *      int rc = rein_hook_open(&h, stop_query, db);         a cancel calls stop_query(db) until the region closes
- *      if (rc < 0) return rc;                                already cancelled: the call is not made
+ *      int rc = rein_hook_open(&h, stop_query, db);     // from here on a cancel calls stop_query(db)
+ *      if (rc < 0)
+ *              return rc;                               // cancelled already: the call is not made
  *      rc = sqlite3_exec(db, sql, row, NULL, NULL);
  *      return rein_hook_close(&h, rc == SQLITE_OK ? 0 : -EIO);
  *
@@ -17,6 +18,7 @@
 extern "C" {
 #endif
 
+/* Lives on the stack of the task that opens it. Opaque; do not copy it. */
 typedef struct rein_hook {
         uint64_t opaque[8];
 } rein_hook;

@@ -11,7 +11,8 @@ extern "C" {
 
 typedef struct rein_promise rein_promise;
 
-/* Owns: the promise (rein_promise_drop) and *read_end (rein_drop) are the caller's. Blocks: no.
+/* Make a promise and its future. Owns: the promise (rein_promise_drop) and *read_end (rein_drop) are the caller's.
+ * Blocks: no.
  * Returns: NULL: -ENOMEM or -EINVAL, the trail says; *read_end is then NULL. Any thread. Since 0.1. */
 #define rein_promise_new(...) rein_promise_new_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_promise *rein_promise_new_at(const char *place, rein_future **read_end);

@@ -11,10 +11,12 @@
 extern "C" {
 #endif
 
-/* A budget: `max` tokens; a try that fails takes one, a success gives per_success back; retries are refused while half
- * or fewer are left. Owns: freed by who made it, when no retry uses it. Returns: NULL: -EINVAL, -ENOMEM, by the trail.
- * Any thread. Since 0.1. */
 typedef struct rein_budget rein_budget;
+
+/* Make a budget, or free it: `max` tokens; a try that fails takes one, a success gives per_success back; retries are
+ * refused while half or fewer are left. Owns: the caller's, to be freed when no retry uses it any more; free takes NULL.
+ * Blocks: no.
+ * Returns: the budget; NULL: the trail says why (-EINVAL, -ENOMEM). Any thread. Since 0.1. */
 REIN_API rein_budget *rein_budget_new(double max, double per_success);
 REIN_API void rein_budget_free(rein_budget *b);
 

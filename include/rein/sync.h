@@ -31,11 +31,13 @@ extern "C" {
 
 typedef struct rein_mutex rein_mutex;
 
+/* Make a mutex, unlocked. */
 REIN_API rein_mutex *rein_mutex_new(void);
-/* The caller may hold it. Refused, as said above, while another task holds it or waits for it, also at a condition. */
+/* Free it. The caller may hold it. Refused, as said above, while another task holds it or waits for it, also at a condition. */
 REIN_API void rein_mutex_free(rein_mutex *m);
 
-/* Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which
+/* Lock it.
+ * Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which
  * says where it was locked; and the next that waits has it, as when a thread ends. What it guards may be half done.
  * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; REIN_EDEADLOCK: the calling task holds it already (the trail says where it
  * was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.1. */
@@ -70,6 +72,7 @@ REIN_API int rein_cond_broadcast(rein_cond *c);
 
 typedef struct rein_sem rein_sem;
 
+/* Make a semaphore of so many free units. / Free it. */
 REIN_API rein_sem *rein_sem_new(size_t units);
 REIN_API void rein_sem_free(rein_sem *s);
 
@@ -86,7 +89,8 @@ REIN_API int rein_sem_release(rein_sem *s, size_t k);
 
 typedef struct rein_event rein_event;
 
-REIN_API rein_event *rein_event_new(void); /* clear */
+/* Make an event that is clear. / Free it. */
+REIN_API rein_event *rein_event_new(void);
 REIN_API void rein_event_free(rein_event *e);
 
 /* Set: whoever waits or comes goes on, until it is cleared. Those who wait at a set go on even if it is cleared before
@@ -94,14 +98,16 @@ REIN_API void rein_event_free(rein_event *e);
 REIN_API int rein_event_set(rein_event *e);
 REIN_API int rein_event_clear(rein_event *e);
 
-/* Blocks: while it is clear. Returns: 0: it is set, or was while I waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
+/* Wait until it is set.
+ * Blocks: while it is clear. Returns: 0: it is set, or was while I waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_event_wait(rein_event *e, rein_time until);
 
 /* ---- barrier: nobody goes on before all have come ---- */
 
 typedef struct rein_barrier rein_barrier;
 
-REIN_API rein_barrier *rein_barrier_new(size_t parties); /* 0: -EINVAL */
+/* Make a barrier for so many parties, 1 or more. / Free it. */
+REIN_API rein_barrier *rein_barrier_new(size_t parties);
 REIN_API void rein_barrier_free(rein_barrier *b);
 
 /* Come, and wait for the others; with the last to come the barrier begins anew. A party that leaves without the others
@@ -123,12 +129,14 @@ typedef struct rein_chan rein_chan;
  * while the channel is locked. Returns: NULL also for item_size 0 (-EINVAL). Since 0.1. */
 REIN_API rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item));
 
-/* Owns: the item is the channel's, or the receiver's, exactly if 0 is returned. Blocks: until there is room (capacity 0:
+/* Send an item.
+ * Owns: the item is the channel's, or the receiver's, exactly if 0 is returned. Blocks: until there is room (capacity 0:
  * until it is received), a close, `until`, or a cancel.
  * Returns: 0; -EPIPE: the channel is closed; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_send(rein_chan *c, const void *item, rein_time until);
 
-/* Owns: the item is the caller's exactly if 1 is returned. Blocks: until there is one, a close, `until`, or a cancel.
+/* Receive the next item.
+ * Owns: the item is the caller's exactly if 1 is returned. Blocks: until there is one, a close, `until`, or a cancel.
  * Returns: 1; 0: closed, and nothing is left in it; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_recv(rein_chan *c, void *item, rein_time until);
 
