@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything beyond the tests that must hold. Usage: scripts/check.sh [lane]...     default: all, in this order.
-#   scripts  the repository's own checks: doors, layers, calls, links, fair; each first shows that it can fail
+#   scripts  the repository's own checks: doors, layers, calls, links, fair, manual pages; each first shows that it can fail
 #   docs     the reference as HTML and the manual pages: no warning, no dead link
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
@@ -21,7 +21,7 @@ lane_scripts() {
         local check
         local -A only=([scripts/mutants.sh]=--check [scripts/weave.py]=--check)
         for check in scripts/check_doors.py scripts/check_layers.py scripts/check_calls.py scripts/check_links.py \
-                scripts/check_docs.py scripts/check_fair.py scripts/mutants.sh scripts/weave.py; do
+                scripts/check_docs.py scripts/check_fair.py scripts/man.py scripts/mutants.sh scripts/weave.py; do
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest
@@ -53,7 +53,7 @@ lane_install() {
         cmake --preset release -DREIN_BENCH=OFF >build/release.configure.log 2>&1 ||
                 { cat build/release.configure.log; return 1; }
         cmake --build build/release -j "$(nproc)" && scripts/check_symbols.sh build/release &&
-                REIN_REQUIRE_CLANG=1 REIN_REQUIRE_GUESTS=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
+                REIN_REQUIRE_CLANG=1 REIN_REQUIRE_GUESTS=1 REIN_REQUIRE_MAN=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
 }
 
 sanitized() { # PRESET

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Makes the reference as HTML from include/rein and docs, in build/docs/html. A warning of doxygen's is an error, and so are
+# Makes the reference as HTML from include/rein and docs, in build/docs/html, and the manual pages in build/docs/man. A warning of doxygen's is an error, and so are
 # a link that leads nowhere, the path of this checkout in the output, and a macro without the parameters that it takes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,4 +39,14 @@ if grep -rl 'class="paramname"><em>place</em>' build/docs/html; then
         echo "docs: these show the function behind a macro, not what a caller writes" >&2
         exit 1
 fi
+# The manual pages: what two readers of them do not complain about. An alias (.so) has nothing to complain about.
+scripts/man.py build/docs/man
+grep -L "^\.so " build/docs/man/man?/* | xargs mandoc -T lint -W style
+mandoc -T lint -W error docs/man/*.1
+wrong=$(cd build/docs/man && find man? -type f -exec man --warnings -l {} \; 2>&1 >/dev/null)
+[ -z "$wrong" ] || { echo "docs: man --warnings: $wrong" >&2; exit 1; }
+# apropos and whatis find a page by its NAME.
+grep -L '^\.so ' build/docs/man/man?/* | while read -r page; do
+        lexgrog "$page" >/dev/null || { echo "docs: $page: its NAME is not understood" >&2; exit 1; }
+done
 echo "docs: build/docs/html/index.html"

@@ -83,8 +83,8 @@ def kept_params(macro: str, call: str, params: list[str]) -> list[str]:
     return [p for p, a in zip(params, arguments) if a != "REIN_HERE" and not a.startswith("#")]
 
 
-def without_places(source: str) -> str:
-    """The header with each macro that passes the place of its call as a function, line for line."""
+def without_places(source: str, lines: bool = True) -> str:
+    """The header with each macro that passes the place of its call as a function; with `lines`, line for line."""
     for found in MACRO.finditer(source):
         macro, call, at = found[1], found[4], found[3]
         declared = re.compile(rf"^(REIN_API[^;]*?)\b{at}\(((?:[^();]|\([^()]*\))*)\)", re.MULTILINE)
@@ -97,7 +97,7 @@ def without_places(source: str) -> str:
             return f"{d[1]}{macro}({inside})" + "\n" * (d[2].count("\n") - inside.count("\n"))
 
         source = declared.sub(rename, source)
-    return MACRO.sub("", source)
+    return MACRO.sub("", source) if lines else re.sub(MACRO.pattern + "\n", "", source, flags=re.MULTILINE)
 
 
 def comment_end(text: str, at: int) -> int:
@@ -188,7 +188,7 @@ def condition(line: str) -> bool:
 
 
 def parse(path: Path) -> Header:
-    text = without_places(path.read_text(encoding="utf-8"))
+    text = without_places(path.read_text(encoding="utf-8"), lines=False)
     macros = {found[3]: found[1] for found in MACRO.finditer(path.read_text(encoding="utf-8"))}
     ats = {macro: at for at, macro in macros.items()}
     header = Header(path.name)

@@ -89,6 +89,32 @@ for pair in "${pairs[@]}"; do
         done
 done
 
+# What one reads: the macro with its parameters, its codes and an example; the guide, whose links lead somewhere.
+mandir=$prefix/share/man docdir=$prefix/share/doc/rein
+for page in man3/rein_submit.3 man3/rein_wait_any.3 man3/rein_pool_opts.3 man7/rein-scope.7 man7/rein.7; do
+        [ -s "$mandir/$page" ] || { echo "install: $page was not installed" >&2; exit 1; }
+done
+for file in README.md docs/guide.md docs/decisions/0001-places-are-strings.md examples/first_steps.c; do
+        [ -s "$docdir/$file" ] || { echo "install: share/doc/rein/$file was not installed" >&2; exit 1; }
+done
+if command -v man >/dev/null; then
+        page=$(MANWIDTH=200 man -M "$mandir" rein_submit)
+        for text in 'rein_submit(rein_executor \*x, rein_fn fn, void \*arg,' 'const rein_job \*job);' REIN_EREJECTED -ENOMEM EXAMPLES; do
+                grep -q -e "$text" <<<"$page" || { echo "install: man rein_submit does not say: $text" >&2; exit 1; }
+        done
+        for name in rein_wait_any rein-scope rein_cancel_at; do
+                man -M "$mandir" "$name" | grep -q 'SEE ALSO' || { echo "install: man $name: no page" >&2; exit 1; }
+        done
+elif [ -n "${REIN_REQUIRE_MAN:-}" ]; then
+        echo "install: man is required here and not installed" >&2
+        exit 1
+else
+        echo "install: NOT READ WITH MAN: it is not installed (make check does)"
+fi
+gcc -std=gnu11 -o "$work/first_steps" "$docdir/examples/first_steps.c" \
+        $(pkg-config --cflags --libs rein)
+LD_LIBRARY_PATH=$libdir "$work/first_steps" >"$work/first_steps.out" || { cat "$work/first_steps.out"; exit 1; }
+
 if [ -x "$build/rein" ]; then
         [ -x "$prefix/bin/rein" ] || { echo "install: the command rein was not installed" >&2; exit 1; }
         "$prefix/bin/rein" --version >/dev/null
