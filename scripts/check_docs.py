@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages in docs/ are true to the code: each block of C says which example it is from and stands there word for word,
-each example and each public function is spoken of somewhere. Usage: scripts/check_docs.py [--selftest]"""
+each example and each public function is spoken of somewhere, and the map in CONTRIBUTING.md has every folder of src/ and
+tests/. Usage: scripts/check_docs.py [--selftest]"""
 import re
 import sys
 import textwrap
@@ -57,6 +58,11 @@ def check(root: Path) -> list[str]:
     for example in sorted((root / "examples").glob("*.c")):
         if example.stem not in words:
             complaints.append(f"{example.relative_to(root)}: no page speaks of it")
+    contributing = root / "CONTRIBUTING.md"
+    written = contributing.read_text(encoding="utf-8") if contributing.exists() else ""
+    for folder in sorted(path for above in ("src", "tests") for path in (root / above).glob("*/")):
+        if any(folder.glob("*.*")) and f"{folder.relative_to(root)}/" not in written:
+            complaints.append(f"CONTRIBUTING.md: the map has no {folder.relative_to(root)}/")
     return complaints
 
 
@@ -72,6 +78,8 @@ INLINE = "static inline int rein_x_attach(int n)\n{\n}\n"
 CLEAN = {
     "README.md": "`rein_submit`\n```c\nint main(void) {}\n```\n",
     "docs/a.md": "Call `rein_sleep`, see [examples/x.c](../examples/x.c):\n\n```c\nif (a)\n        b();\n```\n\n```sh\nx\n```\n",
+    "CONTRIBUTING.md": "```\nsrc/core/   everything\n```\n",
+    "src/core/core.c": "",
     "examples/x.c": "void f(void)\n{\n        if (a)\n                b();\n}\n",
     "include/rein/x.h": HEADER,
 }
@@ -83,6 +91,8 @@ VIOLATIONS = [
     {"docs/a.md": CLEAN["docs/a.md"].replace("rein_sleep", "rein_sleeps")},
     {"README.md": "nothing\n"},
     {"include/rein/x.h": HEADER + INLINE},
+    {"src/loop/loop.c": ""},
+    {"tests/stress/pool_test.c": ""},
     {"examples/unheard.c": "int main(void)\n{\n}\n"},
 ]
 
