@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages in docs/ are true to the code: each block of C says which example it is from and stands there word for word,
 each example and each public function is spoken of somewhere, and the map in CONTRIBUTING.md has every folder of src/ and
-tests/. Usage: scripts/check_docs.py [--selftest]"""
+tests/. The guide explains a word of rein's own, in bold, before it uses it. Usage: scripts/check_docs.py [--selftest]"""
 import re
 import sys
 import textwrap
@@ -13,6 +13,17 @@ from selftest import main
 BLOCK = re.compile(r"((?:^[^\n]+\n)?)(?:^\n)*^```c\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FROM = re.compile(r"\[(examples/\w+\.c)\]")
 FUNCTION = re.compile(r"^(?:REIN_API|static inline) [^;(]*?\b(rein_\w*[a-z0-9])\(", re.MULTILINE)
+
+
+# The words that a reader of the guide cannot know; the end of a word may differ.
+WORDS = ["executor", "future", "settled", "gone", "permit", "task", "scope", "ladder", "shield", "promise", "trail"]
+
+
+def unexplained(guide: str) -> list[str]:
+    """Words whose first use, outside of code and links, is not the bold one."""
+    told = re.sub(r"^```.*?^```|`[^`\n]*`|\]\([^)]*\)|^#.*?$", " ", guide, flags=re.MULTILINE | re.DOTALL)
+    return [word for word in WORDS
+            if (found := re.search(rf"(\*\*)?\b{word}", told, re.IGNORECASE)) and not found[1]]
 
 
 def lines(text: str) -> str:
@@ -46,6 +57,9 @@ def check(root: Path) -> list[str]:
                 complaints.append(f"{place}:{number}: no such file: {source[1]}")
             elif not stands_in(found[2], (root / source[1]).read_text(encoding="utf-8")):
                 complaints.append(f"{place}:{number}: this does not stand in {source[1]}")
+    guide = root / "docs/guide.md"
+    complaints += [f"docs/guide.md: \"{word}\" is used before it is explained"
+                   for word in unexplained(guide.read_text(encoding="utf-8") if guide.exists() else "")]
     words = set(re.findall(r"\w+", told))
     for header in sorted((root / "include").rglob("*.h")):
         text = header.read_text(encoding="utf-8")
@@ -77,6 +91,7 @@ static inline void rein_x_(int n)
 INLINE = "static inline int rein_x_attach(int n)\n{\n}\n"
 CLEAN = {
     "README.md": "`rein_submit`\n```c\nint main(void) {}\n```\n",
+    "docs/guide.md": "# The ladder\nA **task** has a `shield`. A **ladder**; tasks.\n",
     "docs/a.md": "Call `rein_sleep`, see [examples/x.c](../examples/x.c):\n\n```c\nif (a)\n        b();\n```\n\n```sh\nx\n```\n",
     "CONTRIBUTING.md": "```\nsrc/core/   everything\n```\n",
     "src/core/core.c": "",
@@ -91,6 +106,8 @@ VIOLATIONS = [
     {"docs/a.md": CLEAN["docs/a.md"].replace("rein_sleep", "rein_sleeps")},
     {"README.md": "nothing\n"},
     {"include/rein/x.h": HEADER + INLINE},
+    {"docs/guide.md": "A task is a **task**.\n"},
+    {"docs/guide.md": "A **task** of the trail.\n"},
     {"src/loop/loop.c": ""},
     {"tests/stress/pool_test.c": ""},
     {"examples/unheard.c": "int main(void)\n{\n}\n"},
