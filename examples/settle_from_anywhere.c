@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Eight plain threads settle one promise at the same moment: one wins, seven are told REIN_EALREADY and keep what they
- * brought. Who waits for the future wakes at once, and a continuation runs exactly once, on the pool it names. */
+ * brought. A thread that waits for the future wakes at once, and a continuation runs exactly once, on the pool it names. */
 #include <rein/rein.h>
 
 #include <pthread.h>

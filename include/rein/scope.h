@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-/* Lives on the stack of who opens it. Opaque; do not copy it. */
+/* Lives on the stack of the task that opens it. Opaque; do not copy it. */
 typedef struct rein_scope {
         uint64_t opaque[8];
 } rein_scope;
