@@ -32,15 +32,16 @@ typedef struct rein_loop_opts {
         bool portable;          /* wait by poll(2), not by epoll(7) */
         rein_executor *offload; /* for rein_to_thread; borrowed. Default: an elastic pool, made at the first call */
         int64_t grace_ns;       /* how long a cancelled job may take to leave; default 2 s */
-        int64_t slow_ns;    /* a job that runs so long without a wait is named on stderr while it does, with the
+        int64_t slow_ns;        /* a job that runs so long without a wait is named on stderr while it does, with the
                                    system call it is in, and its frames then; one in a second. 25 ms is a good value, the
                                    default is not to look */
-        bool tell_overflow; /* a coroutine whose stack overflows is named on stderr before the program dies of it.
-                                   Handles SIGSEGV and SIGBUS of the whole process, once they happen as before */
-        bool tell_stacks;   /* when it is freed, a line for each function on stderr: how much of its stack the deepest of
-                                   its runs has written, to choose a stack_size by. For trying out: all of each stack is
-                                   touched then, and looked at after each job */
-        bool slow_frames;   /* the frames of such a job also when it computes. Its thread is asked by a signal, which
+        bool tell_overflow;     /* a coroutine whose stack overflows is named on stderr before the program dies of it.
+                                   Takes SIGSEGV and SIGBUS of the whole process; at the first of them the handlers that
+                                   were there before are put back, and get it */
+        bool tell_stacks;       /* when it is freed, a line for each function on stderr: how much of its stack the deepest
+                                   of its runs has written, to choose a stack_size by. For trying out: all of each stack
+                                   is touched then, and looked at after each job */
+        bool slow_frames;       /* the frames of a slow job also when it computes. Its thread is asked by a signal, which
                                    may interrupt a system call (EINTR) that the job begins in that moment */
         uint64_t reserved[4];
 } rein_loop_opts;
@@ -55,10 +56,9 @@ typedef struct rein_loop_opts {
  * Since 0.1. */
 REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
 
-/* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of who calls. When it has ended, what it left
+/* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of the caller. When it has ended, what it left
  * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr, and how many of its
- * jobs never ran. The first SIGINT
- * cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not); in a
+ * jobs never ran. The first SIGINT cancels fn, if nobody has a handler for it and this is the only thread that lets it through (rein's own do not); in a
  * simulation, if nobody waits for that signal (rein_sim_raise).
  * opts may be NULL; opts->hosted means nothing here.
  * Blocks: until then. Any thread, but not a coroutine.
@@ -70,15 +70,16 @@ REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_lo
  * do, deadlines included: watch it (level-triggered) in the loop that hosts this one, and call rein_loop_turn then. The
  * descriptor is the loop's.
  * Returns: the descriptor; -ENOTSUP: a portable one; -EINVAL; -EPERM: another thread, or a coroutine of this loop;
- * -EMFILE. Since 0.1. */
+ * -EMFILE. Blocks: no. Since 0.1. */
 REIN_API int rein_loop_fd(rein_executor *loop);
+
 /* Do what is to be done now. [owner]: the same. Blocks: no.
  * Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
- * pool: the scope goes on there, and a cancel stops the thread's work by the ladder. Blocks: until it is gone. Returns: as
- * rein_on; -EPERM: not in a coroutine. Since 0.1. */
+ * pool: the scope goes on there, and a cancel stops the thread's work by the ladder.
+ * Blocks: until then. Returns: as rein_on; -EPERM: not in a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
 

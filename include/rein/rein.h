@@ -9,8 +9,9 @@
  *     cancelled; every later call says so too, at entry, until that scope is left).
  *  2. The same call works in a pool's thread and in a plain thread. A plain thread becomes a task by calling in, and
  *     leaves no trace when it ends.
- *  3. The task that opens a thing closes it; each call says who owns what. Dropping and freeing take NULL. Nobody ever frees an error. `arg` is
- *     yours again when the work is *gone*; give `release` or `arg_size` and rein sees to it in every case.
+ *  3. The task that opens a thing closes it; each call says who owns what. Dropping and freeing take NULL. Nobody ever
+ *     frees an error. `arg` is yours again when the work is *gone*; give `release` or `arg_size` and rein sees to it in
+ *     every case.
  *  4. Any thread may call anything not marked [owner]; [owner] means the task that opened it (took it, made it), and a
  *     wrong caller is told -EPERM before anything changes. Where a call returns nothing the trail says so.
  *  5. In an options struct zero means the default. Build one with its macro; NULL means all zero. Names are copied.

@@ -54,7 +54,7 @@ REIN_API int rein_scope_close(rein_scope *s, int rc);
 #define rein_within(...) rein_within_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg);
 
-/* Why the running task is cancelled: who, why and where, in one line; or NULL when it is not.
+/* Why the running task is cancelled: who cancelled it, why and where, in one line; or NULL when it is not.
  * Owns: borrowed, until the scope that was cancelled is closed. Blocks: no. Since 0.1. */
 REIN_API const char *rein_why(void);
 

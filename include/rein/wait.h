@@ -26,7 +26,8 @@ typedef struct rein_done {
         uint64_t opaque[6];
 } rein_done;
 
-/* Open. The task that opens it reads and closes it. Owns: you hold the futures until close. Blocks: no. */
+/* Open. The task that opens it reads and closes it. Owns: you hold the futures until close. Blocks: no.
+ * Since 0.1. */
 #define rein_done_open(...) rein_done_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n);
 
