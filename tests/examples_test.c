@@ -204,6 +204,48 @@ static void errors_arrive_whole(void **state)
         prints("nobody looked at: what was dropped is broken\n");
 }
 
+static void futures_do_what_they_say(void **state)
+{
+        (void)state;
+        run_well("futures");
+        prints("taken: 3, one was settled: yes, all: success\n"
+               "the first says ONE\n"
+               "the third said THREE\n"
+               "mirror 1 answered; the others: user code -21000, REIN_ECANCELED; the continuation ran: no\n"
+               "REIN_EFAILED: failures: 1, with their place: 1\n");
+}
+
+static void callback_is_kept_broken_and_cancelled(void **state)
+{
+        (void)state;
+        run_well("callback");
+        assert_string_equal(out, "asked: an answer\n"
+                                 "asked again: the query failed with 7\n"
+                                 "cancelled: the query failed with 1\n");
+}
+
+static void objects_work_between_threads_and_coroutines(void **state)
+{
+        (void)state;
+        run_well("objects");
+        assert_string_equal(out, "success: counted 800, never more than two inside: yes\n"
+                                 "REIN_ETIMEOUT: counted 0, never more than two inside: yes\n");
+}
+
+static void own_executor_runs_jobs_on_the_main_thread(void **state)
+{
+        (void)state;
+        run_well("own_executor");
+        assert_string_equal(out, "painted 42, on the main thread: yes\nthe work: success\n");
+}
+
+static void loop_by_hand_is_turned_by_poll(void **state)
+{
+        (void)state;
+        run_well("loop_by_hand");
+        assert_string_equal(out, "the coroutine read: hello\njobs left: 0, the job: success\n");
+}
+
 static void pool_options_do_what_they_say(void **state)
 {
         (void)state;
@@ -290,6 +332,13 @@ static void sim_queue_finds_the_if(void **state)
 {
         (void)state;
         is_found_and_replayed("sim_queue", "queue", "1 and 2 were put, ");
+}
+
+static void sim_pipe_loses_nothing(void **state)
+{
+        (void)state;
+        run_well("sim_pipe");
+        assert_string_equal(out, "one schedule: success; 500 schedules with faults: success\n");
 }
 
 static void children_end_within_their_deadline(void **state)
@@ -467,9 +516,15 @@ int main(void)
                 cmocka_unit_test(gather_shield_keeps_the_order_and_what_belongs_together),
                 cmocka_unit_test(first_steps_goes_as_the_guide_says),
                 cmocka_unit_test(errors_arrive_whole),
+                cmocka_unit_test(futures_do_what_they_say),
+                cmocka_unit_test(callback_is_kept_broken_and_cancelled),
+                cmocka_unit_test(objects_work_between_threads_and_coroutines),
+                cmocka_unit_test(own_executor_runs_jobs_on_the_main_thread),
+                cmocka_unit_test(loop_by_hand_is_turned_by_poll),
                 cmocka_unit_test(pool_options_do_what_they_say),
                 cmocka_unit_test(abandon_does_not_hold_up_a_stop),
                 cmocka_unit_test(pipeline_is_cancelled_without_a_leak),
+                cmocka_unit_test(sim_pipe_loses_nothing),
                 cmocka_unit_test(sim_transfer_finds_where_money_is_lost),
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
