@@ -39,6 +39,8 @@ if grep -rl 'class="paramname"><em>place</em>' build/docs/html; then
         echo "docs: these show the function behind a macro, not what a caller writes" >&2
         exit 1
 fi
+# The pages as they are installed.
+scripts/pages.py --check build/docs/doc
 # The manual pages: what two readers of them do not complain about. An alias (.so) has nothing to complain about.
 scripts/man.py build/docs/man
 grep -L "^\.so " build/docs/man/man?/* | xargs mandoc -T lint -W style

@@ -2,11 +2,12 @@
 """Reading the public headers: their comments, and what stands below each. A comment and the declarations that follow it
 without an empty line are one group; a comment behind a declaration is of that declaration alone."""
 import re
+import sys
 import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MACRO = re.compile(r"^#define (rein_\w+)\(([^)]*)\) (rein_\w+_at)\((.*)\)$", re.MULTILINE)
+MACRO = re.compile(r"^#define (rein_\w+)\(([^)]*)\)(?:[ \t]|\\\n)+(rein_\w+_at)\((.*)\)$", re.MULTILINE)
 ATTRIBUTE = re.compile(r"\b(?:REIN_API|REIN_MUST|REIN_PRINTF\(\d+, \d+\))\s*")
 CODE = re.compile(r"(?<![\w-])(?:REIN_E[A-Z]+|-E[A-Z0-9]{3,})\b")
 CLAUSE = re.compile(r"\b(Blocks|Owns|Owns, blocks|Blocks, returns|Returns|Threads?): ")
@@ -79,7 +80,8 @@ def kept_params(macro: str, call: str, params: list[str]) -> list[str]:
     if "__VA_ARGS__" in arguments:
         arguments[arguments.index("__VA_ARGS__") :] = [""] * (len(params) - arguments.index("__VA_ARGS__"))
     if len(arguments) != len(params):
-        raise ValueError(f"{macro}: {len(arguments)} arguments for {len(params)} parameters")
+        print(f"headers: {macro}: {len(arguments)} arguments for {len(params)} parameters", file=sys.stderr)
+        return params[1:]
     return [p for p, a in zip(params, arguments) if a != "REIN_HERE" and not a.startswith("#")]
 
 
@@ -97,7 +99,7 @@ def without_places(source: str, lines: bool = True) -> str:
             return f"{d[1]}{macro}({inside})" + "\n" * (d[2].count("\n") - inside.count("\n"))
 
         source = declared.sub(rename, source)
-    return MACRO.sub("", source) if lines else re.sub(MACRO.pattern + "\n", "", source, flags=re.MULTILINE)
+    return MACRO.sub(lambda found: "\n" * found[0].count("\n"), source) if lines else re.sub(MACRO.pattern + "\n", "", source, flags=re.MULTILINE)
 
 
 def comment_end(text: str, at: int) -> int:

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The pages of README.md and docs/ outside of the repository: where a link leads to a file that is not there, the words
-of the link stay. Usage: scripts/pages.py FOLDER      writes what `make install` puts into share/doc/rein"""
+of the link stay.
+Usage: scripts/pages.py FOLDER      writes what `make install` puts into share/doc/rein, and says what is wrong with it
+       scripts/pages.py --check FOLDER      and fails, when anything is"""
 import re
 import sys
 from pathlib import Path, PurePosixPath
@@ -62,7 +64,7 @@ def install(root: Path, to: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    complaints = install(ROOT, Path(sys.argv[1]))
+    complaints = install(ROOT, Path(sys.argv[-1]))
     for line in complaints:
         print(line, file=sys.stderr)
-    sys.exit(1 if complaints else 0)
+    sys.exit(1 if complaints and sys.argv[1] == "--check" else 0)
