@@ -14,13 +14,19 @@ from selftest import main
 TABLE = "src/loop/fair_test.c"
 # Functions that have no row, and why.
 WITHOUT = {
+    "rein_child_collect": "needs a child, whose start waits for a thread",
     "rein_child_free": "needs a child, whose start waits for a thread",
+    "rein_cpus": "reads a few files of the kernel's",
     "rein_done_close": "does not wait: its comment is that of rein_done_next",
     "rein_close": "does not wait: close(2) alone may take its time",
     "rein_error_print": "waits for a FILE, which is none of rein's",
     "rein_executor_stop_begin": "does not wait: `until` is for the jobs",
     "rein_hook_close": "waits for a stop that another thread is calling in this moment",
     "rein_promise_on_cancel": "waits for a function that another thread is calling in this moment",
+    "rein_receipt_at": "waits for a dlopen that is under way, and for nothing of rein's",
+    "rein_receipt_count": "does not wait: its comment is that of rein_receipt_at",
+    "rein_receipt_free": "does not wait: its comment is that of rein_receipt_at",
+    "rein_receipt_print": "waits for a FILE, which is none of rein's",
     "rein_run": "is for threads, not for coroutines",
     "rein_shield_open": "waits for a stop that another thread is calling in this moment",
     "rein_within": "blocks as the function does that it calls",
@@ -38,7 +44,9 @@ ROW = re.compile(r"\bROW\((rein_\w+),")
 def functions(header: str) -> dict[str, tuple[str, str]]:
     """The comment and the arguments of each function of a header, without the _at of those behind a macro."""
     parts = [(m.start(), "comment", m[0]) for m in COMMENT.finditer(header)]
-    parts += [(m.start(), re.sub(r"_at$", "", m[1]), m[2]) for m in FUNCTION.finditer(strip_comments(header))]
+    for m in FUNCTION.finditer(strip_comments(header)):
+        behind_a_macro = m[2].startswith("const char *place")
+        parts.append((m.start(), re.sub(r"_at$", "", m[1]) if behind_a_macro else m[1], m[2]))
     found, comment = {}, ""
     for _, name, text in sorted(parts):
         if name == "comment":

@@ -2,6 +2,7 @@
 /* A coroutine that always finds what it asks for lets the others of its loop have their turn: a table of every public call
  * that may block, each in circumstances in which it returns without a wait. scripts/check_fair.py asks for a row of each.
  * What is counted is calls and turns, never time. Every test runs with both pollers. */
+#include <rein/every.h>
 #include <rein/loop.h>
 
 #include <arpa/inet.h>
@@ -206,6 +207,13 @@ static void free_all(void)
 /* ---- the table ---- */
 
 #define CALL(function, variant) static int function##_##variant(void)
+
+CALL(rein_every_next, past)
+{
+        static rein_every e;
+        rein_every_start(&e, REIN_EVERY(.period_ns = 1, .catch_up = true)); /* each tick has passed */
+        return (int)rein_every_next(&e);
+}
 
 CALL(rein_sleep, past)
 {
@@ -597,6 +605,7 @@ typedef struct row {
 
 static const row table[] = {
         ROW(rein_sleep, past, 0),
+        ROW(rein_every_next, past, 0),
         ROW(rein_wait_fd, null, POLLOUT),
         ROW(rein_wait_fd, end, POLLIN | POLLHUP),
         ROW(rein_wait_fd, bad, -EBADF),

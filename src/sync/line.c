@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "core/message.h"
+
 /* ---- does it add up? ---- */
 
 #if RN_CHECKING
@@ -138,7 +140,7 @@ void rn_free_refused(const char *call, const char *fmt, ...)
         if (m)
                 m->misuse(call, text);
         else
-                fprintf(stderr, "rein: %s: it is not freed: %s\n", call, text);
+                rn_say("rein: %s: it is not freed: %s\n", call, text);
 }
 
 void rn_free_refused_waiting(const char *call, size_t waiting)
