@@ -237,7 +237,7 @@ static int at_the_limit(void *arg)
                 NEED(rein_sleep(REIN_NOWAIT) == 0);
         end();
         rein_group_cancel(&g, "enough");
-        NEED(rein_group_close(&g, 0) == 0);
+        NEED(rein_group_close(&g, 0) == REIN_ESTOPPED);
         NEED(then == 0 && answers == 1 && meanwhile > 0 && attempts < FEW);
         return 0;
 }
