@@ -20,7 +20,7 @@ static bool portable;
 static int turns; /* how often another coroutine has run */
 
 /* A group whose children go on until they are cancelled ends well so. */
-static int stopped(int rc)
+static int well_stopped(int rc)
 {
         return rc == REIN_ESTOPPED ? 0 : rc;
 }
@@ -716,7 +716,7 @@ static int all_of_them(void *arg)
                 rc = call_each(arg == NULL);
         let_go();
         rein_group_cancel(&group, "enough");
-        const int closed = stopped(rein_group_close(&group, 0));
+        const int closed = well_stopped(rein_group_close(&group, 0));
         free_all();
         return rc < 0 ? rc : closed;
 }
@@ -860,7 +860,7 @@ static int waits_on_a_condition(void *arg)
                 rein_mutex_unlock(own_mutex);
         }
         rein_group_cancel(&g, "enough");
-        const int closed = stopped(rein_group_close(&g, 0));
+        const int closed = well_stopped(rein_group_close(&g, 0));
         rein_cond_free(cond);
         rein_mutex_free(own_mutex);
         rein_sem_free(sem);
@@ -920,7 +920,7 @@ static int never_blocking(void *arg)
         if (rc == 0)
                 rc = never_block(open, f);
         rein_group_cancel(&g, "enough");
-        const int closed = stopped(rein_group_close(&g, 0));
+        const int closed = well_stopped(rein_group_close(&g, 0));
         rein_promise_keep(p, NULL, NULL);
         rein_promise_drop(p);
         rein_drop(f);
