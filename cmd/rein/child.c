@@ -102,7 +102,8 @@ int child_wait(struct child *c, rein_time until)
                         return REIN_ECANCELED;
                 if (rein_now().ns >= until.ns) /* also of one that prints without end */
                         return REIN_ETIMEOUT;
-                const bool any = (rc != ERR && hand_on(c, OUT)) | (rc != OUT && hand_on(c, ERR));
+                bool any = rc != ERR && hand_on(c, OUT);
+                any |= rc != OUT && hand_on(c, ERR);
                 if (rc < 0 && !any)
                         rein_sleep(rein_after(REIN_MS(10))); /* no memory, or no descriptor, to wait for several */
         }
