@@ -254,6 +254,8 @@ class Pages:
                 rows += [(name, self.meaning(name)) for name in CODE.findall(piece)]
             elif some:
                 rows.append((some[1], some[2]))
+            elif rows and rows[-1][0] and piece[0].islower() and not CODE.search(piece):
+                rows[-1] = (rows[-1][0], f"{rows[-1][1]}; {piece}")
             elif rows:
                 rows.append(("", piece))
             else:
@@ -416,7 +418,7 @@ class Pages:
                 out.append(".PP\n" + paragraph(
                     f"One of the values of `{enum.name}`, see above." if enum and enum.kind == "enum" else "What the description says."))
             # Codes that the description names.
-            for name in dict.fromkeys(CODE.findall(parts.get("", "")) if results != {"void"} else []):
+            for name in dict.fromkeys(CODE.findall(parts.get("", "")) if results & {"int", "int64_t"} else []):
                 out.append(tagged(name, capital(self.meaning(name)) + "."))
         general = re.search(r"Every call may return [^.]*\.", one_line(header.about))
         if general:
@@ -546,6 +548,8 @@ def spread(pieces: list[str]) -> list[str]:
             out += [inner[1] + inner[3], *inside]
         elif piece.startswith("and ") and re.search(rf": {CODE.pattern}", piece):
             out += re.split(rf"(?<=\w): (?={CODE.pattern})", piece, maxsplit=1)
+        elif re.match(rf"{CODES_ALONE.pattern}\. \S", piece):
+            out += re.split(r"\. ", piece, maxsplit=1)
         else:
             out.append(piece)
     return out
