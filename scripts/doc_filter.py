@@ -69,7 +69,7 @@ def in_html(file: str, anchor: str, _: str) -> str | None:
     path = PurePosixPath(file)
     if file == "README.md":
         return "index.html"
-    if path.suffix == ".md":
+    if path.suffix == ".md" and (path.parts[0] == "docs" or len(path.parts) == 1):
         return label(path) + ".html" + (f"#{label(path)}_{anchor}" if anchor else "")
     if path.suffix == ".h" and path.parent.name == "rein":
         return path.stem + "_8h.html"
