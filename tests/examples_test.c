@@ -355,6 +355,18 @@ static void children_end_within_their_deadline(void **state)
                                  "sleep 1000 & wait                        ended by Terminated, when asked\n");
 }
 
+static void child_talk_hears_and_stops(void **state)
+{
+        (void)state;
+        run_well("child_talk");
+        assert_string_equal(out, "true: success, exit code 0\n"
+                                 "cat says: hello\n"
+                                 "cat says: how are you?\n"
+                                 "cat ended: by itself, exit code 0\n"
+                                 "sleep has a number: yes; has it ended? REIN_ETIMEOUT\n"
+                                 "stopped: success, by Terminated\n");
+}
+
 static void foreign_threads_are_inside_until_the_close(void **state)
 {
         (void)state;
@@ -532,6 +544,7 @@ int main(void)
                 cmocka_unit_test(udp_ask_gets_its_answers),
                 cmocka_unit_test(foreign_threads_are_inside_until_the_close),
                 cmocka_unit_test(children_end_within_their_deadline),
+                cmocka_unit_test(child_talk_hears_and_stops),
                 cmocka_unit_test(uv_guest_lives_in_a_loop_of_libuv),
                 cmocka_unit_test_setup_teardown(hasher_prints_every_hash_in_order, plant, uproot),
                 cmocka_unit_test_setup_teardown(hasher_is_stopped_by_an_interrupt, plant, uproot),
