@@ -98,9 +98,8 @@ REIN_API int rein_child_pid(const rein_child *c);
 /* A pidfd: readable when it has ended, for rein_wait_fd and loops of yours. Owns: the child's, until rein_child_free. */
 REIN_API int rein_child_pidfd(const rein_child *c);
 
-/* Wait until it has ended; whether others still have its pipes does not matter. Several may wait; each is told. Who asks when it
- * has ended is told so, cancelled or not. A wait that
- * is cancelled stops it, by the ladder: it then takes up to the grace (and five seconds more when it cannot be killed).
+/* Wait until it has ended; whether others still have its pipes does not matter. Several may wait; each is told. A call
+ * that comes when it has ended says so, cancelled or not. A wait that is cancelled stops it, by the ladder: it then takes up to the grace (and five seconds more when it cannot be killed).
  * One whose `until` comes leaves it running.
  * Returns: 0: it has ended, *end (may be NULL) tells how; REIN_ECANCELED: it was stopped, *end and the trail tell by which
  * rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: no wait; -EINVAL: end without its size; -EPERM: after fork(2). */

@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-/* Lives on the stack of who opens it. Opaque; do not copy it. */
+/* Lives on the stack of the task that opens it. Opaque; do not copy it. */
 typedef struct rein_group {
         uint64_t opaque[16];
 } rein_group;
@@ -18,7 +18,7 @@ typedef enum rein_policy {
         REIN_ALL,   /* one failure stops the rest; close reports every failure */
         REIN_FIRST, /* one success stops the rest; close fails when there was none */
         REIN_ANY,   /* the first end, good or bad, stops the rest, and is the group's */
-        REIN_EACH   /* each stands alone: failures are for who holds the child's future, else reported as unseen */
+        REIN_EACH   /* each stands alone: failures are for the holder of the child's future, else reported as unseen */
 } rein_policy;
 
 typedef struct rein_group_opts {

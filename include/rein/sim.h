@@ -7,9 +7,9 @@
  * The program is a function. It makes everything it uses and frees it again, answers 0 or more when all was as it should
  * be, and may be run a million times: what it leaves behind in memory of its own must be set again at its start.
  *
- * Reported without a line from you: a deadlock (with who waits for what), a livelock, a task or pool left behind, memory
+ * Reported without a line from you: a deadlock (each task, and what it waits for), a livelock, a task or pool left behind, memory
  * of the library never given back or given back twice, a value that rein was given and released twice or never, a scope,
- * group, region or set closed by who may not close it, a pool that lost a permit, a thread or a place in its queue, a
+ * group, region or set closed by a task that may not close it, a pool that lost a permit, a thread or a place in its queue, a
  * failure nobody saw, and a program that does not do the same again under the same schedule.
  *
  * Inside the program: do not start threads or fork; do not block in the kernel (a read of a real pipe is refused and
@@ -30,7 +30,7 @@
 extern "C" {
 #endif
 
-/* Who chooses. REIN_SIM_MIXED: half of the schedules RANDOM, the rest PCT with depths 2 and 3, a tenth of all with the
+/* How the next task is chosen. REIN_SIM_MIXED: half of the schedules RANDOM, the rest PCT with depths 2 and 3, a tenth of all with the
  * racy clock. */
 enum {
         REIN_SIM_MIXED,
@@ -117,66 +117,77 @@ REIN_API int rein_sim_run_at(const char *place, const rein_sim_opts *opts, rein_
  * preemptions, printed, and returned. Every 16th schedule is run twice and must be the same. With REIN_SIM_REPLAY in the
  * environment ("name:trace", as printed; not in a set-user-id program) a simulation of this name runs that schedule only.
  * REIN_SIM_SCHEDULES and REIN_SIM_SEED override the options' fields.
- * Otherwise as rein_sim_run; 0: all passed. Since 0.1. */
+ * Blocks: as rein_sim_run. Returns: 0: all passed; else as rein_sim_run. Since 0.1. */
 #define rein_sim_explore(opts, fn, arg) rein_sim_explore_at(REIN_HERE, opts, fn, arg)
 REIN_API int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg);
 
-/* Is the calling code inside a simulation? Never blocks. */
+/* Is the calling code inside a simulation? Blocks: no. Any thread. Since 0.1. */
 REIN_API bool rein_simulated(void);
 
 /* Another task may go first here: between two accesses to what tasks share without rein's help. Outside of a simulation
- * nothing. Every public call of the library is such a point already. what: named in the narration, lives for ever. */
+ * nothing. Every public call of the library is such a point already. what: named in the narration, lives for ever.
+ * Blocks: no. Since 0.1. */
 REIN_API void rein_sim_point(const char *what);
 
-/* One of 0..n-1, chosen by the schedule: 0 in the plainest one. Outside of a simulation 0. n 0 counts as 1. */
+/* One of 0..n-1, chosen by the schedule: 0 in the plainest one. Outside of a simulation 0. n 0 counts as 1.
+ * Blocks: no. Since 0.1. */
 REIN_API uint32_t rein_sim_choose(uint32_t n);
 
 /* The schedule ends here as REIN_SIM_FAILED unless ok. Usable in any task of the simulation; outside of one a failed
- * check aborts. It does not return when it fails, and nothing on the stacks is unwound. */
+ * check aborts. It does not return when it fails, and nothing on the stacks is unwound. Blocks: no. Since 0.1. */
 #define rein_sim_check(ok) rein_sim_check_at(REIN_HERE, (ok), #ok)
 REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
 
 /* Two descriptors in the simulation's memory, fds[0] to read from, fds[1] to write to, for rein_read, rein_write,
  * rein_wait_fd and rein_close; capacity bytes fit between them. rein_listen, rein_connect and rein_accept work there too:
- * names are not looked up, host and service together are the address. -EPERM: not in a simulation.
+ * names are not looked up, host and service together are the address.
  *
- * Datagrams too: rein_udp_bind and the others of rein/io.h. Who is bound to host NULL gets what is sent to its service on
- * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes. */
+ * Datagrams too: rein_udp_bind and the others of rein/io.h. A socket bound to host NULL gets what is sent to its service on
+ * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes.
+ * Blocks: no. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no fds, or capacity 0; -EMFILE; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 
 /* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. But a SIGINT that
- * nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet. */
+ * nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet.
+ * Blocks: no. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no such signal; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_raise(int signo);
 
-/* For those who bring other primitives into the simulation (rein's own layer for pthreads is written on what follows).
+/* For a layer that brings other primitives into the simulation (rein's own layer for pthreads is written on what follows).
  *
  * Which schedule: another number for each of a process, 0 outside. What a layer knows of an object is worth nothing in
  * the next one. Which task of it: 0 is the main one, the others have numbers in the order of their start, each one of its
- * own. Never block. */
+ * own. Blocks: no. Since 0.1. */
 REIN_API uint64_t rein_sim_number(void);
 REIN_API uint32_t rein_sim_self(void);
 
 /* Once, before any simulation. From then on every task has the program's thread-local variables for itself: the main one
  * begins with those of the thread that simulates, all others with their initial values. Those of shared libraries stay
  * one for all. And task_ends (may be NULL) is called in every task that ends, but the main one.
- * 0; -ENOTSUP: thread-locals stay one for all, as under the thread sanitizer and in a program linked statically with its
- * C library, and task_ends is called nevertheless; -EPERM: inside a simulation. */
+ * Blocks: no.
+ * Returns: 0; -ENOTSUP: thread-locals stay one for all, as under the thread sanitizer and in a program linked statically with its
+ * C library, and task_ends is called nevertheless; -EPERM: inside a simulation. Since 0.1. */
 REIN_API int rein_sim_layer(void (*task_ends)(void));
 
-/* These may be called inside a simulation only: outside -EPERM, and nothing happens.
- *
- * A task like a thread: main(arg) runs until it returns. -EAGAIN: 64 are there at once, or by REIN_SIM_THREAD.
- * Sleep until rein_sim_wake names the same address, or `until`: 0, REIN_ETIMEOUT, -EINTR when poked as by a hook region
- * with REIN_POKE; it may return 0 early with REIN_SIM_SPURIOUS. what: for the report of a deadlock; lives for ever. Nothing lies at the address that is looked at.
- * Wake those who sleep there, the longest asleep first; how many were woken.
- * End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated. Does not return. */
+/* Start a task like a thread: main(arg) runs until it returns. Blocks: no.
+ * Returns: 0; -EAGAIN: 64 are there at once, or by REIN_SIM_THREAD; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_start(const char *name, void (*main)(void *), void *arg);
+
+/* Sleep until rein_sim_wake names the same address, or `until`. Only the address counts, not what lies there. what: for the
+ * report of a deadlock; lives for ever. Blocks: until then.
+ * Returns: 0, also early with REIN_SIM_SPURIOUS; REIN_ETIMEOUT; -EINTR: poked, as by a hook region with REIN_POKE; -EPERM:
+ * outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_sleep_on(const void *address, const char *what, rein_time until);
+
+/* Wake tasks that sleep at this address, the longest asleep first. Blocks: no.
+ * Returns: how many were woken; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_wake(const void *address, unsigned how_many);
+
+/* End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated. Does not return.
+ * Returns: -EPERM: outside of a simulation, where nothing happens. Since 0.1. */
 REIN_API int rein_sim_refuse(const char *what);
 
-/* Foreign code that blocks until the poke or the clock: what a hook region with REIN_POKE is for. 0 at `until`, -EINTR
- * when poked. */
+/* Foreign code that blocks until the poke or the clock: what a hook region with REIN_POKE is for. Blocks: until then.
+ * Returns: 0 at `until`; -EINTR: poked; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_block(rein_time until);
 
 #ifdef __cplusplus

@@ -4,7 +4,7 @@
  *
  * What holds for all of them. Lines are first come, first served, and nobody overtakes: whoever comes while others wait
  * stands behind them, and what becomes free is handed to the first, who has it before it wakes.
- * Calls that may block take `until` (REIN_NOWAIT: try) and look at the scope at entry. Who is cancelled or out of time
+ * Calls that may block take `until` (REIN_NOWAIT: try) and look at the scope at entry. A task that is cancelled or out of time
  * while it waits leaves the line, and the turn is the next one's; but if it was given what it waited for at the same
  * moment, it has it, the call succeeds, and the cancel is told by its next call. So nothing is lost in between.
  * The other calls never block, need no memory and do not look at the scope: a cancelled job can unlock, release, set and
