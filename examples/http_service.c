@@ -275,6 +275,7 @@ static void refuse(client *c, int status)
                 ;
 }
 
+/* The descriptor is closed when it has ended, by its job's release. */
 static int serve(void *fd)
 {
         client c = {.fd = *(int *)fd, .next = clients, .link = &clients};
@@ -292,7 +293,6 @@ static int serve(void *fd)
         *c.link = c.next;
         if (c.next)
                 c.next->link = c.link;
-        rein_close(c.fd);
         return 0;
 }
 
@@ -305,7 +305,7 @@ static int accept_clients(void *listener)
         while (!draining) {
                 int fd = rein_accept(*(int *)listener, REIN_NEVER);
                 if (fd >= 0)
-                        rein_spawn(&g, NULL, serve, REIN_COPY(fd, .name = "client"));
+                        rein_spawn(&g, NULL, serve, REIN_COPY(fd, .release = rein_release_fd, .name = "client"));
                 else if (fd == REIN_ECANCELED || fd == -EBADF)
                         break;
                 else

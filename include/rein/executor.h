@@ -25,8 +25,10 @@ typedef struct rein_job {
         size_t  size;
         size_t  arg_size;             /* copy this many bytes of arg, aligned as malloc does */
         const char *name;             /* in errors, dumps, receipts; copied (47 bytes) */
-        void  (*release)(void *arg);  /* once, when nothing of the job can touch arg any more: it ended, was refused,
-                                         never ran, or came back after being abandoned. On any thread */
+        void  (*release)(void *arg);  /* once, in every case, when nothing of the job can touch arg any more: it ended, was
+                                         refused, never ran, or came back after being abandoned. With arg_size of the copy;
+                                         of yours, before the call returns, when what was refused had no copy yet. On any
+                                         thread. So what arg owns is the job's from the call on, whatever becomes of it */
         int     priority;             /* in a pool: higher first. A loop starts its jobs in the order of their submits.
                                          Default 0 */
         int64_t limit_ns;             /* running time, from its start; then it is cancelled. Default none */
@@ -47,7 +49,8 @@ typedef struct rein_job {
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
 
-/* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). */
+/* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). With what
+ * the copy owns: REIN_COPY(fd, .release = rein_release_fd) (io.h), and the job closes nothing itself. */
 #define REIN_COPY(...)     REIN_COPY_(__VA_ARGS__, )
 #define REIN_COPY_(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__)
 #define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1) /* a span that was computed, as limit_ns: 0 or less means "at once", not

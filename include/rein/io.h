@@ -108,6 +108,15 @@ REIN_API int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rei
  * Returns: 0; -errno; -EBADF also for a number that is being closed like that. Blocks: no, but for what close(2) does. */
 REIN_API int rein_close(int fd);
 
+/* For rein_job.release: close the descriptor that arg, an int or a struct that begins with one, holds; none when it is
+ * negative. An accept loop hands a connection to its child by
+ *
+ *      rein_spawn(&g, NULL, serve, REIN_COPY(fd, .release = rein_release_fd));
+ *
+ * and it is closed once, when the child has ended, and also when it never runs. A child that gives the descriptor to somebody
+ * else leaves -1 in its copy. Blocks: as rein_close. Any thread. */
+REIN_API void rein_release_fd(void *fd);
+
 #ifdef __cplusplus
 }
 #endif

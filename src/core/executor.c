@@ -285,8 +285,7 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
                               : rn_work_new(self, place, x, fn, arg, &job, parent);
         if (w)
                 return w;
-        if (given && given->size >= offsetof(rein_job, release) + sizeof given->release && given->release)
-                given->release(arg); /* it will never run */
+        rn_job_release(given, arg); /* it will never run */
         *failed = rc == 0 ? rn_future_immortal(-ENOMEM) : rn_future_failed(place, rc, call, what);
         return NULL;
 }

@@ -572,6 +572,231 @@ static void test_a_job_that_is_gone_before_it_is_counted_out_adds_up(void **stat
 }
 #endif
 
+/* ---- what the argument owns goes exactly once ---- */
+
+typedef struct owner {
+        rein_executor *x;
+        atomic_int *released;
+} owner;
+
+static void owner_release(void *arg)
+{
+        atomic_fetch_add(((owner *)arg)->released, 1);
+}
+
+static int owner_seven(void *arg)
+{
+        return ((owner *)arg)->released ? 7 : -EPROTO;
+}
+
+static int owner_fails(void *arg)
+{
+        return ((owner *)arg)->released ? rein_fail(-EIO, "it fails") : 0;
+}
+
+static int owner_sleeps(void *arg)
+{
+        (void)arg;
+        return rein_sleep(REIN_NEVER);
+}
+
+#define OWNED(...) REIN_COPY(o, .release = owner_release, __VA_ARGS__)
+
+static void drop(rein_future *f)
+{
+        (void)rein_await(f, NULL, REIN_NEVER);
+        (void)rein_code(f);
+        rein_drop(f);
+}
+
+static void by_its_end(owner o)
+{
+        drop(rein_submit(o.x, owner_seven, OWNED(.name = "ends")));
+}
+
+static void by_its_failure(owner o)
+{
+        drop(rein_submit(o.x, owner_fails, OWNED(.name = "fails")));
+}
+
+static void by_no_executor(owner o)
+{
+        drop(rein_submit(NULL, owner_seven, OWNED(.name = "nowhere")));
+}
+
+static void by_no_function(owner o)
+{
+        drop(rein_submit(o.x, NULL, OWNED(.name = "nothing")));
+}
+
+static void by_options_that_make_no_sense(owner o)
+{
+        drop(rein_submit(o.x, owner_seven, OWNED(.limit_ns = -1)));
+}
+
+static void by_start_by(owner o)
+{
+        drop(rein_submit(o.x, owner_seven, OWNED(.start_by = REIN_NOWAIT)));
+}
+
+static void by_a_stop(owner o)
+{
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL);
+        drop(rein_submit(x, owner_seven, OWNED(.name = "late")));
+        rein_executor_free(x);
+}
+
+static void by_a_full_queue(owner o, rein_full full)
+{
+        seat s = {NULL};
+        atomic_int other = 0;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = full));
+        rein_future *running = rein_submit(x, job_sleep, &s, NULL), *queued;
+        EVENTUALLY(sits_in(&s, "rein_sleep"));
+        if (full == REIN_FULL_REJECT) {
+                queued = rein_submit(x, job_seven, NULL, NULL);
+                drop(rein_submit(x, owner_seven, OWNED(.name = "rejected")));
+        } else {
+                rein_future *oldest = rein_submit(x, owner_seven, OWNED(.name = "dropped"));
+                queued = rein_submit(x, job_count, &other, NULL);
+                drop(oldest);
+        }
+        rein_cancel(queued, NULL);
+        rein_cancel(running, NULL);
+        drop(queued);
+        drop(running);
+        rein_executor_free(x);
+}
+
+static void by_rejection(owner o)
+{
+        by_a_full_queue(o, REIN_FULL_REJECT);
+}
+
+static void by_dropping_the_oldest(owner o)
+{
+        by_a_full_queue(o, REIN_FULL_DROP_OLDEST);
+}
+
+static void by_a_cancel_while_it_runs(owner o)
+{
+        rein_future *f = rein_submit(o.x, owner_sleeps, OWNED(.name = "sleeps"));
+        rein_cancel(f, NULL);
+        drop(f);
+}
+
+static void by_want_of_memory(owner o)
+{
+        support_poor = true;
+        rein_future *f = rein_submit(o.x, owner_seven, OWNED(.name = "poor"));
+        support_poor = false;
+        drop(f);
+}
+
+static void by_rein_on(owner o)
+{
+        (void)rein_on(o.x, owner_seven, OWNED(.name = "on"));
+}
+
+static void by_rein_on_nowhere(owner o)
+{
+        (void)rein_on(NULL, owner_seven, OWNED(.limit_ns = -1));
+}
+
+static void by_rein_to_thread_in_no_loop(owner o)
+{
+        (void)rein_to_thread(owner_seven, &o, REIN_JOB(.arg_size = sizeof o, .release = owner_release, .limit_ns = -1));
+}
+
+static void by_a_spawn(owner o)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, o.x, owner_seven, OWNED(.name = "child"));
+        assert_int_equal(rein_group_close(&g, 0), 0);
+}
+
+static void by_a_spawn_into_a_cancelled_group(owner o)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        rein_group_cancel(&g, NULL);
+        rein_spawn(&g, o.x, owner_seven, OWNED(.name = "child"));
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
+}
+
+static void by_a_spawn_that_makes_no_sense(owner o)
+{
+        rein_group g;
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
+        drop(rein_ref(rein_spawn_future(&g, o.x, owner_seven, OWNED(.limit_ns = -1))));
+        assert_int_equal(rein_group_close(&g, 0), 0);
+}
+
+static void by_a_spawn_into_a_closed_group(owner o)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        rein_spawn(&g, o.x, owner_seven, OWNED(.name = "child"));
+}
+
+static void by_a_spawn_that_makes_no_sense_into_a_closed_group(owner o)
+{
+        rein_group g;
+        rein_group_open(&g, NULL);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        rein_spawn(&g, o.x, owner_seven, OWNED(.limit_ns = -1));
+}
+
+static void by_a_run_that_is_shared(owner o)
+{
+        rein_future *first = rein_submit(o.x, owner_sleeps, OWNED(.share = "one"));
+        rein_cancel(first, NULL);
+        drop(first);
+}
+
+static void test_what_the_argument_owns_is_released_exactly_once_in_every_case(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *name;
+                void (*fn)(owner o);
+        } ways[] = {{"its end", by_its_end},
+                    {"its failure", by_its_failure},
+                    {"no executor", by_no_executor},
+                    {"no function", by_no_function},
+                    {"options", by_options_that_make_no_sense},
+                    {"start_by", by_start_by},
+                    {"a stop", by_a_stop},
+                    {"a rejection", by_rejection},
+                    {"the oldest", by_dropping_the_oldest},
+                    {"a cancel", by_a_cancel_while_it_runs},
+                    {"no memory", by_want_of_memory},
+                    {"rein_on", by_rein_on},
+                    {"rein_on nowhere", by_rein_on_nowhere},
+                    {"rein_to_thread", by_rein_to_thread_in_no_loop},
+                    {"a spawn", by_a_spawn},
+                    {"a cancelled group", by_a_spawn_into_a_cancelled_group},
+                    {"a spawn's options", by_a_spawn_that_makes_no_sense},
+                    {"a closed group", by_a_spawn_into_a_closed_group},
+                    {"a closed group and options", by_a_spawn_that_makes_no_sense_into_a_closed_group},
+                    {"a shared run", by_a_run_that_is_shared}};
+        unseen u = {0};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        rein_on_unseen(unseen_note, &u);
+        for (size_t i = 0; i < COUNT(ways); i++) {
+                atomic_int released = 0;
+                ways[i].fn((owner){x, &released});
+                EVENTUALLY(released > 0 && rein_executor_unfinished(x) == 0);
+                if (released != 1)
+                        fail_msg("%s: released %d times", ways[i].name, (int)released);
+        }
+        rein_on_unseen(NULL, NULL);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -594,6 +819,8 @@ int main(void)
                 cmocka_unit_test(test_a_broken_job_says_so),
                 cmocka_unit_test(test_a_job_that_is_gone_before_it_is_counted_out_adds_up),
 #endif
+                cmocka_unit_test(test_what_the_argument_owns_is_released_exactly_once_in_every_case),
         };
+        rn_choose_by(support_choose);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -289,8 +289,8 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         bool background = valid && taken.background;
         int why = 0;
         int rc = count_in(group, self, background, &g, &why);
-        if ((rc < 0 || !self) && valid && taken.release)
-                taken.release(arg);
+        if (rc < 0 || !self)
+                rn_job_release(job, arg);
         if (rc < 0)
                 return rn_future_immortal(rc);
         rn_scope *s = g->scope, *head = rn_scope_head(s);

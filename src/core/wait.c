@@ -432,8 +432,7 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
         rein_job taken;
         const char *what = NULL;
         if (!self) {
-                if (rn_job_take(&taken, job, arg, &what) == 0 && taken.release)
-                        taken.release(arg);
+                rn_job_release(job, arg);
                 return -ENOMEM;
         }
         rn_stretch_spend(self, RN_SPENDS_CALL);

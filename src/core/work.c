@@ -40,6 +40,12 @@ int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char 
         return -EINVAL;
 }
 
+void rn_job_release(const rein_job *given, void *arg)
+{
+        if (given && given->size >= offsetof(rein_job, release) + sizeof given->release && given->release)
+                given->release(arg);
+}
+
 static void destroy(rein_future *f);
 
 const rn_future_kind rn_work_kind = {rn_work_cancel, destroy};

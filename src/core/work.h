@@ -115,6 +115,8 @@ struct rein_work {
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
 int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char **what);
+void rn_job_release(const rein_job *given,
+                    void *arg); /* a job that there never was: of NULL, and of options that make no sense too */
 
 /* Make w ready for accept; it has no user reference yet. self: the running task, or NULL. parent: the scope its chain goes
  * on in; NULL: a root. -ENOMEM: nothing was done, and arg was not released. */

@@ -345,6 +345,13 @@ int rein_close(int fd)
         return held ? 0 : close_now(fd);
 }
 
+void rein_release_fd(void *fd)
+{
+        const int *at = fd;
+        if (at && *at >= 0)
+                (void)rein_close(*at);
+}
+
 int rein_wait_fd(int fd, int poll_events, rein_time until)
 {
         RN_CALL();

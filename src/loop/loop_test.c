@@ -786,6 +786,69 @@ static void test_75_what_does_not_leave_is_named(void **state)
         assert_non_null(strstr(said, "stays"));
 }
 
+/* ---- descriptors handed to children ---- */
+
+enum { GIVEN = 100 };
+
+static bool is_open(int fd)
+{
+        return fcntl(fd, F_GETFD) >= 0;
+}
+
+static int reads_its_own(void *fd)
+{
+        char c;
+        return (int)rein_read(*(int *)fd, &c, 1, REIN_NEVER);
+}
+
+static int gives_it_away(void *fd)
+{
+        int *at = fd, mine = *at;
+        *at = -1; /* somebody else's from here on */
+        return mine;
+}
+
+/* Children that end, that are cancelled while they run and before they start, and that are refused. */
+static int hand_descriptors_over(void *arg)
+{
+        int fds[GIVEN], given = -1;
+        rein_group g;
+        (void)arg;
+        for (int way = 0; way < 4; way++) {
+                rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
+                if (way == 3)
+                        rein_group_cancel(&g, "before any of them");
+                for (int i = 0; i < GIVEN; i++) {
+                        int fd = fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                        NEED(fd >= 0);
+                        rein_spawn(&g, NULL, reads_its_own, REIN_COPY(fd, .release = rein_release_fd));
+                }
+                if (way == 1) /* they run */
+                        let_others_run();
+                if (way == 1 || way == 2) /* or have not started yet */
+                        rein_group_cancel(&g, "all of them");
+                (void)!rein_group_close(&g, 0);
+                for (int i = 0; i < GIVEN; i++)
+                        NEED(!is_open(fds[i]));
+        }
+        rein_group_open(&g, NULL);
+        int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        rein_future *f = rein_spawn_future(&g, NULL, gives_it_away, REIN_COPY(fd, .release = rein_release_fd));
+        NEED(rein_group_join(&g, REIN_NEVER) == 0);
+        given = rein_code(f);
+        NEED(rein_group_close(&g, 0) == 0);
+        NEED(given == fd && is_open(given));
+        NEED(rein_close(given) == 0);
+        rein_release_fd(NULL);
+        return 0;
+}
+
+static void test_a_descriptor_handed_to_a_child_is_closed_whatever_becomes_of_it(void **state)
+{
+        (void)state;
+        passes(hand_descriptors_over, NULL);
+}
+
 /* ---- rein_run ---- */
 
 static int fail_at_once(void *arg)
@@ -1165,6 +1228,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_74_a_call_from_the_wrong_thread_is_refused_before_anything_changes),
                 cmocka_unit_test(test_75_a_task_nobody_holds_lives_to_its_end),
                 cmocka_unit_test(test_75_what_main_leaves_behind_is_cancelled_and_awaited),
+                cmocka_unit_test(test_a_descriptor_handed_to_a_child_is_closed_whatever_becomes_of_it),
                 cmocka_unit_test(test_75_what_does_not_leave_is_named),
                 cmocka_unit_test(test_run_answers_what_main_does_and_tells_its_story),
                 cmocka_unit_test(test_run_is_within_the_scope_of_who_calls),

@@ -144,10 +144,7 @@ int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *
         rein_executor *x = f ? offload_of(f->loop) : NULL;
         if (x)
                 return rein_on_at(place, x, fn, arg, job);
-        rein_job taken;
-        const char *what;
-        if (rn_job_take(&taken, job, arg, &what) == 0 && taken.release)
-                taken.release(arg); /* it will never run */
+        rn_job_release(job, arg); /* it will never run */
         if (!f)
                 return rein_fail_at(place, -EPERM, "rein_to_thread is for coroutines of a loop: here, just call it");
         return rein_wrap_at(place, rein_error_code(rein_trail()), "the loop's pool for blocking calls");
