@@ -23,8 +23,11 @@ static int gather(void *arg)
         for (int n = 0; n < 4; n++)
                 pages[n] = rein_spawn_future(&g, NULL, page, REIN_COPY(n));
         rein_group_join(&g, REIN_NEVER);
-        for (int n = 0; n < 4; n++)
-                printf("page %d: %d%s\n", n, rein_code(pages[n]), rein_error_of(pages[n]) ? ", and why" : "");
+        for (int n = 0; n < 4; n++) {
+                rein_outcome o = {.size = sizeof o};
+                rein_outcome_of(pages[n], &o);
+                printf("page %d: %d%s\n", n, o.code, o.error ? ", and why" : "");
+        }
         return rein_group_close(&g, 0);
 }
 

@@ -61,6 +61,21 @@ REIN_API void *rein_value(const rein_future *f, size_t *n);
 /* Its error, or NULL. It counts as looked at. Owns: borrowed while you hold f. Blocks: no. Since 0.1. */
 REIN_API const rein_error *rein_error_of(const rein_future *f);
 
+/* What became of a job: all of the three at once. Set `size` before you ask: rein_outcome o = {.size = sizeof o}. */
+typedef struct rein_outcome {
+        size_t size;
+        int code;                /* as rein_code */
+        void *value;             /* as rein_value */
+        size_t value_size;       /* its size after give_copy, else 0 */
+        const rein_error *error; /* as rein_error_of */
+} rein_outcome;
+
+/* Look at f once for its code, result and error. It counts as looked at.
+ * Owns: what *out points to is borrowed while you hold f. Blocks: no. Any thread.
+ * Returns: 0: it is settled; REIN_EPENDING: it is not: *out has that code, and neither result nor error; -EINVAL: no future, or
+ * an out without its size; -EPERM: f is from before a fork(2). On the last two *out is as it was. Since 0.1. */
+REIN_API int rein_outcome_of(const rein_future *f, rein_outcome *out);
+
 /* Move the result out. Owns: *value is yours, to be given to *release (may be NULL) some day.
  * Returns: 0; REIN_EPENDING; REIN_EFAILED; -ENOENT: no result was given, or it was taken; -EBUSY: others hold f, or
  * the run is shared. Blocks: no. Any thread. Since 0.1. */

@@ -4,7 +4,7 @@
  * Scopes nest, and are ambient: no call takes one. The chain of a job spawned in a group, or run by rein_on, goes on in
  * its parent's; rein_submit and rein_then start one of their own. A cancel is a level, not an edge: from then on every
  * call inside that may block says REIN_ECANCELED at entry, until the scope is left. In the race of a wake-up with a
- * cancel, a value that is there wins. These calls do not look at the scope: rein_code, rein_value, rein_error_of,
+ * cancel, a value that is there wins. These calls do not look at the scope: rein_code, rein_value, rein_error_of, rein_outcome_of,
  * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free; and of rein/sync.h those that
  * never block: unlock, signal, release, set.
  *

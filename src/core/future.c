@@ -237,6 +237,27 @@ const rein_error *rein_error_of(const rein_future *f)
         return f->outcome.error;
 }
 
+int rein_outcome_of(const rein_future *f, rein_outcome *out)
+{
+        RN_CALL();
+        RN_ASKS(future, f);
+        if (!f || !out || out->size < sizeof out->size)
+                return rn_fail(-EINVAL, "rein_outcome_of", "a future and an outcome with its size are needed");
+        if (!rn_future_ours(f))
+                return -EPERM;
+        const bool settled = rn_future_is(f, RN_SETTLED), good = settled && f->outcome.code >= 0;
+        rein_outcome o = {.size = out->size, .code = settled ? f->outcome.code : REIN_EPENDING};
+        if (good) {
+                o.value = f->outcome.value;
+                o.value_size = f->outcome.size;
+        } else if (settled) {
+                rn_future_seen((rein_future *)(uintptr_t)f);
+                o.error = f->outcome.error;
+        }
+        memcpy(out, &o, out->size < sizeof o ? out->size : sizeof o);
+        return settled ? 0 : REIN_EPENDING;
+}
+
 int rein_take(rein_future *f, void **value, void (**release)(void *))
 {
         RN_CALL();

@@ -433,6 +433,63 @@ static void test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_ou
         gate_free(&g);
 }
 
+static int give_a_text(void *arg)
+{
+        (void)arg;
+        int rc = rein_give_copy("text", 5);
+        return rc < 0 ? rc : 3;
+}
+
+static void test_an_outcome_is_code_value_and_error_at_once(void **state)
+{
+        (void)state;
+        unseen u = {0};
+        rein_outcome o = {.size = sizeof o};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_on_unseen(unseen_note, &u);
+
+        gate g = gate_new();
+        o.value = &g;
+        o.value_size = 1;
+        assert_int_equal(rein_outcome_of(g.open, &o), REIN_EPENDING);
+        assert_int_equal(o.code, REIN_EPENDING);
+        assert_true(!o.value && !o.error && o.value_size == 0);
+        gate_free(&g);
+
+        rein_future *f = rein_submit(x, give_a_text, NULL, NULL);
+        EVENTUALLY(rein_gone(f));
+        assert_int_equal(rein_outcome_of(f, &o), 0);
+        assert_int_equal(o.code, 3);
+        assert_string_equal(o.value, "text");
+        assert_ptr_equal(o.value, rein_value(f, NULL));
+        assert_int_equal(o.value_size, 5);
+        assert_null(o.error);
+        rein_drop(f);
+
+        f = rein_submit(x, job_fail, NULL, NULL);
+        EVENTUALLY(rein_gone(f));
+        assert_int_equal(rein_outcome_of(f, &o), 0);
+        assert_int_equal(o.code, -EIO);
+        assert_true(!o.value && o.value_size == 0);
+        assert_string_equal(rein_error_text(o.error), "the disk is on fire");
+        struct {
+                size_t size;
+                int code;
+        } older = {.size = sizeof older}; /* of a version that had only these */
+        assert_int_equal(rein_outcome_of(f, (rein_outcome *)(void *)&older), 0);
+        assert_true(older.code == -EIO);
+        o.size = 0;
+        o.code = 12;
+        assert_int_equal(rein_outcome_of(f, &o), -EINVAL);
+        assert_int_equal(rein_outcome_of(f, NULL), -EINVAL);
+        assert_int_equal(rein_outcome_of(NULL, &o), -EINVAL);
+        assert_int_equal(o.code, 12);
+        rein_drop(f);
+        assert_int_equal(u.count, 0); /* it counts as looked at */
+        rein_on_unseen(NULL, NULL);
+        rein_executor_free(x);
+}
+
 static void test_25_a_hundred_waiters_of_one_future_all_wake(void **state)
 {
         (void)state;
@@ -749,6 +806,7 @@ int main(void)
                 cmocka_unit_test(test_09_p3_a_blocked_getter_wakes_with_the_value),
                 cmocka_unit_test(p3_no_wake_up_is_lost_in_a_rally),
                 cmocka_unit_test(test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out),
+                cmocka_unit_test(test_an_outcome_is_code_value_and_error_at_once),
                 cmocka_unit_test(test_25_a_hundred_waiters_of_one_future_all_wake),
                 cmocka_unit_test(test_15_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop),
                 cmocka_unit_test(test_15_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel),
