@@ -305,7 +305,7 @@ static int accept_clients(void *listener)
         while (!draining) {
                 int fd = rein_accept(*(int *)listener, REIN_NEVER);
                 if (fd >= 0)
-                        rein_spawn(&g, NULL, serve, REIN_COPY(fd, .release = rein_release_fd, .name = "client"));
+                        rein_spawn(&g, NULL, serve, REIN_COPY(fd, .name = "client", .release = rein_release_fd));
                 else if (fd == REIN_ECANCELED || fd == -EBADF)
                         break;
                 else

@@ -59,13 +59,15 @@ int main(void)
         rein_future *f[8];
         busy = rein_submit(pool, sleep_ms, REIN_COPY(hour));
         for (int i = 0; i < 4; i++)
-                f[i] = rein_submit(pool, look_up, REIN_COPY(ms, .share = "rein.example"));
+                f[i] = rein_submit(pool, look_up, REIN_COPY(ms, .share = "rein.example", .share_ns = REIN_SEC(3600)));
         rein_cancel(busy, "they are all there");
         rein_wait_all(f, 4, REIN_NEVER);
         rein_drop(busy);
         printf("share: four callers, %d run, answers %d and %d\n", runs, rein_code(f[0]), rein_code(f[3]));
         for (int i = 0; i < 4; i++)
                 rein_drop(f[i]);
+        rein_drop(rein_submit(pool, look_up, REIN_COPY(ms, .share = "rein.example", .share_ns = REIN_SEC(3600))));
+        printf("share_ns: one that comes later, still %d run\n", runs);
 
         for (int i = 0; i < 8; i++)
                 f[i] = rein_submit(pool, sleep_ms, REIN_COPY(hour));

@@ -27,6 +27,7 @@ WITHOUT = {
     "rein_receipt_count": "does not wait: its comment is that of rein_receipt_at",
     "rein_receipt_free": "does not wait: its comment is that of rein_receipt_at",
     "rein_receipt_print": "waits for a FILE, which is none of rein's",
+    "rein_release_fd": "does not wait: close(2) alone may take its time",
     "rein_run": "is for threads, not for coroutines",
     "rein_shield_open": "waits for a stop that another thread is calling in this moment",
     "rein_within": "blocks as the function does that it calls",

@@ -254,6 +254,7 @@ static void pool_options_do_what_they_say(void **state)
                                  "limit_ns: REIN_ETIMEOUT\n"
                                  "start_by: REIN_EREJECTED\n"
                                  "share: four callers, 1 run, answers 1 and 1\n"
+                                 "share_ns: one that comes later, still 1 run\n"
                                  "full: what has no room is rejected\n"
                                  "waiting inside: 42 came up from 100 levels down\n");
 }

@@ -46,6 +46,11 @@ typedef struct rein_job {
         struct rein_chan *sends;      /* a channel (sync.h) that this job sends to, see rein_chan_finish: it counts the
                                          job from its submit on, until it ended, was refused, never ran, or was
                                          abandoned. The channel outlives that. Default none. Since 0.1 */
+        int64_t share_ns;             /* with share: how old an outcome may be. A run that ended well less than so long ago, and
+                                         less than the share_ns of the job that started it, gives its outcome to this job,
+                                         which then does not run. An executor keeps the latest 256 such outcomes, until they
+                                         are too old and another such job comes, or it is stopped. Without share, or negative:
+                                         -EINVAL. Default: only a run in flight is shared. Since 0.1 */
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
 

@@ -32,6 +32,7 @@ int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char 
         rn_list_init(&x->works);
         rn_list_init(&x->sleepers);
         rn_list_init(&x->shares);
+        rn_list_init(&x->remembered);
         rn_stop_init(x);
         rn_lock_take(&w->lock);
         uint32_t number = ++w->pools_made;
@@ -71,7 +72,8 @@ void rn_executor_unref(rein_executor *x)
         RN_ASSERT(left < INT32_MAX, "an executor is not let go more often than it was held");
         if (left != 0)
                 return;
-        RN_ASSERT(rn_list_empty(&x->works) && rn_list_empty(&x->shares), "no job is in an executor that is freed");
+        RN_ASSERT(rn_list_empty(&x->works) && rn_list_empty(&x->shares) && rn_list_empty(&x->remembered),
+                  "no job is in an executor that is freed");
         RN_ASSERT(!x->unfinished && !x->unsettled && !x->in_stop, "an executor that is freed counts no job");
         RN_ASSERT(!x->stops && rn_list_empty(&x->sleepers), "nobody waits for the stop of an executor that is freed");
         RN_ASSERT(!x->timer.node.in && !rn_linked(&x->errand.link), "the clock of an executor that is freed is off");
@@ -489,7 +491,10 @@ static const char *shares_wrong(const rein_executor *x)
                 if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }
-        return NULL;
+        what = rn_list_wrong(&x->remembered, &n);
+        if (!what && n <= RN_LIST_ASKED && n != x->remembered_count)
+                what = "it does not remember as many outcomes as it counts";
+        return what;
 }
 
 const char *rn_executor_wrong(const rein_executor *x)

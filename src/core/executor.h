@@ -73,8 +73,10 @@ struct rein_executor {
 #if RN_CHECKING
         size_t gone_first, gone_in_stop; /* out of the list, and still to be counted out of the two */
 #endif
-        rn_link sleepers;      /* stops */
-        rn_link shares;        /* runs in flight */
+        rn_link sleepers;   /* stops */
+        rn_link shares;     /* runs in flight */
+        rn_link remembered; /* runs that have settled, the oldest first; a reference each. None comes after a stop */
+        size_t remembered_count;
         rein_receipt *receipt; /* reserved for the next stop, filled by it */
         int64_t now_at;        /* the earliest moment at which a stop_begin turns into NOW ... */
         int64_t abandon_at;    /* ... and at which what is left is abandoned; RN_NEVER while it is open */

@@ -12,7 +12,8 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         rein_work *mirror = rn_work_new(rn_self_if(), place, x, fn, NULL, &plain, parent);
         rein_work *run = mirror ? rn_work_new(rn_self_if(), place, x, fn, arg, job, NULL) : NULL;
         if (run) {
-                run->in_flight = mirror->mirror = (rn_link){0};
+                run->in_flight = run->remembered = mirror->mirror = (rn_link){0};
+                run->share_ns = job->share_ns;
                 rn_list_init(&run->mirrors);
                 mirror->shared = run;
                 mirror->unlisted = true;
@@ -23,14 +24,114 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         return run ? mirror : NULL;
 }
 
+static bool same_share(const rein_work *a, const rein_work *b)
+{
+        return a->fn == b->fn && strcmp(a->share, b->share) == 0;
+}
+
 static rein_work *in_flight(const rein_executor *x, const rein_work *like)
 {
         RN_LIST_EACH(l, &x->shares) {
                 rein_work *w = RN_ITEM(l, rein_work, in_flight);
-                if (w->fn == like->fn && strcmp(w->share, like->share) == 0)
+                if (same_share(w, like))
                         return w;
         }
         return NULL;
+}
+
+/* ---- outcomes that are remembered ---- */
+
+enum { MOST_REMEMBERED = 256 };
+
+/* What is let go of goes to `gone`, with its reference. Lock held. */
+static void forget_locked(rein_executor *x, rein_work *run, rn_link *gone)
+{
+        RN_ASSERT(x->remembered_count > 0, "what is forgotten was counted");
+        rn_list_remove(&run->remembered);
+        x->remembered_count--;
+        rn_list_push(gone, &run->remembered);
+}
+
+/* User code releases their values: no lock is held. */
+static void let_go(rn_link *gone)
+{
+        for (rn_link *l; (l = rn_list_pop(gone));)
+                rn_future_unref(&RN_ITEM(l, rein_work, remembered)->future);
+}
+
+/* A run whose outcome may be given to one like this now. What is too old for anybody is forgotten. Lock held. */
+static rein_work *remembered(rein_executor *x, const rein_work *like, rn_link *gone)
+{
+        rein_work *found = NULL;
+        rn_link *next;
+        const int64_t now = rn_list_empty(&x->remembered) ? 0 : rn_clock();
+        for (rn_link *l = x->remembered.next; l != &x->remembered; l = next) {
+                rein_work *run = RN_ITEM(l, rein_work, remembered);
+                const int64_t age = now - run->settled_at;
+                next = l->next;
+                if (age >= run->share_ns)
+                        forget_locked(x, run, gone);
+                else if (age < like->share_ns && same_share(run, like))
+                        found = run;
+        }
+        return found;
+}
+
+/* As it leaves the runs in flight. Lock held. */
+static void remember_locked(rein_executor *x, rein_work *run, rn_link *gone)
+{
+        if (run->share_ns <= 0 || run->future.outcome.code < 0 || x->state != RN_OPEN || x->broken)
+                return;
+        rn_link *next;
+        for (rn_link *l = x->remembered.next; l != &x->remembered; l = next) {
+                next = l->next;
+                if (same_share(RN_ITEM(l, rein_work, remembered), run)) /* this one is newer */
+                        forget_locked(x, RN_ITEM(l, rein_work, remembered), gone);
+        }
+        if (x->remembered_count == MOST_REMEMBERED)
+                forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), gone);
+        run->settled_at = rn_clock();
+        rn_future_ref(&run->future);
+        rn_list_push(&x->remembered, &run->remembered);
+        x->remembered_count++;
+}
+
+void rn_share_forget(rein_executor *x)
+{
+        rn_link gone;
+        rn_list_init(&gone);
+        rn_lock_take(&x->lock);
+        while (!rn_list_empty(&x->remembered))
+                forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), &gone);
+        rn_lock_give(&x->lock);
+        let_go(&gone);
+}
+
+/* ---- mirrors ---- */
+
+/* ENDED, and it holds its run, which has settled. */
+static void end_as_run(rein_work *mirror)
+{
+        const rn_outcome *o = &mirror->shared->future.outcome;
+        rn_work_end_mirror(mirror, &(rn_outcome){.code = o->code,
+                                                 .value = o->value,
+                                                 .size = o->size,
+                                                 .release = rn_value_is_shared,
+                                                 .error = rn_error_ref(o->error)});
+}
+
+/* It was cancelled before it came: no run is started for it. A cancel that came while it was NEW has left it alone. */
+static void never_came(rein_work *w, rein_work *run)
+{
+        char reason[sizeof w->root->line] = "";
+        rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
+        if (root) {
+                rn_scope_reason_locked(root, reason, sizeof reason);
+                rn_scope_unlock(root);
+        }
+        rn_store32(&w->state, RN_WORK_NEVER);
+        rn_work_discard(run); /* but for the reference that w has */
+        rn_work_never(w, REIN_ECANCELED, reason);
 }
 
 void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
@@ -42,9 +143,29 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
         }
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEW && rn_get32(&run->state) == RN_WORK_NEW,
                   "a mirror joins a run once");
+        const int64_t cancel_at = rn_load64(&w->root->cancel_at);
+        if (cancel_at != RN_NEVER && cancel_at <= rn_clock()) {
+                never_came(w, run);
+                return;
+        }
+        rn_link gone;
+        rn_list_init(&gone);
         rn_future_ref(&w->future);
         rn_lock_take(&x->lock);
-        rein_work *joined = in_flight(x, run);
+        const bool may = run->share_ns && x->state == RN_OPEN && !x->broken;
+        rein_work *known = may ? remembered(x, run, &gone) : NULL, *joined = known ? NULL : in_flight(x, run);
+        if (known) {
+                w->shared = known;
+                rn_future_ref(&known->future);
+                rn_store32(&w->state, RN_WORK_ENDED);
+                rn_lock_give(&x->lock);
+                let_go(&gone);
+                rn_work_discard(run);
+                rn_future_unref(&run->future);
+                end_as_run(w);
+                rn_future_unref(&w->future);
+                return;
+        }
         if (joined) {
                 w->shared = joined;
                 rn_future_ref(&joined->future);
@@ -54,6 +175,7 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_list_push(&w->shared->mirrors, &w->mirror);
         rn_store32(&w->state, RN_WORK_QUEUED);
         rn_lock_give(&x->lock);
+        let_go(&gone);
         if (joined) {
                 rn_work_discard(run);
                 rn_future_unref(&run->future);
@@ -88,13 +210,16 @@ void rn_share_finish(rein_work *run)
                 return;
         rein_executor *x = run->executor;
         RN_ASSERT(rn_get32(&run->future.ends) & RN_SETTLED, "a run tells its mirrors when it has settled");
-        const rn_outcome *o = &run->future.outcome;
+        rn_link gone;
+        rn_list_init(&gone);
         rn_future_seen(&run->future); /* its mirrors answer for it */
         for (;;) {
                 rein_work *mirror = NULL;
                 rn_lock_take(&x->lock);
-                if (rn_linked(&run->in_flight))
+                if (rn_linked(&run->in_flight)) {
                         rn_list_remove(&run->in_flight);
+                        remember_locked(x, run, &gone);
+                }
                 while (!mirror && !rn_list_empty(&run->mirrors)) {
                         rein_work *m = RN_ITEM(rn_list_pop(&run->mirrors), rein_work, mirror);
                         uint32_t was = RN_WORK_QUEUED;
@@ -102,13 +227,10 @@ void rn_share_finish(rein_work *run)
                                 mirror = m;
                 }
                 rn_lock_give(&x->lock);
+                let_go(&gone);
                 if (!mirror)
                         return;
-                rn_work_end_mirror(mirror, &(rn_outcome){.code = o->code,
-                                                         .value = o->value,
-                                                         .size = o->size,
-                                                         .release = rn_value_is_shared,
-                                                         .error = rn_error_ref(o->error)});
+                end_as_run(mirror);
         }
 }
 

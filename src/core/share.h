@@ -2,7 +2,11 @@
 /* Single-flight: jobs with one (executor, fn, share) in flight are one *run* with one outcome. Each submit gets a
  * *mirror*: a work that never runs, QUEUED until its run settles, and then settled with the same value (borrowed from
  * the run, which it keeps alive) or error. The run has a root scope of its own. A mirror's cancel detaches that mirror;
- * the last one's cancels the run. The list of mirrors and the executor's list of runs are under the executor's lock. */
+ * the last one's cancels the run. The list of mirrors and the executor's list of runs are under the executor's lock.
+ *
+ * A run with a span (share_ns) that ends well is *remembered* as it leaves the runs in flight, under one lock, so that a
+ * submit finds it in one list or in the other. A mirror that finds it there has ended before anybody can cancel it. Only an
+ * executor that is OPEN remembers: whoever makes it harder lets go of all of them, and none comes afterwards. */
 #ifndef RN_CORE_SHARE_H
 #define RN_CORE_SHARE_H
 
@@ -16,6 +20,8 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
 void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w);
 void rn_share_detach(rein_work *mirror); /* NEVER by now; gives its run's reference back */
 void rn_share_finish(rein_work *run);    /* settled; any work may be given */
+
+void rn_share_forget(rein_executor *x); /* x is not OPEN: let go of what is remembered */
 
 const char *rn_share_wrong(const rein_work *run); /* in flight; its executor's lock held, or alone */
 

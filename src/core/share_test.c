@@ -4,6 +4,7 @@
 
 #include "core/executor.h"
 #include "core/share.h"
+#include "rein/sim.h"
 
 typedef struct flight {
         gate *gate;
@@ -279,9 +280,147 @@ static void test_a_broken_shared_run_says_so(void **state)
 }
 #endif
 
+/* ---- outcomes that are remembered ---- */
+
+enum { SPAN = 10000000 };
+
+typedef struct memory {
+        int runs, released, code;
+} memory;
+
+static memory memories;
+
+static void memory_release(void *value)
+{
+        (void)value;
+        memories.released++;
+}
+
+static int remember(void *arg)
+{
+        (void)arg;
+        memories.runs++;
+        if (memories.code < 0)
+                return rein_fail(memories.code, "it failed");
+        int rc = rein_give(&memories.runs, memory_release);
+        return rc < 0 ? rc : memories.runs;
+}
+
+/* The code of a submit with this name and span: which run it was. */
+static int ask(rein_executor *x, const char *share, int64_t span)
+{
+        rein_future *f = rein_submit(x, remember, NULL, REIN_JOB(.share = share, .share_ns = span));
+        rein_outcome o = {.size = sizeof o};
+        (void)rein_await(f, NULL, REIN_NEVER);
+        rein_outcome_of(f, &o);
+        if (o.code >= 0)
+                rein_sim_check(o.value == &memories.runs);
+        rein_drop(f);
+        return o.code;
+}
+
+static int remembering(void *arg)
+{
+        (void)arg;
+        memories = (memory){0};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_sim_check(ask(x, "a", SPAN) == 1);
+        rein_sim_check(ask(x, "a", SPAN) == 1); /* the same moment */
+        rein_sleep(rein_after(SPAN - 1));
+        rein_sim_check(ask(x, "a", SPAN) == 1);     /* just young enough, and that makes it no younger */
+        rein_sim_check(ask(x, "a", SPAN / 2) == 2); /* too old for this job; now there is a newer one */
+        rein_sleep(rein_after(SPAN / 2));
+        rein_sim_check(ask(x, "a", SPAN) == 3); /* which the job that started it has allowed for half of the span */
+        rein_sim_check(ask(x, "b", SPAN) == 4); /* another name */
+        rein_sim_check(ask(x, "a", 0) == 5);    /* this job wants a run in flight, or its own */
+        rein_sim_check(ask(x, "a", SPAN) == 3); /* and its outcome is not remembered */
+        rein_sleep(rein_after(SPAN));
+        rein_sim_check(ask(x, "a", SPAN) == 6);
+        rein_sim_check(memories.released == 5); /* all but the last */
+        memories.code = -EIO;                   /* a failure is not remembered */
+        rein_sim_check(ask(x, "c", SPAN) == -EIO);
+        memories.code = 0;
+        rein_sim_check(ask(x, "c", SPAN) == 8);
+        rein_sim_check(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
+        rein_sim_check(memories.released == 7); /* a stop lets go of all */
+        rein_sim_check(ask(x, "c", SPAN) == REIN_EREJECTED);
+        rein_sim_check(rein_executor_restart(x) == 0);
+        rein_sim_check(ask(x, "c", SPAN) == 9);
+        rein_executor_free(x);
+        rein_sim_check(memories.released == 8);
+        return 0;
+}
+
+static void test_an_outcome_is_given_to_those_that_come_within_the_span(void **state)
+{
+        (void)state;
+        assert_int_equal(
+                rein_sim_explore(REIN_SIM(.name = "remembering", .generator = REIN_SIM_RANDOM, .schedules = 100),
+                                 remembering, NULL),
+                0);
+}
+
+/* A cancelled submit is no reason to give it a value; and a scope's deadline that has come is a cancel. */
+static void test_a_submit_that_is_cancelled_gets_no_outcome_that_is_remembered(void **state)
+{
+        (void)state;
+        memories = (memory){0};
+        rein_group g;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        assert_int_equal(ask(x, "a", REIN_SEC(3600)), 1);
+        rein_group_open(&g, REIN_GROUP(.policy = REIN_EACH));
+        rein_group_cancel(&g, NULL);
+        rein_future *f = rein_spawn_future(&g, x, remember, NULL, REIN_JOB(.share = "a", .share_ns = REIN_SEC(3600)));
+        EVENTUALLY(rein_gone(f));
+        assert_int_equal(rein_code(f), REIN_ECANCELED);
+        assert_int_equal(rein_group_close(&g, 0), REIN_ESTOPPED);
+        rein_group_open(&g, NULL); /* but a child of a group has it like any other */
+        f = rein_spawn_future(&g, x, remember, NULL, REIN_JOB(.share = "a", .share_ns = REIN_SEC(3600)));
+        assert_int_equal(rein_code(f), 1);
+        assert_int_equal(rein_group_close(&g, 0), 0);
+        rein_executor_free(x);
+        EVENTUALLY(memories.released == memories.runs);
+}
+
+static void test_so_many_outcomes_are_remembered_and_the_oldest_goes_first(void **state)
+{
+        (void)state;
+        enum { MANY = 300, KEPT = 256 };
+        memories = (memory){0};
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        char name[16];
+        for (int i = 0; i < MANY; i++) {
+                snprintf(name, sizeof name, "%d", i);
+                assert_int_equal(ask(x, name, REIN_SEC(3600)), i + 1);
+        }
+        EVENTUALLY(memories.released == MANY - KEPT);
+        snprintf(name, sizeof name, "%d", MANY - KEPT);
+        assert_int_equal(ask(x, name, REIN_SEC(3600)), MANY - KEPT + 1);
+        assert_int_equal(ask(x, "0", REIN_SEC(3600)), MANY + 1);
+        rein_executor_free(x);
+        EVENTUALLY(memories.released == memories.runs);
+}
+
+static void test_a_span_without_a_share_makes_no_sense(void **state)
+{
+        (void)state;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_future *f = rein_submit(x, remember, NULL, REIN_JOB(.share_ns = 1));
+        assert_int_equal(rein_code(f), -EINVAL);
+        rein_drop(f);
+        f = rein_submit(x, remember, NULL, REIN_JOB(.share = "a", .share_ns = -1));
+        assert_int_equal(rein_code(f), -EINVAL);
+        rein_drop(f);
+        rein_executor_free(x);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_an_outcome_is_given_to_those_that_come_within_the_span),
+                cmocka_unit_test(test_a_submit_that_is_cancelled_gets_no_outcome_that_is_remembered),
+                cmocka_unit_test(test_so_many_outcomes_are_remembered_and_the_oldest_goes_first),
+                cmocka_unit_test(test_a_span_without_a_share_makes_no_sense),
                 cmocka_unit_test(test_many_submits_are_one_run_with_one_value),
                 cmocka_unit_test(test_the_identity_is_executor_function_and_name),
                 cmocka_unit_test(test_a_failure_is_shared_and_told_once_to_each),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "core/receipt.h"
+#include "core/share.h"
 #include "core/world.h"
 
 /* ---- hardening ---- */
@@ -108,6 +109,7 @@ static void hardened(rein_executor *x, rein_stop how, sorted s)
 {
         char text[96];
         carry_out(x, s, REIN_ECANCELED, stopped(x, text, sizeof text));
+        rn_share_forget(x);
         x->kind->stopping(x, how);
 }
 

@@ -35,6 +35,8 @@ int rn_job_take(rein_job *to, const rein_job *from, const void *arg, const char 
                 *what = "stack_size must be " RN_STACK_RANGE "; 0 is the executor's";
         else if (to->share && !owned)
                 *what = "a shared job needs arg_size, release or no arg: the run may outlive this caller";
+        else if (to->share_ns < 0 || (to->share_ns && !to->share))
+                *what = "share_ns is negative, or there is no share that it says something about";
         else
                 return 0;
         return -EINVAL;

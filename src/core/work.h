@@ -108,7 +108,9 @@ struct rein_work {
         rn_errand errand;
         rn_heap_node by_priority;
         struct rein_work *stop_next, *fired_next, *receipt_next;
-        rn_link in_flight, mirrors, mirror;
+        rn_link in_flight, mirrors, mirror, remembered;
+        int64_t share_ns,
+                settled_at; /* of a run: how long its outcome may be given to others; while it is remembered, since when */
         char stuck_in[RN_STUCK_TEXT];
         rn_aptr frames; /* with stuck 2: rn_frames, of that moment or of a later poke; once there, they stay */
 };

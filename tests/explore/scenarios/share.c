@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Shared runs: who joins, who leaves, and the run itself, which ends when the last one has left. */
+#include "core/executor.h"
 #include "scenarios/scenarios.h"
 
 static rein_executor *pool;
@@ -219,6 +220,64 @@ static void join_memory(void)
         finish();
 }
 
+/* A run ends, and its outcome is remembered, while another submit comes and the pool is stopped: the other has the first
+ * one's outcome, or a run of its own, or is refused; and nothing is remembered by a stopped pool. */
+static rein_future *join_remembered(void)
+{
+        return rein_submit(pool, run, &mark[WAITED],
+                           REIN_JOB(.share = "it", .share_ns = REIN_SEC(1), .release = released));
+}
+
+static void submit_other(void *arg)
+{
+        (void)arg;
+        other = join_remembered();
+}
+
+static void remembered_end(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        future = join_remembered();
+        explore_start("other", submit_other, NULL);
+        explore_calm();
+        told(future, &mark[CODE]);
+        told(other, &mark[CODE_TOO]);
+        EXPLORE_CHECK(mark[CODE] == 0 && mark[CODE_TOO] == 0 && mark[RAN] == 1 && mark[RELEASED] == 2);
+        rein_drop(future);
+        rein_drop(other);
+        EXPLORE_CHECK(mark[VALUES] == 0);
+        finish();
+}
+
+static void stop_pool(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(rein_executor_stop(pool, REIN_STOP_QUEUED, REIN_NEVER, NULL) == 0);
+        EXPLORE_CHECK(pool->remembered_count == 0);
+}
+
+static void remembered_stop(void)
+{
+        begin();
+        pool = warm_pool(1, REIN_POOL(.threads = 1));
+        explore_go();
+        explore_start("stop", stop_pool, NULL);
+        future = join_remembered();
+        other = join_remembered();
+        explore_calm();
+        for (int i = 0; i < 2; i++) {
+                rein_future *f = i ? other : future;
+                const int code = rein_code(f);
+                EXPLORE_CHECK(code == 0 || code == REIN_EREJECTED);
+                EXPLORE_CHECK((code == 0) == (rein_value(f, NULL) != NULL));
+                rein_drop(f);
+        }
+        EXPLORE_CHECK(mark[RELEASED] == 2);
+        finish();
+}
+
 static const entry list[] = {
         {"share-last-leaves", last_leaves, {ALL()}},
         {"share-both-leave", both_leave, {ALL()}},
@@ -227,6 +286,8 @@ static const entry list[] = {
         {"share-two-functions", two_functions, {BOUNDED(1)}},
         {"share-deadline", deadline, {BOUNDED(1), NOT_EARLY("the run would end before the deadline")}},
         {"share-last-sleeps", last_sleeps, {ALL()}},
+        {"share-remembered-end", remembered_end, {BOUNDED(2), NOT_EARLY("the span would pass meanwhile")}},
+        {"share-remembered-stop", remembered_stop, {BOUNDED(2), PCT(3, 5000)}},
         {"share-memory", join_memory, {BOUNDED(1, OUT_OF_MEMORY)}},
 };
 
