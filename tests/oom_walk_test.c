@@ -332,6 +332,8 @@ static void submit_and_read(void)
         CHECK(a && b);
         if (await_fine(a)) {
                 CHECK(rein_code(a) == 1 && !rein_error_of(a) && rein_gone(a) == rein_gone(a));
+                rein_outcome all = {.size = sizeof all};
+                CHECK(rein_outcome_of(a, &all) == 0 && all.code == 1 && !all.error);
                 CHECK(((thing *)rein_value(a, &n))->number == 3 && n == 0);
                 CHECK(rein_await(a, &value, REIN_NOWAIT) == 0 && value);
                 rein_ref(a);
@@ -1028,7 +1030,7 @@ static void children(void)
                 else /* the ladder asks for nothing */
                         MUST(rein_child_stop(c, &end));
                 CHECK(end.gone && kill(pid, 0) != 0);
-                MUST(rein_close(from));
+                rein_release_fd(&from);
                 rein_child_free(c);
         } else {
                 CHECK(c == NULL);

@@ -25,7 +25,7 @@ typedef struct object {
 typedef struct call {
         const char *name;          /* as in the headers */
         int (*open)(object *o);    /* by the owner; 0 */
-        int (*refused)(object *o); /* by who is not */
+        int (*refused)(object *o); /* by a task that is not */
         int (*works)(object *o);   /* by the owner again: used, and closed; 0 */
         bool hosted;               /* the owner is a thread, and cannot be a coroutine */
         bool also_inside;          /* a coroutine of the hosted loop is a stranger too */

@@ -2,7 +2,7 @@
 /* A work, from outside: a cancel, its time that is over, its being abandoned; and what it was stuck in, for the receipt.
  * work.h has its states, and who wins against its own end.
  *
- * The timer says when something is to be done although nobody calls (next_event). Who changes what it depends on arms it
+ * The timer says when something is to be done although nobody calls (next_event). Whatever changes what it depends on arms it
  * anew, under the future's lock: so the last one to arm has seen all that happened. It is made with the first arming;
  * `armed` is stored before the state is looked at, and the work's end stores the state before it looks at `armed`: so
  * either nothing is armed any more, or the end finds it. It fires on the clock thread, which hands it to the hand. */

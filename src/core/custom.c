@@ -16,8 +16,8 @@ static custom *of(rein_executor *x)
         return (custom *)(void *)x;
 }
 
-/* Does the user have it? He is told of a cancel once, and never before accept or post has returned: who comes second, the
- * cancel or the return, tells him. */
+/* Does the user have it? The user is told of a cancel once, and never before accept or post has returned: the second of
+ * the two, the cancel or the return, tells it. */
 enum { NOT_YET, TAKEN, CANCELED };
 
 static void tell(custom *c, rein_work *w)
@@ -46,7 +46,7 @@ static int take(rein_executor *x, rein_work *w, const char **what)
 
 static void post(rein_executor *x, rein_work *w)
 {
-        rn_future_ref(&w->future); /* he may run it at once */
+        rn_future_ref(&w->future); /* the user may run it at once */
         of(x)->ops.post(of(x)->self, w);
         taken(of(x), w);
         rn_future_unref(&w->future);

@@ -10,10 +10,10 @@
  * also to have it back after a condition's wait. A wait that a cancel ends, and that is cancelled by now, leads nowhere.
  *
  * The *knot*, after 10 ms without an end: a job that is queued waits for any thread of its executor, which is no single
- * edge. Who waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for
+ * edge. A task that waits is marked as able to go on if something it waits for is: a job that runs on a task which waits for
  * nothing, or is marked; a queued one whose executor has a permit free, or one in the hands of such a task; a promise
  * (anybody may keep it); a mutex whose holder is such a task. Repeated until no mark is added. A task without one waits
- * for ever, with all the unmarked ones. Who comes last to a knot looks last, and sees all of it.
+ * for ever, with all the unmarked ones. The task that comes last to a knot looks last, and sees all of it.
  *
  * Some *stay*: who waits for its permit, or for the mutex of its condition, must have it before it can do anything. They
  * look for knots only. One that finds itself in one wakes somebody in it who may leave, and without whom it could go on;
@@ -44,7 +44,7 @@ int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting
 int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting);
 /* One turn of the wait, as rn_wait_turn; and REIN_EDEADLOCK, with the trail set, when it is found to be in a knot. */
 int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting);
-/* The same for who stays: its wait is without limit, not cancelled, and nothing is lent for it. */
+/* The same for a task that stays: its wait is without limit, not cancelled, and nothing is lent for it. */
 void rn_wait_stay(rn_task *self, const rn_waits *what, rn_waiting *waiting);
 void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting);
 void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */

@@ -44,7 +44,7 @@ typedef struct rn_executor_kind {
         void (*reclaim)(rein_executor *x, rein_work *mine, rn_task *self);
         /* Could what is queued be run some day? By a free permit, or one in the hands of a task that can go on. */
         bool (*could_run)(rein_executor *x, bool (*can_go)(const rn_task *t));
-        bool (*has_room)(rein_executor *x); /* for who waits to submit: or will he be told otherwise? */
+        bool (*has_room)(rein_executor *x); /* for a task that waits to submit: or will it be told otherwise? */
         /* Does what it counts add up? NULL, or a text that lives for ever. Lock held, or nobody else there. */
         const char *(*wrong)(const rein_executor *x);
 } rn_executor_kind;

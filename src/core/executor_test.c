@@ -217,7 +217,7 @@ static void test_a_stop_settles_what_was_never_turned(void **state)
                 }
                 EVENTUALLY(nexts == 1); /* the continuation, on the hand thread */
                 assert_int_equal(m.stopped, 1);
-                assert_int_equal(m.canceled, 4); /* the continuation is the hand's, and he is told */
+                assert_int_equal(m.canceled, 4); /* the continuation is the hand's, and the user is told */
                 assert_int_equal(turn(&m), obedient ? 0 : 4);
                 assert_int_equal(runs, 0);
                 assert_int_equal(nexts, 1);
@@ -255,7 +255,7 @@ static void test_what_is_cancelled_on_its_way_in_is_told_once_it_is_there(void *
                         rein_drop(g);
                 }
                 assert_int_equal(m.canceled, 1);
-                assert_int_equal(m.n, 0); /* he had it when he was told */
+                assert_int_equal(m.n, 0); /* the user had it when it was told */
                 assert_int_equal(runs, continuation);
                 rein_promise_drop(p);
                 rein_drop(f);

@@ -16,7 +16,7 @@ enum { RN_GROUP_FAILURES = 16 };
 typedef struct rn_group {
         rn_kept kept;
         rn_scope *scope;
-        rn_aptr found; /* the same, for who comes by the handle and may come late */
+        rn_aptr found; /* the same, for a caller that comes by the handle and may come late */
         rn_task *owner;
         rein_policy policy;
         int width;

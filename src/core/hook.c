@@ -80,7 +80,7 @@ static int64_t due(rn_hook *h, const rn_scope *s)
         return rn_load64(&s->cancel_at);
 }
 
-/* By its scope's time. Who forces it meanwhile has armed it sooner, or is seen here. */
+/* By its scope's time. A task that forces it meanwhile has armed it sooner, or is seen here. */
 static void arm(rn_hook *h, int64_t at, uint32_t generation)
 {
         rn_timer_arm(&h->timer, at, generation);

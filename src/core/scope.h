@@ -103,7 +103,7 @@ void rn_scope_cancel_locked(rn_scope *s, const char *why, const char *who, const
 void rn_scope_cancel_record(rn_scope *s, const char *why, const char *place); /* all of it */
 void rn_fired_carry_out(rn_fired *fired);
 
-/* Who runs right now, for cancel reasons: "job 'x' on pool 'y'", "a plain thread". */
+/* What runs right now, for cancel reasons: "job 'x' on pool 'y'", "a plain thread". */
 void rn_scope_whoami(char out[RN_WHO_TEXT]);
 
 /* The reason why s is cancelled, in one line. Family lock held. Empty: it is not. */

@@ -130,7 +130,7 @@ static void test_a_waiters_cancel_detaches_him_and_the_last_ones_stops_the_run(v
         for (int i = 0; i < 3; i++)
                 rein_drop(w[i]);
 
-        for (int i = 0; i < 2; i++) /* one stays: the run goes on for him */
+        for (int i = 0; i < 2; i++) /* one stays: the run goes on for it */
                 w[i] = rein_submit(x, fly, REIN_COPY(f, .share = "s"));
         EVENTUALLY(runs == 2);
         rein_cancel(w[0], NULL);
@@ -155,7 +155,7 @@ static void test_a_stop_settles_run_and_waiters(void **state)
         EVENTUALLY(runs == 1);
         for (int i = 2; i < 4; i++)
                 w[i] = rein_submit(x, job_count, &released, REIN_JOB(.share = "queued", .release = release_count));
-        assert_int_equal(released, 1); /* who joins has no use for his argument */
+        assert_int_equal(released, 1); /* a job that joins has no use for its argument */
         assert_int_equal(rein_executor_stop(x, REIN_STOP_NOW, REIN_NEVER, NULL), 0);
         for (int i = 0; i < 4; i++) {
                 assert_int_equal(rein_code(w[i]), REIN_ECANCELED);

@@ -46,7 +46,7 @@ static void give_bundle(rn_shelf *s, rn_spare *first)
         s->bundle_count++;
 }
 
-/* One for who has no stock. Lock held. */
+/* One for a thread that has no stock. Lock held. */
 static rn_spare *take_one(rn_shelf *s)
 {
         if (!s->loose)

@@ -2,8 +2,8 @@
 /* Records of one type, used again and again.
  *
  * A *shelf* has what is free of one type, for every thread. A *stock* is what one thread has of it for itself: two bundles
- * at most, so that it goes to the shelf, and to its lock, with a whole bundle or for one. Who takes and who gives may be
- * different threads for ever: then bundles wander over the shelf from one to the other.
+ * at most, so that it goes to the shelf, and to its lock, with a whole bundle or for one. The thread that takes and the thread that gives may be
+ * different ones for ever: then bundles wander over the shelf from one to the other.
  *
  * A *slab* is a shelf of records whose memory is never given back, each with a generation: a pointer that comes late finds
  * a record of the same type, sees by the generation that it is not its own any more, and does no harm. Tasks (whose doors

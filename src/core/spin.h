@@ -22,7 +22,7 @@ typedef struct rn_spin { /* the one who spins; zeroed: nothing is known */
 /* Spin until done says so: true. false: it was not worth it, or took too long. */
 bool rn_spin_until(rn_spin *s, bool warm, bool (*done)(const void *arg), const void *arg);
 
-/* The same in pieces, for who finds out later whether it was in vain. */
+/* The same in pieces, for a caller that finds out later whether it was in vain. */
 bool rn_spin_worth(rn_spin *s, bool warm);
 void rn_spin_for(int64_t ns);
 void rn_spin_told(rn_spin *s, bool vain);

@@ -531,7 +531,7 @@ void rn_stop_all_at_exit(void)
         RN_LIST_EACH(l, &world->executors)
                 rn_executor_ref(RN_ITEM(l, rein_executor, world));
         rn_lock_give(&world->lock);
-        /* Nobody makes or frees executors in another thread during exit but at his own risk: the list is stable. */
+        /* Nobody makes or frees executors in another thread during exit but at its own risk: the list is stable. */
         RN_LIST_EACH(l, &world->executors) {
                 rein_executor *x = RN_ITEM(l, rein_executor, world);
                 say_lost(x, "at exit", harden(x, REIN_STOP_NOW));

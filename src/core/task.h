@@ -28,7 +28,7 @@ struct rein_future;
 typedef struct rn_held {
         struct rn_held *next, **back;    /* back NULL: nobody holds it */
         const char *place;               /* where it was locked */
-        void (*give)(struct rn_held *h); /* to the next, out of this list; for who ends without an unlock */
+        void (*give)(struct rn_held *h); /* to the next, out of this list; for a task that ends without an unlock */
 } rn_held;
 
 typedef struct rn_ambient {
@@ -143,7 +143,7 @@ static inline void rn_unhold(rn_held *h)
 void rn_unopened(rn_task *self, int more);
 bool rn_canceled_without_task(void);
 
-/* Who opened something: a task, or a thread that had no memory for one, known by its number. */
+/* What opened something: a task, or a thread that had no memory for one, known by its number. */
 typedef struct rn_opener {
         rn_task *task;
         uint32_t thread_id;

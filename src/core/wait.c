@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Waiting for futures: one, all, any, the first success, as completed; and rein_on. One engine, rn_waitset: a node in
- * each future, on the waiter's stack (or in one block for more than 16). Who settles moves the node to the set and rings
- * the waiter's door; the waiter looks under the set's lock only, and takes its nodes out before it leaves. Who waits for
+ * each future, on the waiter's stack (or in one block for more than 16). The thread that settles moves the node to the set and
+ * rings the waiter's door; the waiter looks under the set's lock only, and takes its nodes out before it leaves. A task that waits for
  * one job may run it itself (deadlock.h), or see it end before there is a node (spin.h). */
 #include "rein/wait.h"
 

@@ -16,7 +16,7 @@
  * A thread that could not forbid a job knows only that another one has forbidden or claimed it. It abandons what it saw
  * RUNNING, and only after a cancel.
  *
- * Settling is the arbiter between the end of the code and an abandon. Who comes back from being abandoned finds the
+ * Settling is the arbiter between the end of the code and an abandon. A job that comes back from being abandoned finds the
  * future settled: its value is released, its outcome goes to the late log.
  *
  * An executor may do the last of it itself (`departs`): a thread of a pool leaves the list when it looks for its next job.
@@ -102,7 +102,7 @@ struct rein_work {
         char *share;              /* single-flight, share.h */
         struct rein_work *shared; /* of a mirror: its run, a reference */
 
-        char name[RN_NAME_TEXT]; /* from here on it is not cleared when it is made, but by who first needs it */
+        char name[RN_NAME_TEXT]; /* from here on it is cleared by the call that first needs it */
         rn_ambient ambient;
         rn_timer timer;
         rn_errand errand;

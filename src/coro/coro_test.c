@@ -1030,7 +1030,7 @@ static void test_a_backtrace_ends_at_the_entry(void **state)
         for (int i = 0; i < 4; i++)
                 assert_ptr_equal(w.functions[i], (void *)walk_from_below);
         assert_ptr_equal(w.functions[4], (void *)walk_entry);
-        /* Who called it: begin of coro.c and the outermost frame, or makecontext's; the last of all is no frame. */
+        /* What called it: begin of coro.c and the outermost frame, or makecontext's; the last of all is no frame. */
         assert_int_equal(w.n, 8);
         for (int i = 0; i < w.n - 1; i++)
                 assert_true(w.functions[i] != NULL);

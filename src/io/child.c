@@ -9,7 +9,7 @@
  * The ladder takes its time whatever is cancelled: it waits without a look at the scope, needs no memory, and where it
  * cannot poll it naps and looks.
  *
- * Who cannot be killed (in a system call that does not end) stays in the world's list when its handle is given back: later
+ * A child that cannot be killed (in a system call that does not end) stays in the world's list when its handle is given back: later
  * starts and frees look whether it has ended. The same list tells the exit of the process whom to kill. */
 #include <errno.h>
 #include <signal.h>

@@ -351,7 +351,7 @@ static void test_87_a_write_writes_all_of_it_through_pipe_and_socket(void **stat
         free(much);
 }
 
-/* Many readers of one pipe: who loses the race after the poll is in read(2), and a cancel gets him out. */
+/* Many readers of one pipe: the one that loses the race after the poll is in read(2), and a cancel gets it out. */
 static void test_readers_that_race_for_a_byte_leave_on_a_cancel(void **state)
 {
         (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The event loop: an executor whose jobs are coroutines of one thread.
  *
- * Who may touch what. The thread that turns the loop owns ready, idle, timers, waiters, the poller and every fiber but
+ * Which thread may touch what. The thread that turns the loop owns ready, idle, timers, waiters, the poller and every fiber but
  * its door. Any thread may post: a job into the inbox (the executor's lock), a fiber that was parked into the mail (a
  * lock-free stack, because an unpark may come from a signal handler).
  *
@@ -13,7 +13,7 @@
  * loop itself, among the ready), nobody else does; one that yields puts itself among the ready, and is not ASLEEP. So a
  * fiber is in one list at most, and its links are embedded.
  *
- * Sleeping: the loop sets `asleep`, looks at mail, inbox and `news` once more, and sleeps in the poller. Who posts looks
+ * Sleeping: the loop sets `asleep`, looks at mail, inbox and `news` once more, and sleeps in the poller. A thread that posts looks
  * at `asleep` afterwards, and whoever takes it down rings: one system call for a sleep that ends, none otherwise. `news`
  * is for those who turn the loop while they wait for something that is not the loop's doing: a stop, rein_run. A hosted
  * loop is asleep between two turns. When a coroutine has begun to wait for a job elsewhere, the loop may spin on mail and
@@ -26,7 +26,7 @@
  * loop's memory is not given back before they are out.
  *
  * Files: loop.c is the executor and its turns; fiber.c the coroutines, their doors, timers and descriptors; guest.c the
- * calls of who hosts one; run.c rein_run and rein_to_thread; watch.c tells who holds the loop up; stacks.c whose stack was
+ * calls of a thread that hosts one; run.c rein_run and rein_to_thread; watch.c tells which job holds the loop up; stacks.c whose stack was
  * too small, how deep they all went, and who lets an exception out. */
 #ifndef RN_LOOP_LOOP_H
 #define RN_LOOP_LOOP_H
@@ -57,7 +57,7 @@ enum { RN_LOOP_AWAKE, RN_LOOP_RESTS, RN_LOOP_SLEEPS };
 
 typedef struct rn_depths rn_depths;
 
-/* Who holds the loop up, told while it does (watch.c). Only with .slow_ns.
+/* Which job holds the loop up, told while it does (watch.c). Only with .slow_ns.
  *
  * `since` is when the coroutine that runs was resumed, doubled; 0: none runs. Storing it is all that a resume pays, when the
  * timer is armed; an idle loop arms none. The timer's callback looks at it on the clock thread; who was in there for too
@@ -82,7 +82,7 @@ typedef struct rn_stall {
 struct rn_loop {
         rein_executor base;
         size_t stack_size;
-        bool hosted;            /* turned by who made it, not by a thread of its own */
+        bool hosted;            /* turned by the thread that made it, not by one of its own */
         rein_executor *offload; /* for rein_to_thread; made at the first one */
         bool offload_is_mine;
         int64_t slow;       /* report who holds it up for so long; 0: nobody */
@@ -98,7 +98,7 @@ struct rn_loop {
         rn_a32 asleep, posters;
         rn_a32 news;    /* look again at what is waited for */
         rn_a32 closing; /* a stop is under way */
-        rn_a32 busy;    /* fibers with work; written by who turns it */
+        rn_a32 busy;    /* fibers with work; written by the thread that turns it */
         rn_a32 rings;   /* how many sleeps a poster has ended; for tests */
 
         rn_poller *poller;

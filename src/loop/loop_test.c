@@ -223,7 +223,7 @@ static void test_63_a_future_settled_by_another_thread_resumes_its_waiter_on_the
         rein_executor_free(loop);
 }
 
-/* ---- 64: a cancel of who awaits ---- */
+/* ---- 64: a cancel of a task that awaits ---- */
 
 static int await_and_be_cancelled(void *arg)
 {

@@ -21,7 +21,7 @@ static int watch_interrupt(void *arg)
         return rc == REIN_ECANCELED || rc > 0 ? 0 : rc;
 }
 
-/* In the scope of who calls, as rein_on: a cancel of rein_run's caller is one of main. */
+/* In the scope of the caller, as rein_on: a cancel of rein_run's caller is one of main. */
 static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, void *arg)
 {
         rn_task *self = rn_self_if();

@@ -116,7 +116,7 @@ static size_t explain(const void *address, char *text, size_t n)
         return used;
 }
 
-/* On the thread and stack of who threw; the C++ runtime ends the program after it. */
+/* On the thread and stack of the code that threw; the C++ runtime ends the program after it. */
 static void tell_of_throw(void)
 {
         const rn_fiber *f = rn_fiber_of(rn_self_if());

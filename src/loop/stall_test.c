@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who holds a loop up is told while it does: its name, where it was submitted, the system call, its frames. */
+/* A job that holds a loop up is told while it does: its name, where it was submitted, the system call, its frames. */
 #include <rein/loop.h>
 
 #include <dlfcn.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who holds the loop up, told while it does: only where the loop's options ask for it. */
+/* Which job holds the loop up, told while it does: only where the loop's options ask for it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static rn_loop *of(rn_stall *s)
         return (rn_loop *)(void *)((char *)s - offsetof(rn_loop, stall));
 }
 
-/* Taken down by who is about to tell; the lock is held. */
+/* Taken down by the thread that is about to tell; the lock is held. */
 static bool may_tell_locked(rn_stall *s, int64_t since, int64_t now)
 {
         RN_ASSERT(rn_lock_held(&s->lock), "what was told is noted under its lock");

@@ -32,7 +32,7 @@ typedef enum rn_choice {
         RN_CHOOSE_KINDS
 } rn_choice;
 
-/* Who answers, set by tests and by nobody else, before other threads run. NULL: every answer is 0; in a simulation it is
+/* What answers, set by tests and by nobody else, before other threads run. NULL: every answer is 0; in a simulation it is
  * the schedule's. Both are told by one word, so that where nothing is unusual a question costs a compare and a branch. */
 void rn_choose_by(uint32_t (*chooser)(uint32_t n, rn_choice kind));
 
@@ -173,7 +173,7 @@ int rn_frames_by_signal(void); /* -EBUSY: no real-time signal is free */
  * "object+0x5010", and no such wait. */
 void rn_frame_text(uintptr_t at, bool names, char *text, size_t n);
 
-/* The same in two steps, for who must not wait in the first. Copy a piece of the stack of thread `id`, which is in a system
+/* The same in two steps, for a caller that must not wait in the first. Copy a piece of the stack of thread `id`, which is in a system
  * call and runs on the stack from low to high (NULL: wherever): no lock, no wait, nobody disturbed. false: it is not there,
  * or it cannot be told. And look through it, at any time later. */
 typedef struct rn_stack_piece {

@@ -301,7 +301,7 @@ static void test_a_pool_that_is_not_elastic_gets_none(void **state)
         readers_free(&s);
 }
 
-/* Who waits for a permit makes the pool look, whoever it is. */
+/* A task that waits for a permit makes the pool look, whatever it is. */
 static void test_it_looks_as_soon_as_a_permit_is_wanted(void **state)
 {
         (void)state;

@@ -29,7 +29,7 @@ typedef struct worker {
         rein_work *ended; /* what it ran, until it is out of the executor's list; its own */
         bool settled;     /* by its end: it was not abandoned before */
         bool woken;       /* out of the idle list, and counted as searching */
-        rn_a32 lingers;   /* woken for a job that its submitter may wait for, and run himself */
+        rn_a32 lingers;   /* woken for a job that its submitter may wait for, and run itself */
         rn_spin linger;   /* the worker's own */
 } worker;
 

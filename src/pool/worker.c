@@ -212,8 +212,9 @@ static bool is_unparked(const void *task)
         return rn_peek32(&((const rn_task *)task)->door.word) != 0; /* a hint: the park that follows acquires */
 }
 
-/* Who submits a job and waits for it runs it himself, when no thread is faster: that takes him less than a thread that runs
- * on another CPU. One that spins would always be faster, so it leaves him a moment. In vain when he does not wait. */
+/* A thread that submits a job and then waits for it can run the job itself, which is cheaper than waking another CPU. A worker
+ * that spins would always win that race, so it waits a moment before it takes the job: in vain when the submitter does not
+ * wait. */
 static bool leave_it_to_the_waiter(worker *k)
 {
         /* `lingers` was told before the unpark, and the park has taken that unpark's permit: the door orders the two. */

@@ -149,7 +149,7 @@ static int64_t send_from(rn_sim_box *own, const void *buf, size_t n, const char 
                 return -EAGAIN;
         rn_sim_box *to = box_at(address);
         if (to && to->peer[0] && !is_at(own->address, to->peer))
-                to = NULL; /* he hears his peer alone */
+                to = NULL; /* it hears its peer alone */
         if (!to) {
                 own->refused = own->peer[0] != 0;
                 return (int64_t)n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is next, and what goes wrong. A schedule is a list of picks; 0 is always the plainest answer: go on with the
+/* Which task is next, and what goes wrong. A schedule is a list of picks; 0 is always the plainest answer: go on with the
  * running task, nothing fails. Every generator writes the list it took, so any schedule can be replayed.
  *
  * PCT: S. Burckhardt, P. Kothari, M. Musuvathi, S. Nagarakatte, "A Randomized Scheduler with Probabilistic Guarantees of

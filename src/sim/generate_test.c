@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is next: depth-first search counts what it must, PCT finds what chance does not, the same seed gives the same run. */
+/* Which task is next: depth-first search counts what it must, PCT finds what chance does not, the same seed gives the same run. */
 #include "support.h"
 
 #include "crew.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a simulation finds without being asked, planted: values released twice or never, permits, places in a queue and
- * threads of a pool that are lost, calls by who may not make them. */
+ * threads of a pool that are lost, calls by tasks that may not make them. */
 #include "support.h"
 
 #include "crew.h"

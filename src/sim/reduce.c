@@ -159,7 +159,7 @@ void rn_reduction_gave(const volatile void *lock)
                 join(g->clock, rn_sim->running->clock);
 }
 
-/* Who could begin what remains when step i is taken later: the steps after it that are not ordered after it, and then
+/* Which tasks could begin what remains when step i is taken later: the steps after it that are not ordered after it, and then
  * now. A task can when its first one there is ordered after none of the others. */
 static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
 {

@@ -98,7 +98,7 @@ static void task_main(void *arg)
         leave(starter ? starter : choose());
 }
 
-/* The host waits in here while tasks run. Who runs is left for good when the run is over. */
+/* The host waits in here while tasks run. The task that runs is left for good when the run is over. */
 static void hand_over(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
@@ -569,7 +569,7 @@ static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
 
 enum { MOST_QUIET_TURNS = 1000000 };
 
-/* The one who runs goes on while he can, then the first who can: nothing is chosen, nothing is counted. */
+/* The task that runs goes on while it can, then the first that can: nothing is chosen, nothing is counted. */
 static rn_sim_task *go_on_quietly(rn_sim_task *t)
 {
         rn_sim_state *s = rn_sim;
@@ -584,7 +584,7 @@ static rn_sim_task *go_on_quietly(rn_sim_task *t)
         return s->over ? NULL : t;
 }
 
-/* Who goes on; NULL: the run is over. */
+/* Which task goes on; NULL: the run is over. */
 static rn_sim_task *decide(void)
 {
         rn_sim_state *s = rn_sim;

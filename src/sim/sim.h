@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The simulation of one thread's world. Who calls whom:
+/* The simulation of one thread's world. What calls what:
  *
  *      explore.c   the public calls: schedule after schedule, twice now and then; the report and its one line
  *      run.c       one schedule: a world is made, the program run, the end looked at
@@ -173,7 +173,7 @@ typedef struct rn_sim_state {
         rn_path *path; /* the schedule: given up to `given`, then written */
         size_t given, at;
         bool over, deciding;
-        bool quiet; /* exploring build: nothing is a step, nothing goes wrong; who runs goes on while he can */
+        bool quiet; /* exploring build: nothing is a step, nothing goes wrong; the task that runs goes on while it can */
         rn_sim_task *starter; /* a new task runs to its first point; this one goes on then */
         rn_coro host;
         rn_sim_task *tasks[RN_SIM_TASKS];

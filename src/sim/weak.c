@@ -258,7 +258,7 @@ void rn_weak_born(const rn_sim_task *t)
                 memset(its, 0, sizeof *its);
 }
 
-/* A lock is not weakened: who takes it sees all that was seen by who gave it last. */
+/* A lock is not weakened: the task that takes it sees all that was seen by the one that gave it last. */
 void rn_weak_lock(const volatile void *lock, bool taken)
 {
         if (taken)

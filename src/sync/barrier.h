@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Barriers. Those in the line are the ones that came; the last one to come chooses them all. Who comes and has to leave
+/* Barriers. Those in the line are the ones that came; the last one to come chooses them all. A task that comes and has to leave
  * without the others breaks it: they would wait for one that is not there. */
 #ifndef RN_SYNC_BARRIER_H
 #define RN_SYNC_BARRIER_H

@@ -11,7 +11,7 @@
  *      when capacity is 0 there is no buffer, and a sender and a receiver both stand there only in one rein_select;
  *      closed: nobody stands there.
  *
- * Who takes an item from the buffer moves the first sender's into it; so items go in the order of the sends. */
+ * A receiver that takes an item from the buffer moves the first sender's into it; so items go in the order of the sends. */
 #ifndef RN_SYNC_CHAN_H
 #define RN_SYNC_CHAN_H
 

@@ -121,7 +121,7 @@ static void wait_for_mutex(rein_mutex *m, rn_stand *me, rn_doing doing)
         rn_mutex_enter(m);
 }
 
-/* Who is not chosen but signalled, out of time or cancelled. The mutex's lock is held. */
+/* A task that is not chosen but signalled, out of time or cancelled. The mutex's lock is held. */
 static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
 {
         RN_ASSERT(rn_lock_held(&m->lock), "a wait for a signal ends under the lock of its mutex");

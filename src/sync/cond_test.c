@@ -332,7 +332,7 @@ static void test_27_who_gave_up_his_wait_is_in_the_circle(void **state)
         }
 }
 
-/* Who only waits for those in the circle is not told: it can go on when one of them has left. */
+/* A task that only waits for those in the circle is not told: it can go on when one of them has left. */
 static void test_27_who_stands_behind_a_circle_is_not_told(void **state)
 {
         (void)state;

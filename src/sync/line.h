@@ -9,7 +9,7 @@
  * try again, and what was given cannot be lost between the two. The price is a switch for each hand-over of a contended
  * mutex, where barging would let the running task take it again.
  *
- * Who is cancelled or out of time looks once more under the lock. If it was chosen, the call succeeds: it has the thing.
+ * A task that is cancelled or out of time looks once more under the lock. If it was chosen, the call succeeds: it has the thing.
  * If not, it leaves the line, and the object sees to those behind it.
  *
  * A task that waits in the lines of several channels at once (rein_select) has one turn and a stand in each. The first
@@ -51,7 +51,7 @@ typedef struct rn_stand {
         const void *from;
 } rn_stand;
 
-/* Who is inside of an object; changes under its lock. */
+/* Which tasks are inside of an object; changes under its lock. */
 typedef struct rn_inside {
         uint32_t count;
         bool freed; /* by the user: the last to leave gives the memory back */

@@ -9,7 +9,7 @@
 
 #if RN_CHECKING
 
-/* Who has it says so in a list of its own, which no other thread may look at; in a simulation there is none. */
+/* The task that has it says so in a list of its own, which no other thread may look at; in a simulation there is none. */
 static bool may_look_at_held(const rn_task *owner)
 {
         return rn_virtual() || (owner && owner == rn_self_if());

@@ -251,7 +251,7 @@ static int receives(void *arg)
         return last;
 }
 
-/* Who sends is on a loop, who receives on a pool, or the reverse; 2: both are coroutines. */
+/* The sender is on a loop and the receiver on a pool, or the reverse; 2: both are coroutines. */
 static int channel(int which)
 {
         rein_executor *x = rein_loop_new(NULL), *pool = rein_pool_new(REIN_POOL(.threads = 1));

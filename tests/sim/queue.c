@@ -46,7 +46,7 @@ static int full(int policy)
         return 0;
 }
 
-/* Who waits for room is cancelled, or meets a stop. */
+/* The task that waits for room is cancelled, or meets a stop. */
 typedef struct waits {
         rein_executor *pool;
         tally *tally;

@@ -59,7 +59,7 @@ static int job_looks_up(void *arg)
         frame *f = arg;
         count(&f->tally->begun);
         int rc = rein_sleep(rein_after(REIN_MS(1)));
-        f->local++; /* on the stack of who waits, which is there until this is gone */
+        f->local++; /* on the stack of the task that waits, which is there until this is gone */
         count(&f->tally->ended);
         return rc;
 }

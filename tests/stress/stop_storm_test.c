@@ -324,7 +324,7 @@ typedef struct node {
         atomic_int *below; /* the parent's count of children that run */
 } node;
 
-/* What may be cancelled from outside: filled in by who opens, taken out before the close. */
+/* What may be cancelled from outside: filled in by the task that opens, taken out before the close. */
 static struct slot {
         pthread_mutex_t lock;
         rein_group *group;

@@ -224,7 +224,7 @@ static const row table[] = {
 #define FRAMES "src/plat/linux/frames.c"
         ROW("process_vm_readv", FRAMES, HARMLESS, stuck, 0, 0, EFAULT, EINVAL, ENOMEM, EPERM, ESRCH),
         ROW("sigaction", FRAMES, HARMLESS, watched_loop, FRESH, 0, EINVAL, EFAULT), /* another signal is taken */
-        NONE("SYS_tgkill", FRAMES), /* then the frames of who computes are not told */
+        NONE("SYS_tgkill", FRAMES), /* then the frames of a job that computes are not told */
         NONE("pthread_sigmask", FRAMES),
 
 #define CRASH "src/plat/linux/crash.c"

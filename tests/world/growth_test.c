@@ -508,7 +508,7 @@ static void test_texts_are_kept_up_to_their_number(void **state)
                 if (kept[i])
                         assert_string_equal(kept[i], text);
         }
-        /* Who has none does its work all the same. */
+        /* An executor that has none does its work all the same. */
         rein_executor *x = rein_pool_new(REIN_POOL(.name = "of which no text is kept", .threads = 1));
         rein_future *f = rein_submit(x, job_seven, NULL, NULL);
         assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);

@@ -700,7 +700,7 @@ static ssize_t read_past_signals(int fd)
         char byte;
         ssize_t n;
         do
-                n = read(fd, &byte, 1); /* foreign: whoever reads in a region gets its EINTR himself */
+                n = read(fd, &byte, 1); /* foreign: whatever reads in a region gets its EINTR itself */
         while (n < 0 && errno == EINTR && rein_checkpoint() == 0);
         return n < 0 ? -errno : n;
 }

@@ -36,7 +36,7 @@
 
 typedef struct rn_p_thread rn_p_thread;
 
-/* Who waits, the longest first. */
+/* The threads that wait, the longest first. */
 typedef struct rn_p_queue {
         rn_p_thread *first;
 } rn_p_queue;
@@ -51,7 +51,7 @@ typedef struct rn_p_value {
 struct rn_p_thread {
         uint32_t number; /* pthread_t, from 1 */
         bool created, detached, ended, joined;
-        bool rung; /* taken out of the queue by who woke it; its address is what it sleeps on */
+        bool rung; /* taken out of the queue by the thread that woke it; its address is what it sleeps on */
         char name[16], doing[160];
         rn_p_thread *next;
         rn_p_queue *in;

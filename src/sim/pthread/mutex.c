@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mutexes, and spin locks as mutexes that know no owner's rights. Who unlocks wakes one of those who wait; that one may
+/* Mutexes, and spin locks as mutexes that know no owner's rights. A thread that unlocks wakes one of those that wait; that one may
  * come too late and wait again, as with real ones. What would be undefined ends the schedule, by name. */
 #include "layer.h"
 

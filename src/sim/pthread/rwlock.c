@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reader-writer locks: count is the readers, owner the writer. Who gives it back wakes all who wait, and whoever comes
+/* Reader-writer locks: count is the readers, owner the writer. A thread that gives it back wakes all that wait, and the one that comes
  * first has it: a program that relies on an order is wrong. */
 #include "layer.h"
 

@@ -85,7 +85,7 @@ static void look_at_relayed(void *arg)
         EXPLORE_CHECK(planted_saw[0] == 7);
 }
 
-/* Who claims a published job passes it on without having acquired it: the third does not see what the first wrote. */
+/* A thread that claims a published job passes it on without having acquired it: the third does not see what the first wrote. */
 static void claim_without_acquire(void)
 {
         value = state = refs = (word){0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hook regions and the poke: a stop reaches whoever is inside, is repeated until he leaves, and never comes outside. */
+/* Hook regions and the poke: a stop reaches whoever is inside, is repeated until it leaves, and never comes outside. */
 #include <errno.h>
 
 #include "core/hook.h"

@@ -257,7 +257,7 @@ static void cond_held(void)
         signalled_one();
 }
 
-/* Who is cancelled still has to wait for the mutex, however often it wakes for no reason. */
+/* A task that is cancelled still has to wait for the mutex, however often it wakes for no reason. */
 static void cond_give_up(void)
 {
         open_scene(wait_once);
@@ -276,7 +276,7 @@ static void cond_give_up(void)
 }
 
 /* ann holds one mutex and waits for a signal on the other; bob holds that other one, and wants ann's. The signal closes the
- * circle while bob begins to say that he waits: one of the two is told. */
+ * circle while bob begins to say that it waits: one of the two is told. */
 static int wait_or_hold(person *p)
 {
         rein_mutex *mine = p == &ann ? other_mutex : mutex;

@@ -352,7 +352,7 @@ static void say(void *arg)
         rn_unpark(sleeper);
 }
 
-/* Who wakes the coroutine has put it into the mail, and not rung yet: the loop, woken by the stop, finds it, ends, and is
+/* The thread that wakes the coroutine has put it into the mail, and not rung yet: the loop, woken by the stop, finds it, ends, and is
  * freed. */
 static void ring_free(void)
 {

@@ -173,7 +173,7 @@ static void room_group_race(void)
         room_group(true);
 }
 
-/* Who waits for room holds a mutex that the running job waits for, and has a deadline: that ends it, and is no deadlock. */
+/* A task that waits for room holds a mutex that the running job waits for, and has a deadline: that ends it, and is no deadlock. */
 static rein_mutex *mutex;
 
 static int lock_and_unlock(void *arg)
