@@ -127,7 +127,7 @@ REIN_API size_t rein_executor_queued(const rein_executor *x);
 REIN_API size_t rein_executor_threads(const rein_executor *x);
 
 /* Read a receipt. count: how many jobs it names; at: the i-th into *out (its size set by you; strings borrowed as long as
- * r), false when there is none. print: a line for each, and its frames below it. free: takes NULL.
+ * r), false when there is none. print: a line for each, and its frames below it, given to the stream at once. free: takes NULL.
  * Blocks: no, but `at` and `print` wait for a dlopen under way, which holds the names of the frames; print blocks on `to`.
  * Any thread, one at a time. Since 0.1. */
 REIN_API size_t rein_receipt_count(const rein_receipt *r);
