@@ -51,8 +51,11 @@ REIN_API int rein_listen(const char *host, const char *service, int backlog);
 REIN_API int rein_accept(int fd, rein_time until);
 
 /* A TCP connection (close-on-exec, non-blocking), trying each address of host in turn. A name is looked up by a thread
- * of rein's, sixteen at once, so that a cancel need not wait for it. Returns: the descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno of
- * the last address; -EADDRNOTAVAIL: no such host or service. */
+ * of rein's, sixteen at once, so that a cancel need not wait for it. A look-up that its caller has left goes on until the
+ * resolver answers; it does not count to the sixteen, up to 64 such. When 80 of them hang, every other look-up fails at once.
+ * A look-up that fails leaves a trail, with host, service and the resolver's reason.
+ * Returns: the descriptor; REIN_ETIMEOUT; REIN_ECANCELED; -errno of the last address; -EADDRNOTAVAIL: no such host or service;
+ * -EAGAIN: the name cannot be looked up now: the resolver says so, no thread can be started, or 80 look-ups hang. */
 REIN_API int rein_connect(const char *host, const char *service, rein_time until);
 
 /* ---- datagrams ---- */

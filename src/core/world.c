@@ -28,7 +28,7 @@ static void set_up(rn_world *w)
         rn_list_init(&w->signal_waiters);
         rn_list_init(&w->children);
         rn_list_init(&w->lookups);
-        w->lookup_threads = 0;
+        w->lookup_threads = w->lookups_given_up = 0;
 #if RN_CHECKING
         rn_store32(&w->objects_lock.word, 0);
         rn_list_init(&w->objects);

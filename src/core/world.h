@@ -36,8 +36,8 @@ typedef struct rn_world {
         rn_link signal_waiters;
         rn_link children;        /* processes that were started and are not gone: src/io/child.c */
         rn_a32 children_watched; /* as exit_watched */
-        rn_link lookups;         /* of names, that wait for a thread */
-        uint32_t lookup_threads;
+        rn_link lookups;         /* of names, that wait for a thread: src/io/lookup.h */
+        uint32_t lookup_threads, lookups_given_up;
         uint32_t pools_made;
 #if RN_CHECKING
         rn_lock objects_lock;

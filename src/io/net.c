@@ -1,145 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sockets. A name is looked up by a thread that keeps a promise: getaddrinfo(3) cannot be interrupted, and who is
- * cancelled must not wait for it; what it then finds is released. Lookups have threads of their own, some at once and
- * no more, so that no pool that is full delays them; the rest queue up, and those whose caller has left are passed by. */
+/* Sockets of connections, and what names and ports may be. */
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "core/promise.h"
 #include "core/ranges.h"
-#include "core/world.h"
-#include "core/wrong.h"
+#include "core/task.h"
 #include "io/fd.h"
+#include "io/lookup.h"
 #include "io/net.h"
 #include "rein/io.h"
-#include "rein/future.h"
 
-/* ---- looking up ---- */
-
-typedef rn_lookup lookup;
-
-#if RN_CHECKING
-
-const char *rn_lookups_wrong(const rn_world *w)
-{
-        if (w->lookup_threads > RN_LOOKUPS_AT_ONCE)
-                return "more threads look up names than may";
-        size_t n;
-        const char *torn = rn_list_wrong(&w->lookups, &n);
-        if (torn)
-                return torn;
-        if (!rn_list_empty(&w->lookups) && !w->lookup_threads)
-                return "a name waits to be looked up, and no thread is there";
-        RN_LIST_EACH(l, &w->lookups) {
-                const lookup *waits = RN_ITEM(l, lookup, link);
-                if (!waits->promise || !waits->service)
-                        return "a name is to be looked up for nobody";
-        }
-        return NULL;
-}
-
-static const char *ask(const rn_world *w, char *where, size_t n)
-{
-        snprintf(where, n, "the list of names");
-        return rn_lock_held(&w->fd_lock) ? NULL : rn_lookups_wrong(w);
-}
-
-__attribute__((constructor)) static void ask_also(void)
-{
-        static rn_asker asker = {.world = ask};
-        rn_ask_also(&asker);
-}
-
-#endif
-
-static rn_world *lock_lookups(void)
-{
-        rn_world *world = rn_world_now();
-        rn_lock_take(&world->fd_lock);
-        RN_SOUND(rn_lookups_wrong(world));
-        return world;
-}
-
-static void unlock_lookups(rn_world *world)
-{
-        RN_SOUND(rn_lookups_wrong(world));
-        rn_lock_give(&world->fd_lock);
-}
-
-static void free_list(void *list)
-{
-        rn_sys_addr_free(list);
-}
-
-static void look_up_one(lookup *l)
-{
-        rn_sys_addr *list = NULL;
-        int rc = 0;
-        if (!rn_promise_settled(l->promise)) /* else its caller has left */
-                rc = rn_sys_lookup(l->host[0] ? l->host : NULL, l->service, l->passive, l->datagrams, false, &list);
-        if (rc < 0)
-                rein_promise_break(l->promise, rc, "%s, service %s: no such address", l->host, l->service);
-        else if (rein_promise_keep(l->promise, list, free_list) < 0)
-                rn_sys_addr_free(list);
-        rein_promise_drop(l->promise);
-        rn_free(l);
-}
-
-static void look_up(void *arg)
-{
-        for (lookup *l = arg; l;) {
-                look_up_one(l);
-                rn_world *world = lock_lookups();
-                RN_ASSERT(world->lookup_threads > 0, "a thread that looks up names is counted");
-                rn_link *next = rn_list_pop(&world->lookups);
-                l = next ? RN_ITEM(next, lookup, link) : NULL;
-                world->lookup_threads -= l == NULL;
-                unlock_lookups(world);
-        }
-}
-
-static void give_up(lookup *l, int rc)
-{
-        rein_promise_break(l->promise, rc, "%s, service %s: no thread could be started to look it up", l->host,
-                           l->service);
-        rein_promise_drop(l->promise);
-        rn_free(l);
-}
-
-/* No thread can be had for l. Those there are take it along; when there is none, nobody will look up the others either that
- * relied on this one. */
-static int without(lookup *l, int rc)
-{
-        rn_link others;
-        rn_list_init(&others);
-        rn_world *world = lock_lookups();
-        const bool somebody = --world->lookup_threads > 0;
-        if (somebody)
-                rn_list_push(&world->lookups, &l->link);
-        else
-                rn_list_move(&others, &world->lookups);
-        unlock_lookups(world);
-        for (rn_link *other; (other = rn_list_pop(&others));)
-                give_up(RN_ITEM(other, lookup, link), rc);
-        return somebody ? 0 : rc;
-}
-
-/* By a thread of its own, or, when there are enough or none can be had, by one of those there are. */
-static int start(lookup *l)
-{
-        rn_world *world = lock_lookups();
-        RN_ASSERT(!rn_linked(&l->link), "a name is looked up once");
-        bool more = world->lookup_threads < RN_LOOKUPS_AT_ONCE;
-        if (more)
-                world->lookup_threads++;
-        else
-                rn_list_push(&world->lookups, &l->link);
-        unlock_lookups(world);
-        int rc = more ? rn_thread_start(look_up, l, "rein-lookup", 0) : 0;
-        return rc == 0 ? 0 : without(l, rc);
-}
+/* ---- names ---- */
 
 /* getaddrinfo(3) takes what strtoul(3) makes of a text for a port, and the lowest 16 bits of that: a blank, a sign, and
  * 65536 for 0. */
@@ -178,43 +50,16 @@ int rn_net_check(const char *call, const char *host, const char *service, rn_net
         return 0;
 }
 
-int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_t until, rn_sys_addr **list)
+int rn_net_resolve(const char *call, const char *host, const char *service, rn_net_use use, int64_t until,
+                   rn_sys_addr **list)
 {
         const bool passive = use == RN_NET_LISTEN || use == RN_NET_BIND;
         const bool datagrams = use != RN_NET_LISTEN && use != RN_NET_CONNECT;
-        int rc = rn_sys_lookup(host, service, passive, datagrams, true, list);
-        if (rc != -EADDRNOTAVAIL)
-                return rc;
-        host = host ? host : "";
-        size_t h = strlen(host) + 1, s = strlen(service) + 1;
-        lookup *l = rn_alloc(sizeof *l + h + s);
-        rein_future *found = NULL;
-        if (!l)
-                return -ENOMEM;
-        memcpy(l->host, host, h);
-        l->service = memcpy(l->host + h, service, s);
-        l->passive = passive;
-        l->datagrams = datagrams;
-        l->promise = rn_promise_new("rein_connect", &found);
-        rc = l->promise ? start(l) : -ENOMEM;
-        if (rc < 0) {
-                if (found) /* else the promise, dropped, would be a failure that nobody has looked at */
-                        rein_cancel(found, "no thread can be had to look this address up");
-                rein_promise_drop(l->promise);
-                rn_free(l);
-        } else {
-                rc = rein_await(found, NULL, REIN_TIME(until));
-        }
-        void *value = NULL;
-        void (*release)(void *);
-        if (rc == 0 && rein_take(found, &value, &release) == 0)
-                *list = value;
-        else if (rc == REIN_EFAILED)
-                rc = rein_code(found);
-        else if (found)
-                rein_cancel(found, "nobody waits for this address any more");
-        rein_drop(found);
-        return rc;
+        const char *why = "";
+        const int rc = rn_sys_lookup(host, service, passive, datagrams, true, list, &why);
+        if (rc == -EADDRNOTAVAIL) /* a name */
+                return rn_lookup_await(call, host, service, passive, datagrams, until, list);
+        return rc < 0 ? rn_fail(rc, call, "host '%s', service '%s': %s", host ? host : "NULL", service, why) : 0;
 }
 
 /* ---- the calls ---- */
@@ -233,7 +78,7 @@ int rein_listen(const char *host, const char *service, int backlog)
                                "backlog %d: it must be from 0 to %d, and the system has a limit of its own", backlog,
                                INT_MAX);
         if (rc == 0)
-                rc = rn_net_resolve(host, service, RN_NET_LISTEN, RN_NEVER, &list);
+                rc = rn_net_resolve("rein_listen", host, service, RN_NET_LISTEN, RN_NEVER, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;
@@ -378,7 +223,7 @@ int rein_connect(const char *host, const char *service, rein_time until)
         if (wrong < 0)
                 return wrong;
         if (rc == 0)
-                rc = rn_net_resolve(host, service, RN_NET_CONNECT, until.ns, &list);
+                rc = rn_net_resolve("rein_connect", host, service, RN_NET_CONNECT, until.ns, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;

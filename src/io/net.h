@@ -2,25 +2,7 @@
 #ifndef RN_IO_NET_H
 #define RN_IO_NET_H
 
-#include "core/list.h"
 #include "plat/plat.h"
-#include "rein/promise.h"
-
-enum { RN_LOOKUPS_AT_ONCE = 16 };
-
-/* A name to be looked up. */
-typedef struct rn_lookup {
-        rn_link link; /* in world->lookups, while it waits for a thread; fd lock */
-        rein_promise *promise;
-        bool passive, datagrams;
-        char *service; /* behind host, in the same block */
-        char host[];
-} rn_lookup;
-
-struct rn_world;
-
-/* NULL, or what does not add up in those that wait and the threads for them. fd lock held. */
-const char *rn_lookups_wrong(const struct rn_world *w);
 
 /* To listen at, to connect to; the same of datagrams; or for its own sake, of datagrams too. */
 typedef enum rn_net_use { RN_NET_LISTEN, RN_NET_CONNECT, RN_NET_BIND, RN_NET_SEND, RN_NET_FIND } rn_net_use;
@@ -29,7 +11,8 @@ typedef enum rn_net_use { RN_NET_LISTEN, RN_NET_CONNECT, RN_NET_BIND, RN_NET_SEN
 int rn_net_check(const char *call, const char *host, const char *service, rn_net_use use);
 
 /* The addresses of a host and service, the best first; to be given back by rn_sys_addr_free. host NULL: every address of
- * this machine, to listen at or bind to. 0; REIN_ETIMEOUT, REIN_ECANCELED; -ENOMEM; -EADDRNOTAVAIL: no such one. */
-int rn_net_resolve(const char *host, const char *service, rn_net_use use, int64_t until, rn_sys_addr **list);
+ * this machine, to listen at or bind to. Returns: as rn_lookup_await. */
+int rn_net_resolve(const char *call, const char *host, const char *service, rn_net_use use, int64_t until,
+                   rn_sys_addr **list);
 
 #endif

@@ -23,7 +23,7 @@ static int open_at(const char *call, const char *host, const char *service, rn_n
         if (wrong < 0)
                 return wrong;
         if (rc == 0)
-                rc = rn_net_resolve(host, service, use, until, &list);
+                rc = rn_net_resolve(call, host, service, use, until, &list);
         if (rc < 0)
                 return rc;
         rc = -EADDRNOTAVAIL;
@@ -59,7 +59,7 @@ int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out
         if (wrong < 0)
                 return wrong;
         if (rc == 0)
-                rc = rn_net_resolve(host, service, RN_NET_FIND, until.ns, &list);
+                rc = rn_net_resolve("rein_addr_find", host, service, RN_NET_FIND, until.ns, &list);
         if (rc < 0)
                 return rc;
         rn_sys_addr *a = list;
@@ -71,7 +71,9 @@ int rein_addr_find(int fd, const char *host, const char *service, rein_addr *out
                 memcpy(out->bytes, a->bytes, a->len);
         }
         rn_sys_addr_free(list);
-        return a ? 0 : -EADDRNOTAVAIL;
+        return a ? 0
+                 : rn_fail(-EADDRNOTAVAIL, "rein_addr_find",
+                           "host '%s', service '%s': no address in the family of the socket", host, service);
 }
 
 int rein_addr_local(int fd, rein_addr *out)

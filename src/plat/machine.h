@@ -79,7 +79,7 @@ typedef struct rn_machine {
         int (*close)(int fd);
         int64_t (*read)(int fd, void *buf, size_t n);
         int64_t (*write)(int fd, const void *buf, size_t n);
-        int (*lookup)(const char *host, const char *service, struct rn_sys_addr **list);
+        int (*lookup)(const char *host, const char *service, struct rn_sys_addr **list, const char **why);
         int (*listen)(const struct rn_sys_addr *a, int backlog);
         int (*accept)(int fd);
         int (*connect)(const struct rn_sys_addr *a);

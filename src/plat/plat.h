@@ -275,9 +275,10 @@ typedef struct rn_sys_addr { /* one address of a list */
         _Alignas(16) unsigned char bytes[128];
 } rn_sys_addr;
 
-/* numeric: never blocks, but answers -EADDRNOTAVAIL for a name, of a host or a service. */
-int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric,
-                  rn_sys_addr **list);
+/* numeric: never blocks, but answers -EADDRNOTAVAIL for a name, of a host or a service. *why: of a failure, a text that lives
+ * for ever. */
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric, rn_sys_addr **list,
+                  const char **why);
 void rn_sys_addr_free(rn_sys_addr *list);
 int rn_sys_listen(const rn_sys_addr *a, int backlog);
 int rn_sys_accept(int fd);                /* -EAGAIN: non-blocking and nothing there; -ECONNABORTED: one that is gone */

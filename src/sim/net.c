@@ -421,7 +421,7 @@ void rn_sim_net_port(char *text, size_t n, const char *host)
         snprintf(text, n, "%s:%u", host, 49152 + (f ? f->ports++ : 0));
 }
 
-static int m_lookup(const char *host, const char *service, rn_sys_addr **list)
+static int m_lookup(const char *host, const char *service, rn_sys_addr **list, const char **why)
 {
         *list = rn_alloc(sizeof **list);
         if (!*list)
@@ -430,6 +430,7 @@ static int m_lookup(const char *host, const char *service, rn_sys_addr **list)
         if (n < 0 || n >= RN_SIM_ADDRESS) {
                 rn_free(*list);
                 *list = NULL;
+                *why = "longer than an address of a simulation";
                 return -EADDRNOTAVAIL;
         }
         (*list)->len = (uint32_t)n + 1;

@@ -31,11 +31,13 @@ static int lookup_error(int code)
         }
 }
 
-int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric, rn_sys_addr **list)
+int rn_sys_lookup(const char *host, const char *service, bool passive, bool datagrams, bool numeric, rn_sys_addr **list,
+                  const char **why)
 {
         const rn_machine *sim = rn_virtual();
+        *why = "no memory for its addresses";
         if (sim)
-                return sim->lookup(host, service, list);
+                return sim->lookup(host, service, list, why);
         struct addrinfo hints = {.ai_socktype = datagrams ? SOCK_DGRAM : SOCK_STREAM}, *found = NULL;
         hints.ai_flags = (passive ? AI_PASSIVE : 0) | (numeric ? AI_NUMERICHOST | AI_NUMERICSERV : 0);
         *list = NULL;
@@ -43,8 +45,12 @@ int rn_sys_lookup(const char *host, const char *service, bool passive, bool data
         do
                 rc = getaddrinfo(host, service, &hints, &found);
         while (rc == EAI_SYSTEM && errno == EINTR);
-        if (rc != 0)
-                return lookup_error(rc);
+        if (rc != 0) {
+                const char *text = rc == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(rc);
+                const int code = lookup_error(rc);
+                *why = text ? text : "the resolver does not say why";
+                return code;
+        }
         rn_sys_addr **end = list;
         for (struct addrinfo *a = found; a; a = a->ai_next) {
                 rn_sys_addr *copy = rn_alloc(sizeof *copy);

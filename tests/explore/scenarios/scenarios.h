@@ -52,9 +52,9 @@ typedef struct entries {
 extern const entries future_scenarios, door_scenarios, work_scenarios, pool_scenarios, group_scenarios, hook_scenarios,
         share_scenarios, clock_scenarios, sync_scenarios, line_scenarios, select_scenarios, room_scenarios,
         worker_scenarios, elastic_scenarios, abandon_scenarios, turn_scenarios, adopt_scenarios, loop_scenarios,
-        told_scenarios, fd_scenarios, lend_scenarios, stop_scenarios;
+        told_scenarios, fd_scenarios, lend_scenarios, stop_scenarios, lookup_scenarios;
 
-enum { ALL_SCENARIOS = 22 };
+enum { ALL_SCENARIOS = 23 };
 extern const entries *const all_scenarios[ALL_SCENARIOS];
 const entry *scenario_named(const char *name); /* NULL: there is none */
 

@@ -120,7 +120,7 @@ const entries *const all_scenarios[ALL_SCENARIOS] = {
         &future_scenarios, &door_scenarios,    &work_scenarios,    &pool_scenarios, &group_scenarios,  &hook_scenarios,
         &share_scenarios,  &clock_scenarios,   &sync_scenarios,    &line_scenarios, &select_scenarios, &room_scenarios,
         &worker_scenarios, &elastic_scenarios, &abandon_scenarios, &turn_scenarios, &adopt_scenarios,  &loop_scenarios,
-        &told_scenarios,   &fd_scenarios,      &lend_scenarios,    &stop_scenarios};
+        &told_scenarios,   &fd_scenarios,      &lend_scenarios,    &stop_scenarios, &lookup_scenarios};
 
 const entry *scenario_named(const char *name)
 {
