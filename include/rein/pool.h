@@ -38,7 +38,8 @@ typedef struct rein_pool_opts {
 #define REIN_POOL(...) REIN_OPTS(rein_pool_opts, __VA_ARGS__)
 
 /* Make a pool. No thread is started yet; one is whenever a job comes and no thread is idle, up to `threads`.
- * Its threads start with all asynchronous signals blocked. A job that waits for a job of this same pool lends its
+ * Its threads start with all asynchronous signals blocked. (When the main thread ends by pthread_exit, what it let through
+ * without a handler still ends the process: a thread of rein's own lets it through then.) A job that waits for a job of this same pool lends its
  * place to another thread meanwhile, so that a pool may wait for itself.
  * Blocks: no. Any thread. Owns: freed with rein_executor_free.
  * Returns: the pool; NULL: the trail says why (-EINVAL for an option that is out of its range, which it tells; -ENOMEM; -EAGAIN). Since 0.1. */

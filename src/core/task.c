@@ -140,6 +140,26 @@ rn_task *rn_self(void)
         return rn_task_adopt(t) ? t : NULL;
 }
 
+static void signals_inherit(rn_errand *e, uint32_t tag)
+{
+        (void)tag;
+        rn_sys_signals_let_through(RN_ITEM(e, rn_world, signals_errand)->signals_left);
+}
+
+/* Threads of the library block all signals: these are the program's. When main has ended by pthread_exit, perhaps no other
+ * thread is left, and a SIGTERM would stay pending for ever. What main let through, without a handler, would have ended the
+ * process until now; the hand lets it through from now on. */
+static void signals_leave(void)
+{
+        const uint64_t left = rn_sys_signals_left();
+        rn_world *w = rn_world_now();
+        if (!left)
+                return;
+        w->signals_left = left;
+        w->signals_errand.run = signals_inherit;
+        rn_hand(&w->signals_errand, 0);
+}
+
 /* The thread is ending: by its own end, or by a pthread_exit in the middle of jobs, innermost first. */
 void rn_task_thread_ends(void *word)
 {
@@ -151,6 +171,7 @@ void rn_task_thread_ends(void *word)
                 RN_ASSERT(w, "an ambient inside of another one is a job's");
                 rn_work_thread_ended(t, w);
         }
+        signals_leave();
         rn_task_ends(t);
         rn_stocks *stocks = t->stocks;
         t->stocks = NULL;

@@ -21,6 +21,7 @@ static void set_up(rn_world *w)
         w->works = (rn_shelf){0};
         w->fibers.item_size = 0;
         rn_clock_init(&w->clock);
+        w->signals_errand = (rn_errand){0};
         rn_list_init(&w->executors);
         rn_list_init(&w->waiting);
         for (size_t i = 0; i < RN_FD_BUCKETS; i++)

@@ -39,6 +39,8 @@ typedef struct rn_world {
         rn_link lookups;         /* of names, that wait for a thread: src/io/lookup.h */
         uint32_t lookup_threads, lookups_given_up;
         uint32_t pools_made;
+        rn_errand signals_errand; /* for the hand, when the first thread of the process has ended */
+        uint64_t signals_left;    /* what that one let through; written before the errand is handed over */
 #if RN_CHECKING
         rn_lock objects_lock;
         size_t fd_calls_open; /* how many are in fd_calls; fd lock */

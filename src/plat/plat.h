@@ -206,6 +206,11 @@ static inline uint32_t rn_generation(void)
 }
 uint32_t rn_generation_really(void); /* the process's also in a simulation */
 
+/* On the first thread of the process: the signals that it does not block and that nobody has a handler for, a bit each, the
+ * lowest for number 1. On another thread, or in a simulation: 0. */
+uint64_t rn_sys_signals_left(void);
+void rn_sys_signals_let_through(uint64_t signals); /* by the calling thread */
+
 int rn_at_exit(void (*fn)(void));     /* once per fn */
 const char *rn_errno_name(int err);   /* "EINVAL"; NULL: no such error */
 const char *rn_env(const char *name); /* of the environment; NULL also in a set-user-id program */

@@ -1001,6 +1001,93 @@ static int end_all(void **state)
         return 0;
 }
 
+/* ---- a program whose main thread has ended ---- */
+
+static int told[2];
+
+/* The first thread is there as long as the process is, as a zombie: then it takes no signal any more. */
+static bool main_has_ended(void)
+{
+        char path[64], text[512] = "";
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
+        FILE *f = fopen(path, "re");
+        const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+        if (f)
+                fclose(f);
+        text[n] = 0;
+        const char *name_ends = strrchr(text, ')');
+        return name_ends && name_ends[1] == ' ' && name_ends[2] == 'Z';
+}
+
+static int tells_and_stays(void *arg)
+{
+        (void)arg;
+        while (!main_has_ended())
+                rein_sleep(rein_after(REIN_MS(1)));
+        if (write(told[1], "x", 1) != 1)
+                _exit(1);
+        return rein_sleep(REIN_NEVER);
+}
+
+static int waits_for_it(void *signo)
+{
+        return rein_wait_signal(*(int *)signo, REIN_NEVER) == *(int *)signo ? (_exit(42), 0) : 0;
+}
+
+/* signo comes when main has ended and only threads of the library are left. waited: a job waits for it, and it is blocked. */
+static int ended_by(int signo, bool waited)
+{
+        char byte;
+        int status = 0;
+        assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+                static int wanted;
+                sigset_t one;
+                wanted = signo;
+                sigemptyset(&one);
+                sigaddset(&one, signo);
+                pthread_sigmask(waited ? SIG_BLOCK : SIG_UNBLOCK, &one, NULL);
+                signal(signo, SIG_DFL);
+                rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+                if (waited)
+                        rein_drop(rein_submit(x, waits_for_it, &wanted, NULL));
+                rein_drop(rein_submit(x, tells_and_stays, NULL, NULL));
+                pthread_exit(NULL);
+        }
+        assert_true(child > 0);
+        close(told[1]);
+        ssize_t got;
+        do /* this process is in the storm */
+                got = read(told[0], &byte, 1);
+        while (got < 0 && errno == EINTR);
+        assert_int_equal(got, 1);
+        close(told[0]);
+        kill(child, signo);
+        bool ended = false;
+        COMES_TRUE(waitpid(child, &status, WNOHANG) == child, ended);
+        if (!ended) {
+                kill(child, SIGKILL);
+                while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+                        ;
+        }
+        return WIFSIGNALED(status) ? WTERMSIG(status) : -WEXITSTATUS(status);
+}
+
+static void test_a_signal_ends_a_program_of_which_only_threads_of_the_library_live(void **state)
+{
+        (void)state;
+        static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1};
+        for (size_t i = 0; i < COUNT(signals); i++)
+                assert_int_equal(ended_by(signals[i], false), signals[i]);
+}
+
+static void test_one_that_main_blocked_is_for_the_job_that_waits_for_it(void **state)
+{
+        (void)state;
+        assert_int_equal(ended_by(SIGTERM, true), -42);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -1009,6 +1096,8 @@ int main(void)
                 cmocka_unit_test(test_every_call_is_waited_in_by_a_coroutine),
                 cmocka_unit_test(test_every_call_is_waited_in_by_a_coroutine_over_poll),
                 cmocka_unit_test(test_nothing_is_lost_or_there_twice),
+                cmocka_unit_test(test_a_signal_ends_a_program_of_which_only_threads_of_the_library_live),
+                cmocka_unit_test(test_one_that_main_blocked_is_for_the_job_that_waits_for_it),
         };
         return cmocka_run_group_tests(tests, begin, end_all);
 }

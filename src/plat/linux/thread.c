@@ -190,6 +190,31 @@ static void *thread_main(void *p)
         return NULL;
 }
 
+uint64_t rn_sys_signals_left(void)
+{
+        sigset_t blocked;
+        uint64_t left = 0;
+        if (rn_virtual() || (pid_t)syscall(SYS_gettid) != getpid() || pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0)
+                return 0;
+        for (int signo = 1; signo <= 64; signo++) {
+                struct sigaction had;
+                if (sigismember(&blocked, signo) == 0 && sigaction(signo, NULL, &had) == 0 &&
+                    !(had.sa_flags & SA_SIGINFO) && had.sa_handler == SIG_DFL)
+                        left |= UINT64_C(1) << (signo - 1);
+        }
+        return left;
+}
+
+void rn_sys_signals_let_through(uint64_t signals)
+{
+        sigset_t set;
+        sigemptyset(&set);
+        for (int signo = 1; signo <= 64; signo++)
+                if (signals >> (signo - 1) & 1)
+                        sigaddset(&set, signo);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 /* Every signal a stranger could send; those a thread raises by its own fault stay open. */
 static void block_asynchronous(sigset_t *had)
 {
