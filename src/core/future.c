@@ -354,6 +354,11 @@ rein_future *rn_future_failed(const char *place, int code, const char *call, con
         return f;
 }
 
+bool rn_future_was_refused(const rein_future *f)
+{
+        return f->kind == &failed_kind;
+}
+
 /* ---- does it add up? ---- */
 
 #if RN_CHECKING

@@ -103,6 +103,7 @@ const char *rn_future_ask(const void *f); /* asks.h */
 
 /* A future that has failed, held once. Never NULL: without memory it is one that says -ENOMEM. */
 rein_future *rn_future_failed(const char *place, int code, const char *call, const char *text);
+bool rn_future_was_refused(const rein_future *f); /* is it one of those: of a call that could not make a job? */
 /* One for all, for ever, in every process, that nobody counts: -ENOMEM, or -EPERM. */
 rein_future *rn_future_immortal(int code);
 

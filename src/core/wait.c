@@ -130,9 +130,11 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
                                INT_MAX);
         for (size_t i = 0; i < n; i++) {
                 if (!f[i])
-                        return rn_fail(-EINVAL, call, "future %zu is NULL", i);
+                        return n == 1 ? rn_fail(-EINVAL, call, "the future is NULL")
+                                      : rn_fail(-EINVAL, call, "future %zu of %zu is NULL", i, n);
                 if (!rn_future_ours(f[i]))
-                        return rn_fail(-EPERM, call, "future %zu is from before a fork", i);
+                        return n == 1 ? rn_fail(-EPERM, call, "the future is from before a fork")
+                                      : rn_fail(-EPERM, call, "future %zu of %zu is from before a fork", i, n);
                 RN_ASKS_ONCE(future, f[i]);
         }
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
@@ -141,12 +143,17 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
 static int tell_failure(rein_future *f)
 {
         char who[96] = "what was promised";
+        const char *what = f->outcome.code == REIN_ECANCELED ? "was cancelled" : "failed";
         const rein_work *w = rn_work_of(f);
         rn_future_seen(f);
         if (w)
                 rn_work_describe(w, who, sizeof who);
-        return rn_fail_because(REIN_EFAILED, rn_error_ref(f->outcome.error), f->place, "%s %s", who,
-                               f->outcome.code == REIN_ECANCELED ? "was cancelled" : "failed");
+        if (w && f->outcome.code != REIN_ECANCELED && rn_load32((rn_a32 *)(uintptr_t)&w->state) == RN_WORK_NEVER)
+                what = "was refused, and never ran";
+        if (rn_future_was_refused(f))
+                return rn_fail_because(REIN_EFAILED, rn_error_ref(f->outcome.error), f->place,
+                                       "the submit was refused");
+        return rn_fail_because(REIN_EFAILED, rn_error_ref(f->outcome.error), f->place, "%s %s", who, what);
 }
 
 int rein_await(rein_future *f, void **value, rein_time until)

@@ -510,6 +510,63 @@ static void test_texts_for_ever_are_bounded_and_do_without_memory(void **state)
         assert_string_equal(rn_text_for_ever("no memory for it"), "no memory for it");
 }
 
+/* ---- what a wait says of a failure, and of a mistake ---- */
+
+static void says(int code, int is, const char *text)
+{
+        assert_int_equal(code, is);
+        assert_int_equal(rein_error_code(rein_trail()), is);
+        assert_string_equal(rein_error_text(rein_trail()), text);
+}
+
+static void test_a_failure_says_whether_it_was_refused_cancelled_or_failed(void **state)
+{
+        (void)state;
+        gate g = gate_new();
+        rein_executor *x =
+                rein_pool_new(REIN_POOL(.name = "narrow", .threads = 1, .queue_max = 1, .full = REIN_FULL_REJECT));
+        rein_future *runs = rein_submit(x, job_pass, &g, REIN_JOB(.on_worker = true));
+        EVENTUALLY(rein_executor_queued(x) == 0);
+        rein_future *queued = rein_submit(x, job_seven, NULL, REIN_JOB(.name = "queued", .on_worker = true));
+        rein_future *full = rein_submit(x, job_seven, NULL, REIN_JOB(.name = "late"));
+        rein_future *wrong = rein_submit(x, job_seven, NULL, REIN_JOB(.limit_ns = -1));
+        rein_future *future = NULL;
+        rein_promise *p = rein_promise_new(&future);
+        rein_promise_break(p, -EIO, "on purpose");
+        says(rein_await(full, NULL, REIN_NEVER), REIN_EFAILED, "job 'late' on 'narrow' was refused, and never ran");
+        assert_int_equal(rein_error_code(rein_error_cause(rein_trail())), REIN_EREJECTED);
+        says(rein_await(wrong, NULL, REIN_NEVER), REIN_EFAILED, "the submit was refused");
+        assert_int_equal(rein_error_code(rein_error_cause(rein_trail())), -EINVAL);
+        says(rein_await(future, NULL, REIN_NEVER), REIN_EFAILED, "what was promised failed");
+        rein_cancel(queued, "not wanted");
+        says(rein_await(queued, NULL, REIN_NEVER), REIN_EFAILED, "job 'queued' on 'narrow' was cancelled");
+        gate_open(&g);
+        assert_int_equal(rein_await(runs, NULL, REIN_NEVER), 0);
+        rein_future *fails = rein_submit(x, job_fail, NULL, REIN_JOB(.name = "fails", .on_worker = true));
+        says(rein_await(fails, NULL, REIN_NEVER), REIN_EFAILED, "job 'fails' on 'narrow' failed");
+        rein_future *const all[] = {runs, queued, full, wrong, future, fails};
+        for (size_t i = 0; i < COUNT(all); i++)
+                rein_drop(all[i]);
+        rein_promise_drop(p);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
+static void test_a_future_that_is_NULL_is_named_by_its_number_only_among_several(void **state)
+{
+        (void)state;
+        rein_future *settled = NULL;
+        rein_promise *p = rein_promise_new(&settled);
+        rein_promise_keep(p, NULL, NULL);
+        rein_future *const two[] = {settled, NULL}, *const one[] = {NULL};
+        says(rein_await(NULL, NULL, REIN_NEVER), -EINVAL, "the future is NULL");
+        says(rein_wait_any(one, 1, REIN_NEVER), -EINVAL, "the future is NULL");
+        says(rein_wait_all(two, 2, REIN_NEVER), -EINVAL, "future 1 of 2 is NULL");
+        says(rein_wait_first(two, 2, REIN_NEVER), -EINVAL, "future 1 of 2 is NULL");
+        rein_promise_drop(p);
+        rein_drop(settled);
+}
+
 int main(void)
 {
         rn_choose_by(support_choose);
@@ -534,6 +591,8 @@ int main(void)
                 cmocka_unit_test(test_71_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told),
                 cmocka_unit_test(test_64_on_takes_scope_and_context_values_along),
                 cmocka_unit_test(test_texts_for_ever_are_bounded_and_do_without_memory),
+                cmocka_unit_test(test_a_failure_says_whether_it_was_refused_cancelled_or_failed),
+                cmocka_unit_test(test_a_future_that_is_NULL_is_named_by_its_number_only_among_several),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
