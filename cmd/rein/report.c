@@ -53,7 +53,7 @@ int report_open(struct report *r, const struct options *o)
                 .log = -1, .file = -1, .log_name = o->log, .file_name = o->report, .began_wall_ns = wall_clock()};
         if (o->log && (r->log = open_file("--log", o->log, O_APPEND)) < 0)
                 return EXIT_WRONG;
-        r->log_torn = r->log >= 0 && ends_within_a_line(r->log, o->log);
+        r->log_torn = o->log && ends_within_a_line(r->log, o->log);
         if (o->report && (r->file = open_file("--report", o->report, O_TRUNC)) < 0)
                 return EXIT_WRONG;
         struct stat st;

@@ -12,7 +12,8 @@
 #include "io/child.h"
 #include "io/fd.h"
 
-enum { USUAL_MOST = 1 << 20, BLOCK = 16 << 10, PIPE_BLOCKS = 64 };
+enum { USUAL_MOST = 1 << 20, PIPE_BLOCKS = 64 };
+#define BLOCK ((size_t)16 << 10)
 
 typedef struct voice { /* standard output or standard error */
         int fd;        /* -1: it goes elsewhere */
@@ -80,8 +81,11 @@ static void voice_read_rest(voice *v)
 
 static char *voice_text(voice *v)
 {
-        if (v->fd < 0 || (!v->text && !voice_grow(v)))
+        if (v->fd < 0)
                 return NULL;
+        if (!v->text && !voice_grow(v))
+                return NULL;
+        RN_ASSERT(v->text && v->n < v->room, "there is room for a NUL behind what was said");
         v->text[v->n] = '\0';
         return v->text;
 }
