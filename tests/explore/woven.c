@@ -39,6 +39,13 @@ static const entry *scenario_of(const woven *w)
         return en;
 }
 
+/* A sum that does not add up may tell of the fault first: which step it is asked before depends on how many schedules the
+ * program has run. */
+static bool ends_as_told(const explored *e, int ends)
+{
+        return e->ended == ends || (e->ended == REIN_SIM_FAILED && strstr(e->text, "does not add up"));
+}
+
 /* false: not found as said, or found where it is not. */
 static bool try(const woven *w)
 {
@@ -47,7 +54,7 @@ static bool try(const woven *w)
         if (!en)
                 return false;
         const explored on = run(en, &w->found_by, w->number, false), off = run(en, &w->found_by, 0, false);
-        const bool found = on.ended == w->ends, clean = off.ended == REIN_SIM_PASSED;
+        const bool found = ends_as_told(&on, w->ends), clean = off.ended == REIN_SIM_PASSED;
         printf("%-26s %-24s %-16s %6" PRIu64 " of %6" PRIu64 " %4" PRIu64 "  %-16s %8" PRIu64 "%s%s%s\n", w->name,
                en->name, explore_how_name(&w->found_by, by), on.schedules, w->found_by.budget, on.preemptions,
                ended_name(on.ended), off.schedules, off.complete ? ", complete" : "", found ? "" : "  NOT FOUND",
@@ -188,5 +195,5 @@ int woven_tell(const char *name)
                 return -1;
         const explored e = run(en, &w->found_by, w->number, true);
         printf("%s: %s %s\n", name, ended_name(e.ended), e.text);
-        return e.ended != w->ends;
+        return !ends_as_told(&e, w->ends);
 }
