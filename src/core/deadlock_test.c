@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waits that can never end (47, fault 27): circles of one, two and three tasks, through a group, and the pool that has no
+/* Waits that can never end: circles of one, two and three tasks, through a group, and the pool that has no
  * place to lend. Each test bounds its waits by a cancel, so that a circle nobody finds fails the test and not the run. */
 #include "support.h"
 
@@ -71,19 +71,19 @@ static void circle_of(int n)
         }
 }
 
-static void test_27_who_waits_for_himself_is_told(void **state)
+static void test_who_waits_for_himself_is_told(void **state)
 {
         (void)state;
         circle_of(1);
 }
 
-static void test_27_a_circle_of_two(void **state)
+static void test_a_circle_of_two(void **state)
 {
         (void)state;
         circle_of(2);
 }
 
-static void test_27_a_circle_of_three(void **state)
+static void test_a_circle_of_three(void **state)
 {
         (void)state;
         circle_of(3);
@@ -120,7 +120,7 @@ static int close_over_a_child(void *arg)
         return rein_group_close(&g, rc);
 }
 
-static void test_27_a_child_that_awaits_the_parent_who_waits_for_it(void **state)
+static void test_a_child_that_awaits_the_parent_who_waits_for_it(void **state)
 {
         (void)state;
         household h = {.x = rein_pool_new(REIN_POOL(.threads = 2)), .begin = gate_new()};
@@ -165,7 +165,7 @@ static int await_the_parent_of_my_friend(void *arg)
         return 0;
 }
 
-static void test_27_a_circle_through_a_group_closed_from_outside_it(void **state)
+static void test_a_circle_through_a_group_closed_from_outside_it(void **state)
 {
         (void)state;
         unseen u = {0}; /* a close that finds itself in the circle reports it, cancels the children and waits on */
@@ -214,7 +214,7 @@ static int await_a_queued_one(void *arg)
         return rc == REIN_EDEADLOCK && strstr(text, "small") ? 1 : REIN_EUSER;
 }
 
-static void test_47_a_saturated_pool_without_a_thread_to_lend_to_is_a_deadlock(void **state)
+static void test_a_saturated_pool_without_a_thread_to_lend_to_is_a_deadlock(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.name = "small", .threads = 1));
@@ -264,7 +264,7 @@ static int await_in_b(void *arg)
         return 0;
 }
 
-static void test_47_a_knot_across_two_pools_is_found_or_untied(void **state)
+static void test_a_knot_across_two_pools_is_found_or_untied(void **state)
 {
         (void)state;
         knot k = {.a = rein_pool_new(REIN_POOL(.threads = 1)), .b = rein_pool_new(REIN_POOL(.threads = 1))};
@@ -362,13 +362,13 @@ int main(void)
 {
         rn_choose_by(choose);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_27_who_waits_for_himself_is_told),
-                cmocka_unit_test(test_27_a_circle_of_two),
-                cmocka_unit_test(test_27_a_circle_of_three),
-                cmocka_unit_test(test_27_a_child_that_awaits_the_parent_who_waits_for_it),
-                cmocka_unit_test(test_27_a_circle_through_a_group_closed_from_outside_it),
-                cmocka_unit_test(test_47_a_saturated_pool_without_a_thread_to_lend_to_is_a_deadlock),
-                cmocka_unit_test(test_47_a_knot_across_two_pools_is_found_or_untied),
+                cmocka_unit_test(test_who_waits_for_himself_is_told),
+                cmocka_unit_test(test_a_circle_of_two),
+                cmocka_unit_test(test_a_circle_of_three),
+                cmocka_unit_test(test_a_child_that_awaits_the_parent_who_waits_for_it),
+                cmocka_unit_test(test_a_circle_through_a_group_closed_from_outside_it),
+                cmocka_unit_test(test_a_saturated_pool_without_a_thread_to_lend_to_is_a_deadlock),
+                cmocka_unit_test(test_a_knot_across_two_pools_is_found_or_untied),
                 cmocka_unit_test(test_a_wait_that_a_scope_ends_is_no_deadlock),
                 cmocka_unit_test(test_a_wait_with_a_limit_or_for_one_of_many_is_no_deadlock),
 #if RN_CHECKING

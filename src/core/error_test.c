@@ -103,7 +103,7 @@ static void *read_many_times(void *arg)
         return NULL;
 }
 
-static void test_31_twenty_awaiters_of_one_failure_share_it(void **state)
+static void test_twenty_awaiters_of_one_failure_share_it(void **state)
 {
         (void)state;
         rein_future *f;
@@ -163,7 +163,7 @@ static void test_a_stale_trail_is_never_told_with_another_code(void **state)
 
 /* ---- without memory ---- */
 
-static void test_2_the_story_is_told_without_memory_too(void **state)
+static void test_the_story_is_told_without_memory_too(void **state)
 {
         (void)state;
         rein_fail(0, "the task is there");
@@ -204,7 +204,7 @@ static int tell_nested(void *arg)
         return strcmp(rein_error_text(rein_trail()), text) == 0 ? 0 : REIN_EUSER - n->number;
 }
 
-static void test_2_a_job_inside_another_leaves_its_story_alone(void **state)
+static void test_a_job_inside_another_leaves_its_story_alone(void **state)
 {
         (void)state;
         nested n[3] = {{.number = 0, .inner = &n[1]}, {.number = 1, .inner = &n[2]}, {.number = 2}};
@@ -260,7 +260,7 @@ static void p9_every_failure_is_told_exactly_once_or_looked_at(void **state)
 }
 
 /* What is because of a failure for which there was no memory keeps that one's story: the reserve tells another one soon. */
-static void test_2_a_cause_from_the_reserve_is_copied(void **state)
+static void test_a_cause_from_the_reserve_is_copied(void **state)
 {
         (void)state;
         rein_fail(0, "the task is there");
@@ -309,14 +309,14 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_is_looks_at_causes_and_at_fellows_of_causes),
                 cmocka_unit_test(test_print_shows_the_tree_and_escapes_control_characters),
                 cmocka_unit_test(test_names_of_codes),
-                cmocka_unit_test(test_31_twenty_awaiters_of_one_failure_share_it),
+                cmocka_unit_test(test_twenty_awaiters_of_one_failure_share_it),
                 cmocka_unit_test(test_a_very_long_chain_is_let_go_without_recursion),
                 cmocka_unit_test(test_a_stale_trail_is_never_told_with_another_code),
-                cmocka_unit_test(test_2_the_story_is_told_without_memory_too),
-                cmocka_unit_test(test_2_a_job_inside_another_leaves_its_story_alone),
+                cmocka_unit_test(test_the_story_is_told_without_memory_too),
+                cmocka_unit_test(test_a_job_inside_another_leaves_its_story_alone),
                 cmocka_unit_test(p9_the_default_prints_to_stderr),
                 cmocka_unit_test(p9_every_failure_is_told_exactly_once_or_looked_at),
-                cmocka_unit_test(test_2_a_cause_from_the_reserve_is_copied),
+                cmocka_unit_test(test_a_cause_from_the_reserve_is_copied),
                 cmocka_unit_test(test_an_error_lets_its_cause_and_its_fellows_go),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -269,7 +269,7 @@ static int stop_the_one_i_run_on(void *arg)
         return rein_executor_stop(*(rein_executor **)arg, REIN_STOP_NOW, rein_after(REIN_SEC(20)), NULL);
 }
 
-static void test_48_a_job_may_stop_the_executor_it_runs_on(void **state)
+static void test_a_job_may_stop_the_executor_it_runs_on(void **state)
 {
         (void)state;
         mine m;
@@ -806,7 +806,7 @@ int main(void)
                 cmocka_unit_test(test_a_cancelled_work_is_told_and_running_it_then_does_nothing),
                 cmocka_unit_test(test_a_stop_settles_what_was_never_turned),
                 cmocka_unit_test(test_what_is_cancelled_on_its_way_in_is_told_once_it_is_there),
-                cmocka_unit_test(test_48_a_job_may_stop_the_executor_it_runs_on),
+                cmocka_unit_test(test_a_job_may_stop_the_executor_it_runs_on),
                 cmocka_unit_test(test_what_makes_no_sense_is_refused),
                 cmocka_unit_test(test_each_work_runs_once_however_many_threads_turn),
                 cmocka_unit_test(test_the_queued_are_those_that_do_not_run_yet),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Futures: behaviours 1 to 16 and the promises P1 to P4. Case 7 (a future claimed twice) cannot be written here: a job
- * is claimed by its executor, and the contract of rein_work_run is "exactly once". */
+/* Futures: settling, reading, taking, cancelling and dropping them. That a job is claimed twice cannot be written here: its
+ * executor claims it, and the contract of rein_work_run is "exactly once". */
 #include "support.h"
 
 #include "core/future.h"
@@ -88,13 +88,13 @@ static void p1_settled_exactly_once_and_the_loser_is_told(void **state)
         settle_race(false);
 }
 
-static void test_01_n_threads_keep_and_break_at_once_one_wins(void **state)
+static void test_n_threads_keep_and_break_at_once_one_wins(void **state)
 {
         (void)state;
         settle_race(true);
 }
 
-static void test_02_16_settling_again_is_refused_and_changes_nothing(void **state)
+static void test_settling_again_is_refused_and_changes_nothing(void **state)
 {
         (void)state;
         atomic_int first = 0, second = 0;
@@ -147,7 +147,7 @@ static rein_executor *busy_pool(gate *g, rein_future **blocker)
         return x;
 }
 
-static void test_03_a_job_cancelled_before_its_start_never_runs_and_its_awaiter_wakes(void **state)
+static void test_a_job_cancelled_before_its_start_never_runs_and_its_awaiter_wakes(void **state)
 {
         (void)state;
         gate g = gate_new();
@@ -187,7 +187,7 @@ static int next_count(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_04_cancelled_again_changes_nothing_and_continuations_run_once(void **state)
+static void test_cancelled_again_changes_nothing_and_continuations_run_once(void **state)
 {
         (void)state;
         gate g = gate_new();
@@ -212,7 +212,7 @@ static void test_04_cancelled_again_changes_nothing_and_continuations_run_once(v
         assert_int_equal(runs, 0);
 }
 
-static void test_05_p4_a_running_job_is_asked_and_a_finished_one_is_too_late(void **state)
+static void test_p4_a_running_job_is_asked_and_a_finished_one_is_too_late(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -242,7 +242,7 @@ static int heed_not(void *arg)
         return 9;
 }
 
-static void test_05_a_job_that_was_asked_and_ends_well_has_ended_well(void **state)
+static void test_a_job_that_was_asked_and_ends_well_has_ended_well(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -277,7 +277,7 @@ static void *count_given(void *arg)
         return NULL;
 }
 
-static void test_06_a_cancelled_job_is_claimed_in_vain_and_its_waiters_are_told_once(void **state)
+static void test_a_cancelled_job_is_claimed_in_vain_and_its_waiters_are_told_once(void **state)
 {
         (void)state;
         gate g = gate_new();
@@ -332,7 +332,7 @@ static void p4_a_cancel_has_three_answers_and_the_future_settles(void **state)
 
 /* ---- waiting ---- */
 
-static void test_08_await_with_nowait_times_out_and_changes_nothing(void **state)
+static void test_await_with_nowait_times_out_and_changes_nothing(void **state)
 {
         (void)state;
         rein_future *f;
@@ -350,7 +350,7 @@ static void test_08_await_with_nowait_times_out_and_changes_nothing(void **state
         rein_drop(f);
 }
 
-static void test_09_p3_a_blocked_getter_wakes_with_the_value(void **state)
+static void test_p3_a_blocked_getter_wakes_with_the_value(void **state)
 {
         (void)state;
         for (int i = 0; i < ROUNDS / 5; i++) {
@@ -413,7 +413,7 @@ static int time_out_inside(void *arg)
         return rein_fail(REIN_ETIMEOUT, "the peer was silent");
 }
 
-static void test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out(void **state)
+static void test_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -490,7 +490,7 @@ static void test_an_outcome_is_code_value_and_error_at_once(void **state)
         rein_executor_free(x);
 }
 
-static void test_25_a_hundred_waiters_of_one_future_all_wake(void **state)
+static void test_a_hundred_waiters_of_one_future_all_wake(void **state)
 {
         (void)state;
         enum { WAITERS = 100 };
@@ -515,7 +515,7 @@ static void test_25_a_hundred_waiters_of_one_future_all_wake(void **state)
 
 /* ---- failures ---- */
 
-static void test_15_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop(void **state)
+static void test_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -533,7 +533,7 @@ static void test_15_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_d
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_15_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel(void **state)
+static void test_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -562,7 +562,7 @@ static void test_15_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_can
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_15_waiting_alone_is_not_looking(void **state)
+static void test_waiting_alone_is_not_looking(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -577,7 +577,7 @@ static void test_15_waiting_alone_is_not_looking(void **state)
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_02_the_trail_moves_to_the_awaiter_with_job_and_cause(void **state)
+static void test_the_trail_moves_to_the_awaiter_with_job_and_cause(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.name = "kitchen", .threads = 1));
@@ -611,7 +611,7 @@ static int give_twice(void *arg)
         return g->code;
 }
 
-static void test_21_the_value_is_released_exactly_once_in_every_end(void **state)
+static void test_the_value_is_released_exactly_once_in_every_end(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -656,7 +656,7 @@ static int give_text(void *arg)
         return rein_give_copy("hello", 6);
 }
 
-static void test_21_a_copy_comes_with_its_size(void **state)
+static void test_a_copy_comes_with_its_size(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -724,7 +724,7 @@ static void test_null_is_answered(void **state)
 }
 
 /* The error stands in the future's reserve, and what it was because of is let go with the future. */
-static void test_1_a_failure_without_memory_lets_its_cause_go(void **state)
+static void test_a_failure_without_memory_lets_its_cause_go(void **state)
 {
         (void)state;
         rein_future *f;
@@ -794,29 +794,29 @@ int main(void)
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(p1_settled_exactly_once_and_the_loser_is_told),
-                cmocka_unit_test(test_01_n_threads_keep_and_break_at_once_one_wins),
-                cmocka_unit_test(test_02_16_settling_again_is_refused_and_changes_nothing),
-                cmocka_unit_test(test_03_a_job_cancelled_before_its_start_never_runs_and_its_awaiter_wakes),
-                cmocka_unit_test(test_04_cancelled_again_changes_nothing_and_continuations_run_once),
-                cmocka_unit_test(test_05_p4_a_running_job_is_asked_and_a_finished_one_is_too_late),
-                cmocka_unit_test(test_05_a_job_that_was_asked_and_ends_well_has_ended_well),
-                cmocka_unit_test(test_06_a_cancelled_job_is_claimed_in_vain_and_its_waiters_are_told_once),
+                cmocka_unit_test(test_n_threads_keep_and_break_at_once_one_wins),
+                cmocka_unit_test(test_settling_again_is_refused_and_changes_nothing),
+                cmocka_unit_test(test_a_job_cancelled_before_its_start_never_runs_and_its_awaiter_wakes),
+                cmocka_unit_test(test_cancelled_again_changes_nothing_and_continuations_run_once),
+                cmocka_unit_test(test_p4_a_running_job_is_asked_and_a_finished_one_is_too_late),
+                cmocka_unit_test(test_a_job_that_was_asked_and_ends_well_has_ended_well),
+                cmocka_unit_test(test_a_cancelled_job_is_claimed_in_vain_and_its_waiters_are_told_once),
                 cmocka_unit_test(p4_a_cancel_has_three_answers_and_the_future_settles),
-                cmocka_unit_test(test_08_await_with_nowait_times_out_and_changes_nothing),
-                cmocka_unit_test(test_09_p3_a_blocked_getter_wakes_with_the_value),
+                cmocka_unit_test(test_await_with_nowait_times_out_and_changes_nothing),
+                cmocka_unit_test(test_p3_a_blocked_getter_wakes_with_the_value),
                 cmocka_unit_test(p3_no_wake_up_is_lost_in_a_rally),
-                cmocka_unit_test(test_14_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out),
+                cmocka_unit_test(test_a_job_that_failed_with_a_timeout_is_not_a_wait_that_timed_out),
                 cmocka_unit_test(test_an_outcome_is_code_value_and_error_at_once),
-                cmocka_unit_test(test_25_a_hundred_waiters_of_one_future_all_wake),
-                cmocka_unit_test(test_15_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop),
-                cmocka_unit_test(test_15_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel),
-                cmocka_unit_test(test_15_waiting_alone_is_not_looking),
-                cmocka_unit_test(test_02_the_trail_moves_to_the_awaiter_with_job_and_cause),
-                cmocka_unit_test(test_21_the_value_is_released_exactly_once_in_every_end),
-                cmocka_unit_test(test_21_a_copy_comes_with_its_size),
+                cmocka_unit_test(test_a_hundred_waiters_of_one_future_all_wake),
+                cmocka_unit_test(test_p9_a_failure_nobody_looked_at_is_reported_once_at_the_last_drop),
+                cmocka_unit_test(test_p9_a_failure_that_was_looked_at_is_not_reported_nor_is_a_cancel),
+                cmocka_unit_test(test_waiting_alone_is_not_looking),
+                cmocka_unit_test(test_the_trail_moves_to_the_awaiter_with_job_and_cause),
+                cmocka_unit_test(test_the_value_is_released_exactly_once_in_every_end),
+                cmocka_unit_test(test_a_copy_comes_with_its_size),
                 cmocka_unit_test(test_a_future_nobody_holds_goes_on_to_its_end),
                 cmocka_unit_test(test_futures_stay_readable_when_their_pool_is_freed),
-                cmocka_unit_test(test_1_a_failure_without_memory_lets_its_cause_go),
+                cmocka_unit_test(test_a_failure_without_memory_lets_its_cause_go),
                 cmocka_unit_test(test_null_is_answered),
 #if RN_CHECKING
                 cmocka_unit_test(test_a_broken_future_says_so),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Groups: the four policies, width, background children, joining, and that nothing outlives or is left (68, 69, 93, 95,
- * 97). */
+/* Groups: the four policies, width, background children, joining, and that nothing outlives or is left. */
 #include "support.h"
 
 #include "core/scope.h"
@@ -54,7 +53,7 @@ static void test_all_waits_for_every_child(void **state)
         assert_int_equal(rein_group_close(&g, 0), 0);
 }
 
-static void test_68_a_failing_child_stops_its_siblings_and_interrupts_the_body(void **state)
+static void test_a_failing_child_stops_its_siblings_and_interrupts_the_body(void **state)
 {
         (void)state;
         rein_group g;
@@ -86,7 +85,7 @@ static int fail_together(void *arg)
         return rein_fail(REIN_EUSER - 1, "all at once");
 }
 
-static void test_97_failures_of_one_moment_are_all_told(void **state)
+static void test_failures_of_one_moment_are_all_told(void **state)
 {
         (void)state;
         for (int round = 0; round < 20; round++) {
@@ -109,7 +108,7 @@ static int fail_in_shield(void *arg)
         return fail_with(arg);
 }
 
-static void test_68_of_many_failures_the_first_16_are_told_whole_and_the_rest_counted(void **state)
+static void test_of_many_failures_the_first_16_are_told_whole_and_the_rest_counted(void **state)
 {
         (void)state;
         rein_executor *wide = rein_pool_new(REIN_POOL(.threads = 20));
@@ -133,7 +132,7 @@ static void test_68_of_many_failures_the_first_16_are_told_whole_and_the_rest_co
         assert_non_null(strstr(rein_error_text(rein_trail()), "20 of"));
 }
 
-static void test_68_a_failure_of_the_bodys_own_stops_the_children_and_is_returned(void **state)
+static void test_a_failure_of_the_bodys_own_stops_the_children_and_is_returned(void **state)
 {
         (void)state;
         rein_group g;
@@ -148,7 +147,7 @@ static void test_68_a_failure_of_the_bodys_own_stops_the_children_and_is_returne
         rein_drop(f);
 }
 
-static void test_68_a_failure_of_the_bodys_own_stands_beside_the_childrens(void **state)
+static void test_a_failure_of_the_bodys_own_stands_beside_the_childrens(void **state)
 {
         (void)state;
         rein_group g;
@@ -163,7 +162,7 @@ static void test_68_a_failure_of_the_bodys_own_stands_beside_the_childrens(void 
 
 /* ---- cancel and deadline ---- */
 
-static void test_68_an_outside_cancel_reaches_the_children_and_is_still_delivered(void **state)
+static void test_an_outside_cancel_reaches_the_children_and_is_still_delivered(void **state)
 {
         (void)state;
         rein_scope s;
@@ -178,7 +177,7 @@ static void test_68_an_outside_cancel_reaches_the_children_and_is_still_delivere
         assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ESTOPPED);
 }
 
-static void test_68_a_close_says_that_one_has_stopped_the_group_oneself(void **state)
+static void test_a_close_says_that_one_has_stopped_the_group_oneself(void **state)
 {
         (void)state;
         rein_group g;
@@ -205,7 +204,7 @@ static int sleep_and_end_well(void *arg)
 }
 
 /* As a program does that is stopped by ^C: its children leave, and say that all is well. */
-static void test_68_a_group_is_stopped_also_when_its_children_swallow_the_cancel(void **state)
+static void test_a_group_is_stopped_also_when_its_children_swallow_the_cancel(void **state)
 {
         (void)state;
         for (rein_policy policy = REIN_ALL; policy <= REIN_EACH; policy++) {
@@ -220,7 +219,7 @@ static void test_68_a_group_is_stopped_also_when_its_children_swallow_the_cancel
         }
 }
 
-static void test_68_what_others_cancel_is_not_told_as_ones_own_stop(void **state)
+static void test_what_others_cancel_is_not_told_as_ones_own_stop(void **state)
 {
         (void)state;
         rein_group g;
@@ -252,7 +251,7 @@ static void test_68_what_others_cancel_is_not_told_as_ones_own_stop(void **state
         assert_int_equal(rein_group_close(&g, 0), REIN_ETIMEOUT);
 }
 
-static void test_68_background_children_are_not_what_a_stop_cuts_short(void **state)
+static void test_background_children_are_not_what_a_stop_cuts_short(void **state)
 {
         (void)state;
         rein_group g;
@@ -264,7 +263,7 @@ static void test_68_background_children_are_not_what_a_stop_cuts_short(void **st
         assert_int_equal(rein_group_close(&g, 0), 0);
 }
 
-static void test_66_a_groups_deadline_is_told_as_a_timeout(void **state)
+static void test_a_groups_deadline_is_told_as_a_timeout(void **state)
 {
         (void)state;
         rein_group g;
@@ -281,7 +280,7 @@ static void test_66_a_groups_deadline_is_told_as_a_timeout(void **state)
         assert_int_equal(runs, 0);
 }
 
-static void test_93_close_waits_for_a_child_that_ignores_its_cancel(void **state)
+static void test_close_waits_for_a_child_that_ignores_its_cancel(void **state)
 {
         (void)state;
         rein_group g;
@@ -303,7 +302,7 @@ static int stay_by_pointer(void *arg)
         return stubborn_stay(*(stubborn **)arg);
 }
 
-static void test_46_close_does_not_wait_for_a_child_that_may_be_abandoned(void **state)
+static void test_close_does_not_wait_for_a_child_that_may_be_abandoned(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -327,7 +326,7 @@ static void test_46_close_does_not_wait_for_a_child_that_may_be_abandoned(void *
         EVENTUALLY(live(&rn_world_now()->scopes) == 0);
 }
 
-static void test_95_spawning_into_a_cancelled_or_closed_group_never_runs_and_leaks_nothing(void **state)
+static void test_spawning_into_a_cancelled_or_closed_group_never_runs_and_leaks_nothing(void **state)
 {
         (void)state;
         rein_group g;
@@ -399,7 +398,7 @@ static void test_any_the_first_end_good_or_bad_is_the_groups(void **state)
         }
 }
 
-static void test_69_each_stands_alone_and_every_slot_has_value_or_error_in_order(void **state)
+static void test_each_stands_alone_and_every_slot_has_value_or_error_in_order(void **state)
 {
         (void)state;
         rein_group g;
@@ -423,7 +422,7 @@ static void test_69_each_stands_alone_and_every_slot_has_value_or_error_in_order
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_69_cancelling_the_gather_cancels_every_child(void **state)
+static void test_cancelling_the_gather_cancels_every_child(void **state)
 {
         (void)state;
         rein_group g;
@@ -975,7 +974,7 @@ static int group_with_a_late_child(void *arg)
         return rc == REIN_ETIMEOUT ? 0 : -EPROTO;
 }
 
-static void test_66_a_groups_deadline_is_told_though_its_children_took_no_notice(void **state)
+static void test_a_groups_deadline_is_told_though_its_children_took_no_notice(void **state)
 {
         (void)state;
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), group_with_a_late_child, NULL), 0);
@@ -1049,25 +1048,25 @@ int main(void)
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_waits_for_every_child),
-                cmocka_unit_test(test_68_a_failing_child_stops_its_siblings_and_interrupts_the_body),
-                cmocka_unit_test(test_97_failures_of_one_moment_are_all_told),
-                cmocka_unit_test(test_68_of_many_failures_the_first_16_are_told_whole_and_the_rest_counted),
-                cmocka_unit_test(test_68_a_failure_of_the_bodys_own_stops_the_children_and_is_returned),
-                cmocka_unit_test(test_68_a_failure_of_the_bodys_own_stands_beside_the_childrens),
-                cmocka_unit_test(test_68_an_outside_cancel_reaches_the_children_and_is_still_delivered),
-                cmocka_unit_test(test_68_a_close_says_that_one_has_stopped_the_group_oneself),
-                cmocka_unit_test(test_68_a_group_is_stopped_also_when_its_children_swallow_the_cancel),
-                cmocka_unit_test(test_68_what_others_cancel_is_not_told_as_ones_own_stop),
-                cmocka_unit_test(test_68_background_children_are_not_what_a_stop_cuts_short),
-                cmocka_unit_test(test_66_a_groups_deadline_is_told_as_a_timeout),
-                cmocka_unit_test(test_93_close_waits_for_a_child_that_ignores_its_cancel),
-                cmocka_unit_test(test_46_close_does_not_wait_for_a_child_that_may_be_abandoned),
-                cmocka_unit_test(test_95_spawning_into_a_cancelled_or_closed_group_never_runs_and_leaks_nothing),
+                cmocka_unit_test(test_a_failing_child_stops_its_siblings_and_interrupts_the_body),
+                cmocka_unit_test(test_failures_of_one_moment_are_all_told),
+                cmocka_unit_test(test_of_many_failures_the_first_16_are_told_whole_and_the_rest_counted),
+                cmocka_unit_test(test_a_failure_of_the_bodys_own_stops_the_children_and_is_returned),
+                cmocka_unit_test(test_a_failure_of_the_bodys_own_stands_beside_the_childrens),
+                cmocka_unit_test(test_an_outside_cancel_reaches_the_children_and_is_still_delivered),
+                cmocka_unit_test(test_a_close_says_that_one_has_stopped_the_group_oneself),
+                cmocka_unit_test(test_a_group_is_stopped_also_when_its_children_swallow_the_cancel),
+                cmocka_unit_test(test_what_others_cancel_is_not_told_as_ones_own_stop),
+                cmocka_unit_test(test_background_children_are_not_what_a_stop_cuts_short),
+                cmocka_unit_test(test_a_groups_deadline_is_told_as_a_timeout),
+                cmocka_unit_test(test_close_waits_for_a_child_that_ignores_its_cancel),
+                cmocka_unit_test(test_close_does_not_wait_for_a_child_that_may_be_abandoned),
+                cmocka_unit_test(test_spawning_into_a_cancelled_or_closed_group_never_runs_and_leaks_nothing),
                 cmocka_unit_test(test_first_one_success_stops_the_rest),
                 cmocka_unit_test(test_first_without_a_success_fails_with_all_of_them),
                 cmocka_unit_test(test_any_the_first_end_good_or_bad_is_the_groups),
-                cmocka_unit_test(test_69_each_stands_alone_and_every_slot_has_value_or_error_in_order),
-                cmocka_unit_test(test_69_cancelling_the_gather_cancels_every_child),
+                cmocka_unit_test(test_each_stands_alone_and_every_slot_has_value_or_error_in_order),
+                cmocka_unit_test(test_cancelling_the_gather_cancels_every_child),
                 cmocka_unit_test(test_p9_a_groups_failures_are_not_reported_as_unseen),
                 cmocka_unit_test(test_width_holds_the_spawner_back),
                 cmocka_unit_test(test_width_never_makes_a_child_of_the_group_wait),
@@ -1089,7 +1088,7 @@ int main(void)
                 cmocka_unit_test(test_failures_are_told_in_the_order_in_which_they_came),
                 cmocka_unit_test(test_the_futures_it_keeps_go_when_it_is_closed),
                 cmocka_unit_test(test_the_groups_scope_outlives_the_scopes_of_its_children),
-                cmocka_unit_test(test_66_a_groups_deadline_is_told_though_its_children_took_no_notice),
+                cmocka_unit_test(test_a_groups_deadline_is_told_though_its_children_took_no_notice),
 #if RN_CHECKING
                 cmocka_unit_test(test_a_broken_group_says_so),
                 cmocka_unit_test(test_a_group_with_fewer_children_than_there_are_says_so),

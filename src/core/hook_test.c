@@ -411,7 +411,7 @@ static void test_a_region_does_not_know_that_the_one_before_it_was_struck_by_for
         assert_int_equal(rein_scope_close(&s, 0), 0);
 }
 
-static void test_1_without_memory_nothing_is_opened(void **state)
+static void test_without_memory_nothing_is_opened(void **state)
 {
         (void)state;
         rein_hook h;
@@ -497,7 +497,7 @@ int main(void)
                 cmocka_unit_test(test_a_stop_that_is_due_by_time_runs_on_the_hand_thread),
                 cmocka_unit_test(test_the_resends_come_soon_at_first_and_then_every_ten_milliseconds),
                 cmocka_unit_test(test_a_region_does_not_know_that_the_one_before_it_was_struck_by_force),
-                cmocka_unit_test(test_1_without_memory_nothing_is_opened),
+                cmocka_unit_test(test_without_memory_nothing_is_opened),
 #if RN_CHECKING
                 cmocka_unit_test(test_a_broken_region_says_so),
                 cmocka_unit_test(test_a_region_with_a_broken_timer_says_so),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Continuations: behaviours 10 to 13, promise P2. */
+/* Continuations: each runs exactly once, never in the settler, in order; and can be taken back. */
 #include "support.h"
 
 #include "core/executor.h"
@@ -28,7 +28,7 @@ static int note(rein_future *f, void *arg)
         return rc;
 }
 
-static void test_10_continuations_run_once_each_in_order_with_the_future(void **state)
+static void test_continuations_run_once_each_in_order_with_the_future(void **state)
 {
         (void)state;
         diary d = {0};
@@ -77,7 +77,7 @@ static int do_everything(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_13_a_continuation_may_read_add_cancel_and_drop_its_own_future(void **state)
+static void test_a_continuation_may_read_add_cancel_and_drop_its_own_future(void **state)
 {
         (void)state;
         diary d = {0};
@@ -94,7 +94,7 @@ static void test_13_a_continuation_may_read_add_cancel_and_drop_its_own_future(v
         rein_executor_free(x);
 }
 
-static void test_11_a_continuation_of_a_settled_future_runs_once_on_its_executor(void **state)
+static void test_a_continuation_of_a_settled_future_runs_once_on_its_executor(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1)), *y = rein_pool_new(REIN_POOL(.threads = 1));
@@ -123,7 +123,7 @@ static void test_11_a_continuation_of_a_settled_future_runs_once_on_its_executor
         rein_executor_free(y);
 }
 
-static void test_12_a_failing_continuation_is_reported_and_the_next_ones_run(void **state)
+static void test_a_failing_continuation_is_reported_and_the_next_ones_run(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -242,7 +242,7 @@ static int after_a_stop(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_36_continuations_after_a_stop_run_on_the_hand_thread(void **state)
+static void test_continuations_after_a_stop_run_on_the_hand_thread(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -327,7 +327,7 @@ static void chain_on(rein_executor *x)
         free(long_chain.promises);
 }
 
-static void test_19_a_chain_of_100000_continuations_needs_no_stack(void **state)
+static void test_a_chain_of_100000_continuations_needs_no_stack(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .stack_size = 256 * 1024));
@@ -335,7 +335,7 @@ static void test_19_a_chain_of_100000_continuations_needs_no_stack(void **state)
         rein_executor_free(x);
 }
 
-static void test_19_a_chain_of_100000_on_a_stopped_pool_needs_no_stack_either(void **state)
+static void test_a_chain_of_100000_on_a_stopped_pool_needs_no_stack_either(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -412,15 +412,15 @@ int main(void)
 {
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_10_continuations_run_once_each_in_order_with_the_future),
-                cmocka_unit_test(test_13_a_continuation_may_read_add_cancel_and_drop_its_own_future),
-                cmocka_unit_test(test_11_a_continuation_of_a_settled_future_runs_once_on_its_executor),
-                cmocka_unit_test(test_12_a_failing_continuation_is_reported_and_the_next_ones_run),
+                cmocka_unit_test(test_continuations_run_once_each_in_order_with_the_future),
+                cmocka_unit_test(test_a_continuation_may_read_add_cancel_and_drop_its_own_future),
+                cmocka_unit_test(test_a_continuation_of_a_settled_future_runs_once_on_its_executor),
+                cmocka_unit_test(test_a_failing_continuation_is_reported_and_the_next_ones_run),
                 cmocka_unit_test(p2_a_continuation_runs_exactly_once_however_late_it_comes),
                 cmocka_unit_test(test_a_removed_continuation_never_runs_and_a_late_removal_is_told),
-                cmocka_unit_test(test_36_continuations_after_a_stop_run_on_the_hand_thread),
-                cmocka_unit_test(test_19_a_chain_of_100000_continuations_needs_no_stack),
-                cmocka_unit_test(test_19_a_chain_of_100000_on_a_stopped_pool_needs_no_stack_either),
+                cmocka_unit_test(test_continuations_after_a_stop_run_on_the_hand_thread),
+                cmocka_unit_test(test_a_chain_of_100000_continuations_needs_no_stack),
+                cmocka_unit_test(test_a_chain_of_100000_on_a_stopped_pool_needs_no_stack_either),
                 cmocka_unit_test(test_a_continuation_passes_a_full_queue),
                 cmocka_unit_test(test_a_continuation_keeps_its_future_and_its_executor),
                 cmocka_unit_test(test_what_makes_no_sense_is_refused_and_nothing_runs),

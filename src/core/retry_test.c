@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Retries: how often, how long, what is never retried, and what the caller is told (100 to 102). */
+/* Retries: how often, how long, what is never retried, and what the caller is told. */
 #include "support.h"
 
 #include "crew.h"
@@ -194,7 +194,7 @@ static void test_each_try_has_its_limit_and_counts_as_a_timeout(void **state)
         assert_int_equal(t.n, 3);
 }
 
-static void test_101_a_delay_that_would_end_too_late_is_not_begun_and_the_last_error_returned(void **state)
+static void test_a_delay_that_would_end_too_late_is_not_begun_and_the_last_error_returned(void **state)
 {
         (void)state;
         tries t = {.code = -EAGAIN};
@@ -216,7 +216,7 @@ static int fail_then_hang(void *arg)
         return ++t->n == 1 ? rein_fail(-EAGAIN, "the first") : rein_sleep(REIN_NEVER);
 }
 
-static void test_101_the_last_error_is_returned_and_not_the_timeout_of_the_whole(void **state)
+static void test_the_last_error_is_returned_and_not_the_timeout_of_the_whole(void **state)
 {
         (void)state;
         tries t = {0};
@@ -225,7 +225,7 @@ static void test_101_the_last_error_is_returned_and_not_the_timeout_of_the_whole
         assert_int_equal(rc, -EAGAIN);
 }
 
-static void test_101_huge_delays_do_not_overflow(void **state)
+static void test_huge_delays_do_not_overflow(void **state)
 {
         (void)state;
         rein_scope s;
@@ -238,7 +238,7 @@ static void test_101_huge_delays_do_not_overflow(void **state)
 
 /* ---- budgets ---- */
 
-static void test_102_a_budget_shared_by_callers_ends_a_storm(void **state)
+static void test_a_budget_shared_by_callers_ends_a_storm(void **state)
 {
         (void)state;
         rein_budget *b = rein_budget_new(10, 1);
@@ -350,7 +350,7 @@ static void test_a_cancel_in_a_delay_lets_go_of_what_failed_before(void **state)
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), cancelled_in_a_delay, NULL), 0);
 }
 
-static void test_102_a_budget_is_filled_to_its_most_and_empty_at_half(void **state)
+static void test_a_budget_is_filled_to_its_most_and_empty_at_half(void **state)
 {
         (void)state;
         rein_budget *b = rein_budget_new(4, 3);
@@ -394,7 +394,7 @@ static int cancel_itself(void *arg)
         return rein_checkpoint();
 }
 
-static void test_102_a_cancel_of_the_caller_costs_no_token(void **state)
+static void test_a_cancel_of_the_caller_costs_no_token(void **state)
 {
         (void)state;
         rein_budget *b = rein_budget_new(4, 0);
@@ -421,16 +421,16 @@ int main(void)
                 cmocka_unit_test(test_a_cancel_of_the_caller_is_never_retried),
                 cmocka_unit_test(test_a_cancel_ends_a_delay_at_once),
                 cmocka_unit_test(test_each_try_has_its_limit_and_counts_as_a_timeout),
-                cmocka_unit_test(test_101_a_delay_that_would_end_too_late_is_not_begun_and_the_last_error_returned),
-                cmocka_unit_test(test_101_the_last_error_is_returned_and_not_the_timeout_of_the_whole),
-                cmocka_unit_test(test_101_huge_delays_do_not_overflow),
-                cmocka_unit_test(test_102_a_budget_shared_by_callers_ends_a_storm),
+                cmocka_unit_test(test_a_delay_that_would_end_too_late_is_not_begun_and_the_last_error_returned),
+                cmocka_unit_test(test_the_last_error_is_returned_and_not_the_timeout_of_the_whole),
+                cmocka_unit_test(test_huge_delays_do_not_overflow),
+                cmocka_unit_test(test_a_budget_shared_by_callers_ends_a_storm),
                 cmocka_unit_test(test_nonsense_is_refused_and_nothing_is_tried),
                 cmocka_unit_test(test_the_ceiling_of_the_delay_doubles_up_to_its_most),
                 cmocka_unit_test(test_a_cancel_in_a_delay_lets_go_of_what_failed_before),
-                cmocka_unit_test(test_102_a_budget_is_filled_to_its_most_and_empty_at_half),
+                cmocka_unit_test(test_a_budget_is_filled_to_its_most_and_empty_at_half),
                 cmocka_unit_test(test_a_try_does_not_outlast_the_whole),
-                cmocka_unit_test(test_102_a_cancel_of_the_caller_costs_no_token),
+                cmocka_unit_test(test_a_cancel_of_the_caller_costs_no_token),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 
 /* ---- a cancel is a level ---- */
 
-static void test_65_a_cancelled_scope_says_so_at_every_entry_until_it_is_left(void **state)
+static void test_a_cancelled_scope_says_so_at_every_entry_until_it_is_left(void **state)
 {
         (void)state;
         rein_scope s;
@@ -34,7 +34,7 @@ static void test_65_a_cancelled_scope_says_so_at_every_entry_until_it_is_left(vo
         rein_drop(f);
 }
 
-static void test_65_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reason_stays(void **state)
+static void test_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reason_stays(void **state)
 {
         (void)state;
         rein_scope s;
@@ -48,7 +48,7 @@ static void test_65_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reas
         assert_int_equal(rein_checkpoint(), 0);
 }
 
-static void test_65_a_cancel_inside_leaves_the_outside_untouched(void **state)
+static void test_a_cancel_inside_leaves_the_outside_untouched(void **state)
 {
         (void)state;
         rein_scope outer, inner;
@@ -61,7 +61,7 @@ static void test_65_a_cancel_inside_leaves_the_outside_untouched(void **state)
         assert_int_equal(rein_scope_close(&outer, 5), 5);
 }
 
-static void test_66_an_outer_cancel_reaches_in_and_stays_a_cancel(void **state)
+static void test_an_outer_cancel_reaches_in_and_stays_a_cancel(void **state)
 {
         (void)state;
         rein_scope outer, inner;
@@ -75,7 +75,7 @@ static void test_66_an_outer_cancel_reaches_in_and_stays_a_cancel(void **state)
 
 /* ---- deadlines ---- */
 
-static void test_65_only_the_scope_whose_deadline_passed_reports_a_timeout(void **state)
+static void test_only_the_scope_whose_deadline_passed_reports_a_timeout(void **state)
 {
         (void)state;
         rein_scope outer, inner;
@@ -88,7 +88,7 @@ static void test_65_only_the_scope_whose_deadline_passed_reports_a_timeout(void 
         assert_int_equal(rein_scope_close(&outer, 0), 0);
 }
 
-static void test_66_when_both_deadlines_passed_the_outer_one_is_told_outside(void **state)
+static void test_when_both_deadlines_passed_the_outer_one_is_told_outside(void **state)
 {
         (void)state;
         rein_scope outer, inner;
@@ -98,7 +98,7 @@ static void test_66_when_both_deadlines_passed_the_outer_one_is_told_outside(voi
         assert_int_equal(rein_scope_close(&outer, REIN_ECANCELED), REIN_ETIMEOUT);
 }
 
-static void test_66_a_deadline_changes_nothing_but_a_cancel(void **state)
+static void test_a_deadline_changes_nothing_but_a_cancel(void **state)
 {
         (void)state;
         rein_scope s;
@@ -208,7 +208,7 @@ static void test_why_names_the_job_that_cancelled(void **state)
 
 /* ---- shields ---- */
 
-static void test_94_a_shield_holds_a_cancel_back_and_only_that(void **state)
+static void test_a_shield_holds_a_cancel_back_and_only_that(void **state)
 {
         (void)state;
         rein_scope s, shield;
@@ -225,7 +225,7 @@ static void test_94_a_shield_holds_a_cancel_back_and_only_that(void **state)
         assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ESTOPPED);
 }
 
-static void test_94_the_grace_counts_from_the_cancel_not_from_the_opening(void **state)
+static void test_the_grace_counts_from_the_cancel_not_from_the_opening(void **state)
 {
         (void)state;
         rein_scope s, shield;
@@ -245,7 +245,7 @@ static void test_94_the_grace_counts_from_the_cancel_not_from_the_opening(void *
         assert_int_equal(rein_scope_close(&s, 0), 0);
 }
 
-static void test_94_a_shield_holds_deadlines_back_and_scopes_inside_it_too(void **state)
+static void test_a_shield_holds_deadlines_back_and_scopes_inside_it_too(void **state)
 {
         (void)state;
         rein_scope s, shield, inner;
@@ -259,7 +259,7 @@ static void test_94_a_shield_holds_deadlines_back_and_scopes_inside_it_too(void 
         assert_int_equal(rein_scope_close(&s, REIN_ECANCELED), REIN_ETIMEOUT);
 }
 
-static void test_94_a_negative_grace_is_none_and_a_huge_one_is_for_ever(void **state)
+static void test_a_negative_grace_is_none_and_a_huge_one_is_for_ever(void **state)
 {
         (void)state;
         rein_scope s, shield;
@@ -295,7 +295,7 @@ static void *clean_up(void *arg)
         return NULL;
 }
 
-static void test_70_what_blocks_in_a_shield_is_not_woken_by_the_cancel(void **state)
+static void test_what_blocks_in_a_shield_is_not_woken_by_the_cancel(void **state)
 {
         (void)state;
         shielded s = {.gate = gate_new()};
@@ -336,7 +336,7 @@ static void no_stop(void *arg)
         (void)arg;
 }
 
-static void test_79_a_stranger_closes_nothing(void **state)
+static void test_a_stranger_closes_nothing(void **state)
 {
         (void)state;
         rein_scope s;
@@ -366,7 +366,7 @@ static void test_79_a_stranger_closes_nothing(void **state)
         rein_drop(f);
 }
 
-static void test_112_closing_out_of_order_or_twice_is_refused_and_changes_nothing(void **state)
+static void test_closing_out_of_order_or_twice_is_refused_and_changes_nothing(void **state)
 {
         (void)state;
         rein_scope outer, inner;
@@ -487,7 +487,7 @@ static void *leave_all_open_and_end(void *arg)
         return NULL;
 }
 
-static void test_107_a_plain_thread_that_ends_with_things_open_leaves_no_trace(void **state)
+static void test_a_plain_thread_that_ends_with_things_open_leaves_no_trace(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -503,7 +503,7 @@ static void test_107_a_plain_thread_that_ends_with_things_open_leaves_no_trace(v
 
 /* ---- without memory ---- */
 
-static void test_1_a_scope_without_memory_opens_cancelled_and_close_says_so(void **state)
+static void test_a_scope_without_memory_opens_cancelled_and_close_says_so(void **state)
 {
         (void)state;
         rein_scope s, inner;
@@ -523,7 +523,7 @@ static void test_1_a_scope_without_memory_opens_cancelled_and_close_says_so(void
         assert_int_equal(rein_scope_close(&s, 0), -EPERM);
 }
 
-static void test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened(void **state)
+static void test_nothing_is_run_inside_a_scope_that_could_not_be_opened(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -558,7 +558,7 @@ static int two_shields(void *arg)
         return early || !right ? -EPROTO : rc;
 }
 
-static void test_94_the_graces_of_two_shields_add_up(void **state)
+static void test_the_graces_of_two_shields_add_up(void **state)
 {
         (void)state;
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), two_shields, NULL), 0);
@@ -600,7 +600,7 @@ static int in_the_moment(void *arg)
         return before == 0 && exact && then == REIN_ECANCELED && rc == REIN_ETIMEOUT ? 0 : -EPROTO;
 }
 
-static void test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled(void **state)
+static void test_in_the_moment_of_its_deadline_a_scope_is_cancelled(void **state)
 {
         (void)state;
         assert_int_equal(rein_sim_run(REIN_SIM(.generator = REIN_SIM_RANDOM), in_the_moment, NULL), 0);
@@ -643,31 +643,31 @@ int main(void)
 {
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_65_a_cancelled_scope_says_so_at_every_entry_until_it_is_left),
-                cmocka_unit_test(test_65_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reason_stays),
-                cmocka_unit_test(test_65_a_cancel_inside_leaves_the_outside_untouched),
-                cmocka_unit_test(test_66_an_outer_cancel_reaches_in_and_stays_a_cancel),
-                cmocka_unit_test(test_65_only_the_scope_whose_deadline_passed_reports_a_timeout),
-                cmocka_unit_test(test_66_when_both_deadlines_passed_the_outer_one_is_told_outside),
-                cmocka_unit_test(test_66_a_deadline_changes_nothing_but_a_cancel),
+                cmocka_unit_test(test_a_cancelled_scope_says_so_at_every_entry_until_it_is_left),
+                cmocka_unit_test(test_a_scope_cancelled_twice_is_cancelled_once_and_the_first_reason_stays),
+                cmocka_unit_test(test_a_cancel_inside_leaves_the_outside_untouched),
+                cmocka_unit_test(test_an_outer_cancel_reaches_in_and_stays_a_cancel),
+                cmocka_unit_test(test_only_the_scope_whose_deadline_passed_reports_a_timeout),
+                cmocka_unit_test(test_when_both_deadlines_passed_the_outer_one_is_told_outside),
+                cmocka_unit_test(test_a_deadline_changes_nothing_but_a_cancel),
                 cmocka_unit_test(test_within_bounds_a_call_and_does_not_make_it_when_it_is_too_late),
                 cmocka_unit_test(test_a_cancel_from_another_thread_wakes_a_sleeper_two_scopes_deep),
                 cmocka_unit_test(test_why_names_the_job_that_cancelled),
-                cmocka_unit_test(test_94_a_shield_holds_a_cancel_back_and_only_that),
-                cmocka_unit_test(test_94_the_grace_counts_from_the_cancel_not_from_the_opening),
-                cmocka_unit_test(test_94_a_shield_holds_deadlines_back_and_scopes_inside_it_too),
-                cmocka_unit_test(test_94_a_negative_grace_is_none_and_a_huge_one_is_for_ever),
-                cmocka_unit_test(test_70_what_blocks_in_a_shield_is_not_woken_by_the_cancel),
-                cmocka_unit_test(test_79_a_stranger_closes_nothing),
-                cmocka_unit_test(test_112_closing_out_of_order_or_twice_is_refused_and_changes_nothing),
+                cmocka_unit_test(test_a_shield_holds_a_cancel_back_and_only_that),
+                cmocka_unit_test(test_the_grace_counts_from_the_cancel_not_from_the_opening),
+                cmocka_unit_test(test_a_shield_holds_deadlines_back_and_scopes_inside_it_too),
+                cmocka_unit_test(test_a_negative_grace_is_none_and_a_huge_one_is_for_ever),
+                cmocka_unit_test(test_what_blocks_in_a_shield_is_not_woken_by_the_cancel),
+                cmocka_unit_test(test_a_stranger_closes_nothing),
+                cmocka_unit_test(test_closing_out_of_order_or_twice_is_refused_and_changes_nothing),
                 cmocka_unit_test(test_a_copied_handle_of_a_closed_scope_is_refused),
                 cmocka_unit_test(test_a_job_that_ends_with_something_open_is_told_what_and_where),
-                cmocka_unit_test(test_107_a_plain_thread_that_ends_with_things_open_leaves_no_trace),
-                cmocka_unit_test(test_1_a_scope_without_memory_opens_cancelled_and_close_says_so),
-                cmocka_unit_test(test_1_nothing_is_run_inside_a_scope_that_could_not_be_opened),
-                cmocka_unit_test(test_94_the_graces_of_two_shields_add_up),
+                cmocka_unit_test(test_a_plain_thread_that_ends_with_things_open_leaves_no_trace),
+                cmocka_unit_test(test_a_scope_without_memory_opens_cancelled_and_close_says_so),
+                cmocka_unit_test(test_nothing_is_run_inside_a_scope_that_could_not_be_opened),
+                cmocka_unit_test(test_the_graces_of_two_shields_add_up),
                 cmocka_unit_test(test_every_scope_that_is_left_is_given_back),
-                cmocka_unit_test(test_66_in_the_moment_of_its_deadline_a_scope_is_cancelled),
+                cmocka_unit_test(test_in_the_moment_of_its_deadline_a_scope_is_cancelled),
 #if RN_CHECKING
                 cmocka_unit_test(test_a_broken_scope_says_so),
 #endif

@@ -42,7 +42,7 @@ static void stuck_end(stuck *s)
         rein_executor_free(s->x);
 }
 
-static void test_36_a_later_stop_does_not_postpone_the_giving_up(void **state)
+static void test_a_later_stop_does_not_postpone_the_giving_up(void **state)
 {
         (void)state;
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
@@ -57,7 +57,7 @@ static void test_36_a_later_stop_does_not_postpone_the_giving_up(void **state)
         }
 }
 
-static void test_36_an_earlier_stop_hastens_the_giving_up(void **state)
+static void test_an_earlier_stop_hastens_the_giving_up(void **state)
 {
         (void)state;
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
@@ -73,7 +73,7 @@ static void test_36_an_earlier_stop_hastens_the_giving_up(void **state)
 }
 
 /* Two moments of a stop: `until` less an hour of grace, and `until`. Each holds by itself. */
-static void test_36_a_later_stop_does_not_postpone_the_cancel(void **state)
+static void test_a_later_stop_does_not_postpone_the_cancel(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_SEC(3600)));
@@ -88,7 +88,7 @@ static void test_36_a_later_stop_does_not_postpone_the_cancel(void **state)
         rein_executor_free(x);
 }
 
-static void test_36_a_harsher_stop_cancels_at_once_however_late_its_deadline(void **state)
+static void test_a_harsher_stop_cancels_at_once_however_late_its_deadline(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -308,7 +308,7 @@ static size_t unsettled(rein_executor *x)
         return n;
 }
 
-static void test_48_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more(void **state)
+static void test_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -335,7 +335,7 @@ static void test_48_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_48_a_job_that_has_stopped_its_executor_is_waited_for_again(void **state)
+static void test_a_job_that_has_stopped_its_executor_is_waited_for_again(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -356,7 +356,7 @@ static void test_48_a_job_that_has_stopped_its_executor_is_waited_for_again(void
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_48_a_job_is_not_given_up_by_its_own_stop(void **state)
+static void test_a_job_is_not_given_up_by_its_own_stop(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -751,18 +751,18 @@ int main(int argc, char **argv)
         if (rc >= 0)
                 return rc;
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_giving_up),
-                cmocka_unit_test(test_36_an_earlier_stop_hastens_the_giving_up),
-                cmocka_unit_test(test_36_a_later_stop_does_not_postpone_the_cancel),
-                cmocka_unit_test(test_36_a_harsher_stop_cancels_at_once_however_late_its_deadline),
+                cmocka_unit_test(test_a_later_stop_does_not_postpone_the_giving_up),
+                cmocka_unit_test(test_an_earlier_stop_hastens_the_giving_up),
+                cmocka_unit_test(test_a_later_stop_does_not_postpone_the_cancel),
+                cmocka_unit_test(test_a_harsher_stop_cancels_at_once_however_late_its_deadline),
                 cmocka_unit_test(test_a_restart_forgets_the_moments_of_the_stops_before_it),
                 cmocka_unit_test(test_a_job_abandoned_before_a_restart_is_in_the_next_receipt),
                 cmocka_unit_test(test_the_clock_of_an_old_stop_does_not_harden_the_next),
                 cmocka_unit_test(test_a_freed_executor_does_not_stay_until_the_deadline_of_an_older_stop),
                 cmocka_unit_test(test_nor_does_one_that_a_job_of_its_own_has_freed),
-                cmocka_unit_test(test_48_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more),
-                cmocka_unit_test(test_48_a_job_that_has_stopped_its_executor_is_waited_for_again),
-                cmocka_unit_test(test_48_a_job_is_not_given_up_by_its_own_stop),
+                cmocka_unit_test(test_a_job_abandoned_inside_its_own_stop_is_not_in_there_any_more),
+                cmocka_unit_test(test_a_job_that_has_stopped_its_executor_is_waited_for_again),
+                cmocka_unit_test(test_a_job_is_not_given_up_by_its_own_stop),
                 cmocka_unit_test(test_while_the_queue_is_run_the_jobs_inside_may_submit_and_nobody_else),
                 cmocka_unit_test(test_a_stop_that_was_begun_holds_one_reference_until_a_restart),
                 cmocka_unit_test(test_what_runs_is_cancelled_the_grace_before_the_deadline),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Wait sets (17 to 26) and rein_on (64, 71). Behaviour 20 speaks of a wait that ends at a failure and passes over
- * cancels; rein has that as a group with REIN_ALL (group_test.c), and as rein_wait_first for successes. */
+/* Wait sets and rein_on. A wait that ends at the first failure is a group with REIN_ALL (group_test.c). */
 #include "support.h"
 
 #include "core/future.h"
@@ -32,7 +31,7 @@ static void forget(promised *s)
 
 /* ---- all, any, first ---- */
 
-static void test_25_26_an_empty_set_ends_at_once(void **state)
+static void test_an_empty_set_ends_at_once(void **state)
 {
         (void)state;
         rein_done it;
@@ -49,7 +48,7 @@ static void test_25_26_an_empty_set_ends_at_once(void **state)
         assert_int_equal(rein_wait_any(NULL, 1, REIN_NOWAIT), -EINVAL);
 }
 
-static void test_17_the_same_future_twice_is_one_future(void **state)
+static void test_the_same_future_twice_is_one_future(void **state)
 {
         (void)state;
         promised s;
@@ -71,7 +70,7 @@ static void test_17_the_same_future_twice_is_one_future(void **state)
         forget(&s);
 }
 
-static void test_18_any_with_one_settled_returns_at_once_with_the_lowest(void **state)
+static void test_any_with_one_settled_returns_at_once_with_the_lowest(void **state)
 {
         (void)state;
         promised s;
@@ -83,7 +82,7 @@ static void test_18_any_with_one_settled_returns_at_once_with_the_lowest(void **
         forget(&s);
 }
 
-static void test_19_first_passes_over_failures_and_cancels_the_others(void **state)
+static void test_first_passes_over_failures_and_cancels_the_others(void **state)
 {
         (void)state;
         promised s;
@@ -100,7 +99,7 @@ static void test_19_first_passes_over_failures_and_cancels_the_others(void **sta
         forget(&s);
 }
 
-static void test_19_first_of_failures_only_has_each_in_its_trail(void **state)
+static void test_first_of_failures_only_has_each_in_its_trail(void **state)
 {
         (void)state;
         promised s;
@@ -131,7 +130,7 @@ static void *settle_some(void *arg)
         return NULL;
 }
 
-static void test_21_all_over_a_hundred_futures_settled_from_many_threads(void **state)
+static void test_all_over_a_hundred_futures_settled_from_many_threads(void **state)
 {
         (void)state;
         for (int round = 0; round < 50; round++) {
@@ -150,7 +149,7 @@ static void test_21_all_over_a_hundred_futures_settled_from_many_threads(void **
         }
 }
 
-static void test_22_a_wait_that_timed_out_leaves_nothing_behind(void **state)
+static void test_a_wait_that_timed_out_leaves_nothing_behind(void **state)
 {
         (void)state;
         promised s;
@@ -188,7 +187,7 @@ static void *wait_and_be_cancelled(void *arg)
         return NULL;
 }
 
-static void test_64_a_cancelled_waiter_leaves_and_the_futures_go_on(void **state)
+static void test_a_cancelled_waiter_leaves_and_the_futures_go_on(void **state)
 {
         (void)state;
         promised s;
@@ -205,7 +204,7 @@ static void test_64_a_cancelled_waiter_leaves_and_the_futures_go_on(void **state
         forget(&s);
 }
 
-static void test_26_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once(void **state)
+static void test_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -229,7 +228,7 @@ static void test_26_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once(vo
         gate_free(&g);
 }
 
-static void test_1_more_than_16_futures_need_memory_and_a_failure_changes_nothing(void **state)
+static void test_more_than_16_futures_need_memory_and_a_failure_changes_nothing(void **state)
 {
         (void)state;
         promised s;
@@ -250,7 +249,7 @@ static void test_1_more_than_16_futures_need_memory_and_a_failure_changes_nothin
 
 /* ---- as completed ---- */
 
-static void test_23_those_settled_come_first_then_the_order_of_settling_none_twice(void **state)
+static void test_those_settled_come_first_then_the_order_of_settling_none_twice(void **state)
 {
         (void)state;
         promised s;
@@ -273,7 +272,7 @@ static void test_23_those_settled_come_first_then_the_order_of_settling_none_twi
         forget(&s);
 }
 
-static void test_24_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on(void **state)
+static void test_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on(void **state)
 {
         (void)state;
         promised s;
@@ -293,7 +292,7 @@ static void test_24_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on(void 
         forget(&s);
 }
 
-static void test_42_as_completed_while_many_threads_settle_gives_each_once(void **state)
+static void test_as_completed_while_many_threads_settle_gives_each_once(void **state)
 {
         (void)state;
         for (int round = 0; round < 30; round++) {
@@ -322,7 +321,7 @@ static void test_42_as_completed_while_many_threads_settle_gives_each_once(void 
 
 /* ---- rein_on ---- */
 
-static void test_64_on_returns_what_the_job_returned_with_its_trail(void **state)
+static void test_on_returns_what_the_job_returned_with_its_trail(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -365,7 +364,7 @@ static void *call_on(void *arg)
         return NULL;
 }
 
-static void test_71_a_cancelled_caller_reaches_its_running_job_and_returns_when_it_is_gone(void **state)
+static void test_a_cancelled_caller_reaches_its_running_job_and_returns_when_it_is_gone(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -393,7 +392,7 @@ static void test_71_a_cancelled_caller_reaches_its_running_job_and_returns_when_
         rein_executor_free(x);
 }
 
-static void test_71_a_queued_job_of_a_cancelled_caller_never_runs(void **state)
+static void test_a_queued_job_of_a_cancelled_caller_never_runs(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -425,7 +424,7 @@ static int stay_by_pointer(void *arg)
         return stubborn_stay(*(stubborn **)arg);
 }
 
-static void test_71_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told(void **state)
+static void test_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -456,7 +455,7 @@ static int see_my_colour(void *arg)
         return rein_context_get(&colour) == arg ? 0 : REIN_EUSER;
 }
 
-static void test_64_on_takes_scope_and_context_values_along(void **state)
+static void test_on_takes_scope_and_context_values_along(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -572,24 +571,24 @@ int main(void)
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_a_task_waits_at_outlives_the_name),
-                cmocka_unit_test(test_25_26_an_empty_set_ends_at_once),
-                cmocka_unit_test(test_17_the_same_future_twice_is_one_future),
-                cmocka_unit_test(test_18_any_with_one_settled_returns_at_once_with_the_lowest),
-                cmocka_unit_test(test_19_first_passes_over_failures_and_cancels_the_others),
-                cmocka_unit_test(test_19_first_of_failures_only_has_each_in_its_trail),
-                cmocka_unit_test(test_21_all_over_a_hundred_futures_settled_from_many_threads),
-                cmocka_unit_test(test_22_a_wait_that_timed_out_leaves_nothing_behind),
-                cmocka_unit_test(test_64_a_cancelled_waiter_leaves_and_the_futures_go_on),
-                cmocka_unit_test(test_26_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once),
-                cmocka_unit_test(test_1_more_than_16_futures_need_memory_and_a_failure_changes_nothing),
-                cmocka_unit_test(test_23_those_settled_come_first_then_the_order_of_settling_none_twice),
-                cmocka_unit_test(test_24_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on),
-                cmocka_unit_test(test_42_as_completed_while_many_threads_settle_gives_each_once),
-                cmocka_unit_test(test_64_on_returns_what_the_job_returned_with_its_trail),
-                cmocka_unit_test(test_71_a_cancelled_caller_reaches_its_running_job_and_returns_when_it_is_gone),
-                cmocka_unit_test(test_71_a_queued_job_of_a_cancelled_caller_never_runs),
-                cmocka_unit_test(test_71_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told),
-                cmocka_unit_test(test_64_on_takes_scope_and_context_values_along),
+                cmocka_unit_test(test_an_empty_set_ends_at_once),
+                cmocka_unit_test(test_the_same_future_twice_is_one_future),
+                cmocka_unit_test(test_any_with_one_settled_returns_at_once_with_the_lowest),
+                cmocka_unit_test(test_first_passes_over_failures_and_cancels_the_others),
+                cmocka_unit_test(test_first_of_failures_only_has_each_in_its_trail),
+                cmocka_unit_test(test_all_over_a_hundred_futures_settled_from_many_threads),
+                cmocka_unit_test(test_a_wait_that_timed_out_leaves_nothing_behind),
+                cmocka_unit_test(test_a_cancelled_waiter_leaves_and_the_futures_go_on),
+                cmocka_unit_test(test_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once),
+                cmocka_unit_test(test_more_than_16_futures_need_memory_and_a_failure_changes_nothing),
+                cmocka_unit_test(test_those_settled_come_first_then_the_order_of_settling_none_twice),
+                cmocka_unit_test(test_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on),
+                cmocka_unit_test(test_as_completed_while_many_threads_settle_gives_each_once),
+                cmocka_unit_test(test_on_returns_what_the_job_returned_with_its_trail),
+                cmocka_unit_test(test_a_cancelled_caller_reaches_its_running_job_and_returns_when_it_is_gone),
+                cmocka_unit_test(test_a_queued_job_of_a_cancelled_caller_never_runs),
+                cmocka_unit_test(test_a_job_that_may_be_abandoned_is_left_behind_and_its_late_end_is_told),
+                cmocka_unit_test(test_on_takes_scope_and_context_values_along),
                 cmocka_unit_test(test_texts_for_ever_are_bounded_and_do_without_memory),
                 cmocka_unit_test(test_a_failure_says_whether_it_was_refused_cancelled_or_failed),
                 cmocka_unit_test(test_a_future_that_is_NULL_is_named_by_its_number_only_among_several),

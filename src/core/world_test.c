@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The process: fork and exit (behaviours 39 and 44, faults 103 and 104). Each is a program of its own: this one, started
+/* The process: fork and exit. Each is a program of its own: this one, started
  * again. A hang is death by alarm. */
 #include "support.h"
 
@@ -188,7 +188,7 @@ static int fork_program(void)
         return 0;
 }
 
-static void test_44_103_in_a_forked_child_all_handles_answer_and_new_things_work(void **state)
+static void test_in_a_forked_child_all_handles_answer_and_new_things_work(void **state)
 {
         (void)state;
         assert_int_equal(program_run("fork", NULL, 0), 0);
@@ -213,7 +213,7 @@ static int fork_spawn_program(void)
         return rein_group_close(&g, rc == 7 ? 0 : 1);
 }
 
-static void test_103_a_group_of_the_parent_takes_no_children_in_the_child(void **state)
+static void test_a_group_of_the_parent_takes_no_children_in_the_child(void **state)
 {
         (void)state;
 #ifdef REIN_TSAN
@@ -266,7 +266,7 @@ static int fork_storm_program(void)
         return 0;
 }
 
-static void test_44_103_forks_while_other_threads_are_inside_rein(void **state)
+static void test_forks_while_other_threads_are_inside_rein(void **state)
 {
         (void)state;
 #ifdef REIN_ASAN
@@ -298,7 +298,7 @@ static int fork_exit_program(void)
         return 0;
 }
 
-static void test_44_the_child_exits_cleanly(void **state)
+static void test_the_child_exits_cleanly(void **state)
 {
         (void)state;
         assert_int_equal(program_run("fork_exit", NULL, 0), 0);
@@ -321,7 +321,7 @@ static int exit_busy_program(void)
         exit(3);
 }
 
-static void test_39_104_exit_with_jobs_running_ends_and_names_what_it_left(void **state)
+static void test_exit_with_jobs_running_ends_and_names_what_it_left(void **state)
 {
         (void)state;
         char said[4096];
@@ -344,7 +344,7 @@ static int exit_many_program(void)
         exit(4);
 }
 
-static void test_39_the_bound_is_for_all_pools_together(void **state)
+static void test_the_bound_is_for_all_pools_together(void **state)
 {
         (void)state;
         assert_int_equal(program_run("exit_many", NULL, 0), 4);
@@ -361,7 +361,7 @@ static int exit_quiet_program(void)
         return 0;
 }
 
-static void test_39_exit_with_an_idle_pool_is_silent(void **state)
+static void test_exit_with_an_idle_pool_is_silent(void **state)
 {
         (void)state;
         char said[4096];
@@ -387,7 +387,7 @@ static int exit_inside_program(void)
         return 6;
 }
 
-static void test_39_a_job_may_call_exit(void **state)
+static void test_a_job_may_call_exit(void **state)
 {
         (void)state;
         assert_int_equal(program_run("exit_inside", NULL, 0), 5);
@@ -403,7 +403,7 @@ static void *call_in_and_end(void *arg)
         return NULL;
 }
 
-static void test_107_a_plain_thread_leaves_no_trace(void **state)
+static void test_a_plain_thread_leaves_no_trace(void **state)
 {
         (void)state;
         rn_world *w = rn_world_now();
@@ -430,15 +430,15 @@ int main(int argc, char **argv)
         if (rc >= 0)
                 return rc;
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_44_103_in_a_forked_child_all_handles_answer_and_new_things_work),
-                cmocka_unit_test(test_103_a_group_of_the_parent_takes_no_children_in_the_child),
-                cmocka_unit_test(test_44_103_forks_while_other_threads_are_inside_rein),
-                cmocka_unit_test(test_44_the_child_exits_cleanly),
-                cmocka_unit_test(test_39_104_exit_with_jobs_running_ends_and_names_what_it_left),
-                cmocka_unit_test(test_39_the_bound_is_for_all_pools_together),
-                cmocka_unit_test(test_39_exit_with_an_idle_pool_is_silent),
-                cmocka_unit_test(test_39_a_job_may_call_exit),
-                cmocka_unit_test(test_107_a_plain_thread_leaves_no_trace),
+                cmocka_unit_test(test_in_a_forked_child_all_handles_answer_and_new_things_work),
+                cmocka_unit_test(test_a_group_of_the_parent_takes_no_children_in_the_child),
+                cmocka_unit_test(test_forks_while_other_threads_are_inside_rein),
+                cmocka_unit_test(test_the_child_exits_cleanly),
+                cmocka_unit_test(test_exit_with_jobs_running_ends_and_names_what_it_left),
+                cmocka_unit_test(test_the_bound_is_for_all_pools_together),
+                cmocka_unit_test(test_exit_with_an_idle_pool_is_silent),
+                cmocka_unit_test(test_a_job_may_call_exit),
+                cmocka_unit_test(test_a_plain_thread_leaves_no_trace),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

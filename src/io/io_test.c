@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors, sockets and signals: what blocks leaves at once on a cancel, a limit or a rein_close (fault 87). */
+/* Descriptors, sockets and signals: what blocks leaves at once on a cancel, a limit or a rein_close. */
 #include "support.h"
 
 #include <netinet/in.h>
@@ -278,7 +278,7 @@ static void test_what_is_not_open_is_said_so(void **state)
         assert_int_equal(rein_wait_signal(9999, REIN_NOWAIT), -EINVAL);
 }
 
-static void test_87_a_broken_pipe_is_an_error_not_a_signal(void **state)
+static void test_a_broken_pipe_is_an_error_not_a_signal(void **state)
 {
         (void)state;
         int ends[2], pair[2];
@@ -328,7 +328,7 @@ static void *drain(void *arg)
         return (void *)(uintptr_t)have;
 }
 
-static void test_87_a_write_writes_all_of_it_through_pipe_and_socket(void **state)
+static void test_a_write_writes_all_of_it_through_pipe_and_socket(void **state)
 {
         (void)state;
         int ends[2], pair[2];
@@ -843,9 +843,9 @@ int main(void)
                 cmocka_unit_test(test_close_wakes_who_waits_for_the_descriptor),
                 cmocka_unit_test(test_close_wakes_every_waiter_and_nobody_elses),
                 cmocka_unit_test(test_what_is_not_open_is_said_so),
-                cmocka_unit_test(test_87_a_broken_pipe_is_an_error_not_a_signal),
+                cmocka_unit_test(test_a_broken_pipe_is_an_error_not_a_signal),
                 cmocka_unit_test(test_a_read_gives_what_is_there_and_nothing_at_the_end),
-                cmocka_unit_test(test_87_a_write_writes_all_of_it_through_pipe_and_socket),
+                cmocka_unit_test(test_a_write_writes_all_of_it_through_pipe_and_socket),
                 cmocka_unit_test(test_readers_that_race_for_a_byte_leave_on_a_cancel),
                 cmocka_unit_test(test_a_read_does_not_touch_the_next_owner_of_its_number),
                 cmocka_unit_test(test_a_write_ends_when_it_is_closed_between_two_pieces),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The event loop: what asyncio's users suffer from (behaviours 61 to 72, 74, 75), and the loop as an executor. Every test
+/* The event loop: what asyncio's users suffer from, and the loop as an executor. Every test
  * runs with both pollers. */
 #include <rein/loop.h>
 
@@ -30,7 +30,7 @@ static void let_others_run(void)
         rein_sleep(REIN_NOWAIT);
 }
 
-/* ---- 61: order ---- */
+/* ---- order ---- */
 
 enum { MANY = 100 };
 
@@ -47,7 +47,7 @@ static int job_say(void *arg)
         return 0;
 }
 
-static void test_61_jobs_start_in_the_order_of_their_submits(void **state)
+static void test_jobs_start_in_the_order_of_their_submits(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -79,7 +79,7 @@ static int what_is_spawned_runs_when_the_spawner_waits(void *arg)
         return 0;
 }
 
-static void test_61_what_is_spawned_during_a_turn_runs_in_a_later_one(void **state)
+static void test_what_is_spawned_during_a_turn_runs_in_a_later_one(void **state)
 {
         (void)state;
         passes(what_is_spawned_runs_when_the_spawner_waits, NULL);
@@ -100,13 +100,13 @@ static int cancel_before_the_start(void *arg)
         return 0;
 }
 
-static void test_61_what_is_cancelled_before_it_starts_never_runs_and_its_argument_is_released(void **state)
+static void test_what_is_cancelled_before_it_starts_never_runs_and_its_argument_is_released(void **state)
 {
         (void)state;
         passes(cancel_before_the_start, NULL);
 }
 
-/* ---- 62: posts from other threads ---- */
+/* ---- posts from other threads ---- */
 
 enum { POSTERS = 8 };
 
@@ -125,7 +125,7 @@ static void *post(void *arg)
         return NULL;
 }
 
-static void test_62_posts_of_eight_threads_lose_none_and_ring_no_more_than_the_loop_sleeps(void **state)
+static void test_posts_of_eight_threads_lose_none_and_ring_no_more_than_the_loop_sleeps(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -142,7 +142,7 @@ static void test_62_posts_of_eight_threads_lose_none_and_ring_no_more_than_the_l
         rein_executor_free(loop);
 }
 
-static void test_62_posts_to_a_loop_that_is_awake_do_not_ring(void **state)
+static void test_posts_to_a_loop_that_is_awake_do_not_ring(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -163,7 +163,7 @@ static void test_62_posts_to_a_loop_that_is_awake_do_not_ring(void **state)
         rein_executor_free(loop);
 }
 
-static void test_62_a_stopped_loop_refuses_posts_and_settles_what_it_has(void **state)
+static void test_a_stopped_loop_refuses_posts_and_settles_what_it_has(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -186,7 +186,7 @@ static void test_62_a_stopped_loop_refuses_posts_and_settles_what_it_has(void **
         rein_executor_free(loop);
 }
 
-/* ---- 63: settled elsewhere ---- */
+/* ---- settled elsewhere ---- */
 
 typedef struct waiter {
         gate gate;
@@ -205,7 +205,7 @@ static int job_wait(void *arg)
         return rc;
 }
 
-static void test_63_a_future_settled_by_another_thread_resumes_its_waiter_on_the_loops_own(void **state)
+static void test_a_future_settled_by_another_thread_resumes_its_waiter_on_the_loops_own(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -223,7 +223,7 @@ static void test_63_a_future_settled_by_another_thread_resumes_its_waiter_on_the
         rein_executor_free(loop);
 }
 
-/* ---- 64: a cancel of a task that awaits ---- */
+/* ---- a cancel of a task that awaits ---- */
 
 static int await_and_be_cancelled(void *arg)
 {
@@ -247,7 +247,7 @@ static int await_and_be_cancelled(void *arg)
         return 0;
 }
 
-static void test_64_a_cancelled_task_leaves_and_what_it_awaited_goes_on(void **state)
+static void test_a_cancelled_task_leaves_and_what_it_awaited_goes_on(void **state)
 {
         (void)state;
         rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 2));
@@ -294,7 +294,7 @@ static int cancel_the_one_who_went(void *arg)
         return 0;
 }
 
-static void test_64_a_cancel_reaches_the_job_run_by_rein_on_and_the_task_leaves_when_it_is_gone(void **state)
+static void test_a_cancel_reaches_the_job_run_by_rein_on_and_the_task_leaves_when_it_is_gone(void **state)
 {
         (void)state;
         bridge b = {.pool = rein_pool_new(NULL)}, own = {0};
@@ -303,7 +303,7 @@ static void test_64_a_cancel_reaches_the_job_run_by_rein_on_and_the_task_leaves_
         rein_executor_free(b.pool);
 }
 
-/* ---- 65, 66: scopes in coroutines ---- */
+/* ---- scopes in coroutines ---- */
 
 static int sleep_within_an_hour(void *arg)
 {
@@ -345,13 +345,13 @@ static int scopes_are_each_tasks_own(void *arg)
         return 0;
 }
 
-static void test_65_66_scopes_and_their_deadlines_are_each_coroutines_own(void **state)
+static void test_scopes_and_their_deadlines_are_each_coroutines_own(void **state)
 {
         (void)state;
         passes(scopes_are_each_tasks_own, NULL);
 }
 
-/* ---- 67: in the same turn ---- */
+/* ---- in the same turn ---- */
 
 typedef struct tick {
         gate gate;
@@ -389,13 +389,13 @@ static int value_and_cancel_in_one_turn(void *arg)
         return 0;
 }
 
-static void test_67_a_value_and_a_cancel_in_the_same_turn_lose_neither(void **state)
+static void test_a_value_and_a_cancel_in_the_same_turn_lose_neither(void **state)
 {
         (void)state;
         passes(value_and_cancel_in_one_turn, NULL);
 }
 
-/* ---- 68, 69: groups ---- */
+/* ---- groups ---- */
 
 static int fail_later(void *arg)
 {
@@ -454,7 +454,7 @@ static int outside_cancel_is_delivered(void *arg)
         return 0;
 }
 
-static void test_68_a_failing_child_stops_its_group_and_a_cancel_from_outside_is_still_delivered(void **state)
+static void test_a_failing_child_stops_its_group_and_a_cancel_from_outside_is_still_delivered(void **state)
 {
         (void)state;
         passes(one_fails, NULL);
@@ -495,13 +495,13 @@ static int gather(void *arg)
         return 0;
 }
 
-static void test_69_gathered_results_are_in_their_order_and_a_cancel_reaches_every_child(void **state)
+static void test_gathered_results_are_in_their_order_and_a_cancel_reaches_every_child(void **state)
 {
         (void)state;
         passes(gather, NULL);
 }
 
-/* ---- 70: shields ---- */
+/* ---- shields ---- */
 
 typedef struct shielded {
         gate gate;
@@ -538,13 +538,13 @@ static int shield_holds(void *arg)
         return 0;
 }
 
-static void test_70_behind_a_shield_a_coroutine_goes_on_and_its_later_failure_is_told(void **state)
+static void test_behind_a_shield_a_coroutine_goes_on_and_its_later_failure_is_told(void **state)
 {
         (void)state;
         passes(shield_holds, NULL);
 }
 
-/* ---- 71, 72: blocking work ---- */
+/* ---- blocking work ---- */
 
 typedef struct queue {
         rein_executor *pool;
@@ -571,7 +571,7 @@ static int cancel_what_is_queued(void *arg)
         return 0;
 }
 
-static void test_71_a_queued_blocking_job_of_a_cancelled_caller_never_runs(void **state)
+static void test_a_queued_blocking_job_of_a_cancelled_caller_never_runs(void **state)
 {
         (void)state;
         queue q = {.pool = rein_pool_new(REIN_POOL(.threads = 1))};
@@ -598,7 +598,7 @@ static int get_stuck_in_a_thread(void *arg)
         return rein_to_thread(stubborn_job, &s->held, REIN_JOB(.name = "stuck"));
 }
 
-static void test_72_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_other_pools_go_on(void **state)
+static void test_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_other_pools_go_on(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP(.grace_ns = REIN_MS(20)), *pool = rein_pool_new(NULL);
@@ -627,7 +627,7 @@ static void test_72_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_oth
         rein_executor_free(pool);
 }
 
-/* ---- 74: said, before anything changes ---- */
+/* ---- said, before anything changes ---- */
 
 static int hold_up(void *arg)
 {
@@ -650,7 +650,7 @@ static int program_slow(void)
         return 0;
 }
 
-static void test_74_who_holds_the_loop_up_is_named_but_not_over_and_over(void **state)
+static void test_who_holds_the_loop_up_is_named_but_not_over_and_over(void **state)
 {
         (void)state;
         char said[1024];
@@ -682,7 +682,7 @@ static int meddle_inside(void *arg)
         return 0;
 }
 
-static void test_74_a_call_from_the_wrong_thread_is_refused_before_anything_changes(void **state)
+static void test_a_call_from_the_wrong_thread_is_refused_before_anything_changes(void **state)
 {
         (void)state;
         stranger s = {.loop = LOOP(.hosted = true)};
@@ -711,7 +711,7 @@ static void test_74_a_call_from_the_wrong_thread_is_refused_before_anything_chan
         rein_executor_free(pool);
 }
 
-/* ---- 75: tasks nobody holds ---- */
+/* ---- tasks nobody holds ---- */
 
 static int sleep_a_little_and_count(void *arg)
 {
@@ -720,7 +720,7 @@ static int sleep_a_little_and_count(void *arg)
         return 0;
 }
 
-static void test_75_a_task_nobody_holds_lives_to_its_end(void **state)
+static void test_a_task_nobody_holds_lives_to_its_end(void **state)
 {
         (void)state;
         rein_executor *loop = LOOP();
@@ -746,7 +746,7 @@ static int leave_behind(void *arg)
         return 0;
 }
 
-static void test_75_what_main_leaves_behind_is_cancelled_and_awaited(void **state)
+static void test_what_main_leaves_behind_is_cancelled_and_awaited(void **state)
 {
         (void)state;
         atomic_int left = 0;
@@ -777,7 +777,7 @@ static int program_leftover(void)
         return rein_run(leave_one_that_stays, NULL, REIN_LOOP(.grace_ns = REIN_MS(5))) == 3 ? 0 : 1;
 }
 
-static void test_75_what_does_not_leave_is_named(void **state)
+static void test_what_does_not_leave_is_named(void **state)
 {
         (void)state;
         char said[2048];
@@ -1173,7 +1173,7 @@ static int somebody_is_always_ready(void *arg)
         return 0;
 }
 
-static void test_88_a_ready_queue_that_feeds_itself_starves_neither_timers_nor_descriptors(void **state)
+static void test_a_ready_queue_that_feeds_itself_starves_neither_timers_nor_descriptors(void **state)
 {
         (void)state;
         rein_fn hungry[] = {feed_itself, spawn_for_ever};
@@ -1208,28 +1208,28 @@ int main(int argc, char **argv)
         if (argc > 1)
                 return program_main(programs, COUNT(programs), argc, argv);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_61_jobs_start_in_the_order_of_their_submits),
-                cmocka_unit_test(test_61_what_is_spawned_during_a_turn_runs_in_a_later_one),
-                cmocka_unit_test(test_61_what_is_cancelled_before_it_starts_never_runs_and_its_argument_is_released),
-                cmocka_unit_test(test_62_posts_of_eight_threads_lose_none_and_ring_no_more_than_the_loop_sleeps),
-                cmocka_unit_test(test_62_posts_to_a_loop_that_is_awake_do_not_ring),
-                cmocka_unit_test(test_62_a_stopped_loop_refuses_posts_and_settles_what_it_has),
-                cmocka_unit_test(test_63_a_future_settled_by_another_thread_resumes_its_waiter_on_the_loops_own),
-                cmocka_unit_test(test_64_a_cancelled_task_leaves_and_what_it_awaited_goes_on),
-                cmocka_unit_test(test_64_a_cancel_reaches_the_job_run_by_rein_on_and_the_task_leaves_when_it_is_gone),
-                cmocka_unit_test(test_65_66_scopes_and_their_deadlines_are_each_coroutines_own),
-                cmocka_unit_test(test_67_a_value_and_a_cancel_in_the_same_turn_lose_neither),
-                cmocka_unit_test(test_68_a_failing_child_stops_its_group_and_a_cancel_from_outside_is_still_delivered),
-                cmocka_unit_test(test_69_gathered_results_are_in_their_order_and_a_cancel_reaches_every_child),
-                cmocka_unit_test(test_70_behind_a_shield_a_coroutine_goes_on_and_its_later_failure_is_told),
-                cmocka_unit_test(test_71_a_queued_blocking_job_of_a_cancelled_caller_never_runs),
-                cmocka_unit_test(test_72_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_other_pools_go_on),
-                cmocka_unit_test(test_74_who_holds_the_loop_up_is_named_but_not_over_and_over),
-                cmocka_unit_test(test_74_a_call_from_the_wrong_thread_is_refused_before_anything_changes),
-                cmocka_unit_test(test_75_a_task_nobody_holds_lives_to_its_end),
-                cmocka_unit_test(test_75_what_main_leaves_behind_is_cancelled_and_awaited),
+                cmocka_unit_test(test_jobs_start_in_the_order_of_their_submits),
+                cmocka_unit_test(test_what_is_spawned_during_a_turn_runs_in_a_later_one),
+                cmocka_unit_test(test_what_is_cancelled_before_it_starts_never_runs_and_its_argument_is_released),
+                cmocka_unit_test(test_posts_of_eight_threads_lose_none_and_ring_no_more_than_the_loop_sleeps),
+                cmocka_unit_test(test_posts_to_a_loop_that_is_awake_do_not_ring),
+                cmocka_unit_test(test_a_stopped_loop_refuses_posts_and_settles_what_it_has),
+                cmocka_unit_test(test_a_future_settled_by_another_thread_resumes_its_waiter_on_the_loops_own),
+                cmocka_unit_test(test_a_cancelled_task_leaves_and_what_it_awaited_goes_on),
+                cmocka_unit_test(test_a_cancel_reaches_the_job_run_by_rein_on_and_the_task_leaves_when_it_is_gone),
+                cmocka_unit_test(test_scopes_and_their_deadlines_are_each_coroutines_own),
+                cmocka_unit_test(test_a_value_and_a_cancel_in_the_same_turn_lose_neither),
+                cmocka_unit_test(test_a_failing_child_stops_its_group_and_a_cancel_from_outside_is_still_delivered),
+                cmocka_unit_test(test_gathered_results_are_in_their_order_and_a_cancel_reaches_every_child),
+                cmocka_unit_test(test_behind_a_shield_a_coroutine_goes_on_and_its_later_failure_is_told),
+                cmocka_unit_test(test_a_queued_blocking_job_of_a_cancelled_caller_never_runs),
+                cmocka_unit_test(test_a_stop_with_a_stuck_thread_is_in_time_with_a_receipt_and_other_pools_go_on),
+                cmocka_unit_test(test_who_holds_the_loop_up_is_named_but_not_over_and_over),
+                cmocka_unit_test(test_a_call_from_the_wrong_thread_is_refused_before_anything_changes),
+                cmocka_unit_test(test_a_task_nobody_holds_lives_to_its_end),
+                cmocka_unit_test(test_what_main_leaves_behind_is_cancelled_and_awaited),
                 cmocka_unit_test(test_a_descriptor_handed_to_a_child_is_closed_whatever_becomes_of_it),
-                cmocka_unit_test(test_75_what_does_not_leave_is_named),
+                cmocka_unit_test(test_what_does_not_leave_is_named),
                 cmocka_unit_test(test_run_answers_what_main_does_and_tells_its_story),
                 cmocka_unit_test(test_run_is_within_the_scope_of_who_calls),
                 cmocka_unit_test(test_run_is_cancelled_by_the_first_interrupt_and_ended_by_one_after_it),
@@ -1239,7 +1239,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_a_hosted_loop_whose_thread_has_ended_may_be_freed_by_another),
                 cmocka_unit_test(test_a_forked_child_has_no_loop_and_may_make_its_own),
                 cmocka_unit_test(test_two_loops_await_each_others_jobs),
-                cmocka_unit_test(test_88_a_ready_queue_that_feeds_itself_starves_neither_timers_nor_descriptors),
+                cmocka_unit_test(test_a_ready_queue_that_feeds_itself_starves_neither_timers_nor_descriptors),
                 cmocka_unit_test(test_options_that_make_no_sense_are_refused),
         };
         int rc = cmocka_run_group_tests_name("epoll", tests, NULL, NULL);

@@ -32,7 +32,7 @@ static int count(void *arg)
         return 0;
 }
 
-static void test_88_many_jobs_begin_in_several_turns(void **state)
+static void test_many_jobs_begin_in_several_turns(void **state)
 {
         (void)state;
         enum { JOBS = 700 };
@@ -63,7 +63,7 @@ static int submit_the_next(void *arg)
         return 0;
 }
 
-static void test_88_a_job_that_submits_another_leaves_it_to_the_next_turn(void **state)
+static void test_a_job_that_submits_another_leaves_it_to_the_next_turn(void **state)
 {
         (void)state;
         chain c = {.x = hosted(), .left = 20};
@@ -92,7 +92,7 @@ static int pass_and_note(void *arg)
         return rc;
 }
 
-static void test_61_those_that_are_woken_run_in_the_order_in_which_they_were(void **state)
+static void test_those_that_are_woken_run_in_the_order_in_which_they_were(void **state)
 {
         (void)state;
         static const int woken[N] = {3, 0, 4, 1, 2};
@@ -133,7 +133,7 @@ static int yield_and_note(void *arg)
         return 0;
 }
 
-static void test_61_those_that_let_others_run_come_round_in_their_order(void **state)
+static void test_those_that_let_others_run_come_round_in_their_order(void **state)
 {
         (void)state;
         rein_executor *x = hosted();
@@ -176,7 +176,7 @@ static int sleep_short(void *arg)
         return rc;
 }
 
-static void test_88_who_lets_others_run_lets_timers_fire(void **state)
+static void test_who_lets_others_run_lets_timers_fire(void **state)
 {
         (void)state;
         rein_executor *x = hosted();
@@ -433,7 +433,7 @@ static void *turn_it(void *arg)
         return NULL;
 }
 
-static void test_74_a_thread_that_was_given_the_record_of_another_is_not_that_one(void **state)
+static void test_a_thread_that_was_given_the_record_of_another_is_not_that_one(void **state)
 {
         (void)state;
         owner o = {.turn = 1};
@@ -507,11 +507,11 @@ int main(void)
 {
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_88_many_jobs_begin_in_several_turns),
-                cmocka_unit_test(test_88_a_job_that_submits_another_leaves_it_to_the_next_turn),
-                cmocka_unit_test(test_61_those_that_are_woken_run_in_the_order_in_which_they_were),
-                cmocka_unit_test(test_61_those_that_let_others_run_come_round_in_their_order),
-                cmocka_unit_test(test_88_who_lets_others_run_lets_timers_fire),
+                cmocka_unit_test(test_many_jobs_begin_in_several_turns),
+                cmocka_unit_test(test_a_job_that_submits_another_leaves_it_to_the_next_turn),
+                cmocka_unit_test(test_those_that_are_woken_run_in_the_order_in_which_they_were),
+                cmocka_unit_test(test_those_that_let_others_run_come_round_in_their_order),
+                cmocka_unit_test(test_who_lets_others_run_lets_timers_fire),
                 cmocka_unit_test(test_a_larger_stack_is_for_who_asked_for_it),
                 cmocka_unit_test(test_one_stack_is_used_again_and_again),
                 cmocka_unit_test(test_fewer_large_stacks_are_kept),
@@ -520,7 +520,7 @@ int main(void)
                 cmocka_unit_test(test_a_regular_file_is_always_ready),
                 cmocka_unit_test(test_a_hangup_is_told_to_who_wants_to_read),
                 cmocka_unit_test(test_a_descriptor_is_watched_for_what_is_wanted_of_it),
-                cmocka_unit_test(test_74_a_thread_that_was_given_the_record_of_another_is_not_that_one),
+                cmocka_unit_test(test_a_thread_that_was_given_the_record_of_another_is_not_that_one),
                 cmocka_unit_test(test_the_pool_for_blocking_calls_has_the_grace_of_its_loop),
                 cmocka_unit_test(test_what_cannot_go_to_a_thread_releases_its_argument),
                 cmocka_unit_test(test_a_failure_that_run_returns_has_been_seen),

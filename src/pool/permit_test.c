@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Permits: a pool that waits for itself, jobs that are abandoned and what they take with them (46, 47). */
+/* Permits: a pool that waits for itself, jobs that are abandoned and what they take with them. */
 #include "support.h"
 
 #include "pool/pool.h"
@@ -34,7 +34,7 @@ static int lost(rein_executor *x)
         return n;
 }
 
-/* ---- a pool that waits for itself (47) ---- */
+/* ---- a pool that waits for itself ---- */
 
 typedef struct depth {
         rein_executor *x;
@@ -81,7 +81,7 @@ static int run_on(void *arg)
         return rc < 0 ? rc : rc + 1;
 }
 
-static void test_47_a_recursion_of_depth_100_on_one_thread_ends(void **state)
+static void test_a_recursion_of_depth_100_on_one_thread_ends(void **state)
 {
         (void)state;
         static const rein_fn ways[] = {submit_and_await, spawn_and_await, run_on};
@@ -121,7 +121,7 @@ static int wait_in_every_way(void *arg)
         return rc;
 }
 
-static void test_47_every_kind_of_wait_lends_the_permit(void **state)
+static void test_every_kind_of_wait_lends_the_permit(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -160,7 +160,7 @@ static int await_a_counted_one(void *arg)
         return rc ? rc : be_counted(c);
 }
 
-static void test_47_lending_never_lets_more_run_than_there_are_permits(void **state)
+static void test_lending_never_lets_more_run_than_there_are_permits(void **state)
 {
         (void)state;
         for (int threads = 1; threads <= 3; threads++) {
@@ -207,7 +207,7 @@ static int wait_for_family(void *arg)
         return rein_group_close(&g, 0);
 }
 
-static void test_47_a_child_that_comes_while_its_parent_waits_finds_the_parents_place(void **state)
+static void test_a_child_that_comes_while_its_parent_waits_finds_the_parents_place(void **state)
 {
         (void)state;
         newcomer l = {.near = rein_pool_new(REIN_POOL(.threads = 1)), .far = rein_pool_new(REIN_POOL(.threads = 1))};
@@ -219,14 +219,14 @@ static void test_47_a_child_that_comes_while_its_parent_waits_finds_the_parents_
         rein_executor_free(l.far);
 }
 
-/* ---- limits and abandoning (46) ---- */
+/* ---- limits and abandoning ---- */
 
 static int nothing_held(void *arg)
 {
         return stubborn_stay(*(stubborn **)arg);
 }
 
-static void test_46_a_limit_cancels_and_the_cause_is_a_timeout(void **state)
+static void test_a_limit_cancels_and_the_cause_is_a_timeout(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -241,7 +241,7 @@ static void test_46_a_limit_cancels_and_the_cause_is_a_timeout(void **state)
         rein_executor_free(x);
 }
 
-static void test_46_the_limit_counts_from_the_start_not_from_the_submit(void **state)
+static void test_the_limit_counts_from_the_start_not_from_the_submit(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -263,7 +263,7 @@ static void test_46_the_limit_counts_from_the_start_not_from_the_submit(void **s
         gate_free(&g);
 }
 
-static void test_46_who_ignores_his_limit_is_abandoned_and_takes_his_permit_along(void **state)
+static void test_who_ignores_his_limit_is_abandoned_and_takes_his_permit_along(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -298,7 +298,7 @@ static void test_46_who_ignores_his_limit_is_abandoned_and_takes_his_permit_alon
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_46_who_was_abandoned_before_the_stop_is_in_its_receipt(void **state)
+static void test_who_was_abandoned_before_the_stop_is_in_its_receipt(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -344,7 +344,7 @@ static int give_late(void *arg)
         return rein_fail(0, "never mind");
 }
 
-static void test_46_a_value_that_comes_late_is_released_and_told(void **state)
+static void test_a_value_that_comes_late_is_released_and_told(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -369,7 +369,7 @@ static void test_46_a_value_that_comes_late_is_released_and_told(void **state)
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_46_who_must_be_waited_for_is_not_abandoned_by_his_limit(void **state)
+static void test_who_must_be_waited_for_is_not_abandoned_by_his_limit(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = 1));
@@ -392,7 +392,7 @@ static int count_next(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so(void **state)
+static void test_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -437,7 +437,7 @@ static void test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so(
         rein_on_unseen(NULL, NULL);
 }
 
-static void test_46_replaced_threads_keep_the_pool_going_up_to_their_number(void **state)
+static void test_replaced_threads_keep_the_pool_going_up_to_their_number(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -470,7 +470,7 @@ static void test_46_replaced_threads_keep_the_pool_going_up_to_their_number(void
 }
 
 /* Of two abandoned jobs one is replaced. When the other comes back, the one that is still away is the one replaced. */
-static void test_46_who_comes_back_leaves_the_replacement_to_who_stays_away(void **state)
+static void test_who_comes_back_leaves_the_replacement_to_who_stays_away(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -523,7 +523,7 @@ static int lend_then_cling(void *arg)
         return 0;
 }
 
-static void test_46_a_job_abandoned_while_its_permit_is_lent_loses_none(void **state)
+static void test_a_job_abandoned_while_its_permit_is_lent_loses_none(void **state)
 {
         (void)state;
         unseen u = {0};
@@ -673,7 +673,7 @@ static int note_place(void *arg)
         return 0;
 }
 
-static void test_47_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue(void **state)
+static void test_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue(void **state)
 {
         (void)state;
         enum { N = 3 };
@@ -742,7 +742,7 @@ static int lock_and_unlock(void *arg)
 }
 
 /* One holds a mutex and has lent its permit; the other one has the permit, and wants the mutex. */
-static void test_27_who_wants_its_permit_back_is_in_the_knot(void **state)
+static void test_who_wants_its_permit_back_is_in_the_knot(void **state)
 {
         (void)state;
         for (int late = 0; late < 2; late++) {
@@ -772,24 +772,24 @@ static void test_27_who_wants_its_permit_back_is_in_the_knot(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_47_a_recursion_of_depth_100_on_one_thread_ends),
-                cmocka_unit_test(test_47_every_kind_of_wait_lends_the_permit),
-                cmocka_unit_test(test_47_lending_never_lets_more_run_than_there_are_permits),
-                cmocka_unit_test(test_47_a_child_that_comes_while_its_parent_waits_finds_the_parents_place),
-                cmocka_unit_test(test_46_a_limit_cancels_and_the_cause_is_a_timeout),
-                cmocka_unit_test(test_46_the_limit_counts_from_the_start_not_from_the_submit),
-                cmocka_unit_test(test_46_who_ignores_his_limit_is_abandoned_and_takes_his_permit_along),
-                cmocka_unit_test(test_46_who_was_abandoned_before_the_stop_is_in_its_receipt),
-                cmocka_unit_test(test_46_a_value_that_comes_late_is_released_and_told),
-                cmocka_unit_test(test_46_who_must_be_waited_for_is_not_abandoned_by_his_limit),
-                cmocka_unit_test(test_46_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so),
-                cmocka_unit_test(test_46_replaced_threads_keep_the_pool_going_up_to_their_number),
-                cmocka_unit_test(test_46_who_comes_back_leaves_the_replacement_to_who_stays_away),
-                cmocka_unit_test(test_46_a_job_abandoned_while_its_permit_is_lent_loses_none),
+                cmocka_unit_test(test_a_recursion_of_depth_100_on_one_thread_ends),
+                cmocka_unit_test(test_every_kind_of_wait_lends_the_permit),
+                cmocka_unit_test(test_lending_never_lets_more_run_than_there_are_permits),
+                cmocka_unit_test(test_a_child_that_comes_while_its_parent_waits_finds_the_parents_place),
+                cmocka_unit_test(test_a_limit_cancels_and_the_cause_is_a_timeout),
+                cmocka_unit_test(test_the_limit_counts_from_the_start_not_from_the_submit),
+                cmocka_unit_test(test_who_ignores_his_limit_is_abandoned_and_takes_his_permit_along),
+                cmocka_unit_test(test_who_was_abandoned_before_the_stop_is_in_its_receipt),
+                cmocka_unit_test(test_a_value_that_comes_late_is_released_and_told),
+                cmocka_unit_test(test_who_must_be_waited_for_is_not_abandoned_by_his_limit),
+                cmocka_unit_test(test_when_every_permit_is_lost_the_pool_is_exhausted_and_says_so),
+                cmocka_unit_test(test_replaced_threads_keep_the_pool_going_up_to_their_number),
+                cmocka_unit_test(test_who_comes_back_leaves_the_replacement_to_who_stays_away),
+                cmocka_unit_test(test_a_job_abandoned_while_its_permit_is_lent_loses_none),
                 cmocka_unit_test(test_a_plain_waiter_runs_a_queued_job_only_with_a_free_permit),
                 cmocka_unit_test(test_a_queued_job_can_be_run_by_who_may_yet_have_a_permit),
-                cmocka_unit_test(test_47_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue),
-                cmocka_unit_test(test_27_who_wants_its_permit_back_is_in_the_knot),
+                cmocka_unit_test(test_permits_go_back_in_the_order_in_which_they_are_wanted_and_before_the_queue),
+                cmocka_unit_test(test_who_wants_its_permit_back_is_in_the_knot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

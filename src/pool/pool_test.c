@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The life of a pool: stop in three manners, receipts, restart, free; behaviours 33 to 48. 41 to 43 are about map(),
- * which rein has not: rein_submit_many and rein_done_* stand in its place. 44 and 39 are in core/world_test.c. */
+/* The life of a pool: stop in three manners, receipts, restart, free. Fork and exit are in core/world_test.c. */
 #include "support.h"
 
 enum { GENEROUS = 60 };
@@ -20,7 +19,7 @@ static void drop_all(rein_future *f[], size_t n)
 
 /* ---- drain ---- */
 
-static void test_33_after_a_stop_work_is_refused_and_a_second_stop_is_harmless(void **state)
+static void test_after_a_stop_work_is_refused_and_a_second_stop_is_harmless(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.name = "shut", .threads = 2));
@@ -45,7 +44,7 @@ static void test_33_after_a_stop_work_is_refused_and_a_second_stop_is_harmless(v
         rein_executor_free(x);
 }
 
-static void test_34_fifty_queued_jobs_are_completed_before_the_stop_returns(void **state)
+static void test_fifty_queued_jobs_are_completed_before_the_stop_returns(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 3));
@@ -63,7 +62,7 @@ static void test_34_fifty_queued_jobs_are_completed_before_the_stop_returns(void
         rein_executor_free(x);
 }
 
-static void test_35_stopping_the_queued_cancels_them_and_lets_the_started_ones_finish(void **state)
+static void test_stopping_the_queued_cancels_them_and_lets_the_started_ones_finish(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 5));
@@ -116,7 +115,7 @@ static int submit_a_child(void *arg)
         return 0;
 }
 
-static void test_36_a_drain_begun_returns_at_once_and_own_jobs_may_still_submit(void **state)
+static void test_a_drain_begun_returns_at_once_and_own_jobs_may_still_submit(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -140,7 +139,7 @@ static void test_36_a_drain_begun_returns_at_once_and_own_jobs_may_still_submit(
         gate_free(&g);
 }
 
-static void test_37_a_job_cancelled_just_before_a_drain_does_not_hang_it(void **state)
+static void test_a_job_cancelled_just_before_a_drain_does_not_hang_it(void **state)
 {
         (void)state;
         for (int i = 0; i < 50; i++) {
@@ -154,7 +153,7 @@ static void test_37_a_job_cancelled_just_before_a_drain_does_not_hang_it(void **
         }
 }
 
-static void test_38_freed_without_a_stop_everything_settles_and_nothing_is_left(void **state)
+static void test_freed_without_a_stop_everything_settles_and_nothing_is_left(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
@@ -172,7 +171,7 @@ static void test_38_freed_without_a_stop_everything_settles_and_nothing_is_left(
         EVENTUALLY(live(&rn_world_now()->scopes) == 0);
 }
 
-static void test_40_the_pool_keeps_neither_argument_nor_result_of_an_ended_job(void **state)
+static void test_the_pool_keeps_neither_argument_nor_result_of_an_ended_job(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -193,7 +192,7 @@ static int copied_well(void *arg)
         return numbers[0] + numbers[3];
 }
 
-static void test_40_a_copied_argument_may_change_at_once(void **state)
+static void test_a_copied_argument_may_change_at_once(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -255,7 +254,7 @@ static void test_what_cannot_be_asked_for_is_a_failed_future_that_says_why(void 
         assert_int_equal(runs, 1);
 }
 
-/* ---- stop now: the ladder and its receipt (45, P8) ---- */
+/* ---- stop now: the ladder and its receipt ---- */
 
 typedef struct region {
         seat seat;
@@ -312,7 +311,7 @@ static const rein_straggler *find(const rein_receipt *r, const char *name)
         return NULL;
 }
 
-static void test_45_p8_stop_now_reaches_every_job_and_the_receipt_says_how(void **state)
+static void test_p8_stop_now_reaches_every_job_and_the_receipt_says_how(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 5, .grace_ns = REIN_SEC(30)));
@@ -383,7 +382,7 @@ static void test_45_p8_stop_now_reaches_every_job_and_the_receipt_says_how(void 
         close(ends[1]);
 }
 
-static void test_45_with_a_deadline_escalation_starts_a_grace_before_it(void **state)
+static void test_with_a_deadline_escalation_starts_a_grace_before_it(void **state)
 {
         (void)state;
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_RUNNING; how++) {
@@ -400,7 +399,7 @@ static void test_45_with_a_deadline_escalation_starts_a_grace_before_it(void **s
         }
 }
 
-static void test_36_a_stop_begun_abandons_what_is_left_at_its_deadline(void **state)
+static void test_a_stop_begun_abandons_what_is_left_at_its_deadline(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_MS(1)));
@@ -493,7 +492,7 @@ static void test_nonsense_stops_are_refused(void **state)
         rein_executor_free(x);
 }
 
-/* ---- who stops (48, faults 37, 41) ---- */
+/* ---- who stops ---- */
 
 typedef struct stopper {
         rein_executor *x;
@@ -518,7 +517,7 @@ static int stop_my_own_pool(void *arg)
         return both ? 1 : -1;
 }
 
-static void test_48_a_job_stops_its_own_pool_in_every_manner(void **state)
+static void test_a_job_stops_its_own_pool_in_every_manner(void **state)
 {
         (void)state;
         for (int how = REIN_STOP_QUEUED; how <= REIN_STOP_NOW; how++) {
@@ -539,7 +538,7 @@ static void test_48_a_job_stops_its_own_pool_in_every_manner(void **state)
         }
 }
 
-static void test_37_two_jobs_of_one_pool_stop_it_at_once(void **state)
+static void test_two_jobs_of_one_pool_stop_it_at_once(void **state)
 {
         (void)state;
         for (int round = 0; round < 20; round++) {
@@ -564,7 +563,7 @@ static void *stop_from_a_thread(void *arg)
         return NULL;
 }
 
-static void test_37_two_threads_stop_at_once_and_the_harsher_wins(void **state)
+static void test_two_threads_stop_at_once_and_the_harsher_wins(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = 1));
@@ -583,7 +582,7 @@ static void test_37_two_threads_stop_at_once_and_the_harsher_wins(void **state)
         rein_executor_free(x);
 }
 
-static void test_41_a_job_frees_its_own_pool(void **state)
+static void test_a_job_frees_its_own_pool(void **state)
 {
         (void)state;
         for (int i = 0; i < 20; i++) {
@@ -607,7 +606,7 @@ static int stop_in_a_continuation(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_48_a_continuation_stops_its_own_pool(void **state)
+static void test_a_continuation_stops_its_own_pool(void **state)
 {
         (void)state;
         atomic_int done = 0;
@@ -621,7 +620,7 @@ static void test_48_a_continuation_stops_its_own_pool(void **state)
         rein_executor_free(x);
 }
 
-static void test_48_a_stop_is_not_cancelled_by_a_scope(void **state)
+static void test_a_stop_is_not_cancelled_by_a_scope(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -637,7 +636,7 @@ static void test_48_a_stop_is_not_cancelled_by_a_scope(void **state)
         rein_executor_free(x);
 }
 
-static void test_35_submits_race_a_stop_and_each_settles(void **state)
+static void test_submits_race_a_stop_and_each_settles(void **state)
 {
         (void)state;
         for (int round = 0; round < 30; round++) {
@@ -825,28 +824,28 @@ int main(void)
 {
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_33_after_a_stop_work_is_refused_and_a_second_stop_is_harmless),
-                cmocka_unit_test(test_34_fifty_queued_jobs_are_completed_before_the_stop_returns),
-                cmocka_unit_test(test_35_stopping_the_queued_cancels_them_and_lets_the_started_ones_finish),
-                cmocka_unit_test(test_36_a_drain_begun_returns_at_once_and_own_jobs_may_still_submit),
-                cmocka_unit_test(test_37_a_job_cancelled_just_before_a_drain_does_not_hang_it),
-                cmocka_unit_test(test_38_freed_without_a_stop_everything_settles_and_nothing_is_left),
-                cmocka_unit_test(test_40_the_pool_keeps_neither_argument_nor_result_of_an_ended_job),
-                cmocka_unit_test(test_40_a_copied_argument_may_change_at_once),
+                cmocka_unit_test(test_after_a_stop_work_is_refused_and_a_second_stop_is_harmless),
+                cmocka_unit_test(test_fifty_queued_jobs_are_completed_before_the_stop_returns),
+                cmocka_unit_test(test_stopping_the_queued_cancels_them_and_lets_the_started_ones_finish),
+                cmocka_unit_test(test_a_drain_begun_returns_at_once_and_own_jobs_may_still_submit),
+                cmocka_unit_test(test_a_job_cancelled_just_before_a_drain_does_not_hang_it),
+                cmocka_unit_test(test_freed_without_a_stop_everything_settles_and_nothing_is_left),
+                cmocka_unit_test(test_the_pool_keeps_neither_argument_nor_result_of_an_ended_job),
+                cmocka_unit_test(test_a_copied_argument_may_change_at_once),
                 cmocka_unit_test(test_what_cannot_be_asked_for_is_a_failed_future_that_says_why),
-                cmocka_unit_test(test_45_p8_stop_now_reaches_every_job_and_the_receipt_says_how),
-                cmocka_unit_test(test_45_with_a_deadline_escalation_starts_a_grace_before_it),
-                cmocka_unit_test(test_36_a_stop_begun_abandons_what_is_left_at_its_deadline),
+                cmocka_unit_test(test_p8_stop_now_reaches_every_job_and_the_receipt_says_how),
+                cmocka_unit_test(test_with_a_deadline_escalation_starts_a_grace_before_it),
+                cmocka_unit_test(test_a_stop_begun_abandons_what_is_left_at_its_deadline),
                 cmocka_unit_test(test_p8_a_stop_that_may_not_wait_settles_everything_and_returns),
                 cmocka_unit_test(test_p8_the_waiters_of_a_shared_run_settle_too_when_the_stop_gives_up),
                 cmocka_unit_test(test_nonsense_stops_are_refused),
-                cmocka_unit_test(test_48_a_job_stops_its_own_pool_in_every_manner),
-                cmocka_unit_test(test_37_two_jobs_of_one_pool_stop_it_at_once),
-                cmocka_unit_test(test_37_two_threads_stop_at_once_and_the_harsher_wins),
-                cmocka_unit_test(test_41_a_job_frees_its_own_pool),
-                cmocka_unit_test(test_48_a_continuation_stops_its_own_pool),
-                cmocka_unit_test(test_48_a_stop_is_not_cancelled_by_a_scope),
-                cmocka_unit_test(test_35_submits_race_a_stop_and_each_settles),
+                cmocka_unit_test(test_a_job_stops_its_own_pool_in_every_manner),
+                cmocka_unit_test(test_two_jobs_of_one_pool_stop_it_at_once),
+                cmocka_unit_test(test_two_threads_stop_at_once_and_the_harsher_wins),
+                cmocka_unit_test(test_a_job_frees_its_own_pool),
+                cmocka_unit_test(test_a_continuation_stops_its_own_pool),
+                cmocka_unit_test(test_a_stop_is_not_cancelled_by_a_scope),
+                cmocka_unit_test(test_submits_race_a_stop_and_each_settles),
                 cmocka_unit_test(test_restart_takes_work_again_in_every_manner),
                 cmocka_unit_test(test_restart_refuses_while_the_stop_goes_on),
                 cmocka_unit_test(test_restart_leaves_an_abandoned_job_its_place_until_it_is_gone),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The queue: order, start_by, and what a submit meets when it is full (behaviour 50). */
+/* The queue: order, start_by, and what a submit meets when it is full. */
 #include "support.h"
 
 #include "pool/pool.h"
@@ -125,7 +125,7 @@ static void test_a_job_not_started_by_its_start_by_is_rejected_and_never_runs(vo
 
 /* ---- full ---- */
 
-static void test_50_reject(void **state)
+static void test_reject(void **state)
 {
         (void)state;
         busy b;
@@ -153,7 +153,7 @@ static int note_thread(void *arg)
         return arg ? rein_give(arg, NULL) : 0;
 }
 
-static void test_50_the_caller_runs_it(void **state)
+static void test_the_caller_runs_it(void **state)
 {
         (void)state;
         busy b;
@@ -170,7 +170,7 @@ static void test_50_the_caller_runs_it(void **state)
         busy_end(&b);
 }
 
-static void test_50_drop_the_oldest(void **state)
+static void test_drop_the_oldest(void **state)
 {
         (void)state;
         busy b;
@@ -201,7 +201,7 @@ static int count_next(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_50_a_continuation_is_not_what_is_dropped(void **state)
+static void test_a_continuation_is_not_what_is_dropped(void **state)
 {
         (void)state;
         busy b;
@@ -234,7 +234,7 @@ static void set_exhausted(busy *b, bool yes)
         rn_lock_give(&b->x->lock);
 }
 
-static void test_50_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
+static void test_an_exhausted_pool_rejects_the_newcomer_alone(void **state)
 {
         (void)state;
         for (int full = REIN_FULL_WAIT; full <= REIN_FULL_DROP_OLDEST; full++) {
@@ -279,7 +279,7 @@ static void *submit_one(void *arg)
 
 static const char waiting[] = "rein_submit, for room in";
 
-static void test_50_wait_until_there_is_room(void **state)
+static void test_wait_until_there_is_room(void **state)
 {
         (void)state;
         busy b;
@@ -299,7 +299,7 @@ static void test_50_wait_until_there_is_room(void **state)
         busy_end(&b);
 }
 
-static void test_50_who_waits_for_room_may_be_cancelled(void **state)
+static void test_who_waits_for_room_may_be_cancelled(void **state)
 {
         (void)state;
         busy b;
@@ -319,7 +319,7 @@ static void test_50_who_waits_for_room_may_be_cancelled(void **state)
         assert_int_equal(s.runs, 0);
 }
 
-static void test_50_who_waits_for_room_leaves_when_the_pool_is_stopped(void **state)
+static void test_who_waits_for_room_leaves_when_the_pool_is_stopped(void **state)
 {
         (void)state;
         busy b;
@@ -360,7 +360,7 @@ static void *submit_patiently(void *arg)
         return NULL;
 }
 
-static void test_50_who_waits_for_room_leaves_when_another_cancels_the_job(void **state)
+static void test_who_waits_for_room_leaves_when_another_cancels_the_job(void **state)
 {
         (void)state;
         busy b;
@@ -385,7 +385,7 @@ static void test_50_who_waits_for_room_leaves_when_another_cancels_the_job(void 
         assert_int_equal(w.runs, 0);
 }
 
-static void test_50_who_waits_for_room_leaves_when_the_job_may_start_no_more(void **state)
+static void test_who_waits_for_room_leaves_when_the_job_may_start_no_more(void **state)
 {
         (void)state;
         busy b;
@@ -421,7 +421,7 @@ static int submit_twenty(void *arg)
         return 0;
 }
 
-static void test_50_a_job_of_the_pool_is_never_made_to_wait(void **state)
+static void test_a_job_of_the_pool_is_never_made_to_wait(void **state)
 {
         (void)state;
         atomic_int runs = 0;
@@ -448,7 +448,7 @@ static void *produce(void *arg)
         return NULL;
 }
 
-static void test_50_waiting_submitters_lose_nothing(void **state)
+static void test_waiting_submitters_lose_nothing(void **state)
 {
         (void)state;
         atomic_int runs = 0;
@@ -464,9 +464,9 @@ static void test_50_waiting_submitters_lose_nothing(void **state)
         rein_executor_free(x);
 }
 
-/* ---- bulkheads (49) ---- */
+/* ---- bulkheads ---- */
 
-static void test_49_one_pool_full_of_stuck_jobs_leaves_the_other_alone(void **state)
+static void test_one_pool_full_of_stuck_jobs_leaves_the_other_alone(void **state)
 {
         (void)state;
         rein_executor *stuck = rein_pool_new(REIN_POOL(.threads = 2)), *well = rein_pool_new(REIN_POOL(.threads = 1));
@@ -497,19 +497,19 @@ int main(void)
                 cmocka_unit_test(test_submit_many_takes_all_in_order),
                 cmocka_unit_test(test_submit_many_says_how_many_were_taken),
                 cmocka_unit_test(test_a_job_not_started_by_its_start_by_is_rejected_and_never_runs),
-                cmocka_unit_test(test_50_reject),
-                cmocka_unit_test(test_50_the_caller_runs_it),
-                cmocka_unit_test(test_50_drop_the_oldest),
-                cmocka_unit_test(test_50_a_continuation_is_not_what_is_dropped),
-                cmocka_unit_test(test_50_an_exhausted_pool_rejects_the_newcomer_alone),
-                cmocka_unit_test(test_50_wait_until_there_is_room),
-                cmocka_unit_test(test_50_who_waits_for_room_may_be_cancelled),
-                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_pool_is_stopped),
-                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_another_cancels_the_job),
-                cmocka_unit_test(test_50_who_waits_for_room_leaves_when_the_job_may_start_no_more),
-                cmocka_unit_test(test_50_a_job_of_the_pool_is_never_made_to_wait),
-                cmocka_unit_test(test_50_waiting_submitters_lose_nothing),
-                cmocka_unit_test(test_49_one_pool_full_of_stuck_jobs_leaves_the_other_alone),
+                cmocka_unit_test(test_reject),
+                cmocka_unit_test(test_the_caller_runs_it),
+                cmocka_unit_test(test_drop_the_oldest),
+                cmocka_unit_test(test_a_continuation_is_not_what_is_dropped),
+                cmocka_unit_test(test_an_exhausted_pool_rejects_the_newcomer_alone),
+                cmocka_unit_test(test_wait_until_there_is_room),
+                cmocka_unit_test(test_who_waits_for_room_may_be_cancelled),
+                cmocka_unit_test(test_who_waits_for_room_leaves_when_the_pool_is_stopped),
+                cmocka_unit_test(test_who_waits_for_room_leaves_when_another_cancels_the_job),
+                cmocka_unit_test(test_who_waits_for_room_leaves_when_the_job_may_start_no_more),
+                cmocka_unit_test(test_a_job_of_the_pool_is_never_made_to_wait),
+                cmocka_unit_test(test_waiting_submitters_lose_nothing),
+                cmocka_unit_test(test_one_pool_full_of_stuck_jobs_leaves_the_other_alone),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,9 +7,9 @@
 #include "core/ranges.h"
 #include "pool/pool.h"
 
-/* ---- how many (27 to 30) ---- */
+/* ---- how many ---- */
 
-static void test_27_nonsensical_options_are_refused_and_zero_is_the_default(void **state)
+static void test_nonsensical_options_are_refused_and_zero_is_the_default(void **state)
 {
         (void)state;
         const rein_pool_opts bad[] = {
@@ -34,7 +34,7 @@ static void test_27_nonsensical_options_are_refused_and_zero_is_the_default(void
         rein_executor_free(x);
 }
 
-static void test_27_the_default_is_cpus_and_four(void **state)
+static void test_the_default_is_cpus_and_four(void **state)
 {
         (void)state;
         int n = rn_cpus_granted() + 4 < 32 ? rn_cpus_granted() + 4 : 32;
@@ -54,7 +54,7 @@ static void test_27_the_default_is_cpus_and_four(void **state)
         assert_int_equal(s.left, 40);
 }
 
-static void test_27_the_numbers_at_their_ends(void **state)
+static void test_the_numbers_at_their_ends(void **state)
 {
         (void)state;
         const rein_pool_opts most[] = {{.size = sizeof(rein_pool_opts), .threads = RN_MOST_THREADS},
@@ -78,7 +78,7 @@ static int born(void *arg)
         return 0;
 }
 
-static void test_28_jobs_one_after_another_need_one_thread(void **state)
+static void test_jobs_one_after_another_need_one_thread(void **state)
 {
         (void)state;
         atomic_store(&threads_born, 0);
@@ -101,7 +101,7 @@ static bool nobody_searches(rein_executor *x)
         return nobody;
 }
 
-static void test_28_a_thread_may_be_idle_for_as_long_as_one_can_count(void **state)
+static void test_a_thread_may_be_idle_for_as_long_as_one_can_count(void **state)
 {
         (void)state;
         atomic_store(&threads_born, 0);
@@ -147,7 +147,7 @@ static int note_and_pass(void *arg)
 enum { ASLEEP = 2 }; /* a thread's door, when it sleeps */
 
 /* So the others are idle for long, and end. */
-static void test_28_the_thread_that_went_idle_last_is_woken_first(void **state)
+static void test_the_thread_that_went_idle_last_is_woken_first(void **state)
 {
         (void)state;
         enum { N = 3 };
@@ -176,7 +176,7 @@ static void test_28_the_thread_that_went_idle_last_is_woken_first(void **state)
         rein_executor_free(x);
 }
 
-static void test_29_sixty_blocking_jobs_on_four_threads(void **state)
+static void test_sixty_blocking_jobs_on_four_threads(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4));
@@ -208,7 +208,7 @@ static int leave_by_pthread_exit(void *arg)
         return 0;
 }
 
-static void test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread(void **state)
+static void test_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 4, .idle_ns = 1));
@@ -233,9 +233,9 @@ static void test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_los
         rein_executor_free(x);
 }
 
-/* ---- what ends a thread (12, fault 34) ---- */
+/* ---- what ends a thread ---- */
 
-static void test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced(void **state)
+static void test_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -278,7 +278,7 @@ static void *stop_it(void *arg)
         return NULL;
 }
 
-static void test_12_a_stop_is_told_that_a_job_has_ended_its_thread(void **state)
+static void test_a_stop_is_told_that_a_job_has_ended_its_thread(void **state)
 {
         (void)state;
         exiter e = {.until = gate_new(), .x = rein_pool_new(REIN_POOL(.threads = 1))};
@@ -296,7 +296,7 @@ static void test_12_a_stop_is_told_that_a_job_has_ended_its_thread(void **state)
 }
 
 /* The same by what ends the thread itself, or begins it: then the pool is broken, as by any init that fails. */
-static void test_12_a_stop_is_told_that_fini_has_ended_the_thread(void **state)
+static void test_a_stop_is_told_that_fini_has_ended_the_thread(void **state)
 {
         (void)state;
         exiter e = {.x = rein_pool_new(REIN_POOL(.threads = 1, .fini = leave_by_pthread_exit))};
@@ -310,7 +310,7 @@ static void test_12_a_stop_is_told_that_fini_has_ended_the_thread(void **state)
         rein_executor_free(e.x);
 }
 
-static void test_32_an_init_that_ends_its_thread_breaks_the_pool(void **state)
+static void test_an_init_that_ends_its_thread_breaks_the_pool(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = leave_by_pthread_exit));
@@ -333,7 +333,7 @@ static int exit_with_things_open(void *arg)
         return 0;
 }
 
-static void test_34_what_such_a_job_held_is_let_go(void **state)
+static void test_what_such_a_job_held_is_let_go(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -359,7 +359,7 @@ static int await_one_that_quits(void *arg)
         return rein_group_close(&g, 0);
 }
 
-static void test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both(void **state)
+static void test_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -373,7 +373,7 @@ static void test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both(voi
         rein_executor_free(x);
 }
 
-static void test_31_a_job_that_fails_leaves_its_worker_to_the_next(void **state)
+static void test_a_job_that_fails_leaves_its_worker_to_the_next(void **state)
 {
         (void)state;
         atomic_store(&threads_born, 0);
@@ -452,7 +452,7 @@ static int begin_badly(void *arg)
         return n >= b->fail_from ? rein_fail(-ENOENT, "no such database") : 0;
 }
 
-static void test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled(void **state)
+static void test_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled(void **state)
 {
         (void)state;
         bad_start b = {.gate = gate_new(), .fail_from = 1};
@@ -511,7 +511,7 @@ static bool one_is_idle(rein_executor *x)
         return idle;
 }
 
-static void test_32_a_broken_pool_lets_its_idle_threads_go_at_once(void **state)
+static void test_a_broken_pool_lets_its_idle_threads_go_at_once(void **state)
 {
         (void)state;
         second_fails s = {.gate = gate_new()};
@@ -554,7 +554,7 @@ static int init_without_story(void *arg)
         return -EACCES;
 }
 
-static void test_32_an_init_that_fails_without_a_story_is_named_too(void **state)
+static void test_an_init_that_fails_without_a_story_is_named_too(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .init = init_without_story, .fini = note_fini));
@@ -583,7 +583,7 @@ static uint32_t choose_no_thread(uint32_t n, rn_choice kind)
         return left > 0;
 }
 
-static void test_47_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on(void **state)
+static void test_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
@@ -625,7 +625,7 @@ static int note_hand(rein_future *f, void *arg)
         return 0;
 }
 
-static void test_2_a_continuation_runs_although_no_thread_can_be_had(void **state)
+static void test_a_continuation_runs_although_no_thread_can_be_had(void **state)
 {
         (void)state;
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
@@ -685,27 +685,27 @@ int main(void)
         rn_choose_by(choose_no_thread);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_a_thread_that_woke_somebody_leaves_him_the_cpu),
-                cmocka_unit_test(test_27_nonsensical_options_are_refused_and_zero_is_the_default),
-                cmocka_unit_test(test_27_the_numbers_at_their_ends),
-                cmocka_unit_test(test_28_a_thread_may_be_idle_for_as_long_as_one_can_count),
-                cmocka_unit_test(test_28_the_thread_that_went_idle_last_is_woken_first),
-                cmocka_unit_test(test_27_the_default_is_cpus_and_four),
-                cmocka_unit_test(test_28_jobs_one_after_another_need_one_thread),
-                cmocka_unit_test(test_29_sixty_blocking_jobs_on_four_threads),
-                cmocka_unit_test(test_30_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread),
-                cmocka_unit_test(test_12_34_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced),
-                cmocka_unit_test(test_12_a_stop_is_told_that_a_job_has_ended_its_thread),
-                cmocka_unit_test(test_12_a_stop_is_told_that_fini_has_ended_the_thread),
-                cmocka_unit_test(test_32_an_init_that_ends_its_thread_breaks_the_pool),
-                cmocka_unit_test(test_34_what_such_a_job_held_is_let_go),
-                cmocka_unit_test(test_34_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both),
-                cmocka_unit_test(test_31_a_job_that_fails_leaves_its_worker_to_the_next),
+                cmocka_unit_test(test_nonsensical_options_are_refused_and_zero_is_the_default),
+                cmocka_unit_test(test_the_numbers_at_their_ends),
+                cmocka_unit_test(test_a_thread_may_be_idle_for_as_long_as_one_can_count),
+                cmocka_unit_test(test_the_thread_that_went_idle_last_is_woken_first),
+                cmocka_unit_test(test_the_default_is_cpus_and_four),
+                cmocka_unit_test(test_jobs_one_after_another_need_one_thread),
+                cmocka_unit_test(test_sixty_blocking_jobs_on_four_threads),
+                cmocka_unit_test(test_four_long_jobs_run_side_by_side_after_the_pool_shrank_or_lost_a_thread),
+                cmocka_unit_test(test_a_job_that_ends_its_thread_fails_alone_and_the_thread_is_replaced),
+                cmocka_unit_test(test_a_stop_is_told_that_a_job_has_ended_its_thread),
+                cmocka_unit_test(test_a_stop_is_told_that_fini_has_ended_the_thread),
+                cmocka_unit_test(test_an_init_that_ends_its_thread_breaks_the_pool),
+                cmocka_unit_test(test_what_such_a_job_held_is_let_go),
+                cmocka_unit_test(test_a_job_run_by_its_waiter_that_ends_the_thread_breaks_both),
+                cmocka_unit_test(test_a_job_that_fails_leaves_its_worker_to_the_next),
                 cmocka_unit_test(test_init_comes_first_and_fini_last_in_each_thread),
-                cmocka_unit_test(test_32_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled),
-                cmocka_unit_test(test_32_a_broken_pool_lets_its_idle_threads_go_at_once),
-                cmocka_unit_test(test_32_an_init_that_fails_without_a_story_is_named_too),
-                cmocka_unit_test(test_47_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on),
-                cmocka_unit_test(test_2_a_continuation_runs_although_no_thread_can_be_had),
+                cmocka_unit_test(test_a_failing_init_breaks_the_pool_and_is_named_also_when_one_was_cancelled),
+                cmocka_unit_test(test_a_broken_pool_lets_its_idle_threads_go_at_once),
+                cmocka_unit_test(test_an_init_that_fails_without_a_story_is_named_too),
+                cmocka_unit_test(test_a_thread_that_cannot_be_started_fails_the_job_and_the_pool_goes_on),
+                cmocka_unit_test(test_a_continuation_runs_although_no_thread_can_be_had),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

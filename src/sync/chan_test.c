@@ -67,7 +67,7 @@ static void test_wrong_callers_are_told(void **state)
         rein_chan_free(c);
 }
 
-static void test_73_receivers_and_senders_are_served_in_order(void **state)
+static void test_receivers_and_senders_are_served_in_order(void **state)
 {
         (void)state;
         enum { N = 6 };
@@ -399,7 +399,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_items_come_in_order_through_the_buffer),
                 cmocka_unit_test(test_wrong_callers_are_told),
-                cmocka_unit_test(test_73_receivers_and_senders_are_served_in_order),
+                cmocka_unit_test(test_receivers_and_senders_are_served_in_order),
                 cmocka_unit_test(test_a_sender_goes_on_as_soon_as_there_is_room),
                 cmocka_unit_test(test_who_is_cancelled_sends_and_receives_nothing),
                 cmocka_unit_test(test_a_close_lets_everybody_go),

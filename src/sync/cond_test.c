@@ -50,7 +50,7 @@ static int wait_once(member *m)
         return rc;
 }
 
-static void test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order(void **state)
+static void test_a_signal_wakes_the_first_and_a_broadcast_all_in_order(void **state)
 {
         (void)state;
         enum { N = 6 };
@@ -166,7 +166,7 @@ static int wait_without(member *m)
 }
 
 /* The mutex is held, but by somebody else: nothing has changed when that one looks. */
-static void test_74_who_does_not_hold_the_mutex_may_not_wait(void **state)
+static void test_who_does_not_hold_the_mutex_may_not_wait(void **state)
 {
         (void)state;
         for (int form = 0; form < MIXED; form++) {
@@ -288,7 +288,7 @@ static bool says_that_it_waits(seat *s)
 
 /* One holds the mutex and awaits the end of the other, who has been signalled and cannot go on without the mutex. The
  * signal is the last knot in it, or the wait is; early: the other was not yet long in its wait. */
-static void test_27_who_waits_for_his_mutex_again_is_in_the_circle(void **state)
+static void test_who_waits_for_his_mutex_again_is_in_the_circle(void **state)
 {
         (void)state;
         for (int form = 0; form < FORMS; form++) {
@@ -314,7 +314,7 @@ static void test_27_who_waits_for_his_mutex_again_is_in_the_circle(void **state)
 }
 
 /* Nor does it matter what made it come back. */
-static void test_27_who_gave_up_his_wait_is_in_the_circle(void **state)
+static void test_who_gave_up_his_wait_is_in_the_circle(void **state)
 {
         (void)state;
         for (int form = 0; form < FORMS; form++) {
@@ -333,7 +333,7 @@ static void test_27_who_gave_up_his_wait_is_in_the_circle(void **state)
 }
 
 /* A task that only waits for those in the circle is not told: it can go on when one of them has left. */
-static void test_27_who_stands_behind_a_circle_is_not_told(void **state)
+static void test_who_stands_behind_a_circle_is_not_told(void **state)
 {
         (void)state;
         for (int form = 0; form < FORMS; form++) {
@@ -427,16 +427,16 @@ static void test_what_does_not_add_up_is_told(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_73_a_signal_wakes_the_first_and_a_broadcast_all_in_order),
+                cmocka_unit_test(test_a_signal_wakes_the_first_and_a_broadcast_all_in_order),
                 cmocka_unit_test(test_who_leaves_without_a_signal_holds_the_mutex_and_takes_none),
                 cmocka_unit_test(test_the_wait_of_a_signalled_one_is_not_cancelled),
                 cmocka_unit_test(test_the_mutex_is_held_again_where_it_was_locked),
-                cmocka_unit_test(test_74_who_does_not_hold_the_mutex_may_not_wait),
+                cmocka_unit_test(test_who_does_not_hold_the_mutex_may_not_wait),
                 cmocka_unit_test(test_wrong_callers_are_told),
                 cmocka_unit_test(test_a_bounded_buffer_loses_nothing),
-                cmocka_unit_test(test_27_who_waits_for_his_mutex_again_is_in_the_circle),
-                cmocka_unit_test(test_27_who_gave_up_his_wait_is_in_the_circle),
-                cmocka_unit_test(test_27_who_stands_behind_a_circle_is_not_told),
+                cmocka_unit_test(test_who_waits_for_his_mutex_again_is_in_the_circle),
+                cmocka_unit_test(test_who_gave_up_his_wait_is_in_the_circle),
+                cmocka_unit_test(test_who_stands_behind_a_circle_is_not_told),
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
         return cmocka_run_group_tests(tests, crew_open, crew_close);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The moment between being chosen and waking (73), by hand: on a loop a coroutine that was chosen does not run before the
+/* The moment between being chosen and waking, by hand: on a loop a coroutine that was chosen does not run before the
  * running one waits, so there is room for a cancel in between. Then what all objects share: the cancel at entry, a fork.
  * The other orders of the same moment are the simulator's: sim_test.c. */
 #include <sys/wait.h>
@@ -191,7 +191,7 @@ static void run_scene(scene *s, const struct way *way, bool cancel_first)
         }
 }
 
-static void test_73_who_was_chosen_has_it_though_cancelled_before_it_wakes(void **state)
+static void test_who_was_chosen_has_it_though_cancelled_before_it_wakes(void **state)
 {
         (void)state;
         for (size_t i = 0; i < COUNT(ways); i++) {
@@ -206,7 +206,7 @@ static void test_73_who_was_chosen_has_it_though_cancelled_before_it_wakes(void 
 }
 
 /* It is cancelled and has not left yet, and something comes for it: it is in the line, so it has it. */
-static void test_73_nothing_is_lost_on_who_is_about_to_leave(void **state)
+static void test_nothing_is_lost_on_who_is_about_to_leave(void **state)
 {
         (void)state;
         for (size_t i = 0; i < COUNT(ways); i++) {
@@ -369,8 +369,8 @@ static void test_a_long_line_is_looked_at_up_to_a_point(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_73_who_was_chosen_has_it_though_cancelled_before_it_wakes),
-                cmocka_unit_test(test_73_nothing_is_lost_on_who_is_about_to_leave),
+                cmocka_unit_test(test_who_was_chosen_has_it_though_cancelled_before_it_wakes),
+                cmocka_unit_test(test_nothing_is_lost_on_who_is_about_to_leave),
                 cmocka_unit_test(test_a_cancelled_caller_is_told_at_entry),
                 cmocka_unit_test(test_the_deadline_of_a_scope_ends_each),
                 cmocka_unit_test(test_objects_from_before_a_fork_are_refused),

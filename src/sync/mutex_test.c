@@ -44,7 +44,7 @@ static void test_lock_try_unlock(void **state)
         rein_mutex_free(NULL);
 }
 
-static void test_73_those_in_line_get_it_in_the_order_they_came(void **state)
+static void test_those_in_line_get_it_in_the_order_they_came(void **state)
 {
         (void)state;
         enum { N = 6 };
@@ -496,7 +496,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lock_try_unlock),
-                cmocka_unit_test(test_73_those_in_line_get_it_in_the_order_they_came),
+                cmocka_unit_test(test_those_in_line_get_it_in_the_order_they_came),
                 cmocka_unit_test(test_the_unlocker_does_not_overtake_who_waits),
                 cmocka_unit_test(test_the_text_names_the_place_of_the_holder_also_when_it_had_to_wait),
                 cmocka_unit_test(test_who_is_cancelled_or_late_leaves_the_line),

@@ -119,7 +119,7 @@ static void test_each_kind_ends_the_wait(void **state)
         }
 }
 
-static void test_73_a_select_stands_in_each_line_like_everybody(void **state)
+static void test_a_select_stands_in_each_line_like_everybody(void **state)
 {
         (void)state;
         for (int form = 0; form < FORMS; form++) {
@@ -565,7 +565,7 @@ int main(void)
                 cmocka_unit_test(test_nothing_of_a_select_stays_with_its_futures),
                 cmocka_unit_test(test_what_can_happen_at_entry_the_lowest_index),
                 cmocka_unit_test(test_each_kind_ends_the_wait),
-                cmocka_unit_test(test_73_a_select_stands_in_each_line_like_everybody),
+                cmocka_unit_test(test_a_select_stands_in_each_line_like_everybody),
                 cmocka_unit_test(test_it_does_not_meet_itself),
                 cmocka_unit_test(test_several_descriptors),
                 cmocka_unit_test(test_descriptors_that_are_none),

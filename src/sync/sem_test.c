@@ -40,7 +40,7 @@ static void test_it_counts_as_far_as_a_size_goes(void **state)
         rein_sem_free(sem);
 }
 
-static void test_73_units_go_to_the_first_in_line(void **state)
+static void test_units_go_to_the_first_in_line(void **state)
 {
         (void)state;
         enum { N = 6 };
@@ -81,7 +81,7 @@ static void test_one_that_wants_many_is_not_overtaken(void **state)
         }
 }
 
-static void test_73_when_the_one_that_held_them_up_leaves_the_others_go_on(void **state)
+static void test_when_the_one_that_held_them_up_leaves_the_others_go_on(void **state)
 {
         (void)state;
         for (int form = 0; form < FORMS; form++) {
@@ -210,9 +210,9 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_acquire_release),
                 cmocka_unit_test(test_it_counts_as_far_as_a_size_goes),
-                cmocka_unit_test(test_73_units_go_to_the_first_in_line),
+                cmocka_unit_test(test_units_go_to_the_first_in_line),
                 cmocka_unit_test(test_one_that_wants_many_is_not_overtaken),
-                cmocka_unit_test(test_73_when_the_one_that_held_them_up_leaves_the_others_go_on),
+                cmocka_unit_test(test_when_the_one_that_held_them_up_leaves_the_others_go_on),
                 cmocka_unit_test(test_never_more_than_the_limit),
                 cmocka_unit_test(test_without_memory_there_is_none),
                 cmocka_unit_test(test_what_does_not_add_up_is_told),

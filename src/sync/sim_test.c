@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small programs for each object, under many schedules: two or three jobs that wait, a giver, and a cancel that comes
- * whenever it likes, also between the choice and the wake-up (73). Each ends with what must be true of the counts. */
+ * whenever it likes, also between the choice and the wake-up. Each ends with what must be true of the counts. */
 #include "support.h"
 
 enum { SCHEDULES = 2000, BOUNDED = 4000 };
@@ -76,7 +76,7 @@ static int mutex_program(void *arg)
         return 0;
 }
 
-static void test_73_mutex(void **state)
+static void test_mutex(void **state)
 {
         (void)state;
         explored("mutex", mutex_program);
@@ -133,7 +133,7 @@ static int cond_program(void *arg)
         return 0;
 }
 
-static void test_73_condition(void **state)
+static void test_condition(void **state)
 {
         (void)state;
         explored("condition", cond_program);
@@ -166,7 +166,7 @@ static int sem_program(void *arg)
         return 0;
 }
 
-static void test_73_semaphore(void **state)
+static void test_semaphore(void **state)
 {
         (void)state;
         explored("semaphore", sem_program);
@@ -365,7 +365,7 @@ static int send_buffered(void *arg)
         return send_by(1);
 }
 
-static void test_73_channel(void **state)
+static void test_channel(void **state)
 {
         (void)state;
         explored("receive, no buffer", recv_rendezvous);
@@ -504,12 +504,12 @@ static void test_circle(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_73_mutex),
-                cmocka_unit_test(test_73_condition),
-                cmocka_unit_test(test_73_semaphore),
+                cmocka_unit_test(test_mutex),
+                cmocka_unit_test(test_condition),
+                cmocka_unit_test(test_semaphore),
                 cmocka_unit_test(test_event),
                 cmocka_unit_test(test_barrier),
-                cmocka_unit_test(test_73_channel),
+                cmocka_unit_test(test_channel),
                 cmocka_unit_test(test_select),
                 cmocka_unit_test(test_circle),
                 cmocka_unit_test(test_a_channel_ends_with_its_senders),

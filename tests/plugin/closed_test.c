@@ -29,14 +29,14 @@ static void closes_well(const char *plugin, const char *expected)
         }
 }
 
-static void test_500_closes_of_a_plugin_with_the_static_library(void **state)
+static void test_closes_of_a_plugin_with_the_static_library(void **state)
 {
         (void)state;
         closes_well("plug_static", "answer 40, mapped 10 of 10\n");
 }
 
 /* The library itself is linked to stay, so that the plugin can go. */
-static void test_500_closes_of_a_plugin_with_the_shared_library(void **state)
+static void test_closes_of_a_plugin_with_the_shared_library(void **state)
 {
         (void)state;
 #if defined REIN_TSAN
@@ -56,8 +56,8 @@ static void test_a_plugin_that_has_not_used_it_goes(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_500_closes_of_a_plugin_with_the_static_library),
-                cmocka_unit_test(test_500_closes_of_a_plugin_with_the_shared_library),
+                cmocka_unit_test(test_closes_of_a_plugin_with_the_static_library),
+                cmocka_unit_test(test_closes_of_a_plugin_with_the_shared_library),
                 cmocka_unit_test(test_a_plugin_that_has_not_used_it_goes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

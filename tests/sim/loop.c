@@ -346,7 +346,7 @@ static int serve_and_ask(void *arg)
         return 0;
 }
 
-/* The clients are on the same loop (0), on another (1), or are threads (2). */
+/* The clients are on the same loop, on another, or are threads. */
 static int echo_server(int where)
 {
         service s = {.clients = where == 0   ? NULL

@@ -33,8 +33,8 @@ static void ring_at_door(void *arg)
         word_wake(&asleep, 1);
 }
 
-/* Each side stores its own word and looks at the other's: with release and acquire both may find the old value (Dekker;
- * design.md, the door). */
+/* Each side stores its own word and looks at the other's: with release and acquire both may find the old value
+ * (Dekker's mutual exclusion). */
 static void dekker_door(void)
 {
         flag = asleep = (word){0};

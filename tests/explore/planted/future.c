@@ -126,8 +126,8 @@ static void write_both(void *arg)
         put(&state, SETTLED);
 }
 
-/* Value and error are read one after the other, and taken for a pair because the state did not change (problems.md 1.5:
- * done, and yet no result). */
+/* Value and error are read one after the other, and taken for a pair because the state did not change:
+ * done, and yet no result. */
 static void torn_snapshot(void)
 {
         state = value = error = (word){0};

@@ -36,7 +36,7 @@ static void publication(memory_order load, memory_order store)
         explore_start("writer", publish, NULL);
 }
 
-/* The state is loaded without acquire: settled, and the value is not there (problems.md 1.5). */
+/* The state is loaded without acquire: settled, and the value is not there. */
 static void acquire_missing(void)
 {
         publication(with(memory_order_relaxed, memory_order_acquire), memory_order_release);

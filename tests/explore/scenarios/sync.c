@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The sync objects, step by step: ann and bob stand in line in this order; something is given once, and meanwhile ann's
- * scope is cancelled. Under every schedule one of the two has it, and nobody is left waiting for what was given (73). */
+ * scope is cancelled. Under every schedule one of the two has it, and nobody is left waiting for what was given. */
 #include <errno.h>
 #include <string.h>
 
