@@ -74,7 +74,7 @@ void rein_ticket_drop(rein_ticket *t)
 {
         RN_CALL();
         RN_ASKS_ONCE(ticket, t);
-        const uint32_t left = t ? rn_sub32(&t->refs, 1) : 1;
+        const uint32_t left = t ? rn_told_sub32(&t->refs) : 1;
         RN_ASSERT(left < INT32_MAX, "a ticket is not dropped more often than it was held");
         if (left != 0)
                 return;

@@ -71,8 +71,9 @@ static inline rn_asks rn_ask_first(rn_asks a)
 
 #else
 
-#define RN_ASKS(noun, record)      ((void)0)
-#define RN_ASKS_ONCE(noun, record) ((void)0)
+/* Here the sanitizer of the program is asked, if it has one, whether the record is there at all (plat/sanitizer.h). */
+#define RN_ASKS(noun, record)      RN_TOLD_USED(record)
+#define RN_ASKS_ONCE(noun, record) RN_TOLD_USED(record)
 
 #endif
 

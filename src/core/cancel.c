@@ -75,7 +75,7 @@ void rn_work_rearm(rein_work *w)
         if (at != RN_NEVER) {
                 rn_future_ref(&w->future);
                 if (!rn_timer_arm(&w->timer, at, 0))
-                        rn_sub32(&w->future.refs, 1); /* it had one */
+                        rn_told_sub32(&w->future.refs); /* it had one */
         }
         rn_lock_give(&w->future.lock);
 }
@@ -235,6 +235,7 @@ void rn_work_note_stuck(rein_work *w)
         if (text[0] && rn_cas32(&w->stuck, &not_yet, 1)) {
                 memcpy(w->stuck_in, text, sizeof text);
                 rn_storeptr(&w->frames, NULL);
+                rn_told_release(&w->stuck);
                 rn_store32(&w->stuck, 2);
                 if (foreign)
                         keep_frames(w, t);

@@ -28,7 +28,7 @@ rn_context *rn_context_ref(rn_context *c)
 static void box_unref(box *b)
 {
         RN_ASSERT(rn_get32(&b->refs) > 0, "a value of the context is not let go more often than it was held");
-        if (rn_sub32(&b->refs, 1) != 0)
+        if (rn_told_sub32(&b->refs) != 0)
                 return;
         if (b->key->release && b->value) {
                 rn_owed(b->key->release, b->value, -1);
@@ -39,7 +39,7 @@ static void box_unref(box *b)
 
 void rn_context_unref(rn_context *c)
 {
-        while (c && rn_sub32(&c->refs, 1) == 0) {
+        while (c && rn_told_sub32(&c->refs) == 0) {
                 rn_context *rest = c->rest;
                 box_unref(c->box);
                 rn_free(c);

@@ -23,6 +23,7 @@ static inline __attribute__((always_inline)) void park(rn_task *self, int64_t un
                 w->wait(word, ASLEEP, until);
         RN_ASSERT(was == EMPTY || was == PERMIT, "a door whose owner is awake has one permit, or none");
         was = rn_swap32(word, EMPTY);
+        rn_told_acquire(word);
         RN_ASSERT(was == ASLEEP || was == PERMIT, "an owner that sleeps on the word is woken by a permit only");
 }
 
@@ -31,12 +32,14 @@ static inline __attribute__((always_inline)) bool unpark(rn_task *t, const words
         rn_a32 *word = &t->door.word;
         uint32_t was = rn_load32(word);
         uint32_t next;
+        rn_told_release(word);
         do
                 next = was == POLLING || was == RINGING ? RINGING : PERMIT;
         while (!rn_cas32(word, &was, next));
         if (was == ASLEEP) {
                 w->wake(word, 1);
         } else if (was == POLLING) {
+                rn_told_acquire(word); /* it made the descriptor before it polled */
                 RN_ASSERT(t->door.wake > 0, "an owner that polls has a descriptor by which it is woken");
                 rn_sys_wakefd_ring(t->door.wake - 1);
                 rn_swap32(word, PERMIT);
@@ -75,8 +78,10 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
         }
         uint32_t was = EMPTY;
         RN_ASSERT(self == rn_self_if(), "only its owner sleeps at a door");
+        rn_told_release(&d->word);
         if (!rn_cas32(&d->word, &was, POLLING)) { /* a permit was left: no wait, but it may be the only look */
                 rn_swap32(&d->word, EMPTY);
+                rn_told_acquire(&d->word);
                 return fd >= 0 ? rn_sys_poll(fd, events, -1, INT64_MIN) : 0;
         }
         int rc = rn_sys_poll(fd, events, d->wake - 1, until);
@@ -88,6 +93,7 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
         RN_ASSERT(rn_get32(&d->word) == PERMIT, "whoever rings leaves a permit");
         rn_sys_wakefd_drain(d->wake - 1);
         rn_swap32(&d->word, EMPTY);
+        rn_told_acquire(&d->word);
         return rc;
 }
 

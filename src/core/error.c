@@ -102,7 +102,7 @@ void rn_error_unref(rein_error *e)
                         return;
                 }
                 RN_ASSERT(e->in_task || rn_get32(&e->refs) > 0, "an error is not let go more often than it was held");
-                if (!e->in_task && rn_sub32(&e->refs, 1) != 0)
+                if (!e->in_task && rn_told_sub32(&e->refs) != 0)
                         return;
                 rein_error *cause = e->cause;
                 rn_error_unref(e->next);

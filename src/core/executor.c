@@ -68,7 +68,7 @@ void rn_executor_ref(rein_executor *x)
 
 void rn_executor_unref(rein_executor *x)
 {
-        const uint32_t left = rn_sub32(&x->refs, 1);
+        const uint32_t left = rn_told_sub32(&x->refs);
         RN_ASSERT(left < INT32_MAX, "an executor is not let go more often than it was held");
         if (left != 0)
                 return;
@@ -183,6 +183,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_list_push(&x->works, &w->all);
         x->unfinished++;
         x->unsettled++;
+        rn_told_release(&w->state);
         rn_store32(&w->state, RN_WORK_QUEUED);
         /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. */
         const int64_t cancel_at = rn_load64(&w->root->cancel_at);
@@ -250,6 +251,7 @@ void rn_executor_post(rein_work *w)
         bool open = x->state == RN_OPEN && !x->broken;
         w->posted = true;
         w->unlisted = !open;
+        rn_told_release(&w->state);
         rn_store32(&w->state, open ? RN_WORK_QUEUED : RN_WORK_RUNNING);
         if (open) {
                 rn_list_push(&x->works, &w->all);

@@ -31,7 +31,7 @@ void rn_future_ref(rein_future *f)
 
 void rn_future_unref(rein_future *f)
 {
-        const uint32_t left = rn_sub32(&f->refs, 1);
+        const uint32_t left = rn_told_sub32(&f->refs);
         RN_ASSERT(left < INT32_MAX, "a future is not let go more often than it was held");
         if (left == 0)
                 f->kind->destroy(f);
@@ -62,7 +62,7 @@ void rein_drop(rein_future *f)
 {
         RN_CALL();
         RN_ASKS_ONCE(future, f);
-        if (f && f->process && rn_future_ours(f) && rn_sub32(&f->holders, 1) == 0)
+        if (f && f->process && rn_future_ours(f) && rn_told_sub32(&f->holders) == 0)
                 rn_future_unref(f);
 }
 
@@ -147,6 +147,7 @@ static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
                                                  o->text ? o->text : "");
         f->outcome.text = f->outcome.where = NULL;
         f->outcome.cause = NULL;
+        rn_told_release(&f->ends);
         rn_store32(&f->ends, ends);
         fire_waiters(f, RN_SETTLED);
         if (ends & RN_GONE)
@@ -174,6 +175,7 @@ void rn_future_gone(rein_future *f)
 {
         rn_lock_take(&f->lock);
         RN_ASSERT(rn_get32(&f->ends) == RN_SETTLED, "what goes has settled, and goes once");
+        rn_told_release(&f->ends);
         rn_store32(&f->ends, RN_SETTLED | RN_GONE);
         fire_waiters(f, RN_GONE);
         rn_lock_give(&f->lock);

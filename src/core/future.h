@@ -79,7 +79,10 @@ void rn_future_hold(rein_future *f); /* a first user reference */
 
 static inline bool rn_future_is(const rein_future *f, uint32_t end)
 {
-        return rn_load32(&f->ends) & end;
+        const bool is = rn_load32(&f->ends) & end;
+        if (is)
+                rn_told_acquire(&f->ends);
+        return is;
 }
 
 bool rn_future_ours(const rein_future *f); /* made in this process? */

@@ -22,7 +22,11 @@ static int64_t packed(uint32_t generation, int state)
 static bool move(rn_hook *h, uint32_t generation, int from, int to)
 {
         int64_t was = packed(generation, from);
-        return rn_cas64(&h->state, &was, packed(generation, to));
+        rn_told_release(&h->state); /* what it opened for is in order with the calls of `stop`, and those with its close */
+        const bool moved = rn_cas64(&h->state, &was, packed(generation, to));
+        if (moved)
+                rn_told_acquire(&h->state);
+        return moved;
 }
 
 /* By the region's timer. false: the region is closed, or another thread is hitting it, which arms the timer again. */
@@ -134,9 +138,11 @@ static bool is_being_hit(const rn_hook *h)
 
 void rn_hooks_wait_struck(const rn_task *t)
 {
-        for (const rn_hook *h = t->now->hook; h && !t->hitting; h = h->outer)
+        for (const rn_hook *h = t->now->hook; h && !t->hitting; h = h->outer) {
                 for (unsigned round = 0; is_being_hit(h); round++)
                         rn_pause(round);
+                rn_told_acquire(&h->state);
+        }
 }
 
 void rn_hooks_unshield_locked(rn_scope *outside)
@@ -239,11 +245,13 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
                         rc = REIN_ECANCELED;
                 else
                         rn_list_push(&s->hooks, &h->link);
+                rn_told_release(&h->state);
                 rn_store64(&h->state, packed(generation, rc < 0 ? FINISHED : WORKING));
                 if (rc == 0 && at != RN_NEVER)
                         rn_timer_arm(&h->timer, at, generation);
                 rn_scope_unlock(s);
         } else {
+                rn_told_release(&h->state);
                 rn_store64(&h->state, packed(generation, WORKING));
         }
         if (rc < 0) {

@@ -323,7 +323,7 @@ void rein_promise_drop(rein_promise *p)
 {
         RN_CALL();
         RN_ASKS_ONCE(promise, p);
-        if (!p || !rn_future_ours(&p->future) || rn_sub32(&p->writers, 1) != 0)
+        if (!p || !rn_future_ours(&p->future) || rn_told_sub32(&p->writers) != 0)
                 return;
         if (!rn_future_is(&p->future, RN_SETTLED)) {
                 char text[128];

@@ -109,7 +109,7 @@ void rn_scope_ref(rn_scope *s)
 void rn_scope_unref(rn_scope *s)
 {
         RN_ASSERT(rn_get32(&s->refs) > 0, "a scope is not let go more often than it was held");
-        while (rn_sub32(&s->refs, 1) == 0) {
+        while (rn_told_sub32(&s->refs) == 0) {
                 rn_scope *head = rn_scope_head(s);
                 RN_ASSERT(rn_peek32(&s->closed), "a scope that nobody holds was left");
                 RN_ASSERT(rn_list_empty(&s->children) && rn_list_empty(&s->hooks) && !rn_linked(&s->sibling),
@@ -225,6 +225,7 @@ static rn_scope *walk(rn_scope *top, rn_scope *s, bool skip)
 static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
 {
         RN_ASSERT(at < rn_peek64(&s->cancel_at), "the time of a cancel only falls");
+        rn_told_release(&s->cancel_at);
         rn_store64(&s->cancel_at, at);
         if (s->work)
                 rn_work_canceled_locked(s->work, at <= now, fired);

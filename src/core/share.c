@@ -173,6 +173,7 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
                 rn_list_push(&x->shares, &run->in_flight);
         }
         rn_list_push(&w->shared->mirrors, &w->mirror);
+        rn_told_release(&w->state);
         rn_store32(&w->state, RN_WORK_QUEUED);
         rn_lock_give(&x->lock);
         let_go(&gone);

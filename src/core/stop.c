@@ -409,7 +409,7 @@ void rn_stop_init(rein_executor *x)
 void rn_stop_over_locked(rein_executor *x)
 {
         if (over(x) && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
-                rn_sub32(&x->refs, 1);
+                rn_told_sub32(&x->refs);
 }
 
 /* ---- taking work again; freeing ---- */
@@ -461,7 +461,7 @@ int rein_executor_restart(rein_executor *x)
                 x->receipt = fresh;
                 fresh = NULL;
                 if (rn_timer_disarm(&x->timer))
-                        rn_sub32(&x->refs, 1); /* never the last: the caller has one */
+                        rn_told_sub32(&x->refs); /* never the last: the caller has one */
         }
         rn_lock_give(&x->lock);
         rein_receipt_free(fresh);

@@ -99,7 +99,8 @@ rn_task *rn_task_new(void)
         rn_task_init(&t->task, rn_thread_backend(), t->reserves, RN_TASK_RESERVES);
         rn_world *w = rn_world_now();
         t->stocks = (rn_stocks){.works.shelf = &w->works, .scopes.shelf = &w->scopes.shelf};
-        t->task.stocks = rn_virtual() ? NULL : &t->stocks;
+        /* A sanitizer sees a late use of memory that was given back, not of a record in a stock. */
+        t->task.stocks = rn_virtual() || rn_sanitized() ? NULL : &t->stocks;
         return &t->task;
 }
 
@@ -220,6 +221,7 @@ const char *rn_text_for_ever(const char *chars)
                 hash = (hash ^ (unsigned char)*c) * 16777619u;
         rn_aptr *chain = &texts[hash % TEXT_CHAINS];
         void *front = rn_loadptr(chain);
+        rn_told_acquire(chain);
         const char *found = find_text(front, chars);
         if (found || rn_load32(&text_count) >= MOST_TEXTS)
                 return found;
@@ -228,6 +230,7 @@ const char *rn_text_for_ever(const char *chars)
         if (!t)
                 return NULL;
         memcpy(t->chars, chars, n);
+        rn_told_release(chain);
         do
                 t->next = front;
         while (!rn_casptr(chain, &front, t)); /* told twice by two who were as fast: no harm */
@@ -259,7 +262,12 @@ int64_t rn_cancel_at(const rn_task *t)
 {
         if (t->now->unopened)
                 return INT64_MIN;
-        return t->now->scope ? rn_load64(&t->now->scope->cancel_at) : RN_NEVER;
+        if (!t->now->scope)
+                return RN_NEVER;
+        const int64_t at = rn_load64(&t->now->scope->cancel_at);
+        if (at != RN_NEVER)
+                rn_told_acquire(&t->now->scope->cancel_at);
+        return at;
 }
 
 bool rn_canceled(const rn_task *t)

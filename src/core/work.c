@@ -237,7 +237,10 @@ static void depart(rein_work *w, rn_task *self, bool late)
 bool rn_work_forbid(rein_work *w)
 {
         uint32_t was = RN_WORK_QUEUED;
-        return rn_cas32(&w->state, &was, RN_WORK_NEVER);
+        const bool mine = rn_cas32(&w->state, &was, RN_WORK_NEVER);
+        if (mine)
+                rn_told_acquire(&w->state);
+        return mine;
 }
 
 void rn_work_never(rein_work *w, int code, const char *text)
@@ -287,7 +290,10 @@ void rn_work_discard(rein_work *w)
 bool rn_work_claim(rein_work *w)
 {
         uint32_t was = RN_WORK_QUEUED;
-        return rn_cas32(&w->state, &was, RN_WORK_RUNNING);
+        const bool mine = rn_cas32(&w->state, &was, RN_WORK_RUNNING);
+        if (mine)
+                rn_told_acquire(&w->state);
+        return mine;
 }
 
 /* The last look before it runs. 0, or why it must not. */

@@ -168,12 +168,18 @@ static inline rein_work *rn_work_of(const rein_future *f) /* NULL: not a job's *
  * or memory was short. */
 static inline struct rn_frames *rn_work_frames(const rein_work *w)
 {
-        return rn_load32(&w->stuck) == 2 ? rn_loadptr(&w->frames) : NULL;
+        if (rn_load32(&w->stuck) != 2)
+                return NULL;
+        rn_told_acquire(&w->stuck);
+        return rn_loadptr(&w->frames);
 }
 
 static inline const char *rn_work_stuck_in(const rein_work *w)
 {
-        return rn_load32(&w->stuck) == 2 ? w->stuck_in : "";
+        if (rn_load32(&w->stuck) != 2)
+                return "";
+        rn_told_acquire(&w->stuck);
+        return w->stuck_in;
 }
 
 /* A work in the list of its executor; that one's lock held, or alone. */

@@ -44,12 +44,14 @@ static rn_world *set_up_once(rn_world *world, int64_t ready)
         for (unsigned round = 0; state != ready; round++) {
                 if (state != (ready | 1) && rn_cas64(&world->state, &state, ready | 1)) {
                         set_up(world);
+                        rn_told_release(&world->state);
                         rn_store64(&world->state, ready);
                         break;
                 }
                 rn_pause(round);
                 state = rn_load64(&world->state);
         }
+        rn_told_acquire(&world->state);
         return world;
 }
 

@@ -21,12 +21,20 @@
 
 /* ---- AddressSanitizer ---- */
 
-#if defined REIN_ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
+/* Of the runtimes of gcc and clang; NULL: it is not in this program. The library need not be compiled with it: the jobs are. */
+extern void __sanitizer_start_switch_fiber(void **fake, const void *bottom, size_t room) __attribute__((weak));
+extern void __sanitizer_finish_switch_fiber(void *fake, const void **bottom, size_t *room) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *at, size_t n) __attribute__((weak));
+
+static bool has_asan(void)
+{
+        return __sanitizer_start_switch_fiber && __sanitizer_finish_switch_fiber && __asan_unpoison_memory_region;
+}
 
 static void asan_thread(rn_coro *c)
 {
+        if (!has_asan())
+                return;
         /* A switch to nowhere and back, for its answer: the bounds of this stack. */
         void *fake;
         __sanitizer_start_switch_fiber(&fake, c, sizeof *c);
@@ -37,11 +45,14 @@ static void asan_thread(rn_coro *c)
 
 static void asan_depart(void **fake, const rn_coro *to)
 {
-        __sanitizer_start_switch_fiber(fake, to->bottom, to->room);
+        if (has_asan())
+                __sanitizer_start_switch_fiber(fake, to->bottom, to->room);
 }
 
 static void asan_arrive(rn_coro *c)
 {
+        if (!has_asan())
+                return;
         void *fake = c->fake;
         c->fake = NULL;
         __sanitizer_finish_switch_fiber(fake, NULL, NULL);
@@ -64,114 +75,79 @@ static void drop_fake(rn_coro *c)
 
 static void asan_forget(rn_coro *c)
 {
+        if (!has_asan())
+                return;
         drop_fake(c);
         /* Below sp every function took its redzones away when it returned. */
         char *sp = c->sp ? c->sp : c->stack.low, *high = c->stack.low + c->stack.size;
         __asan_unpoison_memory_region(sp, (size_t)(high - sp));
 }
-#else
-static void asan_thread(rn_coro *c)
-{
-        (void)c;
-}
-
-static void asan_depart(void **fake, const rn_coro *to)
-{
-        (void)fake;
-        (void)to;
-}
-
-static void asan_arrive(rn_coro *c)
-{
-        (void)c;
-}
-
-static void asan_forget(rn_coro *c)
-{
-        (void)c;
-}
-#endif
 
 /* ---- ThreadSanitizer ---- */
 
-#if defined REIN_TSAN
-#include <sanitizer/tsan_interface.h>
+extern void *__tsan_get_current_fiber(void) __attribute__((weak));
+extern void *__tsan_create_fiber(unsigned flags) __attribute__((weak));
+extern void __tsan_destroy_fiber(void *fiber) __attribute__((weak));
+extern void __tsan_switch_to_fiber(void *fiber, unsigned flags) __attribute__((weak));
+extern size_t __tsan_testonly_shadow_stack_current_size(void) __attribute__((weak)); /* declared by neither compiler */
+extern void __tsan_func_exit(void) __attribute__((weak));
 
-size_t __tsan_testonly_shadow_stack_current_size(void); /* part of both compilers' run time, declared by neither */
-void __tsan_func_exit(void);
+enum { TSAN_NO_SYNC = 1 }; /* __tsan_switch_to_fiber_no_sync */
+
+static bool has_tsan(void)
+{
+        return __tsan_switch_to_fiber && __tsan_release && __tsan_acquire;
+}
 
 static void tsan_thread(rn_coro *c)
 {
-        c->fiber = __tsan_get_current_fiber();
+        if (has_tsan())
+                c->fiber = __tsan_get_current_fiber();
 }
 
 static void tsan_depart(const rn_coro *to, unsigned flags)
 {
-        __tsan_switch_to_fiber(to->fiber, flags & RN_CORO_NO_SYNC ? __tsan_switch_to_fiber_no_sync : 0);
+        if (has_tsan())
+                __tsan_switch_to_fiber(to->fiber, flags & RN_CORO_NO_SYNC ? TSAN_NO_SYNC : 0);
 }
 
 static void tsan_make(rn_coro *c)
 {
-        c->fiber = __tsan_create_fiber(0);
+        if (has_tsan())
+                c->fiber = __tsan_create_fiber(0);
 }
 
 static void tsan_forget(rn_coro *c)
 {
+        if (!has_tsan())
+                return;
         void *mine = __tsan_get_current_fiber();
         __tsan_release(c);
-        __tsan_switch_to_fiber(c->fiber, __tsan_switch_to_fiber_no_sync);
+        __tsan_switch_to_fiber(c->fiber, TSAN_NO_SYNC);
         __tsan_acquire(c);
         while (__tsan_testonly_shadow_stack_current_size() > 0)
                 __tsan_func_exit();
-        __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
+        __tsan_switch_to_fiber(mine, TSAN_NO_SYNC);
 }
 
 static void tsan_join(rn_coro *c)
 {
+        if (!has_tsan())
+                return;
         void *mine = __tsan_get_current_fiber();
-        __tsan_switch_to_fiber(c->fiber, __tsan_switch_to_fiber_no_sync);
+        __tsan_switch_to_fiber(c->fiber, TSAN_NO_SYNC);
         __tsan_release(c);
-        __tsan_switch_to_fiber(mine, __tsan_switch_to_fiber_no_sync);
+        __tsan_switch_to_fiber(mine, TSAN_NO_SYNC);
         __tsan_acquire(c);
 }
 
 static void tsan_free(rn_coro *c)
 {
+        if (!has_tsan())
+                return;
         tsan_join(c);
         __tsan_destroy_fiber(c->fiber);
 }
-#else
-static void tsan_thread(rn_coro *c)
-{
-        (void)c;
-}
-
-static void tsan_depart(const rn_coro *to, unsigned flags)
-{
-        (void)to;
-        (void)flags;
-}
-
-static void tsan_make(rn_coro *c)
-{
-        (void)c;
-}
-
-static void tsan_forget(rn_coro *c)
-{
-        (void)c;
-}
-
-static void tsan_join(rn_coro *c)
-{
-        (void)c;
-}
-
-static void tsan_free(rn_coro *c)
-{
-        (void)c;
-}
-#endif
 
 /* ---- C++ ---- */
 
@@ -246,7 +222,8 @@ static inline bool runs_here(const rn_coro *c, const void *frame)
 static void begin(void *arg)
 {
         rn_coro *c = arg;
-        asan_arrive(c);
+        if (rn_sanitized())
+                asan_arrive(c);
         c->entry(c->arg);
         __builtin_trap(); /* entry returned: there is nowhere to go on */
 }
@@ -286,6 +263,15 @@ void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
         c->sp = rn_swap_frame(c->stack.low, c->stack.size, begin, c);
 }
 
+__attribute__((cold, noinline)) static void switch_told(rn_coro *from, rn_coro *to, unsigned flags)
+{
+        asan_depart(&from->fake, to);
+        tsan_depart(to, flags);
+        errno = to->err;
+        rn_swap(&from->sp, to->sp);
+        asan_arrive(from);
+}
+
 void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
 {
         RN_ASSERT(from != to && runs_here(from, __builtin_frame_address(0)),
@@ -293,11 +279,12 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
         RN_ASSERT(to->sp, "the coroutine that goes on is new or was stopped");
         from->err = errno;
         exchange_exceptions(from, to);
-        asan_depart(&from->fake, to);
-        tsan_depart(to, flags);
+        if (rn_sanitized()) {
+                switch_told(from, to, flags);
+                return;
+        }
         errno = to->err;
-        rn_swap(&from->sp, to->sp); /* in a plain build nothing is left to do after it: it becomes a jump */
-        asan_arrive(from);
+        rn_swap(&from->sp, to->sp); /* nothing is left to do after it: it becomes a jump */
 }
 
 void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
@@ -306,8 +293,10 @@ void rn_coro_leave(rn_coro *from, rn_coro *to, unsigned flags)
                   "the coroutine that ends is the one that runs");
         RN_ASSERT(to->sp, "the coroutine that goes on is new or was stopped");
         exchange_exceptions(from, to);
-        asan_depart(NULL, to);
-        tsan_depart(to, flags);
+        if (rn_sanitized()) {
+                asan_depart(NULL, to);
+                tsan_depart(to, flags);
+        }
         errno = to->err;
         rn_swap(&from->sp, to->sp);
         __builtin_trap(); /* somebody switched to one that has ended */

@@ -278,6 +278,7 @@ void rn_fd_leave(rn_fd_call *c)
 {
         uint32_t inside = INSIDE;
         bool last = false;
+        rn_told_release(&c->state);
         if (!rn_cas32(&c->state, &inside, IDLE)) {
                 rn_world *world = lock_calls(c->fd);
                 RN_ASSERT(rn_get32(&c->state) == CONDEMNED || rn_get32(&c->state) == NUDGED,
@@ -303,6 +304,7 @@ static uint32_t shut_locked(rn_fd_call *c)
         while (was == IDLE || was == INSIDE || was == NUDGED)
                 if (rn_cas32(&c->state, &was, was == IDLE ? CLOSED : CONDEMNED))
                         break;
+        rn_told_acquire(&c->state); /* the call has used the descriptor before this closes it */
         return was == NUDGED ? INSIDE : was;
 }
 

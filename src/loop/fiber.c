@@ -234,6 +234,7 @@ static void park(rn_task *self, int64_t until)
                         rn_wheel_remove(&l->timers, &f->timer);
         }
         rn_swap32(&self->door.word, EMPTY);
+        rn_told_acquire(&self->door.word);
 }
 
 /* What it waits for may come at once: the loop does not sleep before it has seen whether it does. */
@@ -258,6 +259,7 @@ static bool unpark(rn_task *t)
 {
         rn_fiber *f = fiber(t);
         uint32_t was = rn_load32(&t->door.word);
+        rn_told_release(&t->door.word);
         while (!rn_cas32(&t->door.word, &was, PERMIT))
                 ;
         if (was != ASLEEP)

@@ -16,6 +16,7 @@
 #include "plat/atomic.h"
 #include "plat/check.h"
 #include "plat/machine.h"
+#include "plat/sanitizer.h"
 
 #define RN_NEVER INT64_MAX
 
@@ -96,6 +97,7 @@ static inline void rn_lock_take(rn_lock *l)
         uint32_t zero = 0;
         if (!rn_cas32(&l->word, &zero, 1))
                 rn_lock_take_slow(l);
+        rn_told_acquire(l);
 }
 
 static inline void rn_lock_give(rn_lock *l)
@@ -109,6 +111,7 @@ static inline void rn_lock_give(rn_lock *l)
                 return;
         }
 #endif
+        rn_told_release(l);
         const uint32_t was = rn_swap32(&l->word, 0);
         RN_ASSERT(was == 1 || was == 2, "a lock that is given back was held");
         if (was == 2)

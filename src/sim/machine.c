@@ -11,22 +11,29 @@
 
 #include "core/world.h"
 
-#if defined REIN_ASAN
-#include <sanitizer/asan_interface.h>
-#define HIDE(p, n) ASAN_POISON_MEMORY_REGION(p, n)
-#define SHOW(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
-#else
-#define HIDE(p, n) ((void)0)
-#define SHOW(p, n) ((void)0)
-#endif
+/* What compilers and their runtimes have for this; NULL: the program was compiled without that sanitizer. */
+extern void __asan_poison_memory_region(const volatile void *at, size_t n) __attribute__((weak));
+extern void __asan_unpoison_memory_region(const volatile void *at, size_t n) __attribute__((weak));
+extern void __tsan_write_range(void *at, unsigned long n) __attribute__((weak)); /* declared nowhere */
+
+static void hide(const void *at, size_t n)
+{
+        if (__asan_poison_memory_region)
+                __asan_poison_memory_region(at, n);
+}
+
+static void show(const void *at, size_t n)
+{
+        if (__asan_unpoison_memory_region)
+                __asan_unpoison_memory_region(at, n);
+}
 
 /* Giving back is a write to all of it. */
-#if defined REIN_TSAN
-void __tsan_write_range(void *at, unsigned long n); /* what a compiler calls; declared nowhere */
-#define ENDS(p, n) __tsan_write_range(p, n)
-#else
-#define ENDS(p, n) ((void)0)
-#endif
+static void ends(void *at, size_t n)
+{
+        if (__tsan_write_range)
+                __tsan_write_range(at, n);
+}
 
 /* ---- memory ---- */
 
@@ -82,8 +89,8 @@ static void m_free(void *p)
                 s->blocks = b->next;
         b->next = s->freed;
         s->freed = b;
-        ENDS(b->bytes, b->size);
-        HIDE(b->bytes, b->size);
+        ends(b->bytes, b->size);
+        hide(b->bytes, b->size);
 }
 
 bool rn_sim_freed(const volatile void *at)
@@ -115,7 +122,7 @@ static void free_all(rn_block *b)
 {
         while (b) {
                 rn_block *next = b->next;
-                SHOW(b->bytes, b->size);
+                show(b->bytes, b->size);
                 rn_host_free(b);
                 b = next;
         }

@@ -86,32 +86,26 @@ typedef struct rn_sim_task {
 /* ThreadSanitizer. The simulator is compiled without it, but what its functions call (memcpy, snprintf, free) is watched,
  * and would be called a race of the two tasks between which it works. So they call it in quiet. No switch inside.
  * True edges are: who spawns a task is before it, and every task is before the end of its schedule. */
-#if defined REIN_TSAN
-void AnnotateIgnoreReadsBegin(const char *file, int line);
-void AnnotateIgnoreReadsEnd(const char *file, int line);
-void AnnotateIgnoreWritesBegin(const char *file, int line);
-void AnnotateIgnoreWritesEnd(const char *file, int line);
+extern void AnnotateIgnoreReadsBegin(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreReadsEnd(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreWritesBegin(const char *file, int line) __attribute__((weak));
+extern void AnnotateIgnoreWritesEnd(const char *file, int line) __attribute__((weak));
 
 static inline void rn_sim_quiet(void)
 {
+        if (!__tsan_release || !AnnotateIgnoreReadsBegin || !AnnotateIgnoreWritesBegin)
+                return;
         AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
         AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
 }
 
 static inline void rn_sim_loud(void)
 {
+        if (!__tsan_release || !AnnotateIgnoreReadsEnd || !AnnotateIgnoreWritesEnd)
+                return;
         AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
         AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
 }
-#else
-static inline void rn_sim_quiet(void)
-{
-}
-
-static inline void rn_sim_loud(void)
-{
-}
-#endif
 
 /* One entry of a schedule: the pick of n, and what it was about: 's' who goes on, 'c' does the clock go first, 'w' which
  * store is seen, 'u' rein_sim_choose, otherwise the letter of a fault. */

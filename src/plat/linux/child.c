@@ -31,17 +31,11 @@
 #define P_PIDFD_       3
 #define CLOSE_ON_EXEC_ 4 /* CLOSE_RANGE_CLOEXEC */
 
-#if defined REIN_TSAN || defined __SANITIZE_THREAD__
-#define SHARING 0 /* the sanitizer's own clone would lock its tables twice in one memory */
-#else
-#define SHARING (CLONE_VM | CLONE_VFORK)
-#endif
-#if defined __has_feature
-#if __has_feature(thread_sanitizer)
-#undef SHARING
-#define SHARING 0
-#endif
-#endif
+/* ThreadSanitizer's own clone would lock its tables twice in one memory. */
+static int sharing(void)
+{
+        return __tsan_release ? 0 : CLONE_VM | CLONE_VFORK;
+}
 
 /* The stack it runs on is not the one the sanitizers know. */
 #define UNWATCHED __attribute__((no_sanitize("address", "thread", "undefined")))
@@ -329,7 +323,7 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
         int saved = errno;
         c->pidfd = -1;
         c->pid = rn_choose(2, RN_CHOOSE_THREAD) ? (errno = EAGAIN, -1)
-                                                : clone(become, top, SHARING | CLONE_PIDFD | SIGCHLD, i, &c->pidfd);
+                                                : clone(become, top, sharing() | CLONE_PIDFD | SIGCHLD, i, &c->pidfd);
         int err = errno;
         errno = saved; /* the child had the same one */
         pthread_sigmask(SIG_SETMASK, &had, NULL);
