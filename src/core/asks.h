@@ -3,6 +3,9 @@
  * in builds with RN_CHECKING. Each noun has a function for that, rn_NOUN_ask: it takes what a caller may bring (NULL, or
  * something of another process: not asked), and asks under the lock that guards the record.
  *
+ * In every build the sanitizer of the program, if it has one, is asked first whether the record is there at all
+ * (plat/sanitizer.h).
+ *
  * In a simulation no lock is taken, as that would be a step: the running task is alone, and a record whose lock is held
  * is not asked. */
 #ifndef RN_CORE_ASKS_H
@@ -63,15 +66,16 @@ static inline rn_asks rn_ask_first(rn_asks a)
 
 /* The record is there as long as the call runs. */
 #define RN_ASKS(noun, record)                                                                                          \
+        RN_TOLD_USED(record);                                                                                          \
         const rn_asks asks_##noun __attribute__((cleanup(rn_ask_now), unused)) =                                       \
                 rn_ask_first((rn_asks){__FILE__, #noun, __LINE__, record, rn_##noun##_ask})
 /* It may be gone when the call returns: the call gives it back, or hands on what another thread, or user code inside of the
  * call, may take for the sign that nobody needs it any more (a promise kept, a job submitted, a scope cancelled). */
-#define RN_ASKS_ONCE(noun, record) rn_ask_now(&(rn_asks){__FILE__, #noun, __LINE__, record, rn_##noun##_ask})
+#define RN_ASKS_ONCE(noun, record)                                                                                     \
+        (RN_TOLD_USED(record), rn_ask_now(&(rn_asks){__FILE__, #noun, __LINE__, record, rn_##noun##_ask}))
 
 #else
 
-/* Here the sanitizer of the program is asked, if it has one, whether the record is there at all (plat/sanitizer.h). */
 #define RN_ASKS(noun, record)      RN_TOLD_USED(record)
 #define RN_ASKS_ONCE(noun, record) RN_TOLD_USED(record)
 

@@ -225,6 +225,7 @@ void rn_work_note_stuck(rein_work *w)
         rn_task *t = rn_loadptr(&w->runner); /* its memory stays; what it says may be about the next job, at worst */
         if (t) {
                 const char *what = rn_loadptr(&t->doing), *at = rn_loadptr(&t->doing_at);
+                rn_text_told();
                 if (what)
                         snprintf(text, sizeof text, "%s%s%s", what, at ? " " : "", at ? at : "");
                 else

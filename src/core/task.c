@@ -214,6 +214,11 @@ static const char *find_text(const text *from, const char *chars)
         return NULL;
 }
 
+void rn_text_told(void)
+{
+        rn_told_acquire(&text_count);
+}
+
 const char *rn_text_for_ever(const char *chars)
 {
         uint32_t hash = 2166136261u; /* FNV-1a */
@@ -221,7 +226,7 @@ const char *rn_text_for_ever(const char *chars)
                 hash = (hash ^ (unsigned char)*c) * 16777619u;
         rn_aptr *chain = &texts[hash % TEXT_CHAINS];
         void *front = rn_loadptr(chain);
-        rn_told_acquire(chain);
+        rn_text_told();
         const char *found = find_text(front, chars);
         if (found || rn_load32(&text_count) >= MOST_TEXTS)
                 return found;
@@ -230,7 +235,7 @@ const char *rn_text_for_ever(const char *chars)
         if (!t)
                 return NULL;
         memcpy(t->chars, chars, n);
-        rn_told_release(chain);
+        rn_told_release(&text_count);
         do
                 t->next = front;
         while (!rn_casptr(chain, &front, t)); /* told twice by two who were as fast: no harm */

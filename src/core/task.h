@@ -180,6 +180,7 @@ rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what); /* the same, where `
 /* The same text, for as long as the process lives. For few and short ones: after 512 different ones, or without memory,
  * NULL. */
 const char *rn_text_for_ever(const char *text);
+void rn_text_told(void); /* to the sanitizer: what such texts say is read, by a thread that got one from another */
 
 /* The running task asks of itself; or alone, of any that was made. */
 const char *rn_task_wrong(const rn_task *t);

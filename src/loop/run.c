@@ -44,6 +44,7 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 static void interrupt(rein_future *job)
 {
         rn_load32(&job->refs); /* the thread sanitizer does not see the order of a simulation's threads */
+        rn_told_acquire(&job->refs);
         rein_cancel(job, "interrupted");
         rn_future_unref(job);
 }
@@ -51,6 +52,7 @@ static void interrupt(rein_future *job)
 static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
         rn_future_ref(me->job);
+        rn_told_release(&me->job->refs);
         me->cancel = interrupt;
         me->next = *sim->interruptible;
         *sim->interruptible = me;

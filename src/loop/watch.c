@@ -60,6 +60,7 @@ void rn_stall_begins(rn_loop *l, const rn_fiber *f)
         s->work = f->work;
         s->thread_id = rn_load32(&f->task.thread_id);
         s->stack_end = f->coro.stack.low + f->coro.stack.size;
+        rn_told_release(&s->since);
         rn_store64(&s->since, now * 2);
         if (!rn_load32(&s->armed))
                 arm(s, later(now, l->slow));
@@ -72,6 +73,8 @@ void rn_stall_ends(rn_loop *l)
         RN_ASSERT(was > 1, "a stretch that ends has begun");
         for (unsigned round = 0; (was & 1) && rn_load32(&s->looking); round++)
                 rn_pause(round);
+        if (was & 1)
+                rn_told_acquire(&s->looking);
         const int64_t now = rn_clock(), span = now - was / 2;
         if (span < l->slow)
                 return;
@@ -114,8 +117,10 @@ static int64_t pin(rn_stall *s)
 {
         int64_t since = rn_load64(&s->since);
         rn_store32(&s->looking, 1);
-        if (since && rn_cas64(&s->since, &since, since | 1))
+        if (since && rn_cas64(&s->since, &since, since | 1)) {
+                rn_told_acquire(&s->since);
                 return since / 2;
+        }
         rn_store32(&s->looking, 0);
         return 0;
 }
@@ -123,6 +128,7 @@ static int64_t pin(rn_stall *s)
 static void unpin(rn_stall *s, int64_t since)
 {
         int64_t pinned = since * 2 + 1;
+        rn_told_release(&s->looking);
         rn_cas64(&s->since, &pinned, since * 2); /* else it has returned, and waits */
         rn_store32(&s->looking, 0);
 }

@@ -59,10 +59,10 @@ static inline uint32_t rn_told_sub32(rn_a32 *holders)
         return left;
 }
 
-__attribute__((cold)) void rn_told_used_slowly(const void *record, const void *caller);
+__attribute__((cold)) void rn_handle_is_used(const void *record, const void *caller);
 
 /* The program has brought this record of the library's (NULL: none). In a public function: the report names its caller. */
 #define RN_TOLD_USED(record)                                                                                           \
-        (RN_TELLS && rn_sanitized() && (record) ? rn_told_used_slowly(record, __builtin_return_address(0)) : (void)0)
+        (RN_TELLS && rn_sanitized() && (record) ? rn_handle_is_used(record, __builtin_return_address(0)) : (void)0)
 
 #endif

@@ -8,7 +8,7 @@ extern void __tsan_func_entry(void *caller) __attribute__((weak));
 extern void __tsan_func_exit(void) __attribute__((weak));
 
 /* To the sanitizer this is a read of the record by the caller of the public function. */
-void rn_told_used_slowly(const void *record, const void *caller)
+void rn_handle_is_used(const void *record, const void *caller)
 {
         if (__asan_load8)
                 __asan_load8(record);
