@@ -5,7 +5,7 @@
 #            can fail
 #   docs     the reference as HTML and the manual pages: no warning, no dead link
 #   static   clang-format, clang-tidy, cppcheck
-#   install  install the release build, use it from C and C++ by gcc and clang; its exported symbols
+#   install  install the release build, use it from C and C++ by gcc and clang, and with their sanitizers; its exported symbols
 #   sim      a million simulated schedules of the scenarios in tests/sim (REIN_SIM_COUNT: another number)
 #   selftest the explorer finds every planted bug, and nothing in its mended twin
 #   explore  the scenarios of tests/explore under every schedule, or as many as their bound allows
@@ -55,7 +55,8 @@ lane_install() {
         cmake --preset release -DREIN_BENCH=OFF >build/release.configure.log 2>&1 ||
                 { cat build/release.configure.log; return 1; }
         cmake --build build/release -j "$(nproc)" && scripts/check_symbols.sh build/release &&
-                REIN_REQUIRE_CLANG=1 REIN_REQUIRE_GUESTS=1 REIN_REQUIRE_MAN=1 tests/install/run.sh build/release && tests/install/readme.sh build/release
+                REIN_REQUIRE_CLANG=1 REIN_REQUIRE_GUESTS=1 REIN_REQUIRE_MAN=1 tests/install/run.sh build/release && tests/install/readme.sh build/release &&
+                REIN_REQUIRE_CLANG=1 tests/install/sanitized.sh build/release
 }
 
 sanitized() { # PRESET
