@@ -22,7 +22,8 @@ static int64_t packed(uint32_t generation, int state)
 static bool move(rn_hook *h, uint32_t generation, int from, int to)
 {
         int64_t was = packed(generation, from);
-        rn_told_release(&h->state); /* what it opened for is in order with the calls of `stop`, and those with its close */
+        /* What the region was opened for is before each call of `stop`, and each of those before its close. */
+        rn_told_release(&h->state);
         const bool moved = rn_cas64(&h->state, &was, packed(generation, to));
         if (moved)
                 rn_told_acquire(&h->state);

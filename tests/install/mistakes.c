@@ -209,6 +209,27 @@ MISTAKE coroutine_and_job_write(void)
         rein_barrier_free(both);
 }
 
+/* Its jobs are coroutines of one thread, and run one after the other. */
+static int simulated(void *arg)
+{
+        (void)arg;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 2));
+        rein_future *f[2];
+        for (int i = 0; i < 2; i++)
+                f[i] = rein_submit(x, write_shared, NULL, REIN_JOB(.on_worker = true));
+        const int rc = rein_wait_all(f, 2, REIN_NEVER);
+        rein_drop(f[0]);
+        rein_drop(f[1]);
+        rein_executor_free(x);
+        return rc;
+}
+
+MISTAKE race_in_a_simulation(void)
+{
+        if (rein_sim_explore(REIN_SIM(.name = "race"), simulated, NULL) < 0)
+                abort();
+}
+
 int main(int argc, char **argv)
 {
         static const struct {
@@ -230,6 +251,7 @@ int main(int argc, char **argv)
                 ROW(two_jobs_write),
                 ROW(read_before_await),
                 ROW(coroutine_and_job_write),
+                ROW(race_in_a_simulation),
         };
         pool = rein_pool_new(REIN_POOL(.name = "pool", .threads = 2));
         for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++)

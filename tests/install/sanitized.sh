@@ -24,7 +24,7 @@ fi
 # Of each kind of hand-over one: handed.c has them all.
 right="$here/handed.c $(printf "$top/examples/%s.c " cancel_to_thread children errors_arrive objects own_executor pipeline \
         settle_from_anywhere stop_a_pool udp_ask)"
-report='ThreadSanitizer|AddressSanitizer|LeakSanitizer'
+report='ThreadSanitizer|AddressSanitizer|LeakSanitizer|ASan is'
 
 # Mistake, sanitizer, what it is called, the function that it is in. rein: says so itself.
 mistakes="
@@ -45,6 +45,7 @@ past_the_end_in_a_coroutine      address stack-buffer-overflow write_past
 two_jobs_write                   thread  data.race            add_to_shared
 read_before_await                thread  data.race            write_shared
 coroutine_and_job_write          thread  data.race            add_to_shared
+race_in_a_simulation             thread  data.race            write_shared
 "
 
 # The addresses of a process must not be scattered for the runtimes of Debian 12, which stand 28 bits of that at most.
