@@ -104,9 +104,11 @@ MISTAKE value_given_and_freed(void)
         rein_drop(f);
 }
 
+/* Many: the sanitizer takes what a word of some stack still points to for reachable. */
 MISTAKE future_never_dropped(void)
 {
-        ended();
+        for (int i = 0; i < 50; i++)
+                ended();
 }
 
 /* ---- stacks ---- */
