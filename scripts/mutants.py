@@ -46,7 +46,7 @@ PATIENCE = {"REIN_TEST_PATIENCE": "20"}  # tests/command.h: with a fault planted
 ENOUGH = 95
 NEEDS = {  # what a test needs besides its own program
     "tests/examples": ["all"], "install": ["all"], "readme": ["all"], "tests/docs": ["all"],
-    "tests/rein_run": ["rein_command"], "tests/rein_run_output": ["rein_command"], "tests/rein_run_stop": ["rein_command"],
+    **{f"tests/rein_run{which}": ["rein_command"] for which in ("", "_log", "_output", "_room", "_stop", "_terminal")},
     "tests/http_service": ["all"], "core/frames": ["module_blocks"], "cpp/opened_later": ["module_throws"],
     "coro/valgrind": ["test_coro_coro"], "world/command": ["rein_command"], "world/rein_run": ["rein_command"],
 }

@@ -13,10 +13,23 @@
 #define END        ((rein_child_end){.size = sizeof(rein_child_end)})
 #define SAID(...)  ((rein_child_said){.size = sizeof(rein_child_said), __VA_ARGS__})
 
+typedef struct bounded {
+        rein_fn fn;
+        void *arg;
+} bounded;
+
+/* What hangs is cancelled, and fails. */
+static int within_limit(void *arg)
+{
+        const bounded *b = arg;
+        return rein_within(rein_after(REIN_SEC(10)), b->fn, b->arg);
+}
+
 static void passes_everywhere(rein_fn fn, void *arg)
 {
         for (int place = 0; place < PLACES; place++) {
-                int rc = there(place, fn, arg);
+                bounded b = {fn, arg};
+                int rc = there(place, within_limit, &b);
                 if (rc != 0)
                         fail_msg("in place %d: line %d (%s)", place, REIN_EUSER - rc, rein_code_name(rc));
                 assert_true(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
@@ -162,6 +175,40 @@ static void test_a_cancel_stops_it(void **state)
         unlink(ready);
 }
 
+/* The loop is held up until the child has ended: when it looks, the pipe and the end are there, and the pipe holds more than
+ * is read at once. */
+static int hold_up(void *arg)
+{
+        siginfo_t info;
+        (void)arg;
+        while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG) < 0) /* there is no child yet */
+                rein_sleep(rein_after(REIN_MS(1)));
+        waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); /* foreign: it holds the loop up on purpose */
+        return 0;
+}
+
+static int much_at_the_end(void *arg)
+{
+        char *const argv[] = {(char *)(uintptr_t) "head", (char *)(uintptr_t) "-c", (char *)(uintptr_t) "60000",
+                              (char *)(uintptr_t) "/dev/zero", NULL};
+        (void)arg;
+        rein_group g;
+        rein_child_said s = SAID();
+        rein_group_open(&g, NULL);
+        rein_spawn(&g, NULL, hold_up, NULL, NULL);
+        const int rc = rein_child_collect(argv, NULL, &s, NULL);
+        OK(rein_group_close(&g, 0) == 0 && rc == 0);
+        OK(s.out_n == 60000 && !s.out_cut);
+        rein_child_said_free(&s);
+        return 0;
+}
+
+static void test_what_is_in_the_pipe_at_the_end_is_collected(void **state)
+{
+        (void)state;
+        assert_int_equal(rein_run(much_at_the_end, NULL, NULL), 0);
+}
+
 static int misused(void *arg)
 {
         (void)arg;
@@ -227,13 +274,21 @@ static int start_it(void *arg)
         return 0;
 }
 
+static int start_for_a_moment(void *arg)
+{
+        busy *b = arg;
+        char *argv[] = {b->program, NULL};
+        return rein_child_start(&b->child, argv, REIN_CHILD(.start_until = rein_after(REIN_MS(5))));
+}
+
 static int try_in_vain(void *arg)
 {
         busy *b = arg;
         char *argv[] = {b->program, NULL};
-        OK(rein_child_start(&b->child, argv, REIN_CHILD(.start_until = rein_after(REIN_MS(5)))) == -ETXTBSY);
-        OK(strstr(rein_error_text(rein_trail()), "does not start: the program"));
+        const int rc = rein_within(rein_after(REIN_SEC(10)), start_for_a_moment, b);
         rein_event_set(b->trying);
+        OK(rc == -ETXTBSY);
+        OK(strstr(rein_error_text(rein_trail()), "does not start: the program"));
         OK(rein_child_start(&b->child, argv, REIN_CHILD(.start_until = REIN_NEVER)) == REIN_ECANCELED);
         return 0;
 }
@@ -304,6 +359,7 @@ int main(void)
                 cmocka_unit_test(test_a_child_that_does_not_read),
                 cmocka_unit_test(test_a_grandchild_with_its_pipes_is_not_waited_for),
                 cmocka_unit_test(test_a_cancel_stops_it),
+                cmocka_unit_test(test_what_is_in_the_pipe_at_the_end_is_collected),
                 cmocka_unit_test(test_mistakes_are_told),
                 cmocka_unit_test(test_descriptor_0_is_a_descriptor),
                 cmocka_unit_test(test_a_start_is_tried_again),
