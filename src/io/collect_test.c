@@ -179,11 +179,12 @@ static void test_a_cancel_stops_it(void **state)
  * is read at once. */
 static int hold_up(void *arg)
 {
+        const bool *collected = arg;
         siginfo_t info;
-        (void)arg;
-        while (waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG) < 0) /* there is no child yet */
-                rein_sleep(rein_after(REIN_MS(1)));
-        waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); /* foreign: it holds the loop up on purpose */
+        while (!*collected && waitid(P_ALL, 0, &info, WEXITED | WNOWAIT | WNOHANG) < 0) /* there is no child yet */
+                rein_sleep(REIN_NOWAIT);
+        if (!*collected)
+                waitid(P_ALL, 0, &info, WEXITED | WNOWAIT); /* foreign: it holds the loop up on purpose */
         return 0;
 }
 
@@ -192,11 +193,13 @@ static int much_at_the_end(void *arg)
         char *const argv[] = {(char *)(uintptr_t) "head", (char *)(uintptr_t) "-c", (char *)(uintptr_t) "60000",
                               (char *)(uintptr_t) "/dev/zero", NULL};
         (void)arg;
+        bool collected = false;
         rein_group g;
         rein_child_said s = SAID();
         rein_group_open(&g, NULL);
-        rein_spawn(&g, NULL, hold_up, NULL, NULL);
+        rein_spawn(&g, NULL, hold_up, &collected, NULL);
         const int rc = rein_child_collect(argv, NULL, &s, NULL);
+        collected = true;
         OK(rein_group_close(&g, 0) == 0 && rc == 0);
         OK(s.out_n == 60000 && !s.out_cut);
         rein_child_said_free(&s);
