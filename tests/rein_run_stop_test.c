@@ -67,8 +67,8 @@ static void a_closed_output_hides_nothing(void **state)
 static void each_try_has_its_own_time(void **state)
 {
         (void)state;
-        struct command c = RUN("-t", "300ms", "-r", "2", "--delay", "1ms", "--", "sh", "-c",
-                               "test $REIN_TRY = 3 || sleep 1000; echo {}", ":::", "third");
+        struct command c = RUN("-t", "500ms", "-r", "2", "--delay", "1ms", "--", "sh", "-c",
+                               "test $REIN_TRY = 3 || sleep 1000; sleep 0.05; echo {}", ":::", "third");
         EXPECT_STATUS(c, 0);
         assert_string_equal(c.stdout_text, "third\n");
         release(&c);

@@ -80,7 +80,10 @@ static bool has_ended(const struct child *c)
 
 static rein_case news_of(int fd)
 {
-        return fd < 0 ? (rein_case){.kind = REIN_CASE_NONE} : (rein_case)REIN_ON_FD(fd, POLLIN);
+        rein_case news = REIN_ON_FD(fd, POLLIN);
+        if (fd < 0)
+                news.kind = REIN_CASE_NONE;
+        return news;
 }
 
 int child_wait(struct child *c, rein_time until)

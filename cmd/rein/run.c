@@ -389,16 +389,16 @@ static int run_all(void *arg)
 /* One thread more than may start processes at once: the input may be something that only a thread can wait for. */
 static int run_loop(struct run *run)
 {
-        rein_executor *threads =
+        rein_executor *starters =
                 rein_pool_new(REIN_POOL(.name = "starts", .threads = rein_cpus() + 1, .stack_size = STACK));
-        int rc =
-                threads ? rein_run(run_all, run, REIN_LOOP(.name = "rein run", .offload = threads, .stack_size = STACK))
-                        : -ENOMEM;
+        int rc = starters ? rein_run(run_all, run,
+                                     REIN_LOOP(.name = "rein run", .offload = starters, .stack_size = STACK))
+                          : -ENOMEM;
         if (rc < 0) {
                 rein_error_print(stderr, rein_trail());
                 rc = cannot("cannot begin", -rc);
         }
-        rein_executor_free(threads);
+        rein_executor_free(starters);
         return rc;
 }
 
