@@ -102,7 +102,7 @@ void rn_message_add_escaped(rn_message *m, const char *text)
 {
         while (*text) {
                 int n = 0;
-                while (text[n] && n < RN_MESSAGE_ROOM / 2 && !is_control(text[n]))
+                while (n < RN_MESSAGE_ROOM / 2 && text[n] && !is_control(text[n]))
                         n++;
                 if (n)
                         rn_message_add(m, "%.*s", n, text);
