@@ -201,9 +201,13 @@ static void one_open_file_keeps_the_jobs_own_order(void **state)
 static void a_file_opened_twice_is_not_one(void **state)
 {
         (void)state;
-        struct command c = complete(NULL, ARGV("sh", "-c", "exec " REIN " run -j1 -- sh -c '" BOTH "' ::: x >f 2>>f"));
+        struct command c = complete(
+                NULL, ARGV("sh", "-c", "exec " REIN " run -j1 -- sh -c 'echo first >> f; echo e >&2' ::: x >f 2>>f"));
         EXPECT_STATUS(c, 0);
         release(&c);
+        char *both = read_file("f");
+        assert_string_equal(both, "first\ne\n"); /* by the end of the file, and not over what stands at its beginning */
+        free(both);
         c = complete(NULL, ARGV("sh", "-c", "exec " REIN " run -j1 -- sh -c 'echo o; echo e >&2' ::: x >o 2>e"));
         EXPECT_STATUS(c, 0);
         release(&c);
