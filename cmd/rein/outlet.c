@@ -158,8 +158,11 @@ size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
         while (done < n && !o->error && !o->lost) {
                 size_t piece = n - done;
                 if (!s->file) {
-                        if (!may_write(o, s) && rein_checkpoint() < 0)
-                                break;
+                        if (!may_write(o, s)) {
+                                if (rein_checkpoint() < 0)
+                                        break;
+                                continue;
+                        }
                         if (piece > PIPE_BUF)
                                 piece = PIPE_BUF; /* so much fits into a pipe that is ready, and does not block */
                 }
