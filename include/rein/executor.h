@@ -156,7 +156,8 @@ typedef struct rein_executor_ops {
 /* Make an executor of your own. Owns: ops is copied; self is yours, until release. Blocks: no.
  * Returns: the executor, freed with rein_executor_free; NULL: the trail says why (-EINVAL, -ENOMEM). Any thread.
  * Since 0.1. */
-REIN_API rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self);
+#define rein_executor_new(...) rein_executor_new_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *ops, void *self);
 
 /* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Since 0.1. */
 REIN_API void rein_work_run(rein_work *w);

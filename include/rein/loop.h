@@ -54,7 +54,8 @@ typedef struct rein_loop_opts {
  * called by another, it relies on that one to go on turning it.
  * Returns: the loop; NULL: the trail says why (-EINVAL, -ENOMEM, -EMFILE, -EAGAIN, -EPERM).
  * Since 0.1. */
-REIN_API rein_executor *rein_loop_new(const rein_loop_opts *opts);
+#define rein_loop_new(...) rein_loop_new_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_executor *rein_loop_new_at(const char *place, const rein_loop_opts *opts);
 
 /* Run fn(arg) as the first coroutine of a loop on this thread, in the scope of the caller. When it has ended, what it left
  * running is cancelled and waited for, for the loop's grace; what does not leave is printed to stderr, and how many of its

@@ -43,7 +43,8 @@ typedef struct rein_pool_opts {
  * place to another thread meanwhile, so that a pool may wait for itself.
  * Blocks: no. Any thread. Owns: freed with rein_executor_free.
  * Returns: the pool; NULL: the trail says why (-EINVAL for an option that is out of its range, which it tells; -ENOMEM; -EAGAIN). Since 0.1. */
-REIN_API rein_executor *rein_pool_new(const rein_pool_opts *opts);
+#define rein_pool_new(...) rein_pool_new_at(REIN_HERE, __VA_ARGS__)
+REIN_API rein_executor *rein_pool_new_at(const char *place, const rein_pool_opts *opts);
 
 /* How many CPUs the affinity of the process and its control groups grant it, at least 1: a control group's quota of CPU time,
  * rounded up. For choosing how much runs side by side. Blocks: on the files that say so. Any thread. Since 0.1. */

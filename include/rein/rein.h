@@ -11,7 +11,9 @@
  *     leaves no trace when it ends.
  *  3. The task that opens a thing closes it; each call says who owns what. Dropping and freeing take NULL. Nobody ever
  *     frees an error. `arg` is yours again when the work is *gone*; give `release` or `arg_size` and rein sees to it in
- *     every case.
+ *     every case. A call with a handle that you gave back says so on stderr, does nothing, and answers -EPERM (or
+ *     nothing), as long as rein can tell; with REIN_CHECK=1 in the environment the process ends there by abort
+ *     (docs/debugging.md).
  *  4. Any thread may call anything not marked [owner]; [owner] means the task that opened it (took it, made it), and a
  *     wrong caller is told -EPERM before anything changes. Where a call returns nothing the trail says so.
  *  5. In an options struct zero means the default. Build one with its macro; NULL means all zero. Names are copied.

@@ -5,6 +5,7 @@
 
 #include "core/context.h"
 #include "core/group.h"
+#include "core/handle.h"
 #include "core/hook.h"
 #include "core/scope.h"
 
@@ -62,10 +63,18 @@ rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
         return t;
 }
 
+/* One from before a fork may be held and dropped: its tree is not here. */
+static bool ticket_may(const rein_ticket *t, const char *call)
+{
+        if (t && t->process == RN_GIVEN_BACK)
+                rn_handle_refused(t->process, call, (rn_handle_words){"the ticket", "dropped"}, NULL);
+        return t && t->process != RN_GIVEN_BACK;
+}
+
 rein_ticket *rein_ticket_ref(rein_ticket *t)
 {
         RN_ASKS(ticket, t);
-        if (t)
+        if (ticket_may(t, "rein_ticket_ref"))
                 rn_add32(&t->refs, 1);
         return t;
 }
@@ -74,7 +83,7 @@ void rein_ticket_drop(rein_ticket *t)
 {
         RN_CALL();
         RN_ASKS_ONCE(ticket, t);
-        const uint32_t left = t ? rn_told_sub32(&t->refs) : 1;
+        const uint32_t left = ticket_may(t, "rein_ticket_drop") ? rn_told_sub32(&t->refs) : 1;
         RN_ASSERT(left < INT32_MAX, "a ticket is not dropped more often than it was held");
         if (left != 0)
                 return;
@@ -86,7 +95,8 @@ void rein_ticket_drop(rein_ticket *t)
                 rn_scope_leave(t->scope);
                 rn_context_unref(t->context);
         }
-        rn_free(t);
+        t->process = RN_GIVEN_BACK;
+        rn_retire(t);
 }
 
 void rn_lent_end_locked(rn_scope *s, rn_fired *fired)
@@ -188,6 +198,8 @@ int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *adopted)
         if (!t || !h)
                 return rn_fail(-EINVAL, place, "rein_adopt: a ticket and a place for what it opens are needed");
         *h = (handle){.magic = 0};
+        if (!ticket_may(t, "rein_adopt"))
+                return -EPERM;
         if (t->process != rn_generation())
                 return rn_misused(place, "rein_adopt: the ticket was made before the fork");
         rn_task *self = rn_self();

@@ -78,7 +78,7 @@ static void destroy(rein_executor *x)
 {
         if (of(x)->ops.release)
                 of(x)->ops.release(of(x)->self);
-        rn_free(x);
+        rn_retire(x);
 }
 
 static const rn_executor_kind custom_kind = {
@@ -90,7 +90,7 @@ static const rn_executor_kind custom_kind = {
         .destroy = destroy,
 };
 
-rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self)
+rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *ops, void *self)
 {
         RN_CALL();
         const char *what = "no functions";
@@ -103,7 +103,8 @@ rein_executor *rein_executor_new(const rein_executor_ops *ops, void *self)
         custom *c = rc == 0 ? rn_alloc(sizeof *c) : NULL;
         if (rc == 0) {
                 what = "no memory, or rein's threads could not be started";
-                rc = c ? rn_executor_init(&c->base, &custom_kind, NULL, "executor", INT64_C(2000000000)) : -ENOMEM;
+                rc = c ? rn_executor_init(&c->base, &custom_kind, place, NULL, "executor", INT64_C(2000000000))
+                       : -ENOMEM;
         }
         if (rc < 0 || !c) {
                 rn_free(c);

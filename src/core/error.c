@@ -185,21 +185,59 @@ int rn_fail(int code, const char *call, const char *fmt, ...)
         return code;
 }
 
+/* ---- mistakes of the program ---- */
+
+static bool checked;
+
+static void __attribute__((constructor)) checked_look(void)
+{
+        const char *wanted = rn_env("REIN_CHECK");
+        checked = wanted && wanted[0] && strcmp(wanted, "0") != 0;
+}
+
+bool rn_checked(void)
+{
+        return checked;
+}
+
+static void misused_tell(const char *call, const char *text, bool aloud)
+{
+        const rn_machine *m = rn_virtual();
+        if (m)
+                m->misuse(call, text);
+        else if (aloud || checked)
+                rn_say("rein: %s: %s%s\n", call, text, checked ? "; REIN_CHECK is set: abort" : "");
+        if (checked)
+                rn_abort();
+}
+
+static int misused(const char *call, bool aloud, const char *fmt, va_list args) REIN_PRINTF(3, 0);
+
+static int misused(const char *call, bool aloud, const char *fmt, va_list args)
+{
+        char text[RN_ERROR_TEXT];
+        vsnprintf(text, sizeof text, fmt, args);
+        rn_fail(-EPERM, call, "%s", text);
+        misused_tell(call, text, aloud);
+        return -EPERM;
+}
+
 int rn_misused(const char *call, const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
-        set_trail(-EPERM, call, NULL, fmt, args);
+        const int rc = misused(call, false, fmt, args);
         va_end(args);
-        const rn_machine *m = rn_virtual();
-        if (m) {
-                char text[160];
-                va_start(args, fmt);
-                vsnprintf(text, sizeof text, fmt, args);
-                va_end(args);
-                m->misuse(call, text);
-        }
-        return -EPERM;
+        return rc;
+}
+
+int rn_misused_aloud(const char *call, const char *fmt, ...)
+{
+        va_list args;
+        va_start(args, fmt);
+        const int rc = misused(call, true, fmt, args);
+        va_end(args);
+        return rc;
 }
 
 int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...)

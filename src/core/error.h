@@ -50,8 +50,11 @@ void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const cha
 
 /* As rein_fail, for rein's own calls: `call` is the public function's name. */
 int rn_fail(int code, const char *call, const char *fmt, ...) REIN_PRINTF(3, 4);
-/* -EPERM, of an [owner] call by another task, of what is not open, or not innermost: a simulation ends there. */
+/* -EPERM, of an [owner] call by another task, of what is not open, or not innermost: a simulation ends there, and with
+ * REIN_CHECK=1 in the environment the process, which says so. aloud: it is said on stderr in any case. */
 int rn_misused(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
+int rn_misused_aloud(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
+bool rn_checked(void); /* is REIN_CHECK=1 in the environment? As it was when the library was loaded */
 /* The running task's trail becomes {code, text, cause}; cause is taken over. */
 int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...) REIN_PRINTF(4, 5);
 

@@ -12,8 +12,8 @@
 
 /* ---- making and freeing ---- */
 
-int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix,
-                     int64_t grace)
+int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *place, const char *name,
+                     const char *prefix, int64_t grace)
 {
         RN_ASSERT(kind->accept && kind->post && kind->dequeue && kind->stopping && kind->left && kind->destroy,
                   "a kind of executor has the functions that every executor needs");
@@ -27,6 +27,7 @@ int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char 
         rn_store32(&x->refs, 1);
         x->process = rn_generation();
         x->kind = kind;
+        x->place = place;
         x->grace = grace;
         x->state = RN_OPEN;
         rn_list_init(&x->works);
@@ -80,6 +81,7 @@ void rn_executor_unref(rein_executor *x)
         RN_ASSERT(!rn_linked(&x->world), "an executor that is freed is not in the list of the world");
         rein_receipt_free(x->receipt);
         rn_error_unref(x->broken_by);
+        x->process = RN_GIVEN_BACK;
         x->kind->destroy(x);
 }
 
@@ -88,8 +90,25 @@ bool rn_executor_ours(const rein_executor *x)
         return x->process == rn_generation();
 }
 
+int rn_executor_refused(const rein_executor *x, const char *call)
+{
+        char noun[sizeof x->name + 16];
+        snprintf(noun, sizeof noun, "the executor '%s'", x->name);
+        return rn_handle_refused(x->process, call, (rn_handle_words){noun, "freed"}, x->place);
+}
+
+/* For the calls that have no code to say why not. */
+static bool executor_may(const rein_executor *x, const char *call)
+{
+        if (x && !rn_executor_ours(x))
+                rn_executor_refused(x, call);
+        return x && rn_executor_ours(x);
+}
+
 const char *rein_executor_name(const rein_executor *x)
 {
+        if (x && x->process == RN_GIVEN_BACK)
+                rn_executor_refused(x, "rein_executor_name");
         return x ? x->name : "";
 }
 
@@ -97,7 +116,7 @@ size_t rein_executor_unfinished(const rein_executor *x)
 {
         RN_CALL();
         RN_ASKS(executor, x);
-        if (!x || !rn_executor_ours(x))
+        if (!executor_may(x, "rein_executor_unfinished"))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
         rn_lock_take(&y->lock);
@@ -110,7 +129,7 @@ size_t rein_executor_queued(const rein_executor *x)
 {
         RN_CALL();
         RN_ASKS(executor, x);
-        if (!x || !rn_executor_ours(x))
+        if (!executor_may(x, "rein_executor_queued"))
                 return 0;
         rein_executor *y = (rein_executor *)(uintptr_t)x;
         size_t n = 0;
@@ -125,7 +144,9 @@ size_t rein_executor_threads(const rein_executor *x)
 {
         RN_CALL();
         RN_ASKS(executor, x);
-        return x && rn_executor_ours(x) && x->kind->threads ? x->kind->threads((rein_executor *)(uintptr_t)x) : 0;
+        return executor_may(x, "rein_executor_threads") && x->kind->threads
+                       ? x->kind->threads((rein_executor *)(uintptr_t)x)
+                       : 0;
 }
 
 rein_work *rn_executor_inside(const rein_executor *x, const rn_task *t)
@@ -149,7 +170,7 @@ static const char *refuses_locked(const rein_executor *x, const rn_task *self)
                 return "is broken: its init failed in one of its threads";
         if (x->state == RN_OPEN || (x->state == REIN_STOP_QUEUED && rn_executor_inside(x, self)))
                 return NULL;
-        return "was stopped";
+        return x->freed ? "was freed" : "was stopped";
 }
 
 static void refuse(rein_work *w, int code, const char *text)
@@ -280,8 +301,9 @@ rein_work *rn_executor_job(const rn_task *self, const char *place, const char *c
                                : "no executor to run it on";
         }
         if (rc == 0 && !rn_executor_ours(x)) {
-                rc = -EPERM;
-                what = "the executor is from before a fork";
+                rc = rn_executor_refused(x, call);
+                what = x->process == RN_GIVEN_BACK ? "the executor was freed before"
+                                                   : "the executor is from before a fork";
         }
         rein_work *w = NULL;
         if (rc == 0)

@@ -58,14 +58,16 @@ typedef struct rn_sleeper { /* a task that waits for something to change, in a l
 
 struct rein_executor {
         rn_a32 refs;
-        uint32_t process;
+        uint32_t process; /* RN_GIVEN_BACK: it is no more (handle.h) */
         const rn_executor_kind *kind;
+        const char *place; /* where the program made it */
         char name[RN_NAME_TEXT];
         int64_t grace;
         rn_link world; /* in world->executors; world lock */
 
         rn_lock lock;
         int state;
+        bool freed; /* by the program; what still runs keeps it */
         bool broken;
         rein_error *broken_by; /* of the init that failed; constant while broken */
         rn_link works;
@@ -84,15 +86,16 @@ struct rein_executor {
         rn_errand errand;
 };
 
-int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *name, const char *prefix,
-                     int64_t grace);
+int rn_executor_init(rein_executor *x, const rn_executor_kind *kind, const char *place, const char *name,
+                     const char *prefix, int64_t grace);
 void rn_executor_publish(rein_executor *x); /* it is whole: exit may find it */
 void rn_executor_undo(rein_executor *x);    /* init, taken back; the record is the caller's to free */
 
 void rn_executor_ref(rein_executor *x);
 void rn_executor_unref(rein_executor *x);
 bool rn_executor_ours(const rein_executor *x);
-bool rn_executor_usable(const rein_executor *x); /* lock held: does it take work from outside? */
+int rn_executor_refused(const rein_executor *x, const char *call); /* one that is not; handle.h */
+bool rn_executor_usable(const rein_executor *x);                   /* lock held: does it take work from outside? */
 
 /* What NULL means to rein_spawn and rein_on: the executor that the running job runs on; NULL: no job runs here. */
 rein_executor *rn_executor_here(const rn_task *self);

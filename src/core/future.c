@@ -49,21 +49,46 @@ bool rn_future_ours(const rein_future *f)
         return f->process == 0 || f->process == rn_generation();
 }
 
+int rn_future_refused(const rein_future *f, const char *call)
+{
+        return rn_handle_refused(f->process, call, (rn_handle_words){"the future", "dropped"}, f->place);
+}
+
 rein_future *rein_ref(rein_future *f)
 {
         RN_CALL();
         RN_ASKS(future, f);
-        if (f && f->process && rn_future_ours(f))
+        if (!f || !f->process)
+                return f;
+        if (rn_future_ours(f))
                 rn_add32(&f->holders, 1);
+        else
+                rn_future_refused(f, "rein_ref");
         return f;
+}
+
+static void dropped(rein_future *f)
+{
+        if (rn_linked(&f->kept)) { /* the group's own drop comes when it has let go of it */
+                rn_add32(&f->holders, 1);
+                rn_misused_aloud("rein_drop", "the future made at %s is its group's, which drops it: rein_ref it first",
+                                 f->place);
+                return;
+        }
+        f->process = RN_GIVEN_BACK;
+        rn_future_unref(f);
 }
 
 void rein_drop(rein_future *f)
 {
         RN_CALL();
         RN_ASKS_ONCE(future, f);
-        if (f && f->process && rn_future_ours(f) && rn_told_sub32(&f->holders) == 0)
-                rn_future_unref(f);
+        if (!f || !f->process)
+                return;
+        if (!rn_future_ours(f))
+                rn_future_refused(f, "rein_drop");
+        else if (rn_told_sub32(&f->holders) == 0)
+                dropped(f);
 }
 
 void rn_future_done_with(rein_future *f)
@@ -203,6 +228,14 @@ void rn_future_unwatch(rn_waiter *w)
 
 /* ---- reading ---- */
 
+/* For the calls that have no code to say why not. */
+static bool future_may(const rein_future *f, const char *call)
+{
+        if (f && !rn_future_ours(f))
+                rn_future_refused(f, call);
+        return f && rn_future_ours(f);
+}
+
 int rein_code(const rein_future *f)
 {
         RN_CALL();
@@ -210,7 +243,7 @@ int rein_code(const rein_future *f)
         if (!f)
                 return -EINVAL;
         if (!rn_future_ours(f))
-                return -EPERM;
+                return rn_future_refused(f, "rein_code");
         if (!rn_future_is(f, RN_SETTLED))
                 return REIN_EPENDING;
         if (f->outcome.code < 0)
@@ -222,7 +255,7 @@ void *rein_value(const rein_future *f, size_t *n)
 {
         RN_CALL();
         RN_ASKS(future, f);
-        bool there = f && rn_future_ours(f) && rn_future_is(f, RN_SETTLED) && f->outcome.code >= 0;
+        bool there = future_may(f, "rein_value") && rn_future_is(f, RN_SETTLED) && f->outcome.code >= 0;
         if (n)
                 *n = there ? f->outcome.size : 0;
         return there ? f->outcome.value : NULL;
@@ -232,7 +265,7 @@ const rein_error *rein_error_of(const rein_future *f)
 {
         RN_CALL();
         RN_ASKS(future, f);
-        if (!f || !rn_future_ours(f) || !rn_future_is(f, RN_SETTLED))
+        if (!future_may(f, "rein_error_of") || !rn_future_is(f, RN_SETTLED))
                 return NULL;
         if (f->outcome.code < 0)
                 rn_future_seen((rein_future *)(uintptr_t)f);
@@ -246,7 +279,7 @@ int rein_outcome_of(const rein_future *f, rein_outcome *out)
         if (!f || !out || out->size < sizeof out->size)
                 return rn_fail(-EINVAL, "rein_outcome_of", "a future and an outcome with its size are needed");
         if (!rn_future_ours(f))
-                return -EPERM;
+                return rn_future_refused(f, "rein_outcome_of");
         const bool settled = rn_future_is(f, RN_SETTLED), good = settled && f->outcome.code >= 0;
         rein_outcome o = {.size = out->size, .code = settled ? f->outcome.code : REIN_EPENDING};
         if (good) {
@@ -267,7 +300,7 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
         if (!f || !value || !release)
                 return rn_fail(-EINVAL, "rein_take", "f, value and release are needed");
         if (!rn_future_ours(f))
-                return -EPERM;
+                return rn_future_refused(f, "rein_take");
         if (!rn_future_is(f, RN_SETTLED))
                 return REIN_EPENDING;
         if (f->outcome.code < 0) {
@@ -296,14 +329,14 @@ bool rein_gone(const rein_future *f)
 {
         RN_CALL();
         RN_ASKS(future, f);
-        return f && rn_future_ours(f) && rn_future_is(f, RN_GONE);
+        return future_may(f, "rein_gone") && rn_future_is(f, RN_GONE);
 }
 
 rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
 {
         RN_CALL();
         RN_ASKS_ONCE(future, f);
-        if (!f || !rn_future_ours(f) || rn_future_is(f, RN_SETTLED))
+        if (!future_may(f, "rein_cancel") || rn_future_is(f, RN_SETTLED))
                 return REIN_TOO_LATE;
         return f->kind->cancel(f, why, place);
 }
@@ -321,7 +354,7 @@ static rein_cancel_answer too_late(rein_future *f, const char *why, const char *
 static void destroy_plain(rein_future *f)
 {
         rn_future_done_with(f);
-        rn_free(f);
+        rn_retire(f);
 }
 
 static const rn_future_kind failed_kind = {too_late, destroy_plain};

@@ -15,6 +15,7 @@
 
 #include "core/asks.h"
 #include "core/error.h"
+#include "core/handle.h"
 #include "core/list.h"
 #include "core/task.h"
 #include "rein/future.h"
@@ -40,7 +41,7 @@ struct rein_future {
         rn_a32 refs, holders;
         rn_a32 ends, seen;
         rn_lock lock;
-        uint32_t process; /* the process it was made in; 0: in every one */
+        uint32_t process; /* that it was made in; 0: any; RN_GIVEN_BACK: its users have dropped it (handle.h) */
         const rn_future_kind *kind;
         const char *place;
         rn_outcome outcome;
@@ -85,7 +86,8 @@ static inline bool rn_future_is(const rein_future *f, uint32_t end)
         return is;
 }
 
-bool rn_future_ours(const rein_future *f); /* made in this process? */
+bool rn_future_ours(const rein_future *f);                     /* made in this process, and not dropped? */
+int rn_future_refused(const rein_future *f, const char *call); /* one that is not; handle.h */
 
 /* 0: settled, and the outcome's value, error and cause are f's; REIN_EALREADY: they are still the caller's. A failure's
  * error is made in here, by the winner alone, so that the reserve has one writer. */

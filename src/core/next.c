@@ -52,7 +52,10 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
                 return NULL;
         }
         if (!rn_future_ours(f) || !rn_executor_ours(x)) {
-                rn_fail(-EPERM, "rein_then", "the future or the executor is from before a fork");
+                if (!rn_future_ours(f))
+                        rn_future_refused(f, "rein_then");
+                else
+                        rn_executor_refused(x, "rein_then");
                 return NULL;
         }
         if (!f->process) { /* it stands for a job there was no memory for; it is for ever, and must not keep anything */
@@ -86,11 +89,16 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
 int rein_next_remove(rein_next *n)
 {
         RN_CALL();
+        RN_TOLD_USED(n);
         if (!n)
                 return rn_fail(-EINVAL, "rein_next_remove", "no continuation");
+        if (!rn_future_ours(&n->work.future)) /* it goes with its future, and when it is removed */
+                return rn_handle_refused(n->work.future.process, "rein_next_remove",
+                                         (rn_handle_words){"the continuation", "removed, or its future dropped,"},
+                                         n->work.future.place);
         rein_future *f = n->of;
         if (!rn_future_ours(f))
-                return -EPERM;
+                return rn_future_refused(f, "rein_next_remove");
         RN_ASKS_ONCE(future, f);
         rn_lock_take(&f->lock);
         bool pending = !(rn_load32(&f->ends) & RN_SETTLED);

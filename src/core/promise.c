@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "core/future.h"
 #include "core/world.h"
@@ -64,16 +65,17 @@ static void list(rein_promise *p)
                 return; /* a simulation judges its own */
         rn_world *w = p->world = rn_world_now();
         rn_lock_take(&w->lock);
-        if (rn_load32(&live_in) != p->future.process)
+        if (rn_load32(&live_in) != p->process)
                 rn_list_init(&live);
-        rn_store32(&live_in, p->future.process);
+        p->listed_in = p->process;
+        rn_store32(&live_in, p->process);
         rn_list_push(&live, &p->listed);
         rn_lock_give(&w->lock);
 }
 
 static void unlist(rein_promise *p)
 {
-        if (!p->world || p->future.process != rn_generation())
+        if (p->listed_in != rn_generation())
                 return;
         rn_lock_take(&p->world->lock);
         rn_list_remove(&p->listed);
@@ -186,13 +188,18 @@ static rein_cancel_answer cancel(rein_future *f, const char *why, const char *pl
         return rn_future_settle_gone(f, &o) == 0 ? REIN_NEVER_STARTED : REIN_TOO_LATE;
 }
 
+static rn_stock *promise_stock(const rn_task *self)
+{
+        return self && self->stocks ? &self->stocks->promises : NULL;
+}
+
 static void destroy(rein_future *f)
 {
         RN_ASSERT(rn_list_empty(&promise_of(f)->callers), "nobody is in the hook of a promise that is freed");
         RN_ASSERT(rn_list_empty(&promise_of(f)->removers), "nobody waits for the hook of a promise that is freed");
         unlist(promise_of(f));
         rn_future_done_with(f);
-        rn_free(promise_of(f));
+        rn_record_give(promise_stock(rn_self_if()), promise_of(f), promise_of(f)->stocked);
 }
 
 /* ---- the two ends ---- */
@@ -201,11 +208,15 @@ static const rn_future_kind promise_kind = {cancel, destroy};
 
 rein_promise *rn_promise_new(const char *place, rein_future **read_end)
 {
-        rein_promise *p = rn_alloc(sizeof *p);
+        bool stocked;
+        rein_promise *p = rn_record_take(promise_stock(rn_self_if()), sizeof *p, &stocked);
         if (!p)
                 return NULL;
+        memset((char *)p + sizeof p->future, 0, sizeof *p - sizeof p->future);
         rn_future_init(&p->future, &promise_kind, place);
         rn_future_hold(&p->future);
+        p->process = rn_generation();
+        p->stocked = stocked;
         rn_store32(&p->writers, 1);
         rn_list_init(&p->callers);
         rn_list_init(&p->removers);
@@ -234,11 +245,18 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
         return p;
 }
 
+static bool promise_may(const rein_promise *p, const char *call)
+{
+        if (p && p->process != rn_generation())
+                rn_handle_refused(p->process, call, (rn_handle_words){"the promise", "dropped"}, p->future.place);
+        return p && p->process == rn_generation();
+}
+
 rein_promise *rein_promise_ref(rein_promise *p)
 {
         RN_CALL();
         RN_ASKS(promise, p);
-        if (p && rn_future_ours(&p->future))
+        if (promise_may(p, "rein_promise_ref"))
                 rn_add32(&p->writers, 1);
         return p;
 }
@@ -249,7 +267,7 @@ int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
         RN_ASKS_ONCE(promise, p);
         if (!p)
                 return rn_fail(-EINVAL, "rein_promise_keep", "no promise");
-        if (!rn_future_ours(&p->future))
+        if (!promise_may(p, "rein_promise_keep"))
                 return -EPERM;
         rn_owed(value ? release : NULL, value, 1); /* before another can release it */
         int rc = rn_future_settle_gone(&p->future, &(rn_outcome){.value = value, .release = release});
@@ -272,7 +290,7 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
         char text[512];
         if (!p || code >= 0)
                 return rn_fail(-EINVAL, "rein_promise_break", "a promise and a code below 0 are needed");
-        if (!rn_future_ours(&p->future))
+        if (!promise_may(p, "rein_promise_break"))
                 return -EPERM;
         va_list args;
         va_start(args, fmt);
@@ -303,7 +321,7 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
 {
         RN_CALL();
         RN_ASKS_ONCE(promise, p);
-        if (!p || !rn_future_ours(&p->future))
+        if (!promise_may(p, "rein_promise_on_cancel"))
                 return;
         caller self = calling_now();
         rn_lock_take(&p->hook_lock);
@@ -323,8 +341,9 @@ void rein_promise_drop(rein_promise *p)
 {
         RN_CALL();
         RN_ASKS_ONCE(promise, p);
-        if (!p || !rn_future_ours(&p->future) || rn_told_sub32(&p->writers) != 0)
+        if (!promise_may(p, "rein_promise_drop") || rn_told_sub32(&p->writers) != 0)
                 return;
+        p->process = RN_GIVEN_BACK;
         if (!rn_future_is(&p->future, RN_SETTLED)) {
                 char text[128];
                 snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
@@ -359,11 +378,15 @@ const char *rn_promise_wrong(const rein_promise *p)
 const char *rn_promise_ask(const void *record)
 {
         rein_promise *p = (rein_promise *)(uintptr_t)record;
-        if (!p || !rn_future_ours(&p->future) || !rn_ask_begin(&p->hook_lock))
+        if (!p || p->process != rn_generation() || !rn_ask_begin(&p->hook_lock))
                 return NULL;
         const char *what = rn_promise_wrong(p);
         rn_ask_end(&p->hook_lock);
-        return what ? what : rn_future_ask(&p->future);
+        if (what || !rn_ask_begin(&p->future.lock))
+                return what;
+        what = rn_future_wrong(&p->future);
+        rn_ask_end(&p->future.lock);
+        return what;
 }
 
 #endif

@@ -8,9 +8,12 @@
 
 struct rein_promise {
         rein_future future;
+        uint32_t process; /* of its write end: as that of the future is of the read end (handle.h) */
+        bool stocked;     /* its memory comes from a stock, and goes there */
         rn_a32 writers;
-        rn_link listed;  /* in live */
-        rn_world *world; /* whose lock that is; NULL: not listed */
+        rn_link listed;     /* in live */
+        uint32_t listed_in; /* the process whose list that is; 0: in none */
+        rn_world *world;    /* whose lock that is */
         rn_lock hook_lock;
         void (*on_cancel)(void *arg);
         void *on_cancel_arg;

@@ -294,7 +294,7 @@ static int check_stop(const rein_executor *x, rein_stop how, const char *call)
                         -EINVAL, call,
                         "an executor and one of the three manners are needed: REIN_STOP_QUEUED, _RUNNING or _NOW");
         if (!rn_executor_ours(x))
-                return rn_fail(-EPERM, call, "the executor is from before a fork");
+                return rn_executor_refused(x, call);
         return 0;
 }
 
@@ -440,7 +440,7 @@ int rein_executor_restart(rein_executor *x)
         if (!x)
                 return rn_fail(-EINVAL, "rein_executor_restart", "no executor");
         if (!rn_executor_ours(x))
-                return rn_fail(-EPERM, "rein_executor_restart", "the executor is from before a fork");
+                return rn_executor_refused(x, "rein_executor_restart");
         rn_lock_take(&x->lock);
         size_t left = abandoned_locked(x); /* it is stopped, or we say so: they become fewer only */
         rn_lock_give(&x->lock);
@@ -479,9 +479,13 @@ static void executor_let_go(rein_executor *x)
         if (first)
                 rn_list_remove(&x->world);
         rn_lock_give(&w->lock);
-        if (!first)
+        if (!first) {
+                rn_misused_aloud("rein_executor_free", "the executor '%s' made at %s was freed before", x->name,
+                                 x->place);
                 return;
+        }
         rn_lock_take(&x->lock);
+        x->freed = true;
         rn_stop_over_locked(x);
         rn_lock_give(&x->lock);
         if (x->kind->freed)
@@ -505,8 +509,12 @@ void rein_executor_free(rein_executor *x)
 {
         RN_CALL();
         RN_ASKS_ONCE(executor, x);
-        if (!x || !rn_executor_ours(x))
+        if (!x)
                 return;
+        if (!rn_executor_ours(x)) {
+                rn_executor_refused(x, "rein_executor_free");
+                return;
+        }
         if (x->kind->may_free && !x->kind->may_free(x)) {
                 rn_misused("rein_executor_free", "'%s' is hosted by another thread, which must free it", x->name);
                 return;

@@ -98,9 +98,10 @@ rn_task *rn_task_new(void)
                 return NULL;
         rn_task_init(&t->task, rn_thread_backend(), t->reserves, RN_TASK_RESERVES);
         rn_world *w = rn_world_now();
-        t->stocks = (rn_stocks){.works.shelf = &w->works, .scopes.shelf = &w->scopes.shelf};
-        /* A sanitizer sees a late use of memory that was given back, not of a record in a stock. */
-        t->task.stocks = rn_virtual() || rn_sanitized() ? NULL : &t->stocks;
+        t->stocks =
+                (rn_stocks){.works.shelf = &w->works, .promises.shelf = &w->promises, .scopes.shelf = &w->scopes.shelf};
+        /* A sanitizer sees a late use of memory that was given back, not of a record in a stock; nor is it there for long. */
+        t->task.stocks = rn_virtual() || rn_sanitized() || rn_checked() ? NULL : &t->stocks;
         return &t->task;
 }
 
@@ -179,6 +180,7 @@ void rn_task_thread_ends(void *word)
         if (stocks) {
                 rn_stock_empty(&stocks->scopes);
                 rn_stock_empty(&stocks->works);
+                rn_stock_empty(&stocks->promises);
         }
         rn_task_free(t);
 }
@@ -357,6 +359,8 @@ const char *rn_task_ask(const void *none)
                 what = rn_stock_wrong(&self->stocks->scopes);
         if (!what && self->stocks)
                 what = rn_stock_wrong(&self->stocks->works);
+        if (!what && self->stocks)
+                what = rn_stock_wrong(&self->stocks->promises);
         rn_scope *s = self->now->scope;
         if (!what && s)
                 what = rn_scope_ask_record(s, rn_peek32(&s->kept.generation));

@@ -101,7 +101,7 @@ typedef struct rn_task {
 
 /* Free records that a thread keeps for itself. In a simulation nobody does: there the memory of each object is watched. */
 typedef struct rn_stocks {
-        rn_stock works, scopes;
+        rn_stock works, promises, scopes;
 } rn_stocks;
 
 typedef struct rn_thread_task {

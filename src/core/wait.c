@@ -133,8 +133,7 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
                         return n == 1 ? rn_fail(-EINVAL, call, "the future is NULL")
                                       : rn_fail(-EINVAL, call, "future %zu of %zu is NULL", i, n);
                 if (!rn_future_ours(f[i]))
-                        return n == 1 ? rn_fail(-EPERM, call, "the future is from before a fork")
-                                      : rn_fail(-EPERM, call, "future %zu of %zu is from before a fork", i, n);
+                        return rn_future_refused(f[i], call);
                 RN_ASKS_ONCE(future, f[i]);
         }
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
@@ -295,7 +294,7 @@ void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[],
         rn_task *self = rn_self();
         bool valid = self && n <= INT_MAX;
         for (size_t i = 0; i < n && valid; i++)
-                valid = f && f[i] && rn_future_ours(f[i]);
+                valid = f && f[i] && (rn_future_ours(f[i]) || !rn_future_refused(f[i], "rein_done_open"));
         h->opener = rn_opener_of(self);
         h->process = rn_generation();
         h->place = place;
@@ -364,8 +363,8 @@ int rein_done_next(rein_done *it, rein_time until)
                 return rc;
         if (h->magic == UNOPENED)
                 return rn_fail(-ENOMEM, "rein_done_next",
-                               "it could not be opened at %s: no memory, a future that is NULL or from before a "
-                               "fork, or more of them than an int can count",
+                               "it could not be opened at %s: no memory, a future that is NULL, dropped or from before "
+                               "a fork, or more of them than an int can count",
                                h->place);
         if (rn_canceled(self))
                 return REIN_ECANCELED;

@@ -105,53 +105,22 @@ no_memory:
 
 /* ---- its memory ---- */
 
-/* The sanitizers see a late use of memory that was given back, and a simulation does. */
-#if defined REIN_ASAN || defined REIN_TSAN
-enum { STOCKED = 0, MOST_SPARE = 0 };
-#else
-enum { STOCKED = 1, MOST_SPARE = 256 /* bundles; about 9 MB */ };
-#endif
-
-static rein_work *take_record(const rn_task *self)
+static rn_stock *work_stock(const rn_task *self)
 {
-        if (!STOCKED || !self || !self->stocks)
-                return rn_alloc(sizeof(rein_work));
-        if (rn_choose(2, RN_CHOOSE_ALLOC))
-                return NULL;
-        rein_work *w = rn_stock_take(&self->stocks->works);
-        if (!w)
-                w = rn_host_alloc(sizeof *w);
-        if (w)
-                w->stocked = true;
-        return w;
-}
-
-static void give_record(rein_work *w, bool stocked)
-{
-        const rn_task *self = stocked ? rn_self_if() : NULL;
-        if (!self || !self->stocks) {
-                rn_free(w);
-                return;
-        }
-        rn_spare *over = rn_stock_give(&self->stocks->works, w, MOST_SPARE);
-        while (over) {
-                rn_spare *next = over->next;
-                rn_host_free(over);
-                over = next;
-        }
+        return self && self->stocks ? &self->stocks->works : NULL;
 }
 
 rein_work *rn_work_new(const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
                        const rein_job *job, rn_scope *parent)
 {
-        rein_work *w = take_record(self);
-        const bool stocked = w && w->stocked;
+        bool stocked;
+        rein_work *w = rn_record_take(work_stock(self), sizeof *w, &stocked);
         if (w && rn_work_init(w, self, place, x, fn, arg, job, parent) == 0) {
                 w->stocked = stocked;
                 return w;
         }
         if (w)
-                give_record(w, stocked);
+                rn_record_give(work_stock(self), w, stocked);
         return NULL;
 }
 
@@ -170,7 +139,8 @@ static void destroy(rein_future *f)
         rn_free(w->share);
         if (rn_load32(&w->stuck))
                 rn_frames_free(rn_loadptr(&w->frames));
-        give_record(w, w->stocked);
+        f->process = RN_GIVEN_BACK; /* that of a continuation: it has no users who drop it */
+        rn_record_give(work_stock(rn_self_if()), w, w->stocked);
 }
 
 void rn_work_describe(const rein_work *w, char *out, size_t n)

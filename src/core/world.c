@@ -18,7 +18,7 @@ static void set_up(rn_world *w)
         rn_slab_init(&w->scopes, sizeof(rn_scope));
         rn_slab_init(&w->groups, sizeof(rn_group));
         rn_slab_init(&w->hooks, sizeof(rn_hook));
-        w->works = (rn_shelf){0};
+        w->works = w->promises = (rn_shelf){0};
         w->fibers.item_size = 0;
         rn_clock_init(&w->clock);
         w->signals_errand = (rn_errand){0};

@@ -24,8 +24,8 @@ typedef struct rn_world {
         rn_a64 state; /* generation << 1 | 1 while it is being set up */
         rn_lock lock; /* executors, unseen */
         rn_slab tasks, scopes, groups, hooks;
-        rn_shelf works; /* of jobs; but in a simulation, and for sanitizers: work.c */
-        rn_slab fibers; /* src/loop: tasks that are coroutines; item_size 0: not set up yet, world lock */
+        rn_shelf works, promises; /* but in a simulation, and for sanitizers: handle.h */
+        rn_slab fibers;           /* src/loop: tasks that are coroutines; item_size 0: not set up yet, world lock */
         rn_clockwork clock;
         rn_lock graph;       /* who waits for whom: deadlock.c */
         rn_link waiting;     /* tasks that wait without limit */

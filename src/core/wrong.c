@@ -72,7 +72,9 @@ static bool ask_slabs(const rn_world *w, answer *a)
         return ask_slab(&w->tasks, "the slab of tasks", a) || ask_slab(&w->scopes, "the slab of scopes", a) ||
                ask_slab(&w->groups, "the slab of groups", a) || ask_slab(&w->hooks, "the slab of regions", a) ||
                ask_slab(&w->fibers, "the slab of coroutines", a) ||
-               (!rn_lock_held(&w->works.lock) && is_wrong(a, rn_shelf_wrong(&w->works), "the shelf of jobs", ""));
+               (!rn_lock_held(&w->works.lock) && is_wrong(a, rn_shelf_wrong(&w->works), "the shelf of jobs", "")) ||
+               (!rn_lock_held(&w->promises.lock) &&
+                is_wrong(a, rn_shelf_wrong(&w->promises), "the shelf of promises", ""));
 }
 
 static bool ask_tasks(const rn_slab *s, answer *a)

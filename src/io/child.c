@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/handle.h"
 #include "core/opts.h"
 #include "core/ranges.h"
 #include "core/text.h"
@@ -143,7 +144,7 @@ static void discard(rein_child *c)
 {
         RN_ASSERT(c->gone && !rn_linked(&c->link), "a handle goes after its process, and is in no list");
         rn_sys_close_own(c->pidfd);
-        rn_free(c);
+        rn_retire(c);
 }
 
 static void reap_the_freed(void)
@@ -366,10 +367,16 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
         }
 }
 
+static int refused(const rein_child *c, const char *call)
+{
+        return rn_handle_refused(c->process, call, (rn_handle_words){"the child", "freed"}, NULL);
+}
+
 int rein_child_pipe(rein_child *c, int which)
 {
+        RN_TOLD_USED(c);
         if (c->process != rn_generation())
-                return rn_misused("rein_child_pipe", "this child was started before the fork");
+                return refused(c, "rein_child_pipe");
         if (which < 0 || which > 2)
                 return -EBADF;
         lock(c);
@@ -381,12 +388,14 @@ int rein_child_pipe(rein_child *c, int which)
 
 int rein_child_pid(const rein_child *c)
 {
-        return c->pid;
+        RN_TOLD_USED(c);
+        return c->process == RN_GIVEN_BACK ? refused(c, "rein_child_pid") : c->pid;
 }
 
 int rein_child_pidfd(const rein_child *c)
 {
-        return c->pidfd;
+        RN_TOLD_USED(c);
+        return c->process == RN_GIVEN_BACK ? refused(c, "rein_child_pidfd") : c->pidfd;
 }
 
 /* ---- the ladder ---- */
@@ -394,8 +403,9 @@ int rein_child_pidfd(const rein_child *c)
 int rein_child_signal(rein_child *c, int signo)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         if (c->process != rn_generation())
-                return rn_misused("rein_child_signal", "this child was started before the fork");
+                return refused(c, "rein_child_signal");
         lock(c);
         int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
         unlock(c);
@@ -471,7 +481,7 @@ static bool stop(rn_task *self, rein_child *c)
 static int look_at(const char *call, const rein_child *c, const rein_child_end *end)
 {
         if (c->process != rn_generation())
-                return rn_misused(call, "this child was started before the fork");
+                return refused(c, call);
         return end && end->size < sizeof(size_t) ? rn_fail(-EINVAL, call, "the size of the end is not set") : 0;
 }
 
@@ -502,6 +512,7 @@ static int stopped(rein_child *c)
 int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         rn_task *self;
         const int entered = rn_io_enter(&self);
         int rc = look_at("rein_child_wait", c, end);
@@ -518,6 +529,7 @@ int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
 int rein_child_stop(rein_child *c, rein_child_end *end)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         rn_task *self = rn_self();
         rn_stretch_spend(self, RN_SPENDS_CALL);
         int rc = look_at("rein_child_stop", c, end);
@@ -532,10 +544,11 @@ int rein_child_stop(rein_child *c, rein_child_end *end)
 void rein_child_free(rein_child *c)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         if (!c)
                 return;
         if (c->process != rn_generation()) {
-                rn_misused("rein_child_free", "this child was started before the fork");
+                refused(c, "rein_child_free");
                 return;
         }
         rn_task *self = rn_self();
@@ -548,6 +561,7 @@ void rein_child_free(rein_child *c)
         if (gone)
                 rn_list_remove(&c->link);
         c->freed = true;
+        c->process = RN_GIVEN_BACK;
         rn_lock_give(&world->fd_lock);
         if (gone)
                 discard(c);

@@ -14,7 +14,7 @@ static rn_loop *guest(rein_executor *x, const char *call, int *rc)
         if (!l || !l->hosted)
                 *rc = rn_fail(-EINVAL, call, "a loop made with .hosted is needed");
         else if (!rn_executor_ours(x))
-                *rc = rn_fail(-EPERM, call, "the loop is from before a fork");
+                *rc = rn_executor_refused(x, call);
         else if (!rn_loop_mine(l))
                 *rc = rn_misused(call, "%s",
                                  rn_loop_here(l) ? "a coroutine cannot turn the loop it runs in"

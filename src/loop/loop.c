@@ -414,7 +414,7 @@ static void destroy(rein_executor *x)
         rn_loop_tell_depths(l); /* it was freed by one of its own jobs */
         rn_poller_free(l->poller);
         rn_free(l->depths);
-        rn_free(l);
+        rn_retire(l);
 }
 
 /* A stop that is waited for by the thread that turns the loop must turn it. */
@@ -473,13 +473,13 @@ static void undo(rn_loop *l)
         rn_free(l);
 }
 
-static rn_loop *make(const rein_loop_opts *o, const char **what, int *rc)
+static rn_loop *make(const char *place, const rein_loop_opts *o, const char **what, int *rc)
 {
         rn_loop *l = rn_alloc(sizeof *l);
         *what = "no memory, no descriptor, or rein's clock thread could not be started";
         *rc = l ? rn_poller_new(o->portable, &l->poller) : -ENOMEM;
         if (*rc == 0)
-                *rc = rn_executor_init(&l->base, &loop_kind, o->name, "loop",
+                *rc = rn_executor_init(&l->base, &loop_kind, place, o->name, "loop",
                                        o->grace_ns ? o->grace_ns : INT64_C(2000000000));
         if (*rc < 0) {
                 if (l)
@@ -537,7 +537,7 @@ static int check(const rein_loop_opts *o, const char **what)
         return -EINVAL;
 }
 
-rein_executor *rein_loop_new(const rein_loop_opts *given)
+rein_executor *rein_loop_new_at(const char *place, const rein_loop_opts *given)
 {
         RN_CALL();
         rein_loop_opts o = {.size = sizeof o};
@@ -545,7 +545,7 @@ rein_executor *rein_loop_new(const rein_loop_opts *given)
         int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
         if (rc == 0)
                 rc = check(&o, &what);
-        rn_loop *l = rc == 0 ? make(&o, &what, &rc) : NULL;
+        rn_loop *l = rc == 0 ? make(place, &o, &what, &rc) : NULL;
         if (l && o.hosted && (rc = rn_loop_host(l, &what)) < 0) {
                 undo(l);
                 l = NULL;

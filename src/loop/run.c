@@ -98,7 +98,7 @@ int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *
         o.hosted = true;
         if (!o.name)
                 o.name = "main";
-        rein_executor *x = rein_loop_new(&o);
+        rein_executor *x = rein_loop_new_at(place, &o);
         if (!x)
                 return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
         rn_loop *l = rn_loop_of(x);
@@ -132,7 +132,8 @@ static rein_executor *offload_of(rn_loop *l)
         if (!l->offload) {
                 char name[RN_NAME_TEXT];
                 snprintf(name, sizeof name, "%.30s offload", l->base.name);
-                l->offload = rein_pool_new(REIN_POOL(.name = name, .elastic = true, .grace_ns = l->base.grace));
+                l->offload = rein_pool_new_at(l->base.place,
+                                              REIN_POOL(.name = name, .elastic = true, .grace_ns = l->base.grace));
                 RN_ASSERT(!l->offload_is_mine, "a loop makes one pool of its own");
                 l->offload_is_mine = l->offload != NULL;
         }

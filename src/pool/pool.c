@@ -96,7 +96,7 @@ static void destroy(rein_executor *x)
                   "a pool that goes has all of its permits, no thread and no job");
         RN_ASSERT(rn_list_empty(&p->room) && rn_list_empty(&p->returners) && !p->watching,
                   "nobody waits for a pool that goes");
-        rn_free(x);
+        rn_retire(x);
 }
 
 static const rn_executor_kind pool_kind = {
@@ -164,7 +164,7 @@ static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char 
         return 0;
 }
 
-rein_executor *rein_pool_new(const rein_pool_opts *given)
+rein_executor *rein_pool_new_at(const char *place, const rein_pool_opts *given)
 {
         RN_CALL();
         rein_pool_opts opts;
@@ -173,7 +173,7 @@ rein_executor *rein_pool_new(const rein_pool_opts *given)
         pool *p = rc == 0 ? rn_alloc(sizeof *p) : NULL;
         if (rc == 0) {
                 what = "no memory, or rein's clock thread could not be started";
-                rc = p ? rn_executor_init(&p->base, &pool_kind, opts.name, "pool", opts.grace_ns) : -ENOMEM;
+                rc = p ? rn_executor_init(&p->base, &pool_kind, place, opts.name, "pool", opts.grace_ns) : -ENOMEM;
         }
         if (rc < 0 || !p) {
                 rn_free(p);

@@ -38,7 +38,7 @@ static void barrier_leave(rein_barrier *b)
         rn_lock_give(&b->lock);
         if (over) {
                 RN_OBJECT_GONE(b);
-                rn_free(b);
+                rn_retire(b);
         }
 }
 
@@ -64,11 +64,14 @@ rein_barrier *rein_barrier_new(size_t parties)
 void rein_barrier_free(rein_barrier *b)
 {
         RN_CALL();
-        if (!b || b->process != rn_generation())
+        RN_TOLD_USED(b);
+        if (!rn_sync_is_there(b, b ? b->process : 0, "rein_barrier_free"))
                 return;
         barrier_enter(b);
         const size_t waiting = rn_line_waiting(&b->line);
         b->inside.freed = waiting == 0;
+        if (!waiting)
+                b->process = RN_GIVEN_BACK;
         barrier_leave(b);
         if (waiting)
                 rn_free_refused_waiting("rein_barrier_free", waiting);
@@ -110,6 +113,7 @@ static int arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes
 int rein_barrier_arrive(rein_barrier *b, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(b);
         rn_task *self;
         int rc = rn_sync_enter(&self, b, b ? b->process : 0, "rein_barrier_arrive");
         if (rc == -EINVAL || rc == -EPERM)
@@ -130,6 +134,7 @@ int rein_barrier_arrive(rein_barrier *b, rein_time until)
 int rein_barrier_reset(rein_barrier *b)
 {
         RN_CALL();
+        RN_TOLD_USED(b);
         int rc = rn_sync_may(b, b ? b->process : 0, "rein_barrier_reset");
         if (rc < 0)
                 return rc;

@@ -144,13 +144,16 @@ static void out_of_buffer(rein_chan *c, void *item)
 void rein_chan_free(rein_chan *c)
 {
         RN_CALL();
-        if (!c || c->process != rn_generation())
+        RN_TOLD_USED(c);
+        if (!rn_sync_is_there(c, c ? c->process : 0, "rein_chan_free"))
                 return;
         rn_chan_lock(c);
         const size_t waiting = rn_line_waiting(&c->senders) + rn_line_waiting(&c->receivers);
         const size_t sending = c->sending;
         const bool may = !waiting && !sending;
         c->inside.freed = may;
+        if (may)
+                c->process = RN_GIVEN_BACK;
         c->inside.count += may; /* the caller, while it releases what is left */
         rn_chan_unlock(c);
         if (waiting)
@@ -209,6 +212,7 @@ int rn_chan_take(rein_chan *c, void *item, rn_wakes *wakes)
 int rein_chan_send(rein_chan *c, const void *item, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         rn_task *self;
         int rc = rn_sync_enter(&self, c && item, c ? c->process : 0, "rein_chan_send");
         if (rc < 0)
@@ -231,6 +235,7 @@ int rein_chan_send(rein_chan *c, const void *item, rein_time until)
 int rein_chan_recv(rein_chan *c, void *item, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         rn_task *self;
         int rc = rn_sync_enter(&self, c && item, c ? c->process : 0, "rein_chan_recv");
         if (rc < 0)
@@ -261,7 +266,8 @@ static void chan_close_locked(rein_chan *c, rn_wakes *wakes)
 void rein_chan_close(rein_chan *c)
 {
         RN_CALL();
-        if (!c || c->process != rn_generation())
+        RN_TOLD_USED(c);
+        if (!rn_sync_is_there(c, c ? c->process : 0, "rein_chan_close"))
                 return;
         rn_wakes wakes = {.n = 0};
         rn_chan_lock(c);
@@ -305,7 +311,8 @@ static void chan_left(rn_sends *s)
 void rein_chan_finish(rein_chan *c)
 {
         RN_CALL();
-        if (!c || c->process != rn_generation())
+        RN_TOLD_USED(c);
+        if (!rn_sync_is_there(c, c ? c->process : 0, "rein_chan_finish"))
                 return;
         rn_wakes wakes = {.n = 0};
         rn_chan_lock(c);

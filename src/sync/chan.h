@@ -56,7 +56,7 @@ static inline void rn_chan_unlock(rein_chan *c)
         rn_lock_give(&c->lock);
         if (over) {
                 RN_OBJECT_GONE(c);
-                rn_free(c);
+                rn_retire(c);
         }
 }
 

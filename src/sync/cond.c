@@ -70,7 +70,8 @@ rein_cond *rein_cond_new(rein_mutex *m)
 void rein_cond_free(rein_cond *c)
 {
         RN_CALL();
-        if (!c || c->process != rn_generation())
+        RN_TOLD_USED(c);
+        if (!rn_sync_is_there(c, c ? c->process : 0, "rein_cond_free"))
                 return;
         size_t waiting = 0;
         if (!rn_list_empty(&c->line)) { /* then its mutex is still there: it could not be freed */
@@ -83,7 +84,8 @@ void rein_cond_free(rein_cond *c)
                 return;
         }
         RN_OBJECT_GONE(c);
-        rn_free(c);
+        c->process = RN_GIVEN_BACK;
+        rn_retire(c);
 }
 
 enum { LONG_NS = 10000000 };
@@ -183,6 +185,7 @@ static int wait_for_signal(rein_cond *c, rn_task *self, rein_time until)
 int rein_cond_wait(rein_cond *c, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         rn_task *self = rn_self();
         const int rc = wait_for_signal(c, self, until);
         rn_stretch_spend(self, RN_SPENDS_CALL);
@@ -221,11 +224,13 @@ static int tell(rein_cond *c, size_t most, const char *call)
 int rein_cond_signal(rein_cond *c)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         return tell(c, 1, "rein_cond_signal");
 }
 
 int rein_cond_broadcast(rein_cond *c)
 {
         RN_CALL();
+        RN_TOLD_USED(c);
         return tell(c, SIZE_MAX, "rein_cond_broadcast");
 }

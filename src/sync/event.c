@@ -34,7 +34,7 @@ static void event_leave(rein_event *e)
         rn_lock_give(&e->lock);
         if (over) {
                 RN_OBJECT_GONE(e);
-                rn_free(e);
+                rn_retire(e);
         }
 }
 
@@ -55,11 +55,14 @@ rein_event *rein_event_new(void)
 void rein_event_free(rein_event *e)
 {
         RN_CALL();
-        if (!e || e->process != rn_generation())
+        RN_TOLD_USED(e);
+        if (!rn_sync_is_there(e, e ? e->process : 0, "rein_event_free"))
                 return;
         event_enter(e);
         const size_t waiting = rn_line_waiting(&e->line);
         e->inside.freed = waiting == 0;
+        if (!waiting)
+                e->process = RN_GIVEN_BACK;
         event_leave(e);
         if (waiting)
                 rn_free_refused_waiting("rein_event_free", waiting);
@@ -83,18 +86,21 @@ static int put(rein_event *e, bool set, const char *call)
 int rein_event_set(rein_event *e)
 {
         RN_CALL();
+        RN_TOLD_USED(e);
         return put(e, true, "rein_event_set");
 }
 
 int rein_event_clear(rein_event *e)
 {
         RN_CALL();
+        RN_TOLD_USED(e);
         return put(e, false, "rein_event_clear");
 }
 
 int rein_event_wait(rein_event *e, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(e);
         rn_task *self;
         int rc = rn_sync_enter(&self, e, e ? e->process : 0, "rein_event_wait");
         if (rc < 0)

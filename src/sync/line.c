@@ -120,6 +120,11 @@ int rn_line_wait_inside(rn_inside *in, rn_lock *lock, rn_link *line, rn_stand *m
 
 /* ---- freeing ---- */
 
+int rn_sync_refused(uint32_t process, const char *call)
+{
+        return rn_handle_refused(process, call, (rn_handle_words){"the object", "freed"}, NULL);
+}
+
 size_t rn_line_waiting(const rn_link *line)
 {
         size_t n = 0;

@@ -32,6 +32,7 @@
 
 #include <errno.h>
 
+#include "core/handle.h"
 #include "core/list.h"
 #include "core/task.h"
 
@@ -73,17 +74,21 @@ void rn_wakes_ring(rn_wakes *w);
 
 /* What every call checks. given: the object is not NULL; process: its own. 0, -EINVAL or -EPERM. Here, so that the
  * analyzer sees that an object is one afterwards. */
+__attribute__((cold)) int rn_sync_refused(uint32_t process, const char *call); /* -EPERM; core/handle.h */
+
 static inline int rn_sync_may(bool given, uint32_t process, const char *call)
 {
         if (!given) {
                 rn_fail(-EINVAL, call, "there is no object: it is NULL");
                 return -EINVAL;
         }
-        if (process != rn_generation()) {
-                rn_fail(-EPERM, call, "the object is from before a fork");
-                return -EPERM;
-        }
-        return 0;
+        return process == rn_generation() ? 0 : rn_sync_refused(process, call);
+}
+
+/* For what returns nothing: NULL is nothing to be done, and nothing to be told. */
+static inline bool rn_sync_is_there(bool given, uint32_t process, const char *call)
+{
+        return given && rn_sync_may(true, process, call) == 0;
 }
 
 /* The same for calls that may block: 0 and the task; -EINVAL, -EPERM, -ENOMEM, REIN_ECANCELED. */

@@ -88,7 +88,8 @@ rein_mutex *rein_mutex_new(void)
 void rein_mutex_free(rein_mutex *m)
 {
         RN_CALL();
-        if (!m || m->process != rn_generation())
+        RN_TOLD_USED(m);
+        if (!rn_sync_is_there(m, m ? m->process : 0, "rein_mutex_free"))
                 return;
         rn_mutex_enter(m);
         const rn_task *owner = rn_loadptr(&m->owner);
@@ -110,7 +111,8 @@ void rein_mutex_free(rein_mutex *m)
         if (held || waiting)
                 return;
         RN_OBJECTS_WITHOUT(&m->lock);
-        rn_free(m);
+        m->process = RN_GIVEN_BACK;
+        rn_retire(m);
 }
 
 enum { LONG_NS = 10000000 };
@@ -145,6 +147,7 @@ static int wait_for_ever(rein_mutex *m, rn_stand *me, rn_doing doing)
 int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(m);
         rn_task *self;
         int rc = rn_sync_enter(&self, m, m ? m->process : 0, "rein_mutex_lock");
         if (rc < 0)
@@ -186,6 +189,7 @@ void rn_mutex_pass(rein_mutex *m, rn_wakes *wakes)
 int rein_mutex_unlock(rein_mutex *m)
 {
         RN_CALL();
+        RN_TOLD_USED(m);
         int rc = rn_sync_may(m, m ? m->process : 0, "rein_mutex_unlock");
         if (rc < 0)
                 return rc;

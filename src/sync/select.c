@@ -82,7 +82,7 @@ static int check_case(const rein_case *c, size_t i)
         case REIN_CASE_SETTLED:
                 if (!c->future)
                         return rn_fail(-EINVAL, call, "the future of case %zu is NULL", i);
-                return rn_future_ours(c->future) ? 0 : rn_fail(-EPERM, call, "case %zu is from before a fork", i);
+                return rn_future_ours(c->future) ? 0 : rn_future_refused(c->future, call);
         case REIN_CASE_RECV:
         case REIN_CASE_SEND:
                 if (!c->chan || !(c->kind == REIN_CASE_RECV ? c->to : c->item))

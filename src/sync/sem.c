@@ -41,7 +41,7 @@ static void sem_leave(rein_sem *s)
         rn_lock_give(&s->lock);
         if (over) {
                 RN_OBJECT_GONE(s);
-                rn_free(s);
+                rn_retire(s);
         }
 }
 
@@ -63,11 +63,14 @@ rein_sem *rein_sem_new(size_t units)
 void rein_sem_free(rein_sem *s)
 {
         RN_CALL();
-        if (!s || s->process != rn_generation())
+        RN_TOLD_USED(s);
+        if (!rn_sync_is_there(s, s ? s->process : 0, "rein_sem_free"))
                 return;
         sem_enter(s);
         const size_t waiting = rn_line_waiting(&s->line);
         s->inside.freed = waiting == 0;
+        if (!waiting)
+                s->process = RN_GIVEN_BACK;
         sem_leave(s);
         if (waiting)
                 rn_free_refused_waiting("rein_sem_free", waiting);
@@ -84,6 +87,7 @@ static void grant(rein_sem *s, rn_wakes *wakes)
 int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
 {
         RN_CALL();
+        RN_TOLD_USED(s);
         rn_task *self;
         int rc = rn_sync_enter(&self, s, s ? s->process : 0, "rein_sem_acquire");
         if (rc < 0)
@@ -110,6 +114,7 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
 int rein_sem_release(rein_sem *s, size_t k)
 {
         RN_CALL();
+        RN_TOLD_USED(s);
         int rc = rn_sync_may(s, s ? s->process : 0, "rein_sem_release");
         if (rc < 0)
                 return rc;

@@ -8,6 +8,7 @@
 
 #include "core/error.h"
 #include "core/executor.h"
+#include "core/handle.h"
 #include "core/group.h"
 #include "core/hook.h"
 #include "core/scope.h"
@@ -164,6 +165,8 @@ void harness_records_look(void)
         look_at_lists(w);
         if (take(&w->works.lock, "the works'"))
                 rn_lock_give(&w->works.lock);
+        if (take(&w->promises.lock, "the promises'"))
+                rn_lock_give(&w->promises.lock);
 }
 
 /* ---- what is kept for later use ---- */
@@ -180,6 +183,7 @@ static void let_go_here(void)
         t->backend->close(t);
         if (t->stocks) {
                 rn_stock_empty(&t->stocks->works);
+                rn_stock_empty(&t->stocks->promises);
                 rn_stock_empty(&t->stocks->scopes);
         }
 }
@@ -249,6 +253,8 @@ void harness_records_let_go(void)
         if (!all_have_answered())
                 harness_found(HARNESS_THREADS, NULL, "the clock or the hand does not answer");
         free_spares(&w->works);
+        free_spares(&w->promises);
+        rn_retired_let_go();
         rn_sim_let_go();
         rn_arenas_let_go();
 }

@@ -56,6 +56,49 @@ MISTAKE pool_freed_twice(void)
         rein_executor_free(x);
 }
 
+MISTAKE lock_after_free(void)
+{
+        rein_mutex *m = rein_mutex_new();
+        rein_mutex_free(m);
+        rein_mutex_lock(m, REIN_NEVER);
+}
+
+MISTAKE send_after_free(void)
+{
+        rein_chan *c = rein_chan_new(sizeof(int), 1, NULL);
+        rein_chan_free(c);
+        rein_chan_send(c, &(int){1}, REIN_NOWAIT);
+}
+
+static int next_nop(rein_future *f, void *arg)
+{
+        (void)f;
+        (void)arg;
+        return 0;
+}
+
+MISTAKE continuation_removed_twice(void)
+{
+        rein_future *f;
+        rein_promise *p = rein_promise_new(&f);
+        rein_next *next = rein_then(f, pool, next_nop, NULL);
+        rein_next_remove(next);
+        rein_next_remove(next);
+        rein_promise_drop(p);
+        rein_drop(f);
+}
+
+MISTAKE child_after_free(void)
+{
+        char *argv[] = {(char *)"true", NULL};
+        rein_child *c;
+        if (rein_child_start(&c, argv, NULL) < 0)
+                return;
+        rein_child_wait(c, NULL, REIN_NEVER);
+        rein_child_free(c);
+        printf("%d\n", rein_child_pid(c));
+}
+
 MISTAKE submit_after_free(void)
 {
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
@@ -244,6 +287,10 @@ int main(int argc, char **argv)
                 ROW(await_after_drop),
                 ROW(pool_freed_twice),
                 ROW(submit_after_free),
+                ROW(lock_after_free),
+                ROW(send_after_free),
+                ROW(continuation_removed_twice),
+                ROW(child_after_free),
                 ROW(promise_after_drop),
                 ROW(value_after_drop),
                 ROW(value_given_and_freed),

@@ -37,6 +37,11 @@ pool_freed_twice                 address heap-use-after-free  pool_freed_twice
 pool_freed_twice                 thread  heap-use-after-free  pool_freed_twice
 submit_after_free                address heap-use-after-free  submit_after_free
 promise_after_drop               address heap-use-after-free  promise_after_drop
+lock_after_free                  address heap-use-after-free  lock_after_free
+lock_after_free                  thread  heap-use-after-free  lock_after_free
+send_after_free                  address heap-use-after-free  send_after_free
+continuation_removed_twice       address heap-use-after-free  continuation_removed_twice
+child_after_free                 address heap-use-after-free  child_after_free
 value_after_drop                 address heap-use-after-free  value_after_drop
 value_given_and_freed            address double-free          value_given_and_freed
 future_never_dropped             address detected.memory.leaks future_never_dropped
