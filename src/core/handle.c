@@ -16,17 +16,7 @@ int rn_handle_refused(uint32_t process, const char *call, rn_handle_words words,
 
 /* ---- memory that rests ---- */
 
-#if defined REIN_ASAN || defined REIN_TSAN
-enum { WATCHED = 1 };
-#else
-enum { WATCHED = 0 };
-#endif
-
-enum {
-        RESTING = 64,
-        RESTING_CHECKED = 4096, /* with REIN_CHECK=1 */
-        MOST_SPARE = 256        /* bundles of one kind on its shelf; of jobs about 9 MB */
-};
+enum { RESTING = 64, RESTING_CHECKED = 4096 /* with REIN_CHECK=1 */ };
 
 static rn_aptr resting[RESTING_CHECKED];
 static rn_a32 places; /* given out, from the last to the first, and round again */
@@ -34,7 +24,7 @@ static rn_a32 places; /* given out, from the last to the first, and round again 
 /* Each one takes the place of the oldest. */
 void rn_retire(void *record)
 {
-        if (WATCHED || rn_virtual() || rn_sanitized()) {
+        if (RN_MEMORY_WATCHED || rn_virtual() || rn_sanitized()) {
                 rn_free(record);
                 return;
         }
@@ -50,24 +40,8 @@ void rn_retired_let_go(void)
 
 /* ---- records that a thread keeps some of ---- */
 
-void *rn_record_take(rn_stock *mine, size_t n, bool *stocked)
+void rn_records_give_over(rn_spare *over)
 {
-        *stocked = !WATCHED && mine;
-        if (!*stocked)
-                return rn_alloc(n);
-        if (rn_choose(2, RN_CHOOSE_ALLOC))
-                return NULL;
-        void *record = rn_stock_take(mine);
-        return record ? record : rn_host_alloc(n);
-}
-
-void rn_record_give(rn_stock *mine, void *record, bool stocked)
-{
-        if (!stocked || !mine) {
-                rn_retire(record);
-                return;
-        }
-        rn_spare *over = rn_stock_give(mine, record, MOST_SPARE);
         while (over) {
                 rn_spare *next = over->next;
                 rn_host_free(over);

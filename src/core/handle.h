@@ -21,6 +21,14 @@
 
 #define RN_GIVEN_BACK UINT32_MAX
 
+#if defined REIN_ASAN || defined REIN_TSAN
+enum { RN_MEMORY_WATCHED = 1 };
+#else
+enum { RN_MEMORY_WATCHED = 0 };
+#endif
+
+enum { RN_MOST_SPARE = 256 /* bundles of one kind on its shelf; of jobs about 9 MB */ };
+
 /* What a handle is called: {"the future", "dropped"}. */
 typedef struct rn_handle_words {
         const char *noun, *given_back;
@@ -37,7 +45,28 @@ void rn_retired_let_go(void); /* all that rests, at once: for a look at what is 
 
 /* Memory for records of which a thread keeps some for itself. mine: its stock of them; NULL: it has none. Not zeroed.
  * *stocked goes with the record, to be said when it is given back. */
-void *rn_record_take(rn_stock *mine, size_t n, bool *stocked);
-void rn_record_give(rn_stock *mine, void *record, bool stocked);
+static inline void *rn_record_take(rn_stock *mine, size_t n, bool *stocked)
+{
+        *stocked = !RN_MEMORY_WATCHED && mine;
+        if (!*stocked)
+                return rn_alloc(n);
+        if (rn_choose(2, RN_CHOOSE_ALLOC))
+                return NULL;
+        void *record = rn_stock_take(mine);
+        return record ? record : rn_host_alloc(n);
+}
+
+void rn_records_give_over(rn_spare *over); /* what the shelf has no room for; `next` */
+
+static inline void rn_record_give(rn_stock *mine, void *record, bool stocked)
+{
+        if (!stocked || !mine) {
+                rn_retire(record);
+                return;
+        }
+        rn_spare *over = rn_stock_give(mine, record, RN_MOST_SPARE);
+        if (over)
+                rn_records_give_over(over);
+}
 
 #endif
