@@ -200,7 +200,7 @@ bool rn_checked(void)
         return checked;
 }
 
-static void misused_tell(const char *call, const char *text, bool aloud)
+static void misuse_say(const char *call, const char *text, bool aloud)
 {
         const rn_machine *m = rn_virtual();
         if (m)
@@ -211,14 +211,14 @@ static void misused_tell(const char *call, const char *text, bool aloud)
                 rn_abort();
 }
 
-static int misused(const char *call, bool aloud, const char *fmt, va_list args) REIN_PRINTF(3, 0);
+static int misuse_tell(const char *call, bool aloud, const char *fmt, va_list args) REIN_PRINTF(3, 0);
 
-static int misused(const char *call, bool aloud, const char *fmt, va_list args)
+static int misuse_tell(const char *call, bool aloud, const char *fmt, va_list args)
 {
         char text[RN_ERROR_TEXT];
         vsnprintf(text, sizeof text, fmt, args);
         rn_fail(-EPERM, call, "%s", text);
-        misused_tell(call, text, aloud);
+        misuse_say(call, text, aloud);
         return -EPERM;
 }
 
@@ -226,7 +226,7 @@ int rn_misused(const char *call, const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
-        const int rc = misused(call, false, fmt, args);
+        const int rc = misuse_tell(call, false, fmt, args);
         va_end(args);
         return rc;
 }
@@ -235,7 +235,7 @@ int rn_misused_aloud(const char *call, const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
-        const int rc = misused(call, true, fmt, args);
+        const int rc = misuse_tell(call, true, fmt, args);
         va_end(args);
         return rc;
 }

@@ -67,7 +67,7 @@ rein_future *rein_ref(rein_future *f)
         return f;
 }
 
-static void dropped(rein_future *f)
+static void future_dropped(rein_future *f)
 {
         if (rn_linked(&f->kept)) { /* the group's own drop comes when it has let go of it */
                 rn_add32(&f->holders, 1);
@@ -88,7 +88,7 @@ void rein_drop(rein_future *f)
         if (!rn_future_ours(f))
                 rn_future_refused(f, "rein_drop");
         else if (rn_told_sub32(&f->holders) == 0)
-                dropped(f);
+                future_dropped(f);
 }
 
 void rn_future_done_with(rein_future *f)

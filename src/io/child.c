@@ -367,7 +367,7 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
         }
 }
 
-static int refused(const rein_child *c, const char *call)
+static int child_refused(const rein_child *c, const char *call)
 {
         return rn_handle_refused(c->process, call, (rn_handle_words){"the child", "freed"}, NULL);
 }
@@ -376,7 +376,7 @@ int rein_child_pipe(rein_child *c, int which)
 {
         RN_TOLD_USED(c);
         if (c->process != rn_generation())
-                return refused(c, "rein_child_pipe");
+                return child_refused(c, "rein_child_pipe");
         if (which < 0 || which > 2)
                 return -EBADF;
         lock(c);
@@ -389,13 +389,13 @@ int rein_child_pipe(rein_child *c, int which)
 int rein_child_pid(const rein_child *c)
 {
         RN_TOLD_USED(c);
-        return c->process == RN_GIVEN_BACK ? refused(c, "rein_child_pid") : c->pid;
+        return c->process == RN_GIVEN_BACK ? child_refused(c, "rein_child_pid") : c->pid;
 }
 
 int rein_child_pidfd(const rein_child *c)
 {
         RN_TOLD_USED(c);
-        return c->process == RN_GIVEN_BACK ? refused(c, "rein_child_pidfd") : c->pidfd;
+        return c->process == RN_GIVEN_BACK ? child_refused(c, "rein_child_pidfd") : c->pidfd;
 }
 
 /* ---- the ladder ---- */
@@ -405,7 +405,7 @@ int rein_child_signal(rein_child *c, int signo)
         RN_CALL();
         RN_TOLD_USED(c);
         if (c->process != rn_generation())
-                return refused(c, "rein_child_signal");
+                return child_refused(c, "rein_child_signal");
         lock(c);
         int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
         unlock(c);
@@ -481,7 +481,7 @@ static bool stop(rn_task *self, rein_child *c)
 static int look_at(const char *call, const rein_child *c, const rein_child_end *end)
 {
         if (c->process != rn_generation())
-                return refused(c, call);
+                return child_refused(c, call);
         return end && end->size < sizeof(size_t) ? rn_fail(-EINVAL, call, "the size of the end is not set") : 0;
 }
 
@@ -548,7 +548,7 @@ void rein_child_free(rein_child *c)
         if (!c)
                 return;
         if (c->process != rn_generation()) {
-                refused(c, "rein_child_free");
+                child_refused(c, "rein_child_free");
                 return;
         }
         rn_task *self = rn_self();
