@@ -38,7 +38,7 @@ OUTSIDE = ("sim.h", "glib.h", "uv.h")  # of every loop
 
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 FUNCTION = re.compile(r"^REIN_API [^;(]*?\b(rein_\w*[a-z0-9])\(([^;]*?)\)[^;()]*(?:\([^;]*\))?;", re.MULTILINE | re.DOTALL)
-BLOCKS = re.compile(r"\b[Bb]locks\b(?:, returns)?:\s(?:(no)\b(?!,)|(?:\* )?[Aa]s (rein_\w+))?")
+BLOCKS = re.compile(r"\b[Bb]locks\b(?:, returns)?:\s+(?:\* )?(?:(no)\b(?!,)|[Aa]s (rein_\w+))?")
 ROW = re.compile(r"\bROW\((rein_\w+),")
 
 
@@ -88,6 +88,7 @@ CLEAN = {
                         "REIN_API int rein_a_at(const char *place, rein_time until) REIN_MUST;\n"
                         "/* Blocks: no. */\nREIN_API void rein_b(rein_time until);\nREIN_API void rein_c(int (*fn)(void));\n"
                         "/* Owns, blocks: as rein_b. */\nREIN_API int rein_g(rein_time until);\n"
+                        "/* A long one. Blocks:\n * no. */\nREIN_API void rein_h(rein_time until);\n"
                         "/* Ends it. */\nREIN_API void rein_d(void);\n/* Waits. */\nREIN_API int rein_e(rein_time until);\n",
     TABLE: "static const row table[] = {\n        ROW(rein_a, one, 0),\n        ROW(rein_e, one, 0),\n};\n",
 }

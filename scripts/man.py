@@ -4,8 +4,9 @@
 3) and one for each header (section 7). The examples on them are parts of the programs in examples/.
 
 Usage: scripts/man.py FOLDER      writes FOLDER/man3 and FOLDER/man7
-       scripts/man.py             checks that every public function has a page, that each page has all its sections, and
-                                  that every code of a header's comment is on the page
+       scripts/man.py             checks that the comment of every public call says all that is asked of it (what it does,
+                                  Blocks, which threads, Returns, Since), that every public call has a page, that each page
+                                  has all its sections, and that every code of a header's comment is on the page
        scripts/man.py --selftest  that this check can fail"""
 import datetime
 import errno
@@ -26,9 +27,16 @@ SECTIONS = ["NAME", "SYNOPSIS", "DESCRIPTION", "RETURN VALUE", "EXAMPLES", "SEE 
 TAG = re.compile(rf"((?:{CODE.pattern}|[A-Za-z]\w*|-?\d+)(?:(?:,| and) (?:{CODE.pattern}|-?\d+))*): (.*)", re.DOTALL)
 CODES_WITH = re.compile(rf"({CODE.pattern}(?:(?:,| and) {CODE.pattern})*),? (\D.*)", re.DOTALL)
 CODES_ALONE = re.compile(rf"{CODE.pattern}(?:(?:,| and|, and) {CODE.pattern})*")
-THREADS = re.compile(r"(?:^|(?<=[.;]\s))((?:Any (?:thread|task)|\[owner\])[^.;]*[.;])(?:\s+|$)")
+THREADS = re.compile(r"(?:^|(?<=[.;]\s))((?:Any (?:thread|task|job|coroutine)|\[owner\])[^.;]*[.;])(?:\s+|$)")
 ANOTHER = re.compile(r"\b(?:as|what|why it could not start, as) (rein_\w+)\b")
-FUNCTION = re.compile(r"^(?:REIN_API|static inline) [^;(]*?\b(rein_\w*[a-z0-9])\(", re.MULTILINE)
+FUNCTION = re.compile(r"^(?:REIN_API|static inline) ([^;(]*?)\b(rein_\w*[a-z0-9])\(", re.MULTILINE)
+# What the comment of a public call says in any case.
+PARTS = {
+    "on what it blocks": re.compile(r"\b[Bb]locks(?:, returns)?: "),
+    "which threads may call it": re.compile(r"\bAny (?:thread|task|job|coroutine)\b|\[owner\]: "),
+    "since when there is one": re.compile(r"\bSince \d+\.\d+\b"),
+    "what it returns": re.compile(r"\b(?:Returns|Blocks, returns): "),
+}
 EXAMPLE_LINES = 34  # a longer function is shown in part
 
 
@@ -379,7 +387,8 @@ class Pages:
             if item.comment and item.comment != opening:
                 body.append(tagged(item.name, capital(item.comment)))
         if threads:
-            body.append(tagged("Threads", "; ".join(capital(t) for t in dict.fromkeys(threads)) + "."))
+            said_of = [t.replace("[owner]: ", "only ") for t in dict.fromkeys(threads)]
+            body.append(tagged("Threads", "; ".join(capital(t) for t in said_of) + "."))
         out += [b for b in body if b]
         for item in items:
             if item.members and not (len(item.members) == 1 and item.members[0].declaration.startswith("uint64_t opaque")):
@@ -421,7 +430,7 @@ class Pages:
             for name in dict.fromkeys(CODE.findall(parts.get("", "")) if results & {"int", "int64_t"} else []):
                 out.append(tagged(name, capital(self.meaning(name)) + "."))
         general = re.search(r"Every call may return [^.]*\.", one_line(header.about))
-        if general:
+        if general and {f.result for f in functions} & {"int", "int64_t"}:
             out.append(".PP\n" + paragraph(general[0]))
         return "\n".join(out)
 
@@ -558,8 +567,21 @@ def spread(pieces: list[str]) -> list[str]:
 # ---- the check ----
 
 
-def comments_of(source: str) -> list[tuple[str, str]]:
-    """Each public function with the comment over it, read without the parser of headers.py."""
+def parts_missing(result: str, said: str) -> list[str]:
+    """Of the parts of a comment those that it lacks. A call that returns nothing need not say what it returns."""
+    flat = re.sub(r"\s*\n \* ?", " ", said)
+    return [what for what, pattern in PARTS.items()
+            if not pattern.search(flat) and not (what == "what it returns" and result.strip() == "void")]
+
+
+def macros_unsaid(header: Header) -> list[str]:
+    """Macros that a program uses and that no comment speaks of. Those that make options speak by their struct."""
+    return [item.name for group in header.groups for item in group.items
+            if item.kind == "macro" and not (item.comment or group.comment or item.result.startswith("REIN_OPTS("))]
+
+
+def comments_of(source: str) -> list[tuple[str, str, str]]:
+    """Each public function: its result, its name and the comment over it, read without the parser of headers.py."""
     found, said = [], ""
     for block in re.split(r"\n\s*\n", re.sub(r"#define .*\n", "\n#\n", source).replace("\n\n#\n", "\n")):
         comment = re.findall(r"^/\*.*?\*/", block, re.MULTILINE | re.DOTALL)
@@ -567,7 +589,7 @@ def comments_of(source: str) -> list[tuple[str, str]]:
             if part.startswith("/*"):
                 said = part
             else:
-                found += [(name, said) for name in FUNCTION.findall(part)]
+                found += [(result, name, said) for result, name in FUNCTION.findall(part)]
         if comment or FUNCTION.search(block):
             said = ""
     return found
@@ -587,11 +609,13 @@ def check(root: Path) -> list[str]:
         if header.name != "rein.h" and f"man7/rein-{header.stem}.7" not in pages:
             complaints.append(f"{place}: no page rein-{header.stem}(7)")
         source = header.read_text(encoding="utf-8")
-        for name, said in comments_of(source):
+        complaints += [f"{place}: no word says what {name} is" for name in macros_unsaid(headers.parse(header))]
+        for result, name, said in comments_of(source):
             shown = name.removesuffix("_at") if f"#define {name.removesuffix('_at')}(" in source else name
             opening = re.sub(r"^/\*\s*", "", said)
             if not opening or headers.CLAUSE.match(opening) or opening.startswith("----"):
                 complaints.append(f"{place}: no sentence says what {shown} does")
+            complaints += [f"{place}: the comment does not say {what}: {shown}" for what in parts_missing(result, said)]
             page = pages.get(f"man3/{shown}.3")
             so = re.match(r"\.so (\S+)\n", page or "")
             page = pages.get(so[1]) if so else page
@@ -612,7 +636,7 @@ def check(root: Path) -> list[str]:
     return complaints
 
 
-BASE = "/* SPDX-License-Identifier: Apache-2.0 */\n/* Macros. */\n#ifndef B\n#define REIN_VERSION \"1.0\"\n#endif\n"
+BASE = "/* SPDX-License-Identifier: Apache-2.0 */\n/* Macros. */\n#ifndef B\n#define REIN_VERSION \"1.0\" /* its version */\n#endif\n"
 HEADER = """/* SPDX-License-Identifier: Apache-2.0 */
 /* Naps. */
 #ifndef REIN_NAP_H
@@ -626,8 +650,10 @@ typedef struct rein_nap rein_nap;
 REIN_API int rein_nap_take_at(const char *place, rein_nap *nap, int n)
         REIN_MUST;
 
-/* Wake it. Blocks: no. Since 0.1. */
+/* Wake it. Blocks: no. [owner]: the thread that made it. Since 0.1. */
 REIN_API void rein_nap_wake(rein_nap *nap);
+
+#define REIN_NAP_MOST 8 /* turns */
 
 #endif
 """
@@ -650,7 +676,10 @@ def with_page(change) -> dict[str, str]:
 def violations() -> list[dict[str, str]]:
     return [
         {"include/rein/nap.h": HEADER.replace("Wake it. ", "")},
-        {"include/rein/nap.h": HEADER.replace("/* Wake it. Blocks: no. Since 0.1. */\n", "")},
+        {"include/rein/nap.h": re.sub(r"/\* Wake it.*\n", "", HEADER)},
+        *[{"include/rein/nap.h": HEADER.replace(part, "")}
+          for part in (" Blocks: no.", " Any thread.", " [owner]: the thread that made it.", "Returns: ", " /* turns */")],
+        {"include/rein/nap.h": HEADER.replace("made it. Since 0.1.", "made it.")},
         with_page(lambda page: ""),
         {"planted/man3/rein_nap_wake.3": ""},
         {"planted/man7/rein-nap.7": ""},

@@ -12,8 +12,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define REIN_VERSION "0.1.0"
+#define REIN_VERSION "0.1.0" /* of these headers; rein_version tells that of the library */
 
+/* What declarations here have: a call of the library; a result that must be looked at; a format and its arguments. */
 #if defined __GNUC__
 #define REIN_API        __attribute__((visibility("default")))
 #define REIN_MUST       __attribute__((warn_unused_result))
@@ -44,7 +45,7 @@ extern "C" {
 /* A job, or anything run for you: any C11 thread function. A negative return says that it failed. */
 typedef int (*rein_fn)(void *arg);
 
-/* The library's version, "1.2.3". A string that lives for ever. Blocks: no. Any thread. Since 0.1. */
+/* Tell the library's version. Blocks: no. Any thread. Returns: "1.2.3", a string that lives for ever. Since 0.1. */
 REIN_API const char *rein_version(void);
 
 #ifdef __cplusplus

@@ -27,6 +27,7 @@ typedef struct rein_child_fd {
 
 enum { REIN_AS_OURS, REIN_AS_FD, REIN_AS_NULL, REIN_AS_PIPE, REIN_AS_OUT }; /* kinds: write the macros below */
 
+/* What the macros below are made of. */
 #ifdef __cplusplus
 #define REIN_CHILD_AS(kind, fd) (rein_child_fd{kind, fd})
 #else
@@ -71,50 +72,63 @@ typedef struct rein_child_end {
         uint64_t memory_max; /* the most it had resident, in bytes */
 } rein_child_end;
 
-/* "Not now" is not "never": -EAGAIN (too many processes), -ENOMEM, -EMFILE, -ENFILE and -ETXTBSY (the program is being
- * written) say that there is no room at the moment. With start_until the start is then tried again, after 1 ms, 2 ms and so
- * on up to 64 ms, until it succeeds, until then, or until a cancel. Not so -ENOMEM of a child with limits of its own: they may
- * be what leaves no room.
+/* Start argv[0], which is sought along PATH when it has no slash, with the arguments argv (NULL at the end). Nothing
+ * of argv and opts is needed afterwards.
  *
- * Start argv[0], sought along PATH when it has no slash, with argv (NULL at the end). Nothing of argv and opts is needed
- * afterwards. Owns: *out is yours: rein_child_free.
+ * "Not now" is not "never": -EAGAIN (too many processes), -ENOMEM, -EMFILE, -ENFILE and -ETXTBSY (the program is being
+ * written) say that there is no room at the moment. With start_until the start is then tried again, after 1 ms, 2 ms
+ * and so on up to 64 ms, until it succeeds, until that time, or until a cancel. Only -ENOMEM of a child with limits of
+ * its own is not tried again: they may be what leaves no room.
+ *
+ * Owns: *out is the caller's: rein_child_free.
  * Blocks: until the program runs (a fraction of a millisecond), which no cancel shortens; a coroutine leaves that to a
- * thread of its loop's pool. With start_until also between two tries, which a cancel ends.
- * Returns: 0; and where there is no child, and none ever was to be waited for: REIN_ECANCELED at entry, or between two tries;
- * -ENOENT, -EACCES,
- * -E2BIG, -ENOEXEC and others of execve(2), of cwd and of limits: the trail says which; -EMFILE; -EAGAIN: too many
- * processes; -EBADF: a descriptor that is not open; -EINVAL: opts; -ENOSYS; -ENOTSUP; -ENOMEM; in a coroutine also what
- * rein_to_thread does. */
+ * thread of its loop's pool. With start_until also between two tries, which a cancel ends. Any thread.
+ * Returns: 0; and where there is no child, and never was one: REIN_ECANCELED at entry, or between two tries; -ENOENT,
+ * -EACCES, -E2BIG, -ENOEXEC and others of execve(2), of cwd and of limits: the trail says which; -EMFILE; -EAGAIN: too
+ * many processes; -EBADF: a descriptor that is not open; -EINVAL: opts; -ENOSYS; -ENOTSUP; -ENOMEM; in a coroutine
+ * also what rein_to_thread returns. Since 0.1. */
 REIN_API int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts *opts);
 
-/* Our end of the pipe that is its descriptor `which` (0, 1 or 2), close-on-exec and non-blocking, for rein_read and
- * rein_write. Owns: yours from now on: rein_close it; for 0 that is how it learns that there is no more. What is never
- * asked for is closed by rein_child_free. Returns: the descriptor; -EBADF: no pipe, or told before. Blocks: no. */
+/* Take our end of the pipe that is the child's descriptor `which` (0, 1 or 2). It is close-on-exec and non-blocking,
+ * for rein_read and rein_write.
+ * Owns: the descriptor is the caller's from now on: rein_close it; closing that of 0 tells the child that there is no
+ * more. One that is never asked for is closed by rein_child_free.
+ * Blocks: no. Any thread.
+ * Returns: the descriptor; -EBADF: it is no pipe, or was taken before; -EPERM: after fork(2). Since 0.1. */
 REIN_API int rein_child_pipe(rein_child *c, int which);
 
-/* Its process number: nobody else's until it was waited for, or freed. Blocks: no. */
+/* Tell the child's process number. No other process has it until the child was waited for, or freed. Blocks: no.
+ * Any thread. Returns: the number. Since 0.1. */
 REIN_API int rein_child_pid(const rein_child *c);
 
-/* A pidfd: readable when it has ended, for rein_wait_fd and loops of yours. Owns: the child's, until rein_child_free. */
+/* Tell the child's pidfd, a descriptor that is readable when the child has ended: for rein_wait_fd, and for loops of
+ * yours. Owns: the descriptor is the child's, until rein_child_free. Blocks: no. Any thread. Returns: the descriptor.
+ * Since 0.1. */
 REIN_API int rein_child_pidfd(const rein_child *c);
 
-/* Wait until it has ended; whether others still have its pipes does not matter. Several may wait; each is told. A call
- * that comes when it has ended says so, cancelled or not. A wait that is cancelled stops it, by the ladder: it then takes up to the grace (and five seconds more when it cannot be killed).
- * One whose `until` comes leaves it running.
- * Returns: 0: it has ended, *end (may be NULL) tells how; REIN_ECANCELED: it was stopped, *end and the trail tell by which
- * rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: no wait; -EINVAL: end without its size; -EPERM: after fork(2). */
+/* Wait until the child has ended; whether others still have its pipes does not matter. Several may wait; each is told.
+ * A call that comes when it has ended says so, cancelled or not.
+ * Blocks: until it has ended, `until`, or a cancel. A wait that is cancelled stops the child, by the ladder, and takes
+ * up to the grace for that (and five seconds more when it cannot be killed). One whose `until` comes leaves it
+ * running. Any thread.
+ * Returns: 0: it has ended, *end (may be NULL) tells how; REIN_ECANCELED: it was stopped, *end and the trail tell by
+ * which rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: there was no wait; -EINVAL: end without its size; -EPERM:
+ * after fork(2). Since 0.1. */
 REIN_API int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until);
 
-/* Stop it by the ladder, cancelled or not. Blocks: until it is gone. Returns: 0, also when it had ended before; REIN_ESTUCK:
- * it could not be killed so far; -EINVAL, -EPERM as rein_child_wait. */
+/* Stop the child by the ladder, whether or not the caller is cancelled. *end (may be NULL) tells how it ended. Blocks:
+ * until it is gone, no longer than its grace and five seconds. Any thread.
+ * Returns: 0, also when it had ended before; REIN_ESTUCK: it could not be killed so far; -EINVAL, -EPERM as
+ * rein_child_wait. Since 0.1. */
 REIN_API int rein_child_stop(rein_child *c, rein_child_end *end);
 
-/* Signal it and its process group. Blocks: no. Returns: 0; -ESRCH: it has ended and was waited for; -EINVAL: no such
- * signal; -EPERM. */
+/* Send a signal to the child and its process group. Blocks: no. Any thread. Returns: 0; -ESRCH: it has ended and was
+ * waited for; -EINVAL: no such signal; -EPERM: the system forbids it, or after fork(2). Since 0.1. */
 REIN_API int rein_child_signal(rein_child *c, int signo);
 
-/* Give the handle back: one that still runs is stopped by the ladder. Blocks: until it is gone. One that cannot be killed is reaped
- * when it ends all the same, at a later start or free. NULL is allowed. Nobody else may be in a call with c. */
+/* Give the handle back: a child that still runs is stopped by the ladder. One that cannot be killed is reaped when it
+ * ends all the same, at a later start or free. NULL is allowed. Blocks: until it is gone, as rein_child_stop.
+ * Any thread, while no other one is in a call with c. Since 0.1. */
 REIN_API void rein_child_free(rein_child *c);
 
 /* What a child said, and what it is given to read. Set `size`: rein_child_said s = {.size = sizeof s}. */
@@ -128,19 +142,22 @@ typedef struct rein_child_said {
         bool out_cut, err_cut; /* it said more than was kept */
 } rein_child_said;
 
-/* Run it and collect what it says: rein_child_run, with a pipe for out and for err (where opts leaves them zero), which are
- * read while it runs. What is more than `most` is read and thrown away, so that the child never waits for us. Of what others
- * write to its pipes, only that counts which is there when it has ended.
- * Owns: s->out and s->err are yours: rein_child_said_free, whatever is returned.
- * Blocks: until it has ended; a cancel stops it, by the ladder. Needs three descriptors besides the pipes.
- * Returns: as rein_child_run, and s has what was said so far; -EINVAL: s without its size, or a REIN_CHILD_PIPE. Since 0.1. */
+/* Run a program and collect what it says: rein_child_run, with a pipe for out and for err (where opts leaves them
+ * zero), which are read while it runs. What is more than `most` is read and thrown away, so that the child never waits
+ * for us. Of what other processes write to its pipes, only that counts which is there when it has ended.
+ * Owns: s->out and s->err are the caller's: rein_child_said_free, whatever is returned.
+ * Blocks: until it has ended; a cancel stops it, by the ladder. Needs three descriptors besides the pipes. Any thread.
+ * Returns: as rein_child_run, and s has what was said so far; -EINVAL: s without its size, or a REIN_CHILD_PIPE.
+ * Since 0.1. */
 REIN_API int rein_child_collect(char *const argv[], const rein_child_opts *opts, rein_child_said *s, rein_child_end *end);
 
-/* Free out and err. Twice is once. Since 0.1. */
+/* Free out and err. Twice is once; NULL is allowed. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_child_said_free(rein_child_said *s);
 
-/* Start it, wait for it, give it back. Blocks: until it has ended. Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a
- * REIN_CHILD_PIPE, whose other end nobody would have. */
+/* Start a program, wait until it has ended, and give its handle back. Blocks: until it has ended; a cancel stops it,
+ * by the ladder. Any thread.
+ * Returns: as rein_child_start and, with REIN_NEVER, rein_child_wait; -EINVAL: with a REIN_CHILD_PIPE, whose other end
+ * nobody would have. Since 0.1. */
 REIN_API int rein_child_run(char *const argv[], const rein_child_opts *opts, rein_child_end *end);
 
 #ifdef __cplusplus

@@ -18,11 +18,12 @@ typedef struct rein_key {
 
 /* Set k for the running task and for the children it starts from now on. Children that run already keep theirs. A value
  * of NULL takes k away again.
- * Owns: on success rein owns value and releases it; on failure it stays yours.
+ * Owns: on success rein owns value and releases it; on failure it stays the caller's.
  * Blocks: no. Any thread, for itself. Returns: 0; -EINVAL: no key; -ENOMEM. Since 0.1. */
 REIN_API int rein_context_set(const rein_key *k, void *value);
 
-/* The value of k here, or NULL. Owns: borrowed, until this task sets k again or ends. Blocks: no. Since 0.1. */
+/* Get the value of k in the running task. Owns: the value is borrowed, until this task sets k again or ends.
+ * Blocks: no. Any thread, for itself. Returns: the value; NULL: there is none. Since 0.1. */
 REIN_API void *rein_context_get(const rein_key *k);
 
 #ifdef __cplusplus

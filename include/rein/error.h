@@ -37,47 +37,53 @@ typedef struct rein_error rein_error;
 #define rein_fail(code, ...) rein_fail_at(REIN_HERE, code, __VA_ARGS__)
 REIN_API int rein_fail_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
 
-/* Put a line on top of the running task's trail: what was there becomes its cause. Otherwise as rein_fail.
- * Since 0.1. */
+/* Put a line on top of the running task's trail: what was there becomes its cause.
+ * Owns: the text is copied, and cut when memory is short. Blocks: no. Any thread. Returns: code, always. Since 0.1. */
 #define rein_wrap(code, ...) rein_wrap_at(REIN_HERE, code, __VA_ARGS__)
 REIN_API int rein_wrap_at(const char *place, int code, const char *fmt, ...) REIN_PRINTF(3, 4);
 
-/* The running task's trail, newest first, or NULL. It belongs to the last call that failed with a trail: compare
+/* Get the running task's trail, newest first. It belongs to the last call that failed with a trail: compare
  * rein_error_code with the code you were returned before you trust it (a cancel, a timeout and a kernel error come
- * without one). Owns: borrowed; valid until this task's next rein call that fails. Blocks: no. Any
- * thread. Since 0.1. */
+ * without one).
+ * Owns: the error is borrowed; valid until this task's next rein call that fails. Blocks: no. Any thread.
+ * Returns: the error; NULL: there is no trail. Since 0.1. */
 REIN_API const rein_error *rein_trail(void);
 
-/* The code of an error; its text; where it came from ("job 'render' on pool 'pages', page.c:41"); what caused it, or
- * NULL; the next failure of the same group, or NULL. Owns: borrowed, as long as e. e NULL: 0, "", "", NULL, NULL.
- * Blocks: no. Any thread. Since 0.1. */
+/* Read an error: its code; its text; where it came from ("job 'render' on pool 'pages', page.c:41"); what caused it;
+ * the next failure of the same group. Owns: strings and errors are borrowed, as long as e. Blocks: no. Any thread.
+ * Returns: the code; the text; the place; the cause, or NULL; the next failure, or NULL. For e NULL: 0, "", "", NULL,
+ * NULL. Since 0.1. */
 REIN_API int rein_error_code(const rein_error *e);
 REIN_API const char *rein_error_text(const rein_error *e);
 REIN_API const char *rein_error_where(const rein_error *e);
 REIN_API const rein_error *rein_error_cause(const rein_error *e);
 REIN_API const rein_error *rein_error_next(const rein_error *e);
 
-/* Does e, one of its causes, or one of the failures beside them have this code? Blocks: no. Any thread. Since 0.1. */
+/* Does e, one of its causes, or one of the failures beside them have this code? Blocks: no. Any thread. Returns: true
+ * if so; false for e NULL. Since 0.1. */
 REIN_API bool rein_error_is(const rein_error *e, int code);
 
-/* The name of a code: "REIN_ETIMEOUT", "EINVAL" for -EINVAL, "user code -21007", "success" from 0 on.
- * Owns: a string that lives for ever, but for user and unknown codes, which is this thread's until its next call here.
- * Blocks: no. Any thread. Since 0.1. */
+/* Tell the name of a code. Owns: a string that lives for ever, but for user and unknown codes, which is this task's
+ * until its next call here. Blocks: no. Any thread.
+ * Returns: "REIN_ETIMEOUT", "EINVAL" for -EINVAL, "user code -21007", "success" from 0 on. Since 0.1. */
 REIN_API const char *rein_code_name(int code);
 
-/* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped. It is given
- * to the stream at once: on an unbuffered one, as stderr is, it is one write of whole lines, and no other thread's text
- * stands between them. Blocks: on `to`. Any thread. Since 0.1. */
+/* Print e whole: one line an error, causes and fellow failures indented below. Control characters are escaped. All of
+ * it is given to the stream at once: on an unbuffered one, as stderr is, it is one write of whole lines, and no other
+ * thread's text stands between them. Blocks: on `to`. Any thread. Since 0.1. */
 REIN_API void rein_error_print(FILE *to, const rein_error *e);
 
-/* What becomes of a failure nobody looked at. fn is called once for each failure that was never awaited, read with
- * rein_code or rein_error_of, or reported by its group's close, when the last reference to it goes (a cancel is none);
- * and once for each job that comes back after it was abandoned, with code REIN_EABANDONED (the late log); and when the
- * process exits, after its exit handlers, with code REIN_EPENDING, once for each place in the source that made promises
- * which have not been settled (16 places, and a count of the rest). A program that means to leave some unsettled says so
- * by an fn that passes over REIN_EPENDING. So fn and arg must last as long as the process, or be replaced before.
- * e is borrowed for the call. fn may run on any thread, with no lock of rein's held; it must not block. NULL restores
- * the default, which prints to stderr. Blocks: no. Any thread. Since 0.1. */
+/* Say what becomes of a failure that nobody looked at. fn is called for each of these:
+ *  - a failure that was never awaited, read with rein_code or rein_error_of, or reported by its group's close: once,
+ *    when the last reference to it goes (a cancel is no failure);
+ *  - a job that comes back after it was abandoned: once, with code REIN_EABANDONED (the late log);
+ *  - promises that have not been settled when the process exits, after its exit handlers: with code REIN_EPENDING, once
+ *    for each place in the source that made some (16 places, and a count of the rest). A program that means to leave some
+ *    unsettled says so by an fn that passes over REIN_EPENDING.
+ *
+ * fn may run on any thread, with no lock of rein's held; it must not block. e is borrowed for the call. fn and arg
+ * must last as long as the process, or be replaced before. NULL restores the default, which prints to stderr.
+ * Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_on_unseen(void (*fn)(const rein_error *e, void *arg), void *arg);
 
 #ifdef __cplusplus

@@ -35,14 +35,14 @@ typedef struct rein_every {
         uint64_t opaque[8];
 } rein_every;
 
-/* Begin. opts NULL, or options that make no sense: rein_every_next says so. Blocks: no. Any thread. Since 0.1. */
+/* Begin. With opts NULL, or options that make no sense, rein_every_next says so. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_every_start(rein_every *e, const rein_every_opts *opts);
 
 /* Wait for the next tick. In a coroutine the others that are ready run first, also when the tick has passed.
- * Blocks: until the tick, `until`, or a cancel; after a cancel the tick is still to come.
- * Returns: how many ticks were skipped before this one, 0 when the caller was in time or catch_up is set; REIN_ETIMEOUT: at
- * `until`, for every tick by then was told; REIN_ECANCELED; -EINVAL: not started, or the options make no sense; -E2BIG: of
- * a newer version; -ENOMEM. Since 0.1. */
+ * Blocks: until the tick, `until`, or a cancel; after a cancel the tick is still to come. Any thread, one at a time.
+ * Returns: how many ticks were skipped before this one, 0 when the caller was in time or catch_up is set;
+ * REIN_ETIMEOUT: at `until`, for every tick by then was told; REIN_ECANCELED; -EINVAL: not started, or the options
+ * make no sense; -E2BIG: options of a newer version; -ENOMEM. Since 0.1. */
 REIN_API int64_t rein_every_next(rein_every *e);
 
 #ifdef __cplusplus

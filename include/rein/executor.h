@@ -61,7 +61,8 @@ typedef struct rein_job {
 #define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1) /* a span that was computed, as limit_ns: 0 or less means "at once", not
                                                "no limit" */
 
-/* Inside a job: how many bytes of arg were copied; 0 elsewhere. Blocks: no. Any thread. Since 0.1. */
+/* Inside a job: tell how many bytes of its arg were copied. Blocks: no. Any thread. Returns: the number; 0 outside of
+ * a job, and without arg_size. Since 0.1. */
 REIN_API size_t rein_arg_size(void);
 
 /* ---- stopping ---- */
@@ -115,21 +116,24 @@ REIN_API int rein_executor_restart(rein_executor *x);
  * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 
-/* Its name, as given or made up ("pool#2", "loop#1"). Owns: borrowed, as long as x. Blocks: no. Any thread. Since 0.1. */
+/* Tell an executor's name. Owns: the string is borrowed, as long as x. Blocks: no. Any thread. Returns: the name, as
+ * given or made up ("pool#2", "loop#1"). Since 0.1. */
 REIN_API const char *rein_executor_name(const rein_executor *x);
 
-/* How many jobs it has that are not gone, and how many of them are queued. Counts of a moment. Blocks: no. Any
- * thread. Since 0.1. */
+/* Count the jobs of an executor that are not gone; those of them that are queued. Blocks: no. Any thread. Returns: the
+ * number, of this moment. Since 0.1. */
 REIN_API size_t rein_executor_unfinished(const rein_executor *x);
 REIN_API size_t rein_executor_queued(const rein_executor *x);
-/* How many threads it has at this moment: a loop one, once its first job has come; a hosted loop, and an executor of yours,
- * none. Blocks: no. Any thread. Since 0.1. */
+/* Count the threads of an executor. Blocks: no. Any thread. Returns: the number, of this moment: a loop has one, once
+ * its first job has come; a hosted loop, and an executor of your own, none. Since 0.1. */
 REIN_API size_t rein_executor_threads(const rein_executor *x);
 
-/* Read a receipt. count: how many jobs it names; at: the i-th into *out (its size set by you; strings borrowed as long as
- * r), false when there is none. print: a line for each, and its frames below it, given to the stream at once. free: takes NULL.
- * Blocks: no, but `at` and `print` wait for a dlopen under way, which holds the names of the frames; print blocks on `to`.
- * Any thread, one at a time. Since 0.1. */
+/* Read a receipt. count: how many jobs it names. at: fills in *out (its size set by you) from the i-th. print: a line
+ * for each, and its frames below it, given to the stream at once. free: takes NULL.
+ * Owns: the strings in *out are borrowed, as long as r.
+ * Blocks: no, but `at` and `print` wait for a dlopen under way, which holds the names of the frames; print blocks on
+ * `to`. Any thread, one at a time.
+ * Returns: count: the number, 0 for NULL; at: false when there is no i-th. Since 0.1. */
 REIN_API size_t rein_receipt_count(const rein_receipt *r);
 REIN_API bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out);
 REIN_API void rein_receipt_print(FILE *to, const rein_receipt *r);
@@ -153,13 +157,12 @@ typedef struct rein_executor_ops {
         void (*release)(void *self);              /* may be NULL: the last reference is gone */
 } rein_executor_ops;
 
-/* Make an executor of your own. Owns: ops is copied; self is yours, until release. Blocks: no.
- * Returns: the executor, freed with rein_executor_free; NULL: the trail says why (-EINVAL, -ENOMEM). Any thread.
- * Since 0.1. */
+/* Make an executor of your own. Owns: ops is copied; self is the caller's, until release. Blocks: no. Any thread.
+ * Returns: the executor, freed with rein_executor_free; NULL: the trail says why (-EINVAL, -ENOMEM). Since 0.1. */
 #define rein_executor_new(...) rein_executor_new_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *ops, void *self);
 
-/* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Since 0.1. */
+/* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Any thread. Since 0.1. */
 REIN_API void rein_work_run(rein_work *w);
 
 #ifdef __cplusplus

@@ -28,17 +28,20 @@ typedef struct rein_future rein_future;
 REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
         REIN_MUST;
 
-/* n submits with one fn and one job. arg NULL: each gets NULL. Owns: out[0..n) are the caller's, each to drop.
- * Returns: how many were taken; the others' futures have failed already. Blocks: as rein_submit, and otherwise as
- * that. Since 0.1. */
+/* Give n jobs to an executor: n submits with one fn and one job. arg NULL: each gets NULL. Owns: out[0..n) are the
+ * caller's, each to drop; arg: as rein_submit. Blocks: as rein_submit. Any thread.
+ * Returns: how many were taken; the others' futures have failed already, as those of rein_submit; -EINVAL: no out.
+ * Since 0.1. */
 #define rein_submit_many(...) rein_submit_many_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
                                  const rein_job *job, rein_future *out[]);
 
-/* Inside a job: this is its result, delivered if it then returns >= 0, released otherwise. A second give replaces and
- * releases the first. give_copy: a copy of n bytes, aligned as malloc does.
- * Owns: on 0, rein owns value and calls release(value) once (NULL: nothing to release); on failure it stays yours.
- * Blocks: no. Returns: 0; -EINVAL: not inside a job; give_copy: -ENOMEM. Since 0.1. */
+/* Inside a job: give its result, which is delivered if the job then returns >= 0, and released otherwise. A second
+ * give replaces and releases the first. give_copy: a copy of n bytes, aligned as malloc does.
+ * Owns: on 0, rein owns value and calls release(value) once (NULL: nothing to release); on failure it stays the
+ * caller's.
+ * Blocks: no. Any job, for itself.
+ * Returns: 0; -EINVAL: not inside a job; give_copy: -ENOMEM. Since 0.1. */
 REIN_API int rein_give(void *value, void (*release)(void *));
 REIN_API int rein_give_copy(const void *bytes, size_t n);
 
@@ -51,14 +54,18 @@ REIN_API int rein_give_copy(const void *bytes, size_t n);
  * circle; -EPERM; -ENOMEM. Any thread. Since 0.1. */
 REIN_API int rein_await(rein_future *f, void **value, rein_time until);
 
-/* What the job returned, or its failure; REIN_EPENDING before that. A failure counts as looked at. Blocks: no. */
+/* Tell what the job returned. A failure counts as looked at. Blocks: no. Any thread.
+ * Returns: what the job returned, or its failure; REIN_EPENDING: f is not settled; -EINVAL: no future; -EPERM: f is
+ * from before a fork(2). Since 0.1. */
 REIN_API int rein_code(const rein_future *f);
 
-/* Its result, or NULL when there is none (yet); *n (may be NULL): its size after give_copy, else 0.
- * Owns: borrowed while you hold f. Blocks: no. Since 0.1. */
+/* Get a job's result. *n (may be NULL): its size after give_copy, else 0. Owns: the result is borrowed while you hold
+ * f. Blocks: no. Any thread.
+ * Returns: the result; NULL: there is none, or none yet. Since 0.1. */
 REIN_API void *rein_value(const rein_future *f, size_t *n);
 
-/* Its error, or NULL. It counts as looked at. Owns: borrowed while you hold f. Blocks: no. Since 0.1. */
+/* Get a job's error. It counts as looked at. Owns: the error is borrowed while you hold f. Blocks: no. Any thread.
+ * Returns: the error; NULL: it did not fail, or is not settled. Since 0.1. */
 REIN_API const rein_error *rein_error_of(const rein_future *f);
 
 /* What became of a job: all of the three at once. Set `size` before you ask: rein_outcome o = {.size = sizeof o}. */
@@ -76,12 +83,14 @@ typedef struct rein_outcome {
  * an out without its size; -EPERM: f is from before a fork(2). On the last two *out is as it was. Since 0.1. */
 REIN_API int rein_outcome_of(const rein_future *f, rein_outcome *out);
 
-/* Move the result out. Owns: *value is yours, to be given to *release (may be NULL) some day.
+/* Move the result out. Owns: *value is the caller's, to be given to *release (may be NULL) some day. Blocks: no.
+ * Any thread.
  * Returns: 0; REIN_EPENDING; REIN_EFAILED; -ENOENT: no result was given, or it was taken; -EBUSY: others hold f, or
- * the run is shared. Blocks: no. Any thread. Since 0.1. */
+ * the run is shared; -EINVAL: f, value or release is NULL; -EPERM: f is from before a fork(2). Since 0.1. */
 REIN_API int rein_take(rein_future *f, void **value, void (**release)(void *));
 
-/* Does its code no longer run? Blocks: no. Since 0.1. */
+/* Does the code of the job no longer run? Blocks: no. Any thread. Returns: true: it is gone; false: it may run, or f
+ * is NULL or from before a fork(2). Since 0.1. */
 REIN_API bool rein_gone(const rein_future *f);
 
 typedef enum rein_cancel_answer {
@@ -92,26 +101,33 @@ typedef enum rein_cancel_answer {
 } rein_cancel_answer;
 
 /* Cancel the job. A running one is cancelled as by rein_scope_cancel on its root scope. Twice is once (the answer may
- * move on). why is copied (95 bytes), may be NULL. Blocks: no. Any thread. Since 0.1. */
+ * move on). why is copied (95 bytes), and may be NULL.
+ * Blocks: no (the stop hooks of open regions, and the function given to rein_promise_on_cancel, are called here).
+ * Any thread.
+ * Returns: one of the three answers; REIN_TOO_LATE also for NULL, and for a future from before a fork(2). Since 0.1. */
 #define rein_cancel(...) rein_cancel_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why);
 
 typedef struct rein_next rein_next; /* a continuation */
 
-/* When f is settled (or now, if it is), run fn(f, arg) on x: exactly once, never inside the settler, with no lock held,
- * in the order of registration as far as x keeps order. It bypasses the queue's limit, and after x was stopped it runs
- * on rein's hand thread. A negative return is reported as unseen.
- * Owns: keeps its own reference to f and x. The handle is good for rein_next_remove while you hold f.
- * Blocks: no. Returns: NULL: the trail says why (-EINVAL, -ENOMEM, -EPERM), and nothing will run. Since 0.1. */
+/* When f is settled (or now, if it is), run fn(f, arg) on x: exactly once, never inside of the call that settles f,
+ * with no lock held, in the order of registration as far as x keeps order. It bypasses the queue's limit, and after x
+ * was stopped it runs on rein's hand thread. A negative return of fn is reported as unseen.
+ * Owns: the continuation keeps its own reference to f and x. The handle is good for rein_next_remove while you hold f.
+ * Blocks: no. Any thread.
+ * Returns: the handle; NULL: the trail says why (-EINVAL, -ENOMEM, -EPERM), and nothing will run. Since 0.1. */
 #define rein_then(...) rein_then_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int (*fn)(rein_future *, void *),
                                  void *arg);
 
-/* Take a continuation back. Owns: on 0 the handle is used up and fn will not run. Returns: 0; REIN_EALREADY: f is
- * settled; it runs, ran, or is about to; -EINVAL. Blocks: no. Since 0.1. */
+/* Take a continuation back. Owns: on 0 the handle is used up and fn will not run. Blocks: no. Any thread.
+ * Returns: 0; REIN_EALREADY: f is settled; fn runs, ran, or is about to; -EINVAL: no handle; -EPERM: it is from before
+ * a fork(2). Since 0.1. */
 REIN_API int rein_next_remove(rein_next *n);
 
-/* One more reference; f itself. / One less; takes NULL. What nobody holds goes on to its end. Blocks: no. */
+/* Take one more reference to f; give one back. NULL is allowed. A job that nobody holds a reference to goes on to its
+ * end. The last one's drop releases the result, here, when the job is gone. Blocks: no. Any thread. Returns: f.
+ * Since 0.1. */
 REIN_API rein_future *rein_ref(rein_future *f);
 REIN_API void rein_drop(rein_future *f);
 

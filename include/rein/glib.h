@@ -55,7 +55,8 @@ static inline gboolean rein_g_dispatch_(GSource *source, GSourceFunc callback, g
  * To end the guest's work from inside: rein_executor_stop_begin, which returns at once, and G_SOURCE_REMOVE from the
  * callback when nothing is left. rein_executor_stop turns the guest, and no other source, until it is done: a job that
  * waits for one of those leaves by its cancel only (REIN_STOP_NOW, or `until` minus the grace).
- * Blocks: no. Owns: the caller's reference, g_source_unref; it holds none to the guest.
+ * Owns: the source is the caller's: g_source_unref; it holds no reference to the guest.
+ * Blocks: no. [owner]: the thread that made the guest.
  * Returns: the source; NULL: the trail says why (-EINVAL: no hosted loop; -EPERM: not the thread that made it; -ENOTSUP: a
  * portable one). Since 0.1. */
 static inline GSource *rein_g_source_new(rein_executor *guest)
@@ -72,9 +73,9 @@ static inline GSource *rein_g_source_new(rein_executor *guest)
         return source;
 }
 
-/* The same, attached: to context, or to the default one with NULL. turned may be NULL, and so may destroyed, which is
+/* Make that source and attach it: to context, or to the default one with NULL. turned may be NULL, and so may destroyed, which is
  * called once, when GLib lets go of data; without turned neither means anything.
- * Blocks: no. Owns: the context has the only reference.
+ * Owns: the context has the only reference to the source. Blocks: no. [owner]: the thread that made the guest.
  * Returns: the id of the source, for g_source_remove in the default context; 0: the trail says why, as above, and
  * destroyed is not called. Since 0.1. */
 static inline guint rein_g_attach(GMainContext *context, rein_executor *guest, rein_g_turned turned, gpointer data,

@@ -32,14 +32,16 @@ typedef struct rein_hook {
  * 10 ms) until the region closes, because one call can come before the foreign code is ready for it. It runs on the
  * thread that cancels or on rein's own hand thread; it must be safe to call repeatedly and from another thread, must
  * not block, and must take no lock that is held around the foreign call.
- * Blocks: no. Returns: 0; REIN_ECANCELED: you are cancelled, do not make the call, nothing was opened; -ENOMEM;
+ * Blocks: no. Any thread.
+ * Returns: 0; REIN_ECANCELED: you are cancelled, do not make the call, nothing was opened; -ENOMEM;
  * -EAGAIN: rein's clock thread could not be started; -EBUSY: REIN_POKE and no signal free. Since 0.1. */
 #define rein_hook_open(...) rein_hook_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_hook_open_at(const char *place, rein_hook *h, void (*stop)(void *), void *arg);
 
-/* Close it. [owner] From here on `stop` is not running and will not be called.
- * Blocks: while `stop` runs on another thread. Returns: rc; REIN_ECANCELED when stop was used, whatever rc is;
- * -EPERM: not yours, not open or not the innermost thing open; nothing changed. Since 0.1. */
+/* Close the region. From here on `stop` is not running and will not be called.
+ * Blocks: while `stop` runs on another thread. [owner]: the task that opened it.
+ * Returns: rc; REIN_ECANCELED when stop was used, whatever rc is; -EPERM: the region is another task's, is not open,
+ * or is not the innermost thing open; nothing changed. Since 0.1. */
 REIN_API int rein_hook_close(rein_hook *h, int rc);
 
 #ifdef __cplusplus

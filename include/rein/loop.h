@@ -74,13 +74,13 @@ REIN_API int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_lo
  * -EMFILE. Blocks: no. Since 0.1. */
 REIN_API int rein_loop_fd(rein_executor *loop);
 
-/* Do what is to be done now. [owner]: the same. Blocks: no.
+/* Do what is to be done now in a hosted loop. Blocks: no. [owner]: the thread that made it.
  * Returns: how many jobs are not gone; -EINVAL, -EPERM. Since 0.1. */
 REIN_API int rein_loop_turn(rein_executor *loop);
 
 /* In a coroutine: run fn(arg) on a thread of the loop's offload pool, and wait until it is gone. It is rein_on with that
  * pool: the scope goes on there, and a cancel stops the thread's work by the ladder.
- * Blocks: until then. Returns: as rein_on; -EPERM: not in a coroutine. Since 0.1. */
+ * Blocks: until then. Any coroutine. Returns: as rein_on; -EPERM: not in a coroutine. Since 0.1. */
 #define rein_to_thread(fn, arg, job) rein_to_thread_at(REIN_HERE, fn, arg, job)
 REIN_API int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *job);
 

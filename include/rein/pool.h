@@ -46,8 +46,9 @@ typedef struct rein_pool_opts {
 #define rein_pool_new(...) rein_pool_new_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_executor *rein_pool_new_at(const char *place, const rein_pool_opts *opts);
 
-/* How many CPUs the affinity of the process and its control groups grant it, at least 1: a control group's quota of CPU time,
- * rounded up. For choosing how much runs side by side. Blocks: on the files that say so. Any thread. Since 0.1. */
+/* Count the CPUs that the affinity of the process and its control groups grant it: a control group's quota of CPU
+ * time, rounded up. It is for choosing how much runs side by side. Blocks: on the files that say so. Any thread.
+ * Returns: the number, at least 1. Since 0.1. */
 REIN_API int rein_cpus(void);
 
 #ifdef __cplusplus

@@ -17,7 +17,8 @@ typedef struct rein_promise rein_promise;
 #define rein_promise_new(...) rein_promise_new_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_promise *rein_promise_new_at(const char *place, rein_future **read_end);
 
-/* One more reference: one per thread that may settle. Blocks: no. Returns: p. Since 0.1. */
+/* Take one more reference: one for each thread that may settle. NULL is allowed. Blocks: no. Any thread. Returns: p.
+ * Since 0.1. */
 REIN_API rein_promise *rein_promise_ref(rein_promise *p);
 
 /* Keep it: settle the future with this value. / Break it: with this failure (code < 0).
@@ -36,7 +37,8 @@ REIN_API int rein_promise_break_at(const char *place, rein_promise *p, int code,
  * Blocks: only that. Any thread. Needs no memory. Since 0.1. */
 REIN_API void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg);
 
-/* One reference less; takes NULL. The last one unanswered settles the future REIN_EBROKEN. Blocks: no. Since 0.1. */
+/* Give one reference back; takes NULL. When the last one goes and nothing was answered, the future settles
+ * REIN_EBROKEN. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_promise_drop(rein_promise *p);
 
 #ifdef __cplusplus

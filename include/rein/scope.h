@@ -25,15 +25,16 @@ typedef struct rein_scope {
         uint64_t opaque[8];
 } rein_scope;
 
-/* Open a scope that is cancelled at `until` (REIN_NEVER: not by time). The task that opens it closes it, and
- * scopes, groups and hook regions are closed in the reverse order of opening. When memory is short the scope opens
- * cancelled, and close says -ENOMEM. Blocks: no. Since 0.1. */
+/* Open a scope that is cancelled at `until` (REIN_NEVER: not by time). The task that opens it closes it, and scopes,
+ * groups and hook regions are closed in the reverse order of opening. When memory is short the scope opens cancelled,
+ * and close says -ENOMEM. Blocks: no. Any thread. Since 0.1. */
 #define rein_scope_open(...) rein_scope_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_scope_open_at(const char *place, rein_scope *s, rein_time until);
 
 /* Open a scope in which cancels and deadlines from outside are held back for grace_ns, counted from the moment of the
- * cancel (not from the opening). For clean-up that must block. Blocks: while the stop of a hook region around it, called
- * before, still runs on another thread. Otherwise as rein_scope_open. Since 0.1. */
+ * cancel (not from the opening). It is for clean-up that must block. Otherwise as rein_scope_open.
+ * Blocks: while the stop of a hook region around it, called before, still runs on another thread. Any thread.
+ * Since 0.1. */
 #define rein_shield_open(...) rein_shield_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns);
 
@@ -43,23 +44,27 @@ REIN_API void rein_shield_open_at(const char *place, rein_scope *s, int64_t grac
 #define rein_scope_cancel(...) rein_scope_cancel_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_scope_cancel_at(const char *place, rein_scope *s, const char *why);
 
-/* Leave the scope. [owner] Blocks: no.
- * Returns: rc, with two changes. REIN_ECANCELED becomes REIN_ETIMEOUT when this scope's own deadline was the reason and
- * nothing outside is cancelled, and REIN_ESTOPPED when you cancelled this scope yourself. -EPERM: not the task that
- * opened it, not the innermost thing open, or not open; nothing changed. -ENOMEM: it could not be opened. Since 0.1. */
+/* Leave the scope. Blocks: no. [owner]: the task that opened it.
+ * Returns: rc, with two changes. REIN_ECANCELED becomes REIN_ETIMEOUT when this scope's own deadline was the reason
+ * and nothing outside is cancelled, and REIN_ESTOPPED when you cancelled this scope yourself. -EPERM: the scope is
+ * another task's, is not open, or is not the innermost thing open; nothing changed. -ENOMEM: it could not be opened.
+ * Since 0.1. */
 REIN_API int rein_scope_close(rein_scope *s, int rc);
 
-/* Run fn here, in a scope until `until`: a scope nobody can forget to close. Returns: as rein_scope_close with what fn
- * returned. Blocks: as fn does. Since 0.1. */
+/* Run fn here, in a scope until `until`: a scope nobody can forget to close. When it is cancelled at entry, or `until`
+ * has passed, fn is not run.
+ * Blocks: as fn does. Any thread.
+ * Returns: as rein_scope_close with what fn returned; -EINVAL: no fn. Since 0.1. */
 #define rein_within(...) rein_within_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg);
 
-/* Why the running task is cancelled: who cancelled it, why and where, in one line; or NULL when it is not.
- * Owns: borrowed, until the scope that was cancelled is closed. Blocks: no. Since 0.1. */
+/* Tell why the running task is cancelled. Owns: the text is borrowed, until the scope that was cancelled is closed.
+ * Blocks: no. Any thread, for itself.
+ * Returns: one line that says by which task it was cancelled, why and where; NULL: it is not cancelled. Since 0.1. */
 REIN_API const char *rein_why(void);
 
 /* Am I cancelled? For loops that compute and never block: a load or two, and a clock read under a deadline.
- * Blocks: no. Returns: 0 or REIN_ECANCELED. Since 0.1. */
+ * Blocks: no. Any thread, for itself. Returns: 0 or REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_checkpoint(void);
 
 #ifdef __cplusplus

@@ -106,7 +106,7 @@ typedef struct rein_sim_opts {
 #define REIN_SIM(...) REIN_OPTS(rein_sim_opts, __VA_ARGS__)
 
 /* Run fn(arg) once, under the schedule of opts->seed. opts may be NULL.
- * Blocks: the calling thread is the simulation. Thread: any, one at a time.
+ * Blocks: the calling thread is the simulation. Any thread, one simulation at a time.
  * Returns: what fn returned, 0 or more; REIN_EFOUND: the schedule failed, the trail says how and a line that replays it
  * was printed; -ESTALE: opts->replay belongs to another program; -EINVAL: opts; -EBUSY: another thread simulates; -EPERM:
  * inside a simulation; -ENOMEM. Since 0.1. */
@@ -117,24 +117,24 @@ REIN_API int rein_sim_run_at(const char *place, const rein_sim_opts *opts, rein_
  * preemptions, printed, and returned. Every 16th schedule is run twice and must be the same. With REIN_SIM_REPLAY in the
  * environment ("name:trace", as printed; not in a set-user-id program) a simulation of this name runs that schedule only.
  * REIN_SIM_SCHEDULES and REIN_SIM_SEED override the options' fields.
- * Blocks: as rein_sim_run. Returns: 0: all passed; else as rein_sim_run. Since 0.1. */
+ * Blocks: as rein_sim_run. Any thread, one simulation at a time. Returns: 0: all passed; else as rein_sim_run. Since 0.1. */
 #define rein_sim_explore(opts, fn, arg) rein_sim_explore_at(REIN_HERE, opts, fn, arg)
 REIN_API int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg);
 
-/* Is the calling code inside a simulation? Blocks: no. Any thread. Since 0.1. */
+/* Is the calling code inside a simulation? Blocks: no. Any thread. Returns: true if so. Since 0.1. */
 REIN_API bool rein_simulated(void);
 
-/* Another task may go first here: between two accesses to what tasks share without rein's help. Outside of a simulation
- * nothing. Every public call of the library is such a point already. what: named in the narration, lives for ever.
- * Blocks: no. Since 0.1. */
+/* Let another task go first here, if the schedule says so: between two accesses to what tasks share without rein's
+ * help. Outside of a simulation it does nothing. Every public call of the library is such a point already. what: named
+ * in the narration, lives for ever. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_sim_point(const char *what);
 
-/* One of 0..n-1, chosen by the schedule: 0 in the plainest one. Outside of a simulation 0. n 0 counts as 1.
- * Blocks: no. Since 0.1. */
+/* Let the schedule choose one of 0..n-1; n 0 counts as 1. Blocks: no. Any thread. Returns: the number: 0 in the
+ * plainest schedule, and outside of a simulation. Since 0.1. */
 REIN_API uint32_t rein_sim_choose(uint32_t n);
 
-/* The schedule ends here as REIN_SIM_FAILED unless ok. Usable in any task of the simulation; outside of one a failed
- * check aborts. It does not return when it fails, and nothing on the stacks is unwound. Blocks: no. Since 0.1. */
+/* End the schedule here as REIN_SIM_FAILED unless ok. Outside of a simulation a failed check aborts. It does not
+ * return when it fails, and nothing on the stacks is unwound. Blocks: no. Any thread. Since 0.1. */
 #define rein_sim_check(ok) rein_sim_check_at(REIN_HERE, (ok), #ok)
 REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
 
@@ -144,49 +144,53 @@ REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
  *
  * Datagrams too: rein_udp_bind and the others of rein/io.h. A socket bound to host NULL gets what is sent to its service on
  * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes.
- * Blocks: no. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no fds, or capacity 0; -EMFILE; -ENOMEM. Since 0.1. */
+ * Owns: both descriptors are the caller's: rein_close. Blocks: no. Any thread.
+ * Returns: 0; -EPERM: outside of a simulation; -EINVAL: no fds, or capacity 0; -EMFILE; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 
 /* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. But a SIGINT that
  * nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet.
- * Blocks: no. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no such signal; -ENOMEM. Since 0.1. */
+ * Blocks: no. Any thread. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no such signal; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_raise(int signo);
 
-/* For a layer that brings other primitives into the simulation (rein's own layer for pthreads is written on what follows).
- *
- * Which schedule: another number for each of a process, 0 outside. What a layer knows of an object is worth nothing in
- * the next one. Which task of it: 0 is the main one, the others have numbers in the order of their start, each one of its
- * own. Blocks: no. Since 0.1. */
+/* Tell which schedule this is; which task of it. For a layer that brings other primitives into the simulation, as
+ * rein_sim_layer and the calls below are (rein's own layer for pthreads is written on them). What a layer knows of an
+ * object is worth nothing in the next schedule. Blocks: no. Any thread.
+ * Returns: number: another number for each schedule of a process, 0 outside of a simulation; self: 0 for the main
+ * task, the others have numbers in the order of their start, each one of its own. Since 0.1. */
 REIN_API uint64_t rein_sim_number(void);
 REIN_API uint32_t rein_sim_self(void);
 
-/* Once, before any simulation. From then on every task has the program's thread-local variables for itself: the main one
- * begins with those of the thread that simulates, all others with their initial values. Those of shared libraries stay
- * one for all. And task_ends (may be NULL) is called in every task that ends, but the main one.
- * Blocks: no.
- * Returns: 0; -ENOTSUP: thread-locals stay one for all, as under the thread sanitizer and in a program linked statically with its
- * C library, and task_ends is called nevertheless; -EPERM: inside a simulation. Since 0.1. */
+/* Give every task the program's thread-local variables for itself. To be called once, before any simulation: from then
+ * on the main task begins with those of the thread that simulates, all others with their initial values. Those of
+ * shared libraries stay one for all. And task_ends (may be NULL) is called in every task that ends, but the main one.
+ * Blocks: no. Any thread.
+ * Returns: 0; -ENOTSUP: thread-locals stay one for all, as under the thread sanitizer and in a program linked
+ * statically with its C library, and task_ends is called nevertheless; -EPERM: inside a simulation. Since 0.1. */
 REIN_API int rein_sim_layer(void (*task_ends)(void));
 
-/* Start a task like a thread: main(arg) runs until it returns. Blocks: no.
+/* Start a task like a thread: main(arg) runs until it returns. Blocks: no. Any task of the simulation.
  * Returns: 0; -EAGAIN: 64 are there at once, or by REIN_SIM_THREAD; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_start(const char *name, void (*main)(void *), void *arg);
 
-/* Sleep until rein_sim_wake names the same address, or `until`. Only the address counts, not what lies there. what: for the
- * report of a deadlock; lives for ever. Blocks: until then.
- * Returns: 0, also early with REIN_SIM_SPURIOUS; REIN_ETIMEOUT; -EINTR: poked, as by a hook region with REIN_POKE; -EPERM:
- * outside of a simulation. Since 0.1. */
+/* Sleep until rein_sim_wake names the same address, or `until`. Only the address counts, not what lies there. what:
+ * for the report of a deadlock; lives for ever.
+ * Blocks: until then. Any task of the simulation.
+ * Returns: 0, also early with REIN_SIM_SPURIOUS; REIN_ETIMEOUT; -EINTR: poked, as by a hook region with REIN_POKE;
+ * -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_sleep_on(const void *address, const char *what, rein_time until);
 
-/* Wake tasks that sleep at this address, the longest asleep first. Blocks: no.
+/* Wake tasks that sleep at this address, the longest asleep first. Blocks: no. Any task of the simulation.
  * Returns: how many were woken; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_wake(const void *address, unsigned how_many);
 
-/* End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated. Does not return.
+/* End the schedule as REIN_SIM_MISUSE: the calling task was about to do what cannot be simulated, which `what` says.
+ * Does not return. Blocks: no. Any task of the simulation.
  * Returns: -EPERM: outside of a simulation, where nothing happens. Since 0.1. */
 REIN_API int rein_sim_refuse(const char *what);
 
-/* Foreign code that blocks until the poke or the clock: what a hook region with REIN_POKE is for. Blocks: until then.
+/* Stand for foreign code that blocks until the poke or the clock: what a hook region with REIN_POKE is for. Blocks:
+ * until then. Any task of the simulation.
  * Returns: 0 at `until`; -EINTR: poked; -EPERM: outside of a simulation. Since 0.1. */
 REIN_API int rein_sim_block(rein_time until);
 

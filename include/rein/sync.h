@@ -31,16 +31,17 @@ extern "C" {
 
 typedef struct rein_mutex rein_mutex;
 
-/* Make a mutex, unlocked. */
+/* Make a mutex, unlocked. Blocks: no. Any thread. Returns: the mutex; NULL: the trail says why (-ENOMEM). Since 0.1. */
 REIN_API rein_mutex *rein_mutex_new(void);
-/* Free it. The caller may hold it. Refused, as said above, while another task holds it or waits for it, also at a condition. */
+/* Free it. The caller may hold it. Refused, as said above, while another task holds it or waits for it, also at a
+ * condition. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_mutex_free(rein_mutex *m);
 
-/* Lock it.
- * Blocks: until it is mine, `until`, or a cancel. A job that ends while it holds the mutex fails with -EPROTO, which
- * says where it was locked; and the next that waits has it, as when a thread ends. What it guards may be half done.
- * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; REIN_EDEADLOCK: the calling task holds it already (the trail says where it
- * was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.1. */
+/* Lock it. A job that ends while it holds the mutex fails with -EPROTO, which says where it was locked; the next task
+ * that waits then has the mutex, as when a thread ends. What it guards may be half done.
+ * Blocks: until the caller has it, `until`, or a cancel. Any thread.
+ * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; REIN_EDEADLOCK: the calling task holds it already (the trail says where
+ * it was locked), or holders of mutexes without limit on their waits wait for each other in a circle. Since 0.1. */
 #define rein_mutex_lock(m, until) rein_mutex_lock_at(REIN_HERE, m, until)
 REIN_API int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until);
 
@@ -52,19 +53,20 @@ REIN_API int rein_mutex_unlock(rein_mutex *m);
 
 typedef struct rein_cond rein_cond;
 
-/* A condition of what m guards. m must outlive it. */
+/* Make a condition of what m guards; free it. m must outlive it. Blocks: no. Any thread. Returns: the condition; NULL:
+ * the trail says why (-ENOMEM; -EINVAL: m is NULL; -EPERM: m is from before a fork(2)). Since 0.1. */
 REIN_API rein_cond *rein_cond_new(rein_mutex *m);
 REIN_API void rein_cond_free(rein_cond *c);
 
-/* Unlock the mutex, wait for a signal, lock it again; it is held again whatever is returned. Others may have been inside
- * since the signal: wait in a loop that looks at what one waits for.
- * [owner]: the task that locked the mutex.
- * Blocks: until signalled, `until`, or a cancel; and then, past both, until the mutex is free.
+/* Unlock the mutex, wait for a signal, lock it again; it is held again whatever is returned. Others may have been
+ * inside since the signal: wait in a loop that looks at what one waits for.
+ * Blocks: until signalled, `until`, or a cancel; and then, past both, until the mutex is free. [owner]: the task that
+ * locked the mutex.
  * Returns: 0: signalled; REIN_ETIMEOUT; REIN_ECANCELED; -EPERM: the caller does not hold the mutex. Since 0.1. */
 REIN_API int rein_cond_wait(rein_cond *c, rein_time until);
 
-/* Signal the one that has waited longest / all of them: they stand in the line of the mutex from now on. With or without
- * the mutex locked. Blocks: no. Returns: how many were waiting. Since 0.1. */
+/* Signal the one that has waited longest; signal all of them: they stand in the line of the mutex from now on. With or
+ * without the mutex locked. Blocks: no. Any thread. Returns: how many were waiting. Since 0.1. */
 REIN_API int rein_cond_signal(rein_cond *c);
 REIN_API int rein_cond_broadcast(rein_cond *c);
 
@@ -72,16 +74,17 @@ REIN_API int rein_cond_broadcast(rein_cond *c);
 
 typedef struct rein_sem rein_sem;
 
-/* Make a semaphore of so many free units. / Free it. */
+/* Make a semaphore of so many free units; free it. Blocks: no. Any thread. Returns: the semaphore; NULL: the trail
+ * says why (-ENOMEM). Since 0.1. */
 REIN_API rein_sem *rein_sem_new(size_t units);
 REIN_API void rein_sem_free(rein_sem *s);
 
-/* Take k units, all together. One that wants many is not overtaken by one that wants few.
- * Blocks: until they are mine, `until`, or a cancel. Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL: k is 0.
- * Since 0.1. */
+/* Take k units, all together. A task that wants many is not overtaken by one that wants few.
+ * Blocks: until the caller has them, `until`, or a cancel. Any thread.
+ * Returns: 0; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL: k is 0. Since 0.1. */
 REIN_API int rein_sem_acquire(rein_sem *s, size_t k, rein_time until);
 
-/* Give k units back, or add them: nobody asks who took them. Blocks: no.
+/* Give k units back, or add them: it does not matter which task took them. Blocks: no. Any thread.
  * Returns: 0; -EOVERFLOW: more than SIZE_MAX would be free, and nothing changed. Since 0.1. */
 REIN_API int rein_sem_release(rein_sem *s, size_t k);
 
@@ -89,67 +92,73 @@ REIN_API int rein_sem_release(rein_sem *s, size_t k);
 
 typedef struct rein_event rein_event;
 
-/* Make an event that is clear. / Free it. */
+/* Make an event that is clear; free it. Blocks: no. Any thread. Returns: the event; NULL: the trail says why
+ * (-ENOMEM). Since 0.1. */
 REIN_API rein_event *rein_event_new(void);
 REIN_API void rein_event_free(rein_event *e);
 
-/* Set: whoever waits or comes goes on, until it is cleared. Those who wait at a set go on even if it is cleared before
- * they wake. Blocks: no. Returns: 0. Since 0.1. */
+/* Set it; clear it. While it is set, each task that waits or comes goes on. Those that wait when it is set go on even
+ * if it is cleared before they wake. Blocks: no. Any thread. Returns: 0. Since 0.1. */
 REIN_API int rein_event_set(rein_event *e);
 REIN_API int rein_event_clear(rein_event *e);
 
-/* Wait until it is set.
- * Blocks: while it is clear. Returns: 0: it is set, or was while I waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
+/* Wait until it is set. Blocks: while it is clear, until `until`, or a cancel. Any thread.
+ * Returns: 0: it is set, or was while the caller waited; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_event_wait(rein_event *e, rein_time until);
 
 /* ---- barrier: nobody goes on before all have come ---- */
 
 typedef struct rein_barrier rein_barrier;
 
-/* Make a barrier for so many parties, 1 or more. / Free it. */
+/* Make a barrier for so many parties, 1 or more; free it. Blocks: no. Any thread. Returns: the barrier; NULL: the
+ * trail says why (-ENOMEM; -EINVAL: no parties). Since 0.1. */
 REIN_API rein_barrier *rein_barrier_new(size_t parties);
 REIN_API void rein_barrier_free(rein_barrier *b);
 
 /* Come, and wait for the others; with the last to come the barrier begins anew. A party that leaves without the others
- * (also one that came cancelled) breaks it: those who wait leave, those who come later do not wait, until a reset.
- * Blocks: until all have come, `until`, or a cancel.
- * Returns: 1 to the last that came, 0 to the others; REIN_ETIMEOUT, REIN_ECANCELED: I broke it; REIN_EBROKEN: another did,
- * or it was reset while I waited. Since 0.1. */
+ * (also one that came cancelled) breaks it: those that wait leave, those that come later do not wait, until a reset.
+ * Blocks: until all have come, `until`, or a cancel. Any thread.
+ * Returns: 1 to the last that came, 0 to the others; REIN_ETIMEOUT, REIN_ECANCELED: the caller broke it; REIN_EBROKEN:
+ * another party did, or it was reset while the caller waited. Since 0.1. */
 REIN_API int rein_barrier_arrive(rein_barrier *b, rein_time until);
 
-/* Make it whole, and empty. Blocks: no. Returns: 0. Since 0.1. */
+/* Make it whole, and empty: those that wait leave with REIN_EBROKEN. Blocks: no. Any thread. Returns: 0. Since 0.1. */
 REIN_API int rein_barrier_reset(rein_barrier *b);
 
 /* ---- channel: items of fixed size, copied in and out, in the order of the sends ---- */
 
 typedef struct rein_chan rein_chan;
 
-/* capacity: how many items fit between senders and receivers; 0: none, each send meets a receive. release: called by
- * rein_chan_free for each item left over, without a lock; may be NULL. Large things are sent by pointer: items are copied
- * while the channel is locked. Returns: NULL also for item_size 0 (-EINVAL). Since 0.1. */
+/* Make a channel. capacity: how many items fit between senders and receivers; 0: none, each send meets a receive.
+ * release: called by rein_chan_free for each item left over, without a lock; may be NULL. Large things are sent by
+ * pointer: items are copied while the channel is locked. Blocks: no. Any thread. Returns: the channel; NULL: the trail
+ * says why (-ENOMEM; -EINVAL: item_size is 0). Since 0.1. */
 REIN_API rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void *item));
 
 /* Send an item.
  * Owns: the item is the channel's, or the receiver's, exactly if 0 is returned. Blocks: until there is room (capacity 0:
- * until it is received), a close, `until`, or a cancel.
+ * until it is received), a close, `until`, or a cancel. Any thread.
  * Returns: 0; -EPIPE: the channel is closed; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_send(rein_chan *c, const void *item, rein_time until);
 
 /* Receive the next item.
  * Owns: the item is the caller's exactly if 1 is returned. Blocks: until there is one, a close, `until`, or a cancel.
+ * Any thread.
  * Returns: 1; 0: closed, and nothing is left in it; REIN_ETIMEOUT; REIN_ECANCELED. Since 0.1. */
 REIN_API int rein_chan_recv(rein_chan *c, void *item, rein_time until);
 
-/* Close the channel when the last job that sends to it is gone; at once, when there is none. Those are the jobs that were
- * submitted with .sends = c, however they end: one that fails, is cancelled, is refused or never runs counts as one that
- * has returned. Call it when all of them have been submitted, and you send no more yourself: before it, the channel stays
- * open although no such job is left. A job with .sends = c may submit others also later. Twice is once. Blocks: no.
- * Since 0.1. */
+/* Close the channel when the last job that sends to it is gone; at once, when there is none. Those are the jobs that
+ * were submitted with .sends = c, however they end: one that fails, is cancelled, is refused or never runs counts as
+ * one that has returned. Call it when all of them have been submitted, and you send no more yourself: before it, the
+ * channel stays open although no such job is left. A job with .sends = c may submit others also later. Twice is once.
+ * Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_chan_finish(rein_chan *c);
 
-/* No more sends: senders that wait leave with -EPIPE, receivers get what is left. Twice is once. Blocks: no. Since 0.1.*/
+/* Close the channel: senders that wait leave with -EPIPE, and so do later ones; receivers get what is left. Twice is
+ * once. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_chan_close(rein_chan *c);
-/* Refused, as said above, while a task waits for it, and while a job that sends to it is not gone. */
+/* Free it, and release the items that are left. Refused, as said above, while a task waits for it, and while a job
+ * that sends to it is not gone. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_chan_free(rein_chan *c);
 
 /* ---- select: the first of several that can happen, and no other ---- */
@@ -203,7 +212,7 @@ typedef struct rein_case {
  * same channel or descriptor may stand in several. In each channel's line the caller stands like everybody else. When
  * several can happen at entry it is the lowest index, but descriptors are asked last: put what matters most first.
  * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases; for two descriptors and more also
- * three descriptors.
+ * three descriptors. Any thread.
  * Returns: the index of the case; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL, -EPERM: a case, none happened; -E2BIG: reserved is
  * not 0; -ENOMEM, -EMFILE. Since 0.1. */
 REIN_API int rein_select(rein_case cases[], size_t n, rein_time until);

@@ -15,22 +15,23 @@ typedef struct rein_time {
         int64_t ns;
 } rein_time;
 
+/* The point n ns on that clock: one that was kept or computed as a number. */
 #ifdef __cplusplus
 #define REIN_TIME(n) (rein_time{n})
 #else
 #define REIN_TIME(n) ((rein_time){n})
 #endif
 
-#define REIN_MS(n)  ((int64_t)((n) * 1000000LL))    /* a span; the number may have a fraction */
-#define REIN_SEC(n) ((int64_t)((n) * 1000000000LL))
+#define REIN_MS(n)  ((int64_t)((n) * 1000000LL))    /* a span of n milliseconds; n may have a fraction */
+#define REIN_SEC(n) ((int64_t)((n) * 1000000000LL)) /* the same, in seconds */
 #define REIN_NEVER  REIN_TIME(INT64_MAX)            /* no limit */
 #define REIN_NOWAIT REIN_TIME(INT64_MIN)            /* try once, do not wait */
 
-/* Now. Blocks: no. Any thread, also a signal handler. Since 0.1. */
+/* Tell the time. Blocks: no. Any thread, also a signal handler. Returns: the point that is now. Since 0.1. */
 REIN_API rein_time rein_now(void);
 
-/* The point span_ns from now. A negative span lies in the past; a sum beyond the range is REIN_NEVER.
- * Blocks: no. Any thread. Since 0.1. */
+/* Make the point span_ns from now. A negative span lies in the past. Blocks: no. Any thread. Returns: the point;
+ * REIN_NEVER when the sum is beyond the range. Since 0.1. */
 REIN_API rein_time rein_after(int64_t span_ns);
 
 #ifdef __cplusplus

@@ -56,7 +56,8 @@ static inline void rein_uv_gone_(uv_handle_t *handle)
  * turned(a, left) is told how many of the guest's jobs are not gone; it may detach, submit, and begin a stop. left < 0: the
  * guest could not be turned (-EPERM: uv_run on a thread that did not make it; or libuv's code) and is no longer watched;
  * detach it. turned may be NULL: then such an error is printed to stderr.
- * Blocks: no. Owns: a is the caller's, and must stay until it is gone; a->data is left as it is.
+ * Owns: a is the caller's, and must stay until it is gone; a->data is left as it is.
+ * Blocks: no. [owner]: the thread that made the guest.
  * Returns: 0; -EINVAL: no hosted loop; -EPERM: not the thread that made it; -ENOTSUP: a portable one; or libuv's code
  * (UV_EEXIST: it is attached already). After a failure there is nothing to detach. Since 0.1. */
 static inline int rein_uv_attach(rein_uv *a, uv_loop_t *uv, rein_executor *guest, void (*turned)(rein_uv *a, int left))
@@ -79,7 +80,7 @@ static inline int rein_uv_attach(rein_uv *a, uv_loop_t *uv, rein_executor *guest
  * To end the guest's work from inside: rein_executor_stop_begin, which returns at once, and detach in `turned` when
  * nothing is left. rein_executor_stop turns the guest, and nothing else of libuv's, until it is done: a job that waits
  * for a callback of libuv's leaves by its cancel only (REIN_STOP_NOW, or `until` minus the grace).
- * Blocks: no. Since 0.1. */
+ * Blocks: no. [owner]: the thread that made the guest. Since 0.1. */
 static inline void rein_uv_detach(rein_uv *a, void (*gone)(rein_uv *a))
 {
         a->gone = gone;
