@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A conversation with a child process over its pipes; then one that would sleep for ever is looked at, held, and stopped. */
+/* A conversation with a child process over its pipes; then one that would sleep for ever is looked at, held, and stopped. One
+ * sorts a file into another, with a limit on the CPU time that it may take. */
 #include <rein/rein.h>
 
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 static int talk(void *arg)
 {
@@ -56,6 +58,38 @@ static int stop(void *arg)
         return rc;
 }
 
+/* Two files of ours are its standard input and output; they stay ours. */
+static int sort(FILE *from, FILE *to)
+{
+        char program[] = "sort", *argv[] = {program, NULL};
+        static const rein_child_limit limits[] = {{RLIMIT_CPU, 10, 10}}; /* seconds */
+        return rein_child_run(argv,
+                              REIN_CHILD(.in = REIN_CHILD_FD(fileno(from)), .out = REIN_CHILD_FD(fileno(to)),
+                                         .limits = limits, .limits_count = 1),
+                              NULL);
+}
+
+static int sort_words(void)
+{
+        FILE *words = tmpfile(), *sorted = tmpfile();
+        char word[16];
+        int rc = -1;
+        if (words && sorted && fputs("pear\napple\nfig\n", words) >= 0 && fflush(words) == 0) {
+                rewind(words); /* the child shares the place in the file with us */
+                rc = sort(words, sorted);
+                rewind(sorted);
+                printf("sorted:");
+                while (fscanf(sorted, "%15s", word) == 1)
+                        printf(" %s", word);
+                printf("\n");
+        }
+        if (words)
+                fclose(words);
+        if (sorted)
+                fclose(sorted);
+        return rc;
+}
+
 int main(void)
 {
         char program[] = "true", *argv[] = {program, NULL};
@@ -66,5 +100,7 @@ int main(void)
                 rc = rein_run(talk, NULL, NULL);
         if (rc == 0)
                 rc = rein_run(stop, NULL, NULL);
+        if (rc == 0)
+                rc = sort_words();
         return rc == 0 ? 0 : 1;
 }

@@ -57,7 +57,8 @@ int main(int argc, char **argv)
         sigprocmask(SIG_BLOCK, &interrupt, NULL); /* rein_wait_signal takes it */
         char *root = argc > 1 ? argv[1] : "/usr/include";
         FTS *tree = access(root, R_OK) < 0 ? NULL : fts_open((char *[]){root, NULL}, FTS_PHYSICAL | FTS_NOCHDIR, NULL);
-        rein_executor *pool = tree ? rein_pool_new(REIN_POOL(.name = "hash")) : NULL;
+        /* It computes as much as it reads: a thread for each CPU, and one that waits for Ctrl-C. */
+        rein_executor *pool = tree ? rein_pool_new(REIN_POOL(.name = "hash", .threads = rein_cpus() + 1)) : NULL;
         if (!pool)
                 return perror(root), 1;
         rein_scope_open(&all, REIN_NEVER);

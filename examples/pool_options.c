@@ -50,7 +50,9 @@ int main(void)
         rein_future *low = rein_submit(pool, say, "low", NULL);
         rein_future *high = rein_submit(pool, say, "high", REIN_JOB(.priority = 1));
         outcome(busy), outcome(high), outcome(low);
-        printf("\nlimit_ns: %s\n", outcome(rein_submit(pool, sleep_ms, REIN_COPY(hour, .limit_ns = REIN_MS(20)))));
+        rein_time end = rein_after(REIN_MS(20));
+        int64_t rest = REIN_SPAN(end.ns - rein_now().ns); /* nothing left is "at once", and not "no limit" */
+        printf("\nlimit_ns: %s\n", outcome(rein_submit(pool, sleep_ms, REIN_COPY(hour, .limit_ns = rest))));
 
         busy = rein_submit(pool, sleep_ms, REIN_COPY(ms));
         low = rein_submit(pool, say, "too late", REIN_JOB(.start_by = rein_after(REIN_MS(1))));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A sampler: while a pool works, a coroutine looks every two milliseconds how much is queued. Its ticks lie on a grid, which
- * the time that a look takes does not move; a sampler that is late skips what it missed and is told how much. It is a
- * background child: when the work is done it is cancelled, and that ends its loop. */
+/* A sampler: while a pool works, a coroutine looks every two milliseconds how much is queued, and for how many threads. Its
+ * ticks lie on a grid, which the time that a look takes does not move; a sampler that is late skips what it missed and is told
+ * how much. It is a background child: when the work is done it is cancelled, and that ends its loop. */
 #include <rein/rein.h>
 
 #include <stdatomic.h>
@@ -10,7 +10,7 @@ enum { JOBS = 200 };
 
 typedef struct sampler {
         rein_executor *pool;
-        size_t most;
+        size_t most, threads;
         int looks;
         int64_t skipped;
 } sampler;
@@ -35,6 +35,9 @@ static int sample(void *arg)
                 size_t queued = rein_executor_queued(s->pool);
                 if (queued > s->most)
                         s->most = queued;
+                size_t threads = rein_executor_threads(s->pool);
+                if (threads > s->threads)
+                        s->threads = threads;
                 s->skipped += skipped;
                 s->looks++;
         }
@@ -57,7 +60,8 @@ int main(void)
                 rein_spawn(&g, pool, work, NULL, NULL);
         int rc = rein_group_close(&g, 0);
         printf("%d jobs done: %s\n", done, rein_code_name(rc));
-        printf("looked %d times and skipped %lld; at most %zu were queued\n", s.looks, (long long)s.skipped, s.most);
+        printf("looked %d times and skipped %lld; at most %zu were queued, for %zu threads\n", s.looks,
+               (long long)s.skipped, s.most, s.threads);
         rein_executor_free(pool);
         rein_executor_free(loop);
         return rc == 0 && done == JOBS && s.looks > 0 ? 0 : 1;
