@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Every examples/*.c is a program of its own, built as a user would build it: against the shared library. What an
-# example includes beyond that (SQLite, libuv, http_parser) it needs; without it the example is not built.
+# example includes beyond that (SQLite, libuv, GLib, http_parser) it needs; without it the example is not built.
 
 if(PkgConfig_FOUND)
         pkg_check_modules(sqlite3 IMPORTED_TARGET sqlite3)
         pkg_check_modules(libuv IMPORTED_TARGET libuv)
+        pkg_check_modules(glib IMPORTED_TARGET glib-2.0)
 endif()
 find_path(HTTP_PARSER_INCLUDE http_parser.h)
 find_library(HTTP_PARSER_LIBRARY http_parser)
@@ -16,7 +17,7 @@ endif()
 
 # header, target, package
 set(example_needs "sqlite3.h PkgConfig::sqlite3 libsqlite3-dev" "uv.h PkgConfig::libuv libuv1-dev"
-        "http_parser.h example_http_parser libhttp-parser-dev")
+        "glib.h PkgConfig::glib libglib2.0-dev" "http_parser.h example_http_parser libhttp-parser-dev")
 
 file(GLOB example_sources CONFIGURE_DEPENDS examples/*.c)
 foreach(source IN LISTS example_sources)
@@ -44,5 +45,5 @@ foreach(source IN LISTS example_sources)
         if(wants_pthread)
                 target_link_libraries(example_${name} PRIVATE rein_sim_pthread)
         endif()
-        target_link_libraries(example_${name} PRIVATE rein rein_flags ${needed})
+        target_link_libraries(example_${name} PRIVATE rein rein_flags ${needed} ${CMAKE_DL_LIBS})
 endforeach()

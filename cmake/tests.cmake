@@ -162,6 +162,7 @@ add_dependencies(test_core_frames module_blocks)
 if(TARGET test_cpp_opened_later)
         add_dependencies(test_cpp_opened_later module_throws)
 endif()
+add_dependencies(test_tests_examples module_plugin module_throws)
 
 # A program without rein, and a plugin that brings it along: with either kind of library.
 add_executable(plugin_host tests/plugin/host.c)

@@ -6,11 +6,11 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config libcmocka-dev libcjson-dev libsqlite3-dev libuv1-dev
-        libhttp-parser-dev python3)
-check=(clang clang-tidy clang-format libclang-rt-14-dev llvm cppcheck valgrind gdb libglib2.0-dev
+        libglib2.0-dev libhttp-parser-dev python3)
+check=(clang clang-tidy clang-format libclang-rt-14-dev llvm cppcheck valgrind gdb
         gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user man-db mandoc)
 # What the benchmarks compare with.
-bench=(wrk libglib2.0-dev libtbb-dev libboost-dev libboost-context-dev libboost-fiber-dev libboost-thread-dev
+bench=(wrk libtbb-dev libboost-dev libboost-context-dev libboost-fiber-dev libboost-thread-dev
         libev-dev libevent-dev liburing-dev libapr1-dev libpcl1-dev golang-go default-jdk-headless parallel)
 docs=(doxygen)
 

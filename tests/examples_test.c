@@ -39,10 +39,10 @@ static pid_t start(const char *name, const char *arg, int to, int errors)
         pid_t pid;
         posix_spawn_file_actions_t files;
         snprintf(path, sizeof path, "%s/examples/%s", REIN_BINARY_DIR, name);
-        static const char *const needing[] = {"interrupt_foreign", "uv_guest"};
+        static const char *const needing[] = {"interrupt_foreign", "uv_guest", "glib_guest"};
         for (size_t i = 0; i < sizeof needing / sizeof *needing; i++)
                 if (access(path, X_OK) < 0 && strcmp(name, needing[i]) == 0)
-                        skip(); /* built only where sqlite3 and libuv are */
+                        skip(); /* built only where sqlite3, libuv and GLib are */
         char *argv[] = {path, (char *)arg, NULL};
         posix_spawn_file_actions_init(&files);
         posix_spawn_file_actions_adddup2(&files, to, STDOUT_FILENO);
@@ -338,6 +338,13 @@ static void sim_queue_finds_the_if(void **state)
         is_found_and_replayed("sim_queue", "queue", "1 and 2 were put, ");
 }
 
+static void sim_layer_finds_the_lost_wake_up(void **state)
+{
+        (void)state;
+        is_found_and_replayed("sim_layer", "layer", "deadlock: nobody can go on: 'main' waits for a word");
+        prints("for real: success\n");
+}
+
 static void sim_pipe_loses_nothing(void **state)
 {
         (void)state;
@@ -381,6 +388,61 @@ static void foreign_threads_are_inside_until_the_close(void **state)
                             "event 3: nobody is there any more\n");
 }
 
+static void own_threads_obey_the_scope_that_they_were_lent(void **state)
+{
+        (void)state;
+        run_well("own_threads");
+        assert_string_equal(out, "found: REIN_ESTOPPED; 4 threads have left\n"
+                                 "not found: REIN_ETIMEOUT; 4 threads have left\n");
+}
+
+static void rounds_go_on_from_the_row_that_was_kept(void **state)
+{
+        (void)state;
+        run_well("rounds");
+        assert_string_equal(out, "from round 0\n"
+                                 "worker 1 failed in round 57\n"
+                                 "from round 50\n"
+                                 "success, round 100:\n"
+                                 "##.##..#..#.###..##.#.##.#.#...##.#######....#.#..####..#.###..#\n");
+}
+
+static void reconnect_answers_every_question(void **state)
+{
+        (void)state;
+        run_well("reconnect");
+        assert_string_equal(out, "success: 20 answers over 7 connections\n");
+}
+
+static void feeder_hands_out_all_or_enough(void **state)
+{
+        (void)state;
+        run_well("feeder");
+        assert_string_equal(out, "success: all orders, their sum is 500500\n"
+                                 "success: enough orders, their sum is 1000 or more\n");
+}
+
+static void plugin_host_keeps_the_exceptions_of_coroutines_apart(void **state)
+{
+        (void)state;
+#if defined REIN_ASAN
+        skip(); /* its runtime looks for __cxa_throw when a program starts, and not again */
+#endif
+        assert_int_equal(run("plugin_host", REIN_BINARY_DIR "/tests/modules/plugin.so"), 0);
+        assert_string_equal(err, "");
+        assert_string_equal(out, "plugins that ran twice: 1\n");
+        assert_int_equal(run("plugin_host", REIN_BINARY_DIR "/tests/modules/throws.so"), 1);
+        assert_non_null(strstr(err, "throws.so is no plugin: it has no plugin_main"));
+}
+
+static void udp_roll_call_hears_all_and_no_stranger(void **state)
+{
+        (void)state;
+        run_well("udp_roll_call");
+        assert_string_equal(out,
+                            "anna: here\nben: here\ncarl: here\nstrangers: 1\nin a thousand simulations: success\n");
+}
+
 static void udp_ask_gets_its_answers(void **state)
 {
         (void)state;
@@ -408,6 +470,17 @@ static void uv_guest_lives_in_a_loop_of_libuv(void **state)
                                  "the coroutine heard: hello 2\n"
                                  "the coroutine heard: hello 3\n"
                                  "the coroutine: success; uv's timer ticked: yes\n");
+}
+
+static void glib_guest_lives_in_a_main_context(void **state)
+{
+        (void)state;
+        run_well("glib_guest");
+        prints("said hello, heard HELLO\n");
+        prints("said are you well?, heard ARE YOU WELL?\n");
+        prints("nothing is left in the loop 'front'\n");
+        prints("nothing is left in the loop 'back'\n");
+        prints("talked: success; tidied up: success, in 1000 steps\n");
 }
 
 /* ---- hasher ---- */
@@ -546,7 +619,15 @@ int main(void)
                 cmocka_unit_test(sim_queue_finds_the_if),
                 cmocka_unit_test(sim_cache_finds_the_second_load),
                 cmocka_unit_test(sim_tickets_finds_who_sells_the_last_one_twice),
+                cmocka_unit_test(sim_layer_finds_the_lost_wake_up),
                 cmocka_unit_test(udp_ask_gets_its_answers),
+                cmocka_unit_test(udp_roll_call_hears_all_and_no_stranger),
+                cmocka_unit_test(own_threads_obey_the_scope_that_they_were_lent),
+                cmocka_unit_test(rounds_go_on_from_the_row_that_was_kept),
+                cmocka_unit_test(reconnect_answers_every_question),
+                cmocka_unit_test(feeder_hands_out_all_or_enough),
+                cmocka_unit_test(plugin_host_keeps_the_exceptions_of_coroutines_apart),
+                cmocka_unit_test(glib_guest_lives_in_a_main_context),
                 cmocka_unit_test(foreign_threads_are_inside_until_the_close),
                 cmocka_unit_test(children_end_within_their_deadline),
                 cmocka_unit_test(child_talk_hears_and_stops),
