@@ -5,8 +5,9 @@
 
 Usage: scripts/man.py FOLDER      writes FOLDER/man3 and FOLDER/man7
        scripts/man.py             checks that the comment of every public call says all that is asked of it (what it does,
-                                  Blocks, which threads, Returns, Since), that every public call has a page, that each page
-                                  has all its sections, and that every code of a header's comment is on the page
+                                  Blocks, which threads, Returns, Since), that an example uses every public call and macro,
+                                  that every public call has a page, that each page has all its sections, and that every code
+                                  of a header's comment is on the page
        scripts/man.py --selftest  that this check can fail"""
 import datetime
 import errno
@@ -36,6 +37,17 @@ PARTS = {
     "which threads may call it": re.compile(r"\bAny (?:thread|task|job|coroutine)\b|\[owner\]: "),
     "since when there is one": re.compile(r"\bSince \d+\.\d+\b"),
     "what it returns": re.compile(r"\b(?:Returns|Blocks, returns): "),
+}
+# What no example has to show.
+NO_EXAMPLE = {
+    "REIN_API": "is for the declarations of the headers",
+    "REIN_MUST": "is for the declarations of the headers",
+    "REIN_PRINTF": "is for the declarations of the headers",
+    "REIN_OPTS": "is for the macros of the headers that make options",
+    "REIN_STR": "is what REIN_HERE is made of",
+    "REIN_HERE": "is for the macros of the headers that pass the place of a call",
+    "REIN_VERSION": "is of the headers; a program asks rein_version",
+    "REIN_CHILD_AS": "is what REIN_CHILD_FD and its like are made of",
 }
 EXAMPLE_LINES = 34  # a longer function is shown in part
 
@@ -580,6 +592,14 @@ def macros_unsaid(header: Header) -> list[str]:
             if item.kind == "macro" and not (item.comment or group.comment or item.result.startswith("REIN_OPTS("))]
 
 
+def unused(headers_: list[Header], examples: list[Path]) -> list[tuple[Header, Item]]:
+    """The calls and macros that no example uses. A comment is no use."""
+    used = {word for path in examples
+            for word in re.findall(r"\w+", headers.strip_comments(path.read_text(encoding="utf-8")))}
+    return [(header, item) for header in headers_ for group in header.groups for item in group.items
+            if item.kind in ("function", "macro") and item.name not in used and item.name not in NO_EXAMPLE]
+
+
 def comments_of(source: str) -> list[tuple[str, str, str]]:
     """Each public function: its result, its name and the comment over it, read without the parser of headers.py."""
     found, said = [], ""
@@ -603,7 +623,10 @@ def check(root: Path) -> list[str]:
         pages[str(path.relative_to(root / "planted"))] = text
         if not text:
             del pages[str(path.relative_to(root / "planted"))]
-    complaints = []
+    complaints = [f"include/rein/{header.name}: no example uses {item.name}"
+                  for header, item in unused(made.headers, made.examples)]
+    complaints += [f"scripts/man.py: {name} is excused from the examples, and does not exist"
+                   for name in NO_EXAMPLE if name not in made.item_of and root == Path(__file__).resolve().parent.parent]
     for header in sorted((root / "include/rein").glob("*.h")):
         place = header.relative_to(root)
         if header.name != "rein.h" and f"man7/rein-{header.stem}.7" not in pages:
@@ -658,7 +681,7 @@ REIN_API void rein_nap_wake(rein_nap *nap);
 #endif
 """
 CLEAN = {"include/rein/base.h": BASE, "include/rein/nap.h": HEADER,
-         "examples/nap.c": "int main(void)\n{\n        rein_nap_take(nap, 1);\n}\n"}
+         "examples/nap.c": "int main(void)\n{\n        rein_nap_take(nap, REIN_NAP_MOST);\n        rein_nap_wake(nap);\n}\n"}
 
 
 def with_page(change) -> dict[str, str]:
@@ -680,6 +703,8 @@ def violations() -> list[dict[str, str]]:
         *[{"include/rein/nap.h": HEADER.replace(part, "")}
           for part in (" Blocks: no.", " Any thread.", " [owner]: the thread that made it.", "Returns: ", " /* turns */")],
         {"include/rein/nap.h": HEADER.replace("made it. Since 0.1.", "made it.")},
+        {"examples/nap.c": CLEAN["examples/nap.c"].replace("REIN_NAP_MOST", "8")},
+        {"examples/nap.c": CLEAN["examples/nap.c"].replace("rein_nap_wake(nap);", "/* rein_nap_wake(nap); */")},
         with_page(lambda page: ""),
         {"planted/man3/rein_nap_wake.3": ""},
         {"planted/man7/rein-nap.7": ""},
