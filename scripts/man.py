@@ -49,6 +49,7 @@ NO_EXAMPLE = {
     "REIN_VERSION": "is of the headers; a program asks rein_version",
     "REIN_CHILD_AS": "is what REIN_CHILD_FD and its like are made of",
 }
+NOT_SHOWN = "No example uses it."
 EXAMPLE_LINES = 34  # a longer function is shown in part
 
 
@@ -192,7 +193,6 @@ class Pages:
         self.date = iso(re.search(r"^\.Dd (.*)$", written.read_text(), re.MULTILINE)[1]) if written.exists() else "2026-01-01"
         self.headers = headers.parse_all(root)
         self.examples = sorted((root / "examples").glob("*.c"))
-        self.tests = sorted(p for p in root.glob("*/**/*_test.c") if p.relative_to(root).parts[0] in ("src", "tests"))
         self.group_of: dict[str, tuple[Header, Group]] = {}
         self.item_of: dict[str, Item] = {}
         self.codes: dict[str, str] = {}
@@ -307,24 +307,42 @@ class Pages:
             return self.codes.get(name, "")
         return os.strerror(getattr(errno, name[1:])) if hasattr(errno, name[1:]) else ""
 
+    def uses(self, item: Item) -> list[re.Pattern]:
+        """What an example has that shows an item, the best first: its name; the constants of an enumeration; what makes a type
+        of options; the calls that take a type, and the options that have a field of it."""
+        words_ = [[item.name]]
+        if item.kind == "function":
+            return [re.compile(rf"\b{item.name}\("), re.compile(rf"\b{item.name}\b")]
+        if item.kind == "enum":
+            words_.append([member.declaration.split(" ")[0] for member in item.members])
+        if item.kind in ("struct", "callback"):
+            typed = re.compile(rf"\b{item.name}\b")
+            words_.append([i.name for i in self.item_of.values() if i.result.startswith(f"REIN_OPTS({item.name},")])
+            words_.append([i.name for i in self.item_of.values() if any(typed.search(param) for param in i.params)])
+            inside = [i.name for i in self.item_of.values() if any(typed.search(m.declaration) for m in i.members)]
+            words_.append([i.name for i in self.item_of.values()
+                           if (made := re.match(r"REIN_OPTS\((\w+)", i.result)) and made[1] in inside])
+        return [re.compile(rf"\b(?:{'|'.join(names)})\b") for names in words_ if names]
+
     def example(self, items: list[Item], header: Header) -> str:
-        """Functions of the examples, else of the tests, in which the items are used: not more than three."""
+        """Functions of the examples in which the items are used: not more than three."""
         out: list[str] = []
-        for files, introduction in ((self.examples, "From \\fI{}\\fP, which is\ninstalled in \\fIshare/doc/rein\\fP:"),
-                                    (self.tests, "From \\fI{}\\fP of the sources, a test:")):
-            for item in items:
-                wanted = re.compile(rf"\b{item.name}" + (r"\(" if item.kind == "function" else r"\b"))
+        for item in items:
+            for wanted in self.uses(item):
                 if len(out) >= 12 or any(wanted.search(shown.replace("\\-", "-")) for shown in out):
-                    continue
-                found = [(len(lines), path, lines) for path in files for lines in functions_of(path)
+                    break
+                found = [(len(lines), path, lines) for path in self.examples for lines in functions_of(path)
                          if any(wanted.search(line) for line in lines)]
-                if found and (files is self.examples or not out):
+                if found:
                     _, path, lines = min(found, key=fitness)
-                    out += [".PP", introduction.format(path.relative_to(self.root)), ".PP", code(excerpt(lines, wanted))]
-        used = self.examples_of(header)
-        if not out:
-            out = [".PP", "No example uses it." + (f"\n\\fI{used[0]}\\fP uses others of\n\\fIrein/{header.name}\\fP." if used else "")]
-        return "\n".join(out)
+                    place = f"\\fI{path.relative_to(self.root)}\\fP"
+                    out += [".PP", f"From {place}, which is\ninstalled in \\fIshare/doc/rein\\fP:", ".PP",
+                            code(excerpt(lines, wanted))]
+                    break
+        for item in items:
+            if not out and item.name in NO_EXAMPLE:
+                out = [".PP", paragraph(f"No program needs it: it {NO_EXAMPLE[item.name]}.")]
+        return "\n".join(out or [".PP", NOT_SHOWN])
 
     def examples_of(self, header: Header) -> list[str]:
         """The example programs that use most of a header, the best first."""
@@ -498,7 +516,7 @@ class Pages:
             out += ["These programs use most of it;\nthey are installed in \\fIshare/doc/rein\\fP:",
                     *[f".IP \\(bu 4\n\\fI{n}\\fP" for n in used[:4]]]
         else:
-            out.append("No example uses it.")
+            out.append(NOT_SHOWN)
         others = [reference(h) for h in self.headers if h is not header and h.name != "rein.h"]
         out += [".SH SEE ALSO", ",\n".join([*others, ".BR rein (7)"])]
         self.add(name, 7, "\n".join(out))
@@ -625,6 +643,8 @@ def check(root: Path) -> list[str]:
             del pages[str(path.relative_to(root / "planted"))]
     complaints = [f"include/rein/{header.name}: no example uses {item.name}"
                   for header, item in unused(made.headers, made.examples)]
+    complaints += [f"no example shows what the page {name} speaks of"
+                   for name, page in sorted(pages.items()) if NOT_SHOWN in page]
     complaints += [f"scripts/man.py: {name} is excused from the examples, and does not exist"
                    for name in NO_EXAMPLE if name not in made.item_of and root == Path(__file__).resolve().parent.parent]
     for header in sorted((root / "include/rein").glob("*.h")):
@@ -681,7 +701,7 @@ REIN_API void rein_nap_wake(rein_nap *nap);
 #endif
 """
 CLEAN = {"include/rein/base.h": BASE, "include/rein/nap.h": HEADER,
-         "examples/nap.c": "int main(void)\n{\n        rein_nap_take(nap, REIN_NAP_MOST);\n        rein_nap_wake(nap);\n}\n"}
+         "examples/nap.c": "int main(void)\n{\n        puts(REIN_VERSION);\n        rein_nap_take(nap, REIN_NAP_MOST);\n        rein_nap_wake(nap);\n}\n"}
 
 
 def with_page(change) -> dict[str, str]:
@@ -710,6 +730,7 @@ def violations() -> list[dict[str, str]]:
         {"planted/man7/rein-nap.7": ""},
         with_page(lambda page: page.replace(".SH RETURN VALUE", ".SH RESULT")),
         with_page(lambda page: page.replace(".SH EXAMPLES", ".SH SAMPLES")),
+        with_page(lambda page: re.sub(r"(?<=\.SH EXAMPLES\n).*?(?=\.SH)", NOT_SHOWN + "\n", page, flags=re.DOTALL)),
         with_page(lambda page: page.replace("EINVAL", "E2BIG")),
         with_page(lambda page: page.replace("REIN_ETIMEOUT", "REIN_EUSER")),
         with_page(lambda page: re.sub(r"rein_nap_take\(rein_nap \*nap, int n\)", "rein_nap_take(...)", page)),
