@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads that a foreign library made. A ticket lends the scope of the task that makes it; a callback of the library, on
- * whichever thread, adopts it, and until it returns it everything it calls of rein sees that scope: its deadline, its
- * cancels, its context values, and rein_why. Since 0.1.
+/* Threads that a foreign library made, or the program itself. A ticket lends the scope of the task that makes it. A
+ * callback of the library, on whichever thread, adopts it; until the callback returns it, all that the callback calls
+ * of rein is inside of that scope: its deadline, its cancels, its context values, and rein_why. Since 0.1.
  *
  *      rein_ticket *t = rein_group_lend(&g);
  *      library_call(on_event, t, drop_ticket);         // ... and on a thread of the library:
  *      rein_adopted a;
- *      int rc = rein_adopt(t, &a);                     // -ESTALE: it is over, do nothing
+ *      int rc = rein_adopt(t, &a);                     // -ESTALE: the group is over, do nothing
  *      if (rc == 0)
  *              rc = rein_return(&a, work_of_ours());
  */
@@ -19,9 +19,9 @@
 extern "C" {
 #endif
 
-typedef struct rein_ticket rein_ticket; /* counted */
+typedef struct rein_ticket rein_ticket; /* counted: rein_ticket_ref, rein_ticket_drop */
 
-/* Lives on the stack of the thread that adopts. Opaque; do not copy it. */
+/* What was adopted. Lives on the stack of the thread that adopts. Opaque; do not copy it. */
 typedef struct rein_adopted {
         uint64_t opaque[4];
 } rein_adopted;
@@ -57,9 +57,9 @@ REIN_API void rein_ticket_drop(rein_ticket *t);
 #define rein_adopt(...) rein_adopt_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *a);
 
-/* Leave what was adopted. What was opened inside is closed. With rc < 0 the trail of that failure stays with the
- * thread. A thread that ends without this call has returned; a job that ends without it has returned too, and fails
- * with -EPROTO.
+/* Leave what was adopted. What was opened inside must be closed by then. With rc < 0 the trail of that failure stays
+ * with the thread. A thread that ends without this call has returned; a job that ends without it has returned too, and
+ * fails with -EPROTO.
  * Blocks: no. [owner]: the thread that adopted.
  * Returns: rc; -EPERM: another thread adopted it, something that was opened inside is still open, or the thread is not
  * inside; nothing changed. Since 0.1. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Macros and types every other header uses. No function here. */
+/* Macros and types that every other header uses, and the version of the library. */
 #ifndef REIN_BASE_H
 #define REIN_BASE_H
 
@@ -16,8 +16,8 @@
 
 /* What declarations here have: a call of the library; a result that must be looked at; a format and its arguments. */
 #if defined __GNUC__
-#define REIN_API        __attribute__((visibility("default")))
-#define REIN_MUST       __attribute__((warn_unused_result))
+#define REIN_API          __attribute__((visibility("default")))
+#define REIN_MUST         __attribute__((warn_unused_result))
 #define REIN_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define REIN_API
@@ -42,7 +42,8 @@
 extern "C" {
 #endif
 
-/* A job, or anything run for you: any C11 thread function. A negative return says that it failed. */
+/* The function of a job, or of anything else that rein runs for you; its type is that of a C11 thread's function. A
+ * negative return says that it failed. */
 typedef int (*rein_fn)(void *arg);
 
 /* Tell the library's version. Blocks: no. Any thread. Returns: "1.2.3", a string that lives for ever. Since 0.1. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Child processes: started, waited for, and stopped with the scope that waits. Linux 5.4 and later; elsewhere -ENOSYS. Not
- * in a simulation (-ENOTSUP). Since 0.1.
+/* Child processes: started, waited for, and stopped with the scope that waits. Linux 5.4 and later; elsewhere -ENOSYS.
+ * Not in a simulation (-ENOTSUP). Since 0.1.
  *
- * A child is stopped by a ladder: SIGTERM (and SIGCONT, for one that is stopped) to its whole process group; when it is
- * still there after its grace, SIGKILL to the group. When a stopped child has ended, what is left of its group is killed.
- * A child that ends by itself leaves its group alone. It is reaped in every case, also without a wait; its number is never
- * used for another process. Children whose handle is still there when the process exits are killed then; not so when the
- * process is killed itself, or ends by _exit.
+ * A child is stopped by a ladder: SIGTERM (and SIGCONT, for one that is stopped) to its whole process group; when it
+ * is still there after its grace, SIGKILL to the group. When a stopped child has ended, what is left of its group is
+ * killed. A child that ends by itself leaves its group alone. A child is reaped in every case, also when nobody waits
+ * for it; a signal never goes to another process that has got its number. Children whose handle is still there when
+ * this process exits are killed then; not so when this process is killed itself, or ends by _exit.
  *
- * The child has no signal blocked, and every signal has its default action. Of our descriptors it has its three. */
+ * The child has no signal blocked, and every signal has its default action. Of this process's descriptors it has only
+ * its standard input, output and error. ("Ours" is what belongs to this process, the child's parent.) */
 #ifndef REIN_CHILD_H
 #define REIN_CHILD_H
 
@@ -20,7 +21,7 @@ extern "C" {
 
 typedef struct rein_child rein_child;
 
-/* What one of its standard descriptors is. All zero: ours of the same number. */
+/* What one of the child's standard descriptors is. All zero: ours of the same number. */
 typedef struct rein_child_fd {
         int kind, fd;
 } rein_child_fd;
@@ -33,10 +34,11 @@ enum { REIN_AS_OURS, REIN_AS_FD, REIN_AS_NULL, REIN_AS_PIPE, REIN_AS_OUT }; /* k
 #else
 #define REIN_CHILD_AS(kind, fd) ((rein_child_fd){kind, fd})
 #endif
+/* For the in, out and err of rein_child_opts. */
 #define REIN_CHILD_FD(fd) REIN_CHILD_AS(REIN_AS_FD, fd)  /* this descriptor, of whatever number; it stays yours */
 #define REIN_CHILD_NULL   REIN_CHILD_AS(REIN_AS_NULL, 0) /* /dev/null */
-#define REIN_CHILD_PIPE   REIN_CHILD_AS(REIN_AS_PIPE, 0) /* a new pipe, whose other end rein_child_pipe tells */
-#define REIN_CHILD_OUT    REIN_CHILD_AS(REIN_AS_OUT, 0)  /* for err: what its out is */
+#define REIN_CHILD_PIPE   REIN_CHILD_AS(REIN_AS_PIPE, 0) /* a new pipe, whose other end rein_child_pipe gives */
+#define REIN_CHILD_OUT    REIN_CHILD_AS(REIN_AS_OUT, 0)  /* for err: the same as out */
 
 typedef struct rein_child_limit { /* as setrlimit(2) */
         int resource;
@@ -47,8 +49,8 @@ typedef struct rein_child_opts {
         size_t size;
         char *const *env;   /* "NAME=value" each, NULL at the end; default: ours */
         const char *cwd;    /* default: ours */
-        rein_child_fd in, out, err; /* see above */
-        int64_t grace_ns;   /* SIGTERM to SIGKILL when it is stopped; default 2 s */
+        rein_child_fd in, out, err; /* its standard descriptors, by the macros above; default: ours */
+        int64_t grace_ns;   /* from SIGTERM to SIGKILL, when it is stopped; default 2 s */
         bool same_group;    /* stays in our process group: then signals go to it alone */
         bool session;       /* a session of its own: no terminal */
         bool share_fds;     /* it inherits every descriptor without close-on-exec */
@@ -65,7 +67,8 @@ typedef struct rein_child_end {
         size_t size;
         bool gone;           /* false: it could not be killed so far, and the rest says nothing */
         bool core_dumped;
-        int code;            /* its exit code; -1: it was ended by a signal, or its end was told to somebody else */
+        int code;            /* its exit code; -1: it was ended by a signal, or another part of the program has
+                                reaped it */
         int signo;           /* the signal that ended it, or 0 */
         int stopped_by;      /* the last rung of the ladder that was needed: 0, SIGTERM or SIGKILL */
         int64_t user_ns, system_ns; /* CPU time, of it and the children it waited for */
@@ -126,8 +129,8 @@ REIN_API int rein_child_stop(rein_child *c, rein_child_end *end);
  * waited for; -EINVAL: no such signal; -EPERM: the system forbids it, or after fork(2). Since 0.1. */
 REIN_API int rein_child_signal(rein_child *c, int signo);
 
-/* Give the handle back: a child that still runs is stopped by the ladder. One that cannot be killed is reaped when it
- * ends all the same, at a later start or free. NULL is allowed. Blocks: until it is gone, as rein_child_stop.
+/* Give a child's handle back: a child that still runs is stopped by the ladder. One that cannot be killed is reaped
+ * when it ends all the same, at a later start or free. NULL is allowed. Blocks: until it is gone, as rein_child_stop.
  * Any thread, while no other one is in a call with c. Since 0.1. */
 REIN_API void rein_child_free(rein_child *c);
 
@@ -149,9 +152,10 @@ typedef struct rein_child_said {
  * Blocks: until it has ended; a cancel stops it, by the ladder. Needs three descriptors besides the pipes. Any thread.
  * Returns: as rein_child_run, and s has what was said so far; -EINVAL: s without its size, or a REIN_CHILD_PIPE.
  * Since 0.1. */
-REIN_API int rein_child_collect(char *const argv[], const rein_child_opts *opts, rein_child_said *s, rein_child_end *end);
+REIN_API int rein_child_collect(char *const argv[], const rein_child_opts *opts, rein_child_said *s,
+                                rein_child_end *end);
 
-/* Free out and err. Twice is once; NULL is allowed. Blocks: no. Any thread. Since 0.1. */
+/* Free the out and err of what a child said. Twice is once; NULL is allowed. Blocks: no. Any thread. Since 0.1. */
 REIN_API void rein_child_said_free(rein_child_said *s);
 
 /* Start a program, wait until it has ended, and give its handle back. Blocks: until it has ended; a cancel stops it,

@@ -9,8 +9,8 @@
 extern "C" {
 #endif
 
-/* A key is its address; make it static. `release`, if any, is called once for each value set but NULL, when no task holds
- * that value any more, on whichever thread lets go of it last. */
+/* A key is known by its address; make it static. `release`, if any, is called once for each value that was set, but
+ * not for NULL, when no task holds that value any more, on whichever thread lets go of it last. */
 typedef struct rein_key {
         const char *name;
         void (*release)(void *value);

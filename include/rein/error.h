@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors. Functions return an int; the story is in the running task's error trail: code, text, place, job, cause, and
- * the other failures of a group. An error is immutable and shared: twenty awaiters of one failure link the same record
- * as their cause. Nobody frees an error. */
+/* Errors. Functions return an int; the rest of the story is in the running task's error trail: code, text, place, job,
+ * cause, and the other failures of a group. An error is immutable and shared: when twenty tasks wait for one failure,
+ * the trail of each has the same record as its cause. Nobody frees an error. */
 #ifndef REIN_ERROR_H
 #define REIN_ERROR_H
 
@@ -14,17 +14,17 @@ extern "C" {
 enum {
         REIN_ETIMEOUT   = -20001,  /* your `until` came first (the kernel's -ETIMEDOUT stays the kernel's) */
         REIN_ECANCELED  = -20002,  /* a scope around you was cancelled: obey, leave */
-        REIN_ESTOPPED   = -20003,  /* from rein_scope_close, rein_group_close: you cancelled this scope or group yourself */
+        REIN_ESTOPPED   = -20003,  /* from the close of a scope or a group: you cancelled it yourself */
         REIN_EPENDING   = -20004,  /* not settled yet */
         REIN_EFAILED    = -20005,  /* the job you awaited failed; the trail says how */
-        REIN_EBROKEN    = -20006,  /* its promise was dropped without an answer, or its thread ended under it; a barrier
-                                      that a party has left */
-        REIN_ECRASHED   = -20007,  /* its worker process died */
+        REIN_EBROKEN    = -20006,  /* a promise was dropped without an answer, or the thread of a job ended under it; a
+                                      barrier that a party has left */
+        REIN_ECRASHED   = -20007,  /* the worker process of the job died (process pools only) */
         REIN_EREJECTED  = -20008,  /* the executor is full, stopped, broken or exhausted, or start_by is past */
-        REIN_EABANDONED = -20009,  /* its thread did not leave in time; it may still be running */
-        REIN_ESTUCK     = -20010,  /* the stop ended with work not gone: see the receipt */
+        REIN_EABANDONED = -20009,  /* the job's thread did not leave in time; it may still be running */
+        REIN_ESTUCK     = -20010,  /* a stop ended while some jobs were not gone: see the receipt */
         REIN_EDEADLOCK  = -20011,  /* this wait can never end; the error prints the circle */
-        REIN_EALREADY   = -20012,  /* somebody settled it before you; it runs or ran */
+        REIN_EALREADY   = -20012,  /* somebody settled it before you; of a continuation: it runs or ran */
         REIN_EFOUND     = -20013,  /* the simulator found a schedule that fails: the trail says how */
         REIN_EUSER      = -21000   /* this and below are yours */
 };
@@ -74,12 +74,12 @@ REIN_API const char *rein_code_name(int code);
 REIN_API void rein_error_print(FILE *to, const rein_error *e);
 
 /* Say what becomes of a failure that nobody looked at. fn is called for each of these:
- *  - a failure that was never awaited, read with rein_code or rein_error_of, or reported by its group's close: once,
- *    when the last reference to it goes (a cancel is no failure);
+ *  - a failure that was never awaited, read with rein_code, rein_error_of or rein_outcome_of, or reported by its group's
+ *    close: once, when the last reference to it goes (a cancel is no failure);
  *  - a job that comes back after it was abandoned: once, with code REIN_EABANDONED (the late log);
- *  - promises that have not been settled when the process exits, after its exit handlers: with code REIN_EPENDING, once
- *    for each place in the source that made some (16 places, and a count of the rest). A program that means to leave some
- *    unsettled says so by an fn that passes over REIN_EPENDING.
+ *  - promises that have not been settled when the process exits, after its exit handlers: with code REIN_EPENDING,
+ *    once for each place in the source that made some (16 places, and a count of the rest). A program that means to
+ *    leave some unsettled says so by an fn that passes over REIN_EPENDING.
  *
  * fn may run on any thread, with no lock of rein's held; it must not block. e is borrowed for the call. fn and arg
  * must last as long as the process, or be replaced before. NULL restores the default, which prints to stderr.

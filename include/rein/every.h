@@ -6,8 +6,8 @@
  *      while (rein_every_next(&each_second) >= 0)
  *              look_around();
  *
- * The ticks lie on a grid: the first one, and then one each period. What the loop does between two calls does not move the
- * grid, so that nothing drifts. There is nothing to close: the timer is these few words, and owns nothing. */
+ * The ticks lie on a grid: the first one, and then one each period. What the loop does between two calls does not move
+ * the grid, so that nothing drifts. There is nothing to close: the timer is these few words, and owns nothing. */
 #ifndef REIN_EVERY_H
 #define REIN_EVERY_H
 
@@ -30,12 +30,13 @@ typedef struct rein_every_opts {
 } rein_every_opts;
 #define REIN_EVERY(...) REIN_OPTS(rein_every_opts, __VA_ARGS__)
 
-/* Lives on the stack of its user. Opaque. One task at a time uses it. */
+/* A periodic timer. Lives on the stack of its user. Opaque. One task at a time uses it. */
 typedef struct rein_every {
         uint64_t opaque[8];
 } rein_every;
 
-/* Begin. With opts NULL, or options that make no sense, rein_every_next says so. Blocks: no. Any thread. Since 0.1. */
+/* Begin a periodic timer. With opts NULL, or options that make no sense, rein_every_next says so. Blocks: no.
+ * Any thread. Since 0.1. */
 REIN_API void rein_every_start(rein_every *e, const rein_every_opts *opts);
 
 /* Wait for the next tick. In a coroutine the others that are ready run first, also when the tick has passed.

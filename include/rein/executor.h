@@ -15,12 +15,14 @@ struct rein_chan;
 
 /* ---- how to run one job ---- */
 
+/* What becomes of a job that ignores its cancel. */
 typedef enum rein_unheeded {
         REIN_WAIT_FOR_IT, /* a job that ignores its cancel is waited for (until the executor's stop ends) */
         REIN_ABANDON_IT,  /* past the grace its future settles REIN_EABANDONED; the thread runs on */
         REIN_KILL_IT      /* process pools only */
 } rein_unheeded;
 
+/* How to run one job. */
 typedef struct rein_job {
         size_t  size;
         size_t  arg_size;             /* copy this many bytes of arg, aligned as malloc does */
@@ -54,8 +56,9 @@ typedef struct rein_job {
 } rein_job;
 #define REIN_JOB(...) REIN_OPTS(rein_job, __VA_ARGS__)
 
-/* arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or REIN_COPY(order, .name = "order"). With what
- * the copy owns: REIN_COPY(fd, .release = rein_release_fd) (io.h), and the job closes nothing itself. */
+/* Give a job a copy of x as its arg: arg and its size, never apart: rein_submit(pool, fn, REIN_COPY(order)), or
+ * REIN_COPY(order, .name = "order"). With what the copy owns: REIN_COPY(fd, .release = rein_release_fd) (io.h), and
+ * the job closes nothing itself. */
 #define REIN_COPY(...)     REIN_COPY_(__VA_ARGS__, )
 #define REIN_COPY_(x, ...) &(x), REIN_JOB(.arg_size = sizeof(x), __VA_ARGS__)
 #define REIN_SPAN(ns) ((ns) > 0 ? (ns) : 1) /* a span that was computed, as limit_ns: 0 or less means "at once", not
@@ -67,13 +70,15 @@ REIN_API size_t rein_arg_size(void);
 
 /* ---- stopping ---- */
 
-typedef enum rein_stop {          /* take no more, then: */
+/* What a stop does with the jobs that are there. In each case the executor takes no more, and then: */
+typedef enum rein_stop {
         REIN_STOP_QUEUED,         /* run what is queued; the executor's own jobs may still submit */
         REIN_STOP_RUNNING,        /* run only what is running; what is queued never runs */
-        REIN_STOP_NOW             /* stop that too */
+        REIN_STOP_NOW             /* what is running is cancelled, too */
 } rein_stop;
 
 typedef struct rein_receipt rein_receipt; /* every job that did not end by itself */
+/* One of the jobs in a receipt. */
 typedef struct rein_straggler {
         size_t size;              /* set by the caller: sizeof(rein_straggler) */
         const char *name;         /* of the job; "" without one */
@@ -88,32 +93,34 @@ typedef struct rein_straggler {
                                      was not, when the system does not tell, or memory is short */
 } rein_straggler;
 
-/* Stop: refuse new work, and end the rest in the manner `how`. With RUNNING and QUEUED, what still runs at
- * `until` minus the executor's grace is cancelled; with NOW at once. Continuations already promised run later on rein's
- * hand thread. A second stop joins the first. Of all that are under way the harshest manner holds, and the earliest
- * moment to cancel, and the earliest to give up: a later one may hasten an earlier one, never postpone or soften it.
- * Blocks: until every job has settled and the executor's threads have left, or `until`; not cancelled by a scope.
- *   From one of the executor's own jobs: that job is not waited for.
+/* Stop an executor: refuse new work, and end the rest in the manner `how`. With REIN_STOP_RUNNING and
+ * REIN_STOP_QUEUED, what still runs at `until` minus the executor's grace is cancelled; with REIN_STOP_NOW at once.
+ * Continuations that are registered already run later on rein's hand thread. A second stop joins the first. Of all
+ * stops that are under way the harshest manner holds, and the earliest moment to cancel, and the earliest to give up:
+ * a later stop may hasten an earlier one, never postpone or soften it.
+ * Blocks: until every job has settled and the executor's threads have left, or `until`; not cancelled by a scope. When
+ * one of the executor's own jobs calls, that job is not waited for. Any thread.
  * Owns: with r, *r is the caller's (rein_receipt_free); it may be empty and is never NULL after 0 or REIN_ESTUCK.
- * Returns: 0; REIN_ESTUCK: by `until` (always then) every future has settled, but some code still runs: the receipt
- * names the jobs; when it has none, a thread was still on its way out, in the pool's fini perhaps; -EINVAL. Any thread.
- * Since 0.1. */
+ * Returns: 0; REIN_ESTUCK: at `until`, by when every future has settled, some code still runs: the receipt names the
+ * jobs; when it has none, a thread was still on its way out, in the pool's fini perhaps; -EINVAL. Since 0.1. */
 REIN_API int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_receipt **r);
 
-/* The same without the waiting, joined to other stops by the same rule. At `until` (the earliest of those begun) what
- * is left is settled REIN_EABANDONED. Blocks: no. Returns: 0; -EINVAL. Any thread. Since 0.1. */
+/* Begin a stop, and do not wait for it. It joins other stops by the rule of rein_executor_stop. At `until` (the
+ * earliest of those begun) what is left is settled REIN_EABANDONED. Blocks: no. Any thread. Returns: 0; -EINVAL.
+ * Since 0.1. */
 REIN_API int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until);
 
 /* Take work again after a stop (or after a failing init broke it). Threads of jobs that are still not gone keep their
- * places. Blocks: no. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM. Any thread.
+ * places. Blocks: no. Any thread. Returns: 0; -EBUSY: it is not stopped, or its stop has not ended; -EINVAL; -ENOMEM.
  * Since 0.1. */
 REIN_API int rein_executor_restart(rein_executor *x);
 
-/* Free it. When it is still going it is stopped now, within its grace, and what is then stuck is printed to stderr; and how
- * many jobs never ran by that, if nobody had cancelled them: to finish them, stop it before, with REIN_STOP_QUEUED. At exit
- * the same is done with executors that were not freed, within a second. (In a simulation jobs that never ran are not told.)
- * Futures of its jobs stay readable. Blocks: as that stop. Any thread, also one of its own jobs; but a hosted loop
- * [owner]: the thread that made it (loop.h). x may be NULL. Since 0.1. */
+/* Free an executor; x may be NULL. When it is still going it is stopped now, within its grace. What is then stuck is
+ * printed to stderr, and so is how many jobs never ran by that, if nobody had cancelled them: to finish them, stop it
+ * before, with REIN_STOP_QUEUED. At exit the same is done with executors that were not freed, within a second. (In a
+ * simulation jobs that never ran are not told.) Futures of its jobs stay readable.
+ * Blocks: as that stop. Any thread, also in one of its own jobs. A hosted loop is freed by the thread that made it
+ * (loop.h). Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 
 /* Tell an executor's name. Owns: the string is borrowed, as long as x. Blocks: no. Any thread. Returns: the name, as
@@ -143,17 +150,18 @@ REIN_API void rein_receipt_free(rein_receipt *r);
 
 typedef struct rein_work rein_work; /* one job, as an executor sees it */
 
-/* Each function may be called from any thread, with no lock of rein's held. A work accepted or posted must be given to
- * rein_work_run exactly once, some day, on any thread: also after cancel and stop (it then does not run the job but
- * returns at once). Until then rein keeps it alive. */
+/* What an executor of your own does. Each function may be called from any thread, with no lock of rein's held. A work
+ * that was accepted or posted must be given to rein_work_run exactly once, some day, on any thread: also after cancel
+ * and stop (it then does not run the job but returns at once). Until then rein keeps it alive. */
 typedef struct rein_executor_ops {
         size_t size;
         int  (*accept)(void *self, rein_work *w); /* 0, or a negative code (REIN_EREJECTED): then it was not taken */
         void (*post)(void *self, rein_work *w);   /* a continuation: cannot be refused */
-        void (*cancel)(void *self, rein_work *w); /* may be NULL: this one, which you have, will not run here any more
-                                                     (cancelled, or a continuation that a stop took back); run it soon.
-                                                     Once at most; you may have run it in this very moment */
-        void (*stop)(void *self, rein_stop how);  /* may be NULL: nothing more will come but continuations */
+        void (*cancel)(void *self, rein_work *w); /* may be NULL: this work, which you have, will not run here any more
+                                                     (cancelled, or a continuation that a stop took back): give it to
+                                                     rein_work_run soon. Called once at most; you may have run the work
+                                                     in this very moment */
+        void (*stop)(void *self, rein_stop how);  /* may be NULL: from now on nothing comes but continuations */
         void (*release)(void *self);              /* may be NULL: the last reference is gone */
 } rein_executor_ops;
 
@@ -162,7 +170,8 @@ typedef struct rein_executor_ops {
 #define rein_executor_new(...) rein_executor_new_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *ops, void *self);
 
-/* Run w here, to its end. Owns: w is used up. Blocks: as the job does. Any thread. Since 0.1. */
+/* Run a work of an executor of yours here, to its end. Owns: w is used up. Blocks: as the job does. Any thread.
+ * Since 0.1. */
 REIN_API void rein_work_run(rein_work *w);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Futures: the read end of an outcome that one job, or one promise, settles once.
  *
- * A job has two ends. *Settled*: its outcome is known. *Gone*: its code no longer runs. They fall together but for a
- * job that was abandoned. */
+ * A job has two ends. *Settled*: its outcome is known. *Gone*: its code no longer runs. They come together, except for
+ * a job that was abandoned. */
 #ifndef REIN_FUTURE_H
 #define REIN_FUTURE_H
 
@@ -20,10 +20,10 @@ typedef struct rein_future rein_future;
  * Owns: the future is the caller's, to rein_drop. arg: see rein_job; without arg_size it must live until the job is
  * gone. job and its strings are copied.
  * Blocks: no, but for a full pool with REIN_FULL_WAIT (until there is room, or the caller or the job is cancelled, or
- * the job's start_by has passed) or _CALLER.
+ * the job's start_by has passed) or REIN_FULL_CALLER (as long as the job runs).
  * Returns: never NULL: what cannot start is a future that has failed already (-EINVAL: the trail of the future says
  * what is wrong; REIN_EREJECTED; REIN_ECANCELED: you were cancelled while you waited; -EAGAIN: no thread could be
- * started; -ENOMEM; -EPERM: x is from before a fork). Any thread. Since 0.1. */
+ * started; -ENOMEM; -EPERM: x is from before a fork(2)). Any thread. Since 0.1. */
 #define rein_submit(...) rein_submit_at(REIN_HERE, __VA_ARGS__)
 REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
         REIN_MUST;
@@ -46,12 +46,12 @@ REIN_API int rein_give(void *value, void (*release)(void *));
 REIN_API int rein_give_copy(const void *bytes, size_t n);
 
 /* Wait until f is settled. f goes on if you leave. A job that nobody has started may be run right here, in place of
- * waiting (rein_job.on_worker forbids it; only with until REIN_NEVER).
+ * waiting (only with until REIN_NEVER; rein_job.on_worker forbids it).
  * Owns: *value (value may be NULL) is borrowed, as long as you hold f.
- * Blocks: until f is settled, `until`, or a cancel of the caller.
- * Returns: 0: it ended well, rein_code has its own code; REIN_EFAILED: it failed or was cancelled; the trail has it as
- * cause; REIN_ETIMEOUT, REIN_ECANCELED: about you; REIN_EDEADLOCK: it can never be settled, the trail prints the
- * circle; -EPERM; -ENOMEM. Any thread. Since 0.1. */
+ * Blocks: until f is settled, `until`, or a cancel of the caller. Any thread.
+ * Returns: 0: it ended well, rein_code tells its own code; REIN_EFAILED: it failed or was cancelled; the trail has
+ * that as its cause; REIN_ETIMEOUT, REIN_ECANCELED: about you; REIN_EDEADLOCK: it can never be settled, the trail
+ * prints the circle; -EPERM; -ENOMEM. Since 0.1. */
 REIN_API int rein_await(rein_future *f, void **value, rein_time until);
 
 /* Tell what the job returned. A failure counts as looked at. Blocks: no. Any thread.
@@ -79,8 +79,9 @@ typedef struct rein_outcome {
 
 /* Look at f once for its code, result and error. It counts as looked at.
  * Owns: what *out points to is borrowed while you hold f. Blocks: no. Any thread.
- * Returns: 0: it is settled; REIN_EPENDING: it is not: *out has that code, and neither result nor error; -EINVAL: no future, or
- * an out without its size; -EPERM: f is from before a fork(2). On the last two *out is as it was. Since 0.1. */
+ * Returns: 0: it is settled; REIN_EPENDING: it is not: *out has that code, and neither result nor error; -EINVAL: no
+ * future, or an out without its size; -EPERM: f is from before a fork(2). On the last two *out is as it was.
+ * Since 0.1. */
 REIN_API int rein_outcome_of(const rein_future *f, rein_outcome *out);
 
 /* Move the result out. Owns: *value is the caller's, to be given to *release (may be NULL) some day. Blocks: no.
@@ -93,6 +94,7 @@ REIN_API int rein_take(rein_future *f, void **value, void (**release)(void *));
  * is NULL or from before a fork(2). Since 0.1. */
 REIN_API bool rein_gone(const rein_future *f);
 
+/* What a cancel found. */
 typedef enum rein_cancel_answer {
         REIN_NEVER_STARTED, /* it will never run; settled REIN_ECANCELED, now */
         REIN_ASKED,         /* it runs: its scope was cancelled, it leaves by the ladder and settles then; or it is

@@ -4,8 +4,8 @@
  * and rein/rein.h does not include this file.
  *
  * The calls are for the thread that made the guest (REIN_LOOP(.hosted = true)) and iterates the context. When that ends
- * before the guest's jobs have, they stand still: iterate it again, or destroy the source and stop or free the guest,
- * which then turns it by itself. */
+ * before the guest's jobs have, they stand still: iterate it again, or destroy the source and stop or free the guest:
+ * that call turns it to its end. */
 #ifndef REIN_GLIB_H
 #define REIN_GLIB_H
 
@@ -48,17 +48,18 @@ static inline gboolean rein_g_dispatch_(GSource *source, GSourceFunc callback, g
         return left < 0 ? G_SOURCE_REMOVE : more;
 }
 
-/* A source that turns the guest whenever there is something to do. Set its callback, a rein_g_turned, its priority and its
- * name by GLib's own calls, and attach it to a context that the guest's thread iterates. Without a callback it is there
- * until it is destroyed. To be destroyed before the guest is freed; the guest may be freed at once then.
+/* Make a source that turns the guest whenever there is something to do. Set its callback, a rein_g_turned, its
+ * priority and its name by GLib's own calls, and attach it to a context that the guest's thread iterates. Without a
+ * callback it is there until it is destroyed. To be destroyed before the guest is freed; the guest may be freed at
+ * once then.
  *
  * To end the guest's work from inside: rein_executor_stop_begin, which returns at once, and G_SOURCE_REMOVE from the
  * callback when nothing is left. rein_executor_stop turns the guest, and no other source, until it is done: a job that
  * waits for one of those leaves by its cancel only (REIN_STOP_NOW, or `until` minus the grace).
  * Owns: the source is the caller's: g_source_unref; it holds no reference to the guest.
  * Blocks: no. [owner]: the thread that made the guest.
- * Returns: the source; NULL: the trail says why (-EINVAL: no hosted loop; -EPERM: not the thread that made it; -ENOTSUP: a
- * portable one). Since 0.1. */
+ * Returns: the source; NULL: the trail says why (-EINVAL: no hosted loop; -EPERM: not the thread that made it;
+ * -ENOTSUP: a portable one). Since 0.1. */
 static inline GSource *rein_g_source_new(rein_executor *guest)
 {
         static GSourceFuncs funcs = {NULL, NULL, rein_g_dispatch_, NULL, NULL, NULL}; /* by its descriptor alone */
@@ -73,8 +74,8 @@ static inline GSource *rein_g_source_new(rein_executor *guest)
         return source;
 }
 
-/* Make that source and attach it: to context, or to the default one with NULL. turned may be NULL, and so may destroyed, which is
- * called once, when GLib lets go of data; without turned neither means anything.
+/* Make that source and attach it: to context, or to the default one with NULL. turned may be NULL, and so may
+ * destroyed, which is called once, when GLib lets go of data; without turned neither means anything.
  * Owns: the context has the only reference to the source. Blocks: no. [owner]: the thread that made the guest.
  * Returns: the id of the source, for g_source_remove in the default context; 0: the trail says why, as above, and
  * destroyed is not called. Since 0.1. */

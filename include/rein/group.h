@@ -9,11 +9,12 @@
 extern "C" {
 #endif
 
-/* Lives on the stack of the task that opens it. Opaque; do not copy it. */
+/* A group. Lives on the stack of the task that opens it. Opaque; do not copy it. */
 typedef struct rein_group {
         uint64_t opaque[16];
 } rein_group;
 
+/* What the end of one child means for the group. */
 typedef enum rein_policy {
         REIN_ALL,   /* one failure stops the rest; close reports every failure */
         REIN_FIRST, /* one success stops the rest; close fails when there was none */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls that block, and leave at once when the caller is cancelled. Every one checks the scope at entry. A descriptor's
- * O_NONBLOCK flag is never changed on a descriptor you opened. Interrupted system calls are continued. In a coroutine
- * (loop.h) none of them blocks its thread, and one that never has to wait lets the others run now and then. What cannot be
- * asked so that it answers at once is done by a thread of the loop's pool, and such a call may then also return what
- * rein_on does (REIN_EREJECTED, -ENOMEM, -EAGAIN).
+/* Calls that block, and leave at once when the caller is cancelled. Each call that may block checks the scope at
+ * entry, and also returns -ENOMEM in a thread that cannot become a task. The O_NONBLOCK flag of a descriptor that you
+ * opened is never changed. Interrupted system calls are continued. In a coroutine (loop.h) none of these calls blocks
+ * its thread, and one that never has to wait lets the others run now and then. What cannot be asked so that it answers
+ * at once is done by a thread of the loop's pool, and such a call may then also return what rein_on does
+ * (REIN_EREJECTED, -ENOMEM, -EAGAIN).
  *
- * A service is a name, or a port: digits that make a number from 0 to 65535, and from 1 for a peer. A host is a name or an
- * address, and not empty. Bytes are at most INT64_MAX. Another number, or an empty text, is -EINVAL, and the trail says what
- * it must be. Since 0.1. */
+ * A service is a name, or a port: digits that make a number from 0 to 65535, and from 1 for a peer. A host is a name
+ * or an address, and not empty. A number of bytes is at most INT64_MAX. Another number, or an empty text, is -EINVAL,
+ * and the trail says what it must be. Since 0.1. */
 #ifndef REIN_IO_H
 #define REIN_IO_H
 
@@ -119,8 +120,8 @@ REIN_API bool rein_addr_equal(const rein_addr *a, const rein_addr *b);
 enum { REIN_ADDR_TEXT = 128 };
 REIN_API const char *rein_addr_text(const rein_addr *a, char text[REIN_ADDR_TEXT]);
 
-/* Send one datagram, of n bytes and perhaps none, to `to`; NULL: to the socket's peer. It goes out at once when there
- * is room, then also with REIN_NOWAIT. Sockets of every kind that has datagrams.
+/* Send one datagram, of n bytes and perhaps none, to the address `to`; NULL: to the socket's peer. It goes out at once
+ * when there is room, then also with REIN_NOWAIT. Sockets of every kind that has datagrams.
  * Blocks: until there is room for it, `until`, or a cancel. Any thread.
  * Returns: n; REIN_ETIMEOUT, REIN_ECANCELED: nothing was sent; -EMSGSIZE: too long, not sent; -ECONNREFUSED: nobody
  * listened to an earlier one, and this one was not sent; -EDESTADDRREQ: no peer; -EINVAL: `to` is no address; -EBADF:
@@ -143,13 +144,13 @@ REIN_API int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rei
  * Returns: 0; -errno; -EBADF also for a number that is being closed like that. Since 0.1. */
 REIN_API int rein_close(int fd);
 
-/* For rein_job.release: close the descriptor that arg, an int or a struct that begins with one, holds; none when it is
- * negative. An accept loop hands a connection to its child by
+/* Release a descriptor, as the rein_job.release of the job that has it: close the one that arg, an int or a struct
+ * that begins with one, holds; none when it is negative. An accept loop hands a connection to its child by
  *
  *      rein_spawn(&g, NULL, serve, REIN_COPY(fd, .release = rein_release_fd));
  *
- * and it is closed once, when the child has ended, and also when it never runs. A child that gives the descriptor to somebody
- * else leaves -1 in its copy. Blocks: as rein_close. Any thread. Since 0.1. */
+ * and it is closed once, when the child has ended, and also when it never runs. A child that gives the descriptor to
+ * somebody else leaves -1 in its copy. Blocks: as rein_close. Any thread. Since 0.1. */
 REIN_API void rein_release_fd(void *fd);
 
 #ifdef __cplusplus

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Scopes: a deadline or a cancel for everything called inside.
  *
- * Scopes nest, and are ambient: no call takes one. The chain of a job spawned in a group, or run by rein_on, goes on in
- * its parent's; rein_submit and rein_then start one of their own. A cancel is a level, not an edge: from then on every
- * call inside that may block says REIN_ECANCELED at entry, until the scope is left. In the race of a wake-up with a
- * cancel, a value that is there wins. These calls do not look at the scope: rein_code, rein_value, rein_error_of, rein_outcome_of,
- * rein_take, rein_drop, rein_cancel, rein_group_join, every close, executor_stop and _free; and of rein/sync.h those that
- * never block: unlock, signal, release, set.
+ * Scopes nest, and are ambient: no call takes one as an argument. The scope of a job that is spawned in a group, or
+ * run by rein_on, lies inside of its parent's; rein_submit and rein_then start a job with a root scope of its own. A
+ * cancel is a level, not an edge: from then on every call inside that may block says REIN_ECANCELED at entry, until
+ * the scope is left. In the race of a wake-up with a cancel, a value that is there wins. These calls do not look at
+ * the scope: rein_code, rein_value, rein_error_of, rein_outcome_of, rein_take, rein_drop, rein_cancel,
+ * rein_group_join, rein_executor_stop, every close and every free; and of rein/sync.h those that never block: unlock,
+ * signal, release, set.
  *
- * A job that ends with a scope, a group or a hook region open, or a mutex locked, fails with -EPROTO, and its error says
- * which one and where that was; what was open is closed for it, a group by cancelling and joining it, and a mutex is
- * handed on. */
+ * A job that ends with a scope, a group or a hook region open, or a mutex locked, fails with -EPROTO, and its error
+ * says which one and where it was opened or locked. What was open is closed for it, a group by cancelling and joining
+ * it, and a mutex is handed on. */
 #ifndef REIN_SCOPE_H
 #define REIN_SCOPE_H
 
@@ -20,7 +21,7 @@
 extern "C" {
 #endif
 
-/* Lives on the stack of the task that opens it. Opaque; do not copy it. */
+/* A scope. Lives on the stack of the task that opens it. Opaque; do not copy it. */
 typedef struct rein_scope {
         uint64_t opaque[8];
 } rein_scope;
@@ -51,8 +52,8 @@ REIN_API void rein_scope_cancel_at(const char *place, rein_scope *s, const char 
  * Since 0.1. */
 REIN_API int rein_scope_close(rein_scope *s, int rc);
 
-/* Run fn here, in a scope until `until`: a scope nobody can forget to close. When it is cancelled at entry, or `until`
- * has passed, fn is not run.
+/* Run fn here, in a scope that is cancelled at `until`: a scope nobody can forget to close. When it is cancelled at
+ * entry, or `until` has passed, fn is not run.
  * Blocks: as fn does. Any thread.
  * Returns: as rein_scope_close with what fn returned; -EINVAL: no fn. Since 0.1. */
 #define rein_within(...) rein_within_at(REIN_HERE, __VA_ARGS__)

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The simulator. It runs a program of yours, with the pools, groups, futures, timers and descriptors it makes, as
- * coroutines of one thread, under a schedule that is a list of small numbers: who goes on at each step, and what goes
- * wrong. Time is virtual and jumps to the next deadline when nobody can run. The same list gives the same run, so one
- * line of text replays a failure (promise P10).
+ * coroutines of one thread, under a schedule that is a list of small numbers: which task goes on at each step, and
+ * what goes wrong. Time is virtual and jumps to the next deadline when no task can run. The same list gives the same
+ * run, so one line of text replays a failure (promise P10).
  *
- * The program is a function. It makes everything it uses and frees it again, answers 0 or more when all was as it should
- * be, and may be run a million times: what it leaves behind in memory of its own must be set again at its start.
+ * The program is a function. It makes everything it uses and frees it again, returns 0 or more when all was as it
+ * should be, and may be run a million times: what it leaves behind in memory of its own must be set again at its
+ * start.
  *
- * Reported without a line from you: a deadlock (each task, and what it waits for), a livelock, a task or pool left behind, memory
- * of the library never given back or given back twice, a value that rein was given and released twice or never, a scope,
- * group, region or set closed by a task that may not close it, a pool that lost a permit, a thread or a place in its queue, a
- * failure nobody saw, and a program that does not do the same again under the same schedule.
+ * Reported without a line from you: a deadlock (each task, and what it waits for), a livelock, a task or pool left
+ * behind, memory of the library never given back or given back twice, a value that rein was given and released twice
+ * or never, a scope, group, region or set closed by a task that may not close it, a pool that lost a permit, a thread
+ * or a place in its queue, a failure nobody saw, and a program that does not do the same again under the same
+ * schedule.
  *
  * Inside the program: do not start threads or fork; do not block in the kernel (a read of a real pipe is refused and
  * reported; regular files are fine); do not wait for a variable without rein_sim_point; do not read real time, real
- * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception. Objects made outside
- * answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
+ * random numbers, or the values of addresses; do not leave a coroutine by longjmp or an exception. Objects made
+ * outside answer -EPERM inside, and the reverse. docs/testing-your-code.md says more, also what a pass is worth.
  *
  * Threads: one simulation at a time in a process; all its calls from the thread that began it. Other threads of the
  * process go on undisturbed, on the real machine. */
@@ -30,8 +32,8 @@
 extern "C" {
 #endif
 
-/* How the next task is chosen. REIN_SIM_MIXED: half of the schedules RANDOM, the rest PCT with depths 2 and 3, a tenth of all with the
- * racy clock. */
+/* How the next task is chosen. REIN_SIM_MIXED: half of the schedules RANDOM, the rest PCT with depths 2 and 3, a tenth
+ * of all with the racy clock. */
 enum {
         REIN_SIM_MIXED,
         REIN_SIM_RANDOM, /* every task that can run is equally likely at each point */
@@ -59,18 +61,19 @@ enum {
 /* How a schedule ended. */
 enum {
         REIN_SIM_PASSED,
-        REIN_SIM_FAILED,        /* the program answered a negative code, rein_sim_check said no, or a pool of
+        REIN_SIM_FAILED,        /* the program returned a negative code, rein_sim_check said no, or a pool of
                                    rein's does not add up */
-        REIN_SIM_DEADLOCK,      /* nobody can run and no timer will change that */
+        REIN_SIM_DEADLOCK,      /* no task can run, and no timer will change that */
         REIN_SIM_LIVELOCK,      /* max_steps were not enough, the last fifth of them in fair order */
         REIN_SIM_LEFT_RUNNING,  /* the program returned and a task of its never ends */
         REIN_SIM_LEAK,          /* the program returned and an object of its was never given back */
-        REIN_SIM_UNSEEN,        /* a job failed, and nobody looked */
+        REIN_SIM_UNSEEN,        /* a job failed, and nobody looked at that */
         REIN_SIM_MISUSE,        /* what a program in a simulation may not do; an [owner] call that would answer
                                    -EPERM; memory or a value given back twice */
         REIN_SIM_UNSTABLE       /* the same schedule gave another run */
 };
 
+/* What a simulation did. */
 typedef struct rein_sim_report {
         size_t size;          /* sizeof(rein_sim_report), set by you */
         uint64_t schedules;   /* that were run */
@@ -107,17 +110,18 @@ typedef struct rein_sim_opts {
 
 /* Run fn(arg) once, under the schedule of opts->seed. opts may be NULL.
  * Blocks: the calling thread is the simulation. Any thread, one simulation at a time.
- * Returns: what fn returned, 0 or more; REIN_EFOUND: the schedule failed, the trail says how and a line that replays it
- * was printed; -ESTALE: opts->replay belongs to another program; -EINVAL: opts; -EBUSY: another thread simulates; -EPERM:
- * inside a simulation; -ENOMEM. Since 0.1. */
+ * Returns: what fn returned, 0 or more; REIN_EFOUND: the schedule failed, the trail says how and a line that replays
+ * it was printed; -ESTALE: opts->replay belongs to another program; -EINVAL: opts; -EBUSY: another thread simulates;
+ * -EPERM: inside a simulation; -ENOMEM. Since 0.1. */
 #define rein_sim_run(opts, fn, arg) rein_sim_run_at(REIN_HERE, opts, fn, arg)
 REIN_API int rein_sim_run_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg);
 
 /* Run fn(arg) under opts->schedules schedules, until one fails; that one is made as short as can be, with as few
- * preemptions, printed, and returned. Every 16th schedule is run twice and must be the same. With REIN_SIM_REPLAY in the
- * environment ("name:trace", as printed; not in a set-user-id program) a simulation of this name runs that schedule only.
- * REIN_SIM_SCHEDULES and REIN_SIM_SEED override the options' fields.
- * Blocks: as rein_sim_run. Any thread, one simulation at a time. Returns: 0: all passed; else as rein_sim_run. Since 0.1. */
+ * preemptions, printed, and returned. Every 16th schedule is run twice and must be the same. With REIN_SIM_REPLAY in
+ * the environment ("name:trace", as printed; not in a set-user-id program) a simulation of this name runs that
+ * schedule only. REIN_SIM_SCHEDULES and REIN_SIM_SEED override the options' fields.
+ * Blocks: as rein_sim_run. Any thread, one simulation at a time. Returns: 0: all passed; else as rein_sim_run.
+ * Since 0.1. */
 #define rein_sim_explore(opts, fn, arg) rein_sim_explore_at(REIN_HERE, opts, fn, arg)
 REIN_API int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg);
 
@@ -138,18 +142,18 @@ REIN_API uint32_t rein_sim_choose(uint32_t n);
 #define rein_sim_check(ok) rein_sim_check_at(REIN_HERE, (ok), #ok)
 REIN_API void rein_sim_check_at(const char *place, bool ok, const char *text);
 
-/* Two descriptors in the simulation's memory, fds[0] to read from, fds[1] to write to, for rein_read, rein_write,
- * rein_wait_fd and rein_close; capacity bytes fit between them. rein_listen, rein_connect and rein_accept work there too:
- * names are not looked up, host and service together are the address.
+/* Make two descriptors in the simulation's memory, fds[0] to read from, fds[1] to write to, for rein_read, rein_write,
+ * rein_wait_fd and rein_close; capacity bytes fit between them. rein_listen, rein_connect and rein_accept work there
+ * too: names are not looked up, host and service together are the address.
  *
- * Datagrams too: rein_udp_bind and the others of rein/io.h. A socket bound to host NULL gets what is sent to its service on
- * any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes.
+ * Datagrams too: rein_udp_bind and the others of rein/io.h. A socket bound to host NULL gets what is sent to its
+ * service on any host. A socket holds 64; what comes then is lost, as in reality. Up to 65507 bytes.
  * Owns: both descriptors are the caller's: rein_close. Blocks: no. Any thread.
  * Returns: 0; -EPERM: outside of a simulation; -EINVAL: no fds, or capacity 0; -EMFILE; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_pipe(int fds[2], size_t capacity);
 
-/* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. But a SIGINT that
- * nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet.
+/* Raise a signal for the waiters of rein_wait_signal in the simulation; it is kept when there are none. But a SIGINT
+ * that nobody waits for cancels the function of a rein_run, the latest that was not interrupted yet.
  * Blocks: no. Any thread. Returns: 0; -EPERM: outside of a simulation; -EINVAL: no such signal; -ENOMEM. Since 0.1. */
 REIN_API int rein_sim_raise(int signo);
 

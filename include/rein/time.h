@@ -22,6 +22,7 @@ typedef struct rein_time {
 #define REIN_TIME(n) ((rein_time){n})
 #endif
 
+/* Spans, and the two ends of time. */
 #define REIN_MS(n)  ((int64_t)((n) * 1000000LL))    /* a span of n milliseconds; n may have a fraction */
 #define REIN_SEC(n) ((int64_t)((n) * 1000000000LL)) /* the same, in seconds */
 #define REIN_NEVER  REIN_TIME(INT64_MAX)            /* no limit */
