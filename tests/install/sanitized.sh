@@ -22,8 +22,8 @@ else
 fi
 
 # Of each kind of hand-over one: handed.c has them all.
-right="$here/handed.c $(printf "$top/examples/%s.c " cancel_to_thread children errors_arrive objects own_executor pipeline \
-        settle_from_anywhere stop_a_pool udp_ask)"
+right="$here/handed.c $(printf "$top/examples/%s.c " cancel_to_thread children errors_arrive feeder objects own_executor \
+        own_threads pipeline rounds settle_from_anywhere stop_a_pool udp_ask)"
 report='ThreadSanitizer|AddressSanitizer|LeakSanitizer|ASan is'
 
 # Mistake, sanitizer, what it is called, the function that it is in. rein: says so itself.
