@@ -202,7 +202,7 @@ static bool done(void)
 {
         rein_done it;
         rein_done_open(&it, &late.future, 1);
-        const bool is = rein_done_next(&it, REIN_NOWAIT) == -ENOMEM;
+        const bool is = rein_done_next(&it, REIN_NOWAIT) == -EPERM;
         rein_done_close(&it);
         return is;
 }

@@ -101,12 +101,12 @@ REIN_API int rein_child_start(rein_child **out, char *const argv[], const rein_c
 REIN_API int rein_child_pipe(rein_child *c, int which);
 
 /* Tell the child's process number. No other process has it until the child was waited for, or freed. Blocks: no.
- * Any thread. Returns: the number. Since 0.1. */
+ * Any thread. Returns: the number; -EPERM: c was freed. Since 0.1. */
 REIN_API int rein_child_pid(const rein_child *c);
 
 /* Tell the child's pidfd, a descriptor that is readable when the child has ended: for rein_wait_fd, and for loops of
- * yours. Owns: the descriptor is the child's, until rein_child_free. Blocks: no. Any thread. Returns: the descriptor.
- * Since 0.1. */
+ * yours. Owns: the descriptor is the child's, until rein_child_free. Blocks: no. Any thread. Returns: the descriptor;
+ * -EPERM: c was freed. Since 0.1. */
 REIN_API int rein_child_pidfd(const rein_child *c);
 
 /* Wait until the child has ended; whether others still have its pipes does not matter. Several may wait; each is told.

@@ -119,7 +119,7 @@ REIN_API int rein_executor_restart(rein_executor *x);
  * printed to stderr, and so is how many jobs never ran by that, if nobody had cancelled them: to finish them, stop it
  * before, with REIN_STOP_QUEUED. At exit the same is done with executors that were not freed, within a second. (In a
  * simulation jobs that never ran are not told.) Futures of its jobs stay readable.
- * Blocks: as that stop. Any thread, also in one of its own jobs. A hosted loop is freed by the thread that made it
+ * Blocks: as that stop. Any thread, also in one of its own jobs; of a hosted loop [owner]: the thread that made it
  * (loop.h). Since 0.1. */
 REIN_API void rein_executor_free(rein_executor *x);
 

@@ -27,17 +27,17 @@ typedef struct rein_done {
         uint64_t opaque[6];
 } rein_done;
 
-/* Open a set of futures. The task that opens it reads and closes it. When there is no memory for it, or one of the
- * futures is NULL, rein_done_next says -ENOMEM. Owns: you hold the futures until close. Blocks: no. Any thread.
- * Since 0.1. */
+/* Open a set of futures. The task that opens it reads and closes it. When that is not possible, rein_done_next says so:
+ * -ENOMEM; -EINVAL: one of the futures is NULL, or there are more than INT_MAX; -EPERM: one is from before a fork.
+ * Owns: you hold the futures until close. Blocks: no. Any thread. Since 0.1. */
 #define rein_done_open(...) rein_done_open_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n);
 
 /* Wait for the next future of the set; close the set. Blocks: next: until one is settled, `until`, or a cancel of the
  * caller; close: no. [owner]: the task that opened it.
  * Returns: next: the index; -ENOENT: all were given; REIN_ETIMEOUT (the trail says "k of n unfinished");
- * REIN_ECANCELED; REIN_EDEADLOCK; -ENOMEM, from open; -EPERM: the set is another task's, or not open. Close does
- * nothing then. Since 0.1. */
+ * REIN_ECANCELED; REIN_EDEADLOCK; -ENOMEM, -EINVAL, -EPERM: from open; -EPERM: the set is another task's, or not open.
+ * Close does nothing then. Since 0.1. */
 REIN_API int rein_done_next(rein_done *it, rein_time until);
 REIN_API void rein_done_close(rein_done *it);
 

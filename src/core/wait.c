@@ -230,6 +230,7 @@ typedef struct handle {
         rn_opener opener;
         const char *place;
         uint32_t magic, process;
+        int why; /* it is UNOPENED: the code */
 } handle;
 
 _Static_assert(sizeof(handle) <= sizeof(rein_done), "rein_done has room for its handle");
@@ -286,19 +287,31 @@ static void done_free(done *d)
         rn_free(d);
 }
 
+static int done_check(rein_future *const f[], size_t n)
+{
+        if (n > INT_MAX || (n && !f))
+                return -EINVAL;
+        for (size_t i = 0; i < n; i++)
+                if (!f[i])
+                        return -EINVAL;
+                else if (!rn_future_ours(f[i]))
+                        return rn_future_refused(f[i], "rein_done_open");
+        return 0;
+}
+
 void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[], size_t n)
 {
         RN_CALL();
         RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self();
-        bool valid = self && n <= INT_MAX;
-        for (size_t i = 0; i < n && valid; i++)
-                valid = f && f[i] && (rn_future_ours(f[i]) || !rn_future_refused(f[i], "rein_done_open"));
+        h->why = done_check(f, n);
         h->opener = rn_opener_of(self);
         h->process = rn_generation();
         h->place = place;
-        h->d = valid ? done_new(self, f, n, NULL) : NULL;
+        h->d = self && h->why == 0 ? done_new(self, f, n, NULL) : NULL;
+        if (h->why == 0 && !h->d)
+                h->why = -ENOMEM;
         h->magic = h->d ? OPEN : UNOPENED;
 }
 
@@ -362,10 +375,10 @@ int rein_done_next(rein_done *it, rein_time until)
         if (rc < 0)
                 return rc;
         if (h->magic == UNOPENED)
-                return rn_fail(-ENOMEM, "rein_done_next",
-                               "it could not be opened at %s: no memory, a future that is NULL, dropped or from before "
-                               "a fork, or more of them than an int can count",
-                               h->place);
+                return rn_fail(h->why, "rein_done_next", "it could not be opened at %s: %s", h->place,
+                               h->why == -ENOMEM  ? "no memory"
+                               : h->why == -EPERM ? "a future that was dropped, or is from before a fork"
+                                                  : "a future that is NULL, or more of them than an int can count");
         if (rn_canceled(self))
                 return REIN_ECANCELED;
         return done_next(self, h->d, until.ns);

@@ -249,6 +249,20 @@ static void test_more_than_16_futures_need_memory_and_a_failure_changes_nothing(
 
 /* ---- as completed ---- */
 
+static void test_a_set_that_makes_no_sense_says_so(void **state)
+{
+        (void)state;
+        rein_future *none[1] = {NULL};
+        rein_done it;
+        rein_done_open(&it, none, 1);
+        assert_int_equal(rein_done_next(&it, REIN_NOWAIT), -EINVAL);
+        assert_non_null(strstr(rein_error_text(rein_trail()), "a future that is NULL"));
+        rein_done_close(&it);
+        rein_done_open(&it, NULL, 1);
+        assert_int_equal(rein_done_next(&it, REIN_NOWAIT), -EINVAL);
+        rein_done_close(&it);
+}
+
 static void test_those_settled_come_first_then_the_order_of_settling_none_twice(void **state)
 {
         (void)state;
@@ -580,6 +594,7 @@ int main(void)
                 cmocka_unit_test(test_a_wait_that_timed_out_leaves_nothing_behind),
                 cmocka_unit_test(test_a_cancelled_waiter_leaves_and_the_futures_go_on),
                 cmocka_unit_test(test_jobs_cancelled_by_a_stop_or_in_the_queue_are_done_at_once),
+                cmocka_unit_test(test_a_set_that_makes_no_sense_says_so),
                 cmocka_unit_test(test_more_than_16_futures_need_memory_and_a_failure_changes_nothing),
                 cmocka_unit_test(test_those_settled_come_first_then_the_order_of_settling_none_twice),
                 cmocka_unit_test(test_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on),
