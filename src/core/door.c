@@ -4,6 +4,7 @@
 #include "core/task.h"
 
 enum { EMPTY, PERMIT, ASLEEP, POLLING, RINGING };
+enum { LOOK_EVERY_NS = 5000000 };
 
 /* One door over two kinds of words: the operating system's, and a simulation's, which asks its machine. A task has the
  * backend of the world it is made in, so a thread that is not simulated pays nothing for those that are. */
@@ -67,13 +68,25 @@ static bool simulated_unpark(rn_task *t)
         return unpark(t, &simulated);
 }
 
-static int thread_poll(rn_task *self, int fd, int events, int64_t until)
+/* There is no descriptor now by which this thread could be woken in a poll. So it sleeps on the word, and looks at its
+ * descriptors now and then: a wait that failed instead would make a spin of a loop that passes over that. */
+static int poll_without_bell(rn_task *self, rn_polled *all, int64_t until)
+{
+        const int64_t soon = rn_clock() + LOOK_EVERY_NS;
+        const int rc = all ? rn_sys_poll(all, -1, INT64_MIN) : 0;
+        if (rc == 0)
+                self->backend->park(self, all && soon < until ? soon : until);
+        return rc;
+}
+
+static int thread_poll(rn_task *self, rn_awaited *awaited, int64_t until)
 {
         rn_door *d = &self->door;
+        rn_polled *all = awaited ? &awaited->polled : NULL;
         if (!d->wake) {
                 int made = rn_sys_wakefd();
                 if (made < 0)
-                        return made;
+                        return poll_without_bell(self, all, until);
                 d->wake = made + 1;
         }
         uint32_t was = EMPTY;
@@ -82,9 +95,9 @@ static int thread_poll(rn_task *self, int fd, int events, int64_t until)
         if (!rn_cas32(&d->word, &was, POLLING)) { /* a permit was left: no wait, but it may be the only look */
                 rn_swap32(&d->word, EMPTY);
                 rn_told_acquire(&d->word);
-                return fd >= 0 ? rn_sys_poll(fd, events, -1, INT64_MIN) : 0;
+                return all ? rn_sys_poll(all, -1, INT64_MIN) : 0;
         }
-        int rc = rn_sys_poll(fd, events, d->wake - 1, until);
+        int rc = rn_sys_poll(all, d->wake - 1, until);
         was = POLLING;
         if (rn_cas32(&d->word, &was, EMPTY))
                 return rc;

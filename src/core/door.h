@@ -6,13 +6,15 @@
  *      EMPTY    no permit, nobody sleeps
  *      PERMIT   the next park returns at once
  *      ASLEEP   the owner sleeps on the word
- *      POLLING  the owner sleeps in poll on its descriptor and its wake descriptor
+ *      POLLING  the owner sleeps in poll on its descriptors and its wake descriptor
  *      RINGING  an unparker is about to write to the wake descriptor; the owner does not leave before it has
+ * A thread that gets no wake descriptor now is ASLEEP a few milliseconds at a time, and looks at its descriptors in between.
  * Only the owner goes to EMPTY, ASLEEP and POLLING; unparkers go to PERMIT and RINGING, always by a read-modify-write,
  * so that what they stored before is seen by whoever takes the permit. */
 #ifndef RN_CORE_DOOR_H
 #define RN_CORE_DOOR_H
 
+#include "core/list.h"
 #include "plat/plat.h"
 
 struct rn_task;
@@ -22,6 +24,19 @@ typedef struct rn_door {
         int wake; /* descriptor + 1; 0: not made yet */
 } rn_door;
 
+/* A descriptor that a task waits for, on the stack of that task. What one wait is for is a list, by polled.next; the same
+ * descriptor may be there more than once. The rest is the backend's, from the begin of the wait to its end. */
+typedef struct rn_awaited {
+        rn_polled polled; /* first */
+        rn_link by_fd;
+        struct rn_task *task;
+} rn_awaited;
+
+static inline rn_awaited *rn_awaited_next(const rn_awaited *a)
+{
+        return (rn_awaited *)(void *)a->polled.next;
+}
+
 /* How a kind of task sleeps. It belongs to the task, not to the process: threads, coroutines and simulated tasks live
  * side by side. */
 typedef struct rn_backend {
@@ -29,8 +44,9 @@ typedef struct rn_backend {
         void (*park)(struct rn_task *self, int64_t until);
         /* Any thread, also in a signal handler; allocates nothing. true: t slept, and a system call was made to wake it. */
         bool (*unpark)(struct rn_task *t);
-        /* Wait for `events` of fd or an unpark. Returns the events, 0 for anything else, -errno. */
-        int (*poll)(struct rn_task *self, int fd, int events, int64_t until);
+        /* Wait until one of the descriptors (NULL: none) got something, or for an unpark. Returns: how many got something;
+         * 0: anything else; -errno. */
+        int (*poll)(struct rn_task *self, rn_awaited *all, int64_t until);
         void (*close)(struct rn_task *self); /* the task ends */
         /* NULL, or: let the others of this thread go first, once. spent: self has used up its stretch, so much time has
          * passed that the loop soon looks at its descriptors too. */

@@ -14,7 +14,7 @@ static void p3_an_unpark_before_the_park_is_not_lost(void **state)
                 rn_unpark(self);
                 rn_park(self, RN_NEVER);
                 rn_unpark(self);
-                assert_int_equal(self->backend->poll(self, -1, 0, RN_NEVER), 0);
+                assert_int_equal(self->backend->poll(self, NULL, RN_NEVER), 0);
         }
 }
 
@@ -29,7 +29,7 @@ static void test_two_permits_are_one_and_none_is_left_over(void **state)
         int64_t until = rn_clock() + REIN_MS(2);
         while (rn_clock() < until) /* a park may end for no reason, but not by a permit */
                 rn_park(self, until);
-        assert_int_equal(self->backend->poll(self, -1, 0, 0), 0);
+        assert_int_equal(self->backend->poll(self, NULL, 0), 0);
         assert_int_equal(rn_load32(&self->door.word), 0);
 }
 
@@ -46,7 +46,7 @@ static void wait_for_ball(player *p, int count, int round)
         rn_task *self = rn_self();
         while (atomic_load(&p->ball) < count) {
                 if (p->poll_every && round % p->poll_every == 0)
-                        (void)self->backend->poll(self, -1, 0, RN_NEVER);
+                        (void)self->backend->poll(self, NULL, RN_NEVER);
                 else
                         rn_park(self, RN_NEVER);
         }
@@ -94,9 +94,9 @@ static void test_a_poll_tells_events_and_is_ended_by_an_unpark(void **state)
         rn_task *self = rn_self();
         int ends[2];
         assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-        assert_int_equal(self->backend->poll(self, ends[0], POLLIN, 0), 0);
+        assert_int_equal(rn_poll_one(self, ends[0], POLLIN, 0), 0);
         assert_int_equal(write(ends[1], "x", 1), 1);
-        assert_true(self->backend->poll(self, ends[0], POLLIN, RN_NEVER) & POLLIN);
+        assert_true(rn_poll_one(self, ends[0], POLLIN, RN_NEVER) & POLLIN);
         close(ends[0]);
         close(ends[1]);
 }
@@ -148,9 +148,9 @@ static void *poll_once(void *arg)
 {
         polling *p = arg;
         rn_task *self = rn_self();
-        (void)self->backend->poll(self, -1, 0, 0); /* a permit of the record's earlier life */
+        (void)self->backend->poll(self, NULL, 0); /* a permit of the record's earlier life */
         atomic_store(&p->task, self);
-        p->rc = self->backend->poll(self, -1, 0, RN_NEVER);
+        p->rc = self->backend->poll(self, NULL, RN_NEVER);
         struct pollfd bell = {.fd = self->door.wake - 1, .events = POLLIN};
         p->rings = poll(&bell, 1, 0);
         return NULL;

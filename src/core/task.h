@@ -177,6 +177,14 @@ static inline bool rn_unpark(rn_task *t) /* true: it slept, and was woken by a s
 rn_doing rn_task_doing(rn_task *t, rn_doing what);          /* what it did before, to be put back */
 rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what); /* the same, where `at` lasts by itself */
 
+/* A wait for one descriptor. Returns: its events; 0; -errno. */
+static inline int rn_poll_one(rn_task *self, int fd, int events, int64_t until)
+{
+        rn_awaited one = {.polled = {.fd = fd, .events = events}};
+        const int rc = self->backend->poll(self, &one, until);
+        return rc > 0 ? one.polled.got : rc;
+}
+
 /* The same text, for as long as the process lives. For few and short ones: after 512 different ones, or without memory,
  * NULL. */
 const char *rn_text_for_ever(const char *text);

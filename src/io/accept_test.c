@@ -108,6 +108,7 @@ static int lasts(void *arg)
 {
         (void)arg;
         NEED(connected() == 0);
+        NEED(rein_wait_fd(listening, POLLIN, REIN_NEVER) > 0); /* what the wait needs has its descriptors now */
         begin(FOR_EVER, NULL);
         NEED(rein_accept(listening, REIN_NEVER) == -EMFILE);
         NEED(attempts > 1 && attempts < FEW);

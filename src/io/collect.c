@@ -2,8 +2,7 @@
 /* Running a child and collecting what it says.
  *
  * One task writes what the child is to read, reads what it says on both pipes, and waits for its end, all at once: with one
- * after the other both would wait for ever once a pipe is full. So there is a poller for the four descriptors, and the task
- * waits for the poller's own. A stop of the child, by a cancel, reads nothing meanwhile: a child that is told to go and
+ * after the other both would wait for ever once a pipe is full. So each wait is for all four descriptors. A stop of the child, by a cancel, reads nothing meanwhile: a child that is told to go and
  * waits for room in its pipe is killed after its grace. What is in the pipes is read once more when it has ended. */
 #include <errno.h>
 #include <string.h>
@@ -19,12 +18,11 @@ typedef struct voice { /* standard output or standard error */
         int fd;        /* -1: it goes elsewhere */
         char *text;
         size_t n, room, most;
-        bool cut;
+        bool cut, over;
 } voice;
 
 typedef struct collector {
         rein_child *child;
-        rn_poller *poller;
         voice out, err;
         int in; /* -1: nothing is left to be written */
         const char *given;
@@ -96,8 +94,6 @@ static void input_end(collector *c)
 {
         if (c->in < 0)
                 return;
-        if (c->poller)
-                rn_poller_unwatch(c->poller, c->in);
         rn_sys_close_own(c->in);
         c->in = -1;
 }
@@ -119,57 +115,52 @@ static void input_write(collector *c)
 
 /* ---- all at once ---- */
 
-static int watch(collector *c, int fd, int events)
+enum { OUT, ERR, IN, END, ALL };
+
+static rn_polled *await(rn_awaited *a, rn_polled *next, int fd, int events)
 {
-        return fd < 0 ? 0 : rn_poller_watch(c->poller, fd, events);
+        *a = (rn_awaited){.polled = {.next = next, .fd = fd, .events = events}};
+        return fd < 0 ? next : &a->polled;
 }
 
-static int watch_all(collector *c)
+/* Wait until one of them has something, for what is not over. Returns: how many have; 0: none, or not yet; -errno. */
+static int await_any(collector *c, rn_task *self, rn_awaited at[ALL], int64_t until)
 {
-        int rc = watch(c, c->out.fd, RN_POLLIN);
-        if (rc == 0)
-                rc = watch(c, c->err.fd, RN_POLLIN);
-        if (rc == 0)
-                rc = watch(c, c->in, RN_POLLOUT);
-        return rc < 0 ? rc : watch(c, rein_child_pidfd(c->child), RN_POLLIN);
+        rn_polled *all = await(&at[END], NULL, rein_child_pidfd(c->child), RN_POLLIN);
+        all = await(&at[IN], all, c->in, RN_POLLOUT);
+        all = await(&at[ERR], all, c->err.over ? -1 : c->err.fd, RN_POLLIN);
+        all = await(&at[OUT], all, c->out.over ? -1 : c->out.fd, RN_POLLIN);
+        return self->backend->poll(self, (rn_awaited *)(void *)all, until);
 }
 
-/* Each is reported once, and then watched anew; a pipe that nobody can write to any more is not. */
-static int heed(collector *c, const rn_ready *r, bool *ended)
+/* A pipe that nobody can write to any more is not waited for. */
+static void voice_heed(voice *v, int got)
 {
-        const bool over = (r->events & RN_POLLIN) == 0;
-        if (r->fd == rein_child_pidfd(c->child)) {
-                *ended = true;
-        } else if (r->fd == c->in) {
-                input_write(c);
-                return watch(c, c->in, RN_POLLOUT);
-        } else if (!over) {
-                voice_read(r->fd == c->out.fd ? &c->out : &c->err);
-                return watch(c, r->fd, RN_POLLIN);
-        }
-        return 0;
+        if (got & RN_POLLIN)
+                voice_read(v);
+        else if (got)
+                v->over = true;
 }
 
 /* Returns: 0: it has ended; REIN_ECANCELED; -errno. */
 static int collect(collector *c, rn_task *self)
 {
-        const int fd = rn_poller_fd(c->poller);
+        rn_awaited at[ALL];
         RN_ASSERT(self == rn_self_if() && c->child, "the task that collects started the child");
-        bool ended = false;
-        int rc = fd < 0 ? fd : watch_all(c);
+        int rc = 0;
         const rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_child_collect", NULL});
-        while (rc >= 0 && !ended) {
-                rn_ready found;
-                const int64_t at = rn_cancel_at(self);
-                if (at != RN_NEVER && at <= rn_clock())
-                        rc = REIN_ECANCELED;
-                else
-                        rc = self->backend->poll(self, fd, RN_POLLIN, at);
-                while (rc >= 0 && !ended && rn_poller_wait(c->poller, &found, 1, 0) > 0)
-                        rc = heed(c, &found, &ended);
-        }
+        do {
+                const int64_t until = rn_cancel_at(self);
+                rc = until != RN_NEVER && until <= rn_clock() ? REIN_ECANCELED : await_any(c, self, at, until);
+                if (rc <= 0)
+                        continue;
+                voice_heed(&c->out, at[OUT].polled.got);
+                voice_heed(&c->err, at[ERR].polled.got);
+                if (at[IN].polled.got)
+                        input_write(c);
+        } while (rc >= 0 && (rc == 0 || !at[END].polled.got));
         rn_task_doing_for_ever(self, was);
-        return ended ? 0 : rc;
+        return rc < 0 ? rc : 0;
 }
 
 static int run(collector *c, char *const argv[], const rein_child_opts *o, rein_child_end *end)
@@ -183,9 +174,7 @@ static int run(collector *c, char *const argv[], const rein_child_opts *o, rein_
         c->in = rein_child_pipe(c->child, 0);
         c->out.fd = rein_child_pipe(c->child, 1);
         c->err.fd = rein_child_pipe(c->child, 2);
-        rc = rn_poller_new(false, &c->poller);
-        if (rc == 0)
-                rc = collect(c, self);
+        rc = collect(c, self);
         if (rc == 0 || rc == REIN_ECANCELED)
                 rc = rein_child_wait(c->child, end, REIN_NEVER); /* it says how; cancelled, it stops it */
         else
@@ -202,7 +191,6 @@ static void clear(collector *c)
                 rn_sys_close_own(c->out.fd);
         if (c->err.fd >= 0)
                 rn_sys_close_own(c->err.fd);
-        rn_poller_free(c->poller);
         rein_child_free(c->child);
 }
 

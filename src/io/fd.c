@@ -218,9 +218,9 @@ int rn_fd_turn(rn_fd_call *c, int events, int64_t until)
         if (at != RN_NEVER && at <= rn_clock())
                 return REIN_ECANCELED;
         const int64_t limit = at < until ? at : until;
-        int rc = self->backend->poll(self, c->fd, events, limit);
+        int rc = rn_poll_one(self, c->fd, events, limit);
         if (rc == 0 && limit != RN_NEVER && limit <= rn_clock() && !rn_fd_shut(c))
-                rc = rn_sys_poll(c->fd, events, -1, INT64_MIN); /* the time came first: what is there wins */
+                rc = rn_sys_poll_one(c->fd, events, -1, INT64_MIN); /* the time came first: what is there wins */
         if (rn_fd_shut(c) || (rc > 0 && (rc & RN_POLLNVAL)))
                 return -EBADF;
         return rc == 0 && until != RN_NEVER && until <= rn_clock() ? REIN_ETIMEOUT : rc;

@@ -13,7 +13,7 @@ const char *rn_fiber_wrong(const rn_fiber *f)
         const bool runs = f->loop->current == f, ready = rn_linked(&f->ready), timed = rn_wheel_in(&f->timer);
         if (door > RN_FIBER_ASLEEP)
                 return "the door of a coroutine is in no state that it has";
-        if (!f->work && (timed || rn_linked(&f->by_fd) || door == RN_FIBER_ASLEEP))
+        if (!f->work && (timed || f->awaited || door == RN_FIBER_ASLEEP))
                 return "a coroutine without a job waits for something";
         if (!f->work)
                 return NULL;
@@ -23,9 +23,20 @@ const char *rn_fiber_wrong(const rn_fiber *f)
                 return "the coroutine that runs is among those to run, or has a timer";
         if (timed && door == RN_FIBER_EMPTY)
                 return "a coroutine that was not parked has a timer";
-        if (rn_linked(&f->by_fd) && (f->fd < 0 || f->events <= 0 || f->got))
-                return "a coroutine waits for a descriptor, and was told of it or did not ask";
+        size_t seen = 0;
+        for (const rn_awaited *a = f->awaited; a && seen++ < RN_LIST_ASKED; a = rn_awaited_next(a)) {
+                if (rn_linked(&a->by_fd) && (a->polled.fd < 0 || a->polled.events <= 0 || a->polled.got))
+                        return "a coroutine waits for a descriptor, and was told of it or did not ask";
+        }
         return NULL;
+}
+
+static size_t fiber_waits(const rn_fiber *f)
+{
+        size_t n = 0;
+        for (const rn_awaited *a = f->awaited; a; a = rn_awaited_next(a))
+                n += rn_linked(&a->by_fd);
+        return n;
 }
 
 /* ---- the lists of its thread ---- */
@@ -73,12 +84,13 @@ static const char *bucket_wrong(const rn_loop *l, size_t b, size_t *waiting)
         if (what)
                 return what;
         RN_LIST_EACH(i, list) {
-                const rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
-                what = f->loop == l && f->work ? rn_fiber_wrong(f)
-                                               : "one waits for a descriptor that is another's, or idle";
+                const rn_awaited *a = RN_ITEM(i, rn_awaited, by_fd);
+                const rn_fiber *f = (const rn_fiber *)(const void *)a->task;
+                what = f->loop == l && f->work && f->awaited ? rn_fiber_wrong(f)
+                                                             : "one waits for a descriptor that is another's, or idle";
                 if (what)
                         return what;
-                if ((unsigned)f->fd % RN_LOOP_BUCKETS != b)
+                if ((unsigned)a->polled.fd % RN_LOOP_BUCKETS != b)
                         return "one waits for a descriptor in the list of others";
                 if (++seen > RN_LIST_ASKED)
                         break;
@@ -165,7 +177,7 @@ static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
                         return "a coroutine does not run, is in no list, and nobody will wake it";
                 busy++;
                 timed += rn_wheel_in(&f->timer);
-                waiting += rn_linked(&f->by_fd);
+                waiting += fiber_waits(f);
         }
         if (timed != l->timers.count)
                 return "its timers are not as many as its coroutines that have one";

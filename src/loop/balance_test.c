@@ -118,12 +118,17 @@ static void timed_and_not_parked(void)
 
 static void told_and_still_there(void)
 {
-        m.f[POLLS]->got = RN_POLLIN;
+        m.f[POLLS]->awaited->polled.got = RN_POLLIN;
 }
 
 static void asks_for_nothing(void)
 {
-        m.f[POLLS]->events = 0;
+        m.f[POLLS]->awaited->polled.events = 0;
+}
+
+static void told_to_another(void)
+{
+        m.f[POLLS]->awaited->task = &m.f[TIMED]->task;
 }
 
 static void ready_is_torn(void)
@@ -168,12 +173,12 @@ static void idle_and_larger(void)
 
 static void waiters_are_torn(void)
 {
-        broken_list(&m.f[POLLS]->by_fd);
+        broken_list(&m.f[POLLS]->awaited->by_fd);
 }
 
 static void waits_in_the_list_of_others(void)
 {
-        m.f[POLLS]->fd++;
+        m.f[POLLS]->awaited->polled.fd++;
 }
 
 static void waits_and_is_idle(void)
@@ -307,6 +312,7 @@ static const broken_way ways[] = {
         {timed_and_not_parked, "a coroutine that was not parked has a timer"},
         {told_and_still_there, "a coroutine waits for a descriptor, and was told of it or did not ask"},
         {asks_for_nothing, "a coroutine waits for a descriptor, and was told of it or did not ask"},
+        {told_to_another, "one waits for a descriptor that is another's, or idle"},
         {ready_is_torn, broken_links},
         {ready_twice, broken_links},
         {ready_of_another, "one is to run that is another's, or idle"},

@@ -117,14 +117,15 @@ static rn_fiber *make(rn_loop *l, size_t stack)
         f->loop = l;
         f->work = NULL;
         f->larger = stack > l->stack_size;
-        f->ready = f->by_fd = (rn_link){0};
+        f->ready = (rn_link){0};
+        f->awaited = NULL;
         f->timer = (rn_wheel_node){0};
         return f;
 }
 
 static void discard(rn_fiber *f)
 {
-        RN_ASSERT(!f->work && !rn_linked(&f->ready) && !rn_linked(&f->by_fd) && !rn_wheel_in(&f->timer),
+        RN_ASSERT(!f->work && !rn_linked(&f->ready) && !f->awaited && !rn_wheel_in(&f->timer),
                   "a coroutine that is given back has no job and waits for nothing");
         f->task.coro = NULL;   /* it does not run in it */
         f->task.stocks = NULL; /* nor, if the loop is being freed, on its thread */
@@ -160,7 +161,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         }
         if (f->work)
                 return;
-        RN_ASSERT(!rn_linked(&f->ready) && !rn_linked(&f->by_fd) && !rn_wheel_in(&f->timer),
+        RN_ASSERT(!rn_linked(&f->ready) && !f->awaited && !rn_wheel_in(&f->timer),
                   "a coroutine whose job has ended waits for nothing");
         if (!f->larger && l->idle_count < l->most_idle) {
                 rn_list_push_front(&l->idle, &f->ready);
@@ -297,20 +298,31 @@ void rn_fibers_fire(rn_loop *l, int64_t now)
                 wake_here(l, RN_ITEM(n, rn_fiber, timer));
 }
 
-/* ---- descriptors ---- */
+/* ---- descriptors ----
+ *
+ * What a coroutine waits for is a list on its own stack. Each item of it is also in the list of its number, with those of
+ * other coroutines, from wait_begin to wait_end: until it got something, which only the loop tells it, or until the coroutine
+ * runs again. The poller watches each number for what all in that list want together, for one report; whatever an end of a
+ * wait leaves in the list is watched anew. An item that got something is in no list; the first one wakes the coroutine, and
+ * until that runs, others of the same wait may get something too. */
 
-static void begin_wait(rn_loop *l, rn_fiber *f)
+static void wait_begin(rn_loop *l, rn_awaited *a)
 {
-        RN_ASSERT(!rn_linked(&f->by_fd), "a coroutine waits for one descriptor at a time");
-        rn_list_push(bucket(l, f->fd), &f->by_fd);
+        RN_ASSERT(a->polled.fd >= 0 && a->polled.events > 0, "a coroutine waits for something of a descriptor");
+        rn_list_push(bucket(l, a->polled.fd), &a->by_fd);
         l->waiting++;
 }
 
-static void end_wait(rn_loop *l, rn_fiber *f)
+static void wait_end(rn_loop *l, rn_awaited *a)
 {
         RN_ASSERT(l->waiting > 0, "a coroutine whose wait for a descriptor ends is counted");
-        rn_list_remove(&f->by_fd);
+        rn_list_remove(&a->by_fd);
         l->waiting--;
+}
+
+static rn_awaited *awaited(rn_link *by_fd)
+{
+        return RN_ITEM(by_fd, rn_awaited, by_fd);
 }
 
 /* What those who wait for fd want together. */
@@ -318,8 +330,8 @@ static int wanted(rn_loop *l, int fd)
 {
         int events = 0;
         RN_LIST_EACH(i, bucket(l, fd)) {
-                const rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
-                events |= f->fd == fd ? f->events : 0;
+                const rn_polled *p = &awaited(i)->polled;
+                events |= p->fd == fd ? p->events : 0;
         }
         return events;
 }
@@ -333,19 +345,31 @@ static int rewatch(rn_loop *l, int fd)
         return 0;
 }
 
-/* For those who still wait for fd. When it cannot be watched any more they are told why, or nobody would ever. */
+/* What the poller does not watch has something all the same, or nobody would ever be told. */
+static int got_unwatched(const rn_awaited *a, int rc)
+{
+        return rc == -EPERM ? a->polled.events /* a regular file is always ready */
+               : rc == -EBADF ? RN_POLLNVAL
+                              : rc;
+}
+
+static void tell(rn_loop *l, rn_awaited *a, int got)
+{
+        a->polled.got = got;
+        wait_end(l, a);
+        wake_here(l, fiber(a->task));
+}
+
+/* For those who still wait for fd. When it cannot be watched any more they are told why. */
 static void rewatch_for_others(rn_loop *l, int fd)
 {
         const int rc = rewatch(l, fd);
         rn_link *next, *all = bucket(l, fd);
         for (rn_link *i = all->next; rc < 0 && i != all; i = next) {
-                rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
+                rn_awaited *a = awaited(i);
                 next = i->next;
-                if (f->fd != fd)
-                        continue;
-                f->got = rc == -EPERM ? f->events : rc; /* a regular file is always ready */
-                end_wait(l, f);
-                wake_here(l, f);
+                if (a->polled.fd == fd)
+                        tell(l, a, got_unwatched(a, rc));
         }
 }
 
@@ -355,45 +379,81 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
         RN_ASSERT(rn_loop_owned(l), "what the poller tells is told in the thread of its loop");
         rn_link *next, *all = bucket(l, fd);
         for (rn_link *i = all->next; i != all; i = next) {
-                rn_fiber *f = RN_ITEM(i, rn_fiber, by_fd);
+                rn_awaited *a = awaited(i);
                 next = i->next;
-                if (f->fd != fd)
+                if (a->polled.fd != fd)
                         continue;
-                const int got = events & (f->events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
-                if (got) {
-                        f->got = got;
-                        end_wait(l, f);
-                        wake_here(l, f);
-                } else {
+                const int got = events & (a->polled.events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
+                if (got)
+                        tell(l, a, got);
+                else
                         left = true;
-                }
         }
         if (left)
                 rewatch_for_others(l, fd);
 }
 
-static int poll_fd(rn_task *self, int fd, int events, int64_t until)
+/* The wait of the running coroutine is over, or could not begin. */
+static void waits_end(rn_loop *l, rn_fiber *f)
+{
+        for (rn_awaited *a = f->awaited; a; a = rn_awaited_next(a))
+                if (rn_linked(&a->by_fd))
+                        wait_end(l, a);
+        for (rn_awaited *a = f->awaited; a; a = rn_awaited_next(a))
+                if (a->task && !a->polled.got)
+                        rewatch_for_others(l, a->polled.fd);
+        f->awaited = NULL;
+}
+
+/* Returns: 0: all of them are watched; -errno: why `*unwatched` is not. */
+static int waits_begin(rn_loop *l, rn_fiber *f, rn_awaited *all, rn_awaited **unwatched)
+{
+        for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
+                a->polled.got = 0;
+                a->task = NULL; /* it has not begun */
+        }
+        f->awaited = all;
+        for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
+                a->task = &f->task;
+                wait_begin(l, a);
+                const int rc = rewatch(l, a->polled.fd);
+                *unwatched = a;
+                if (rc < 0)
+                        return rc;
+        }
+        return 0;
+}
+
+/* What cannot be watched is ready, or is none. What the others have by now is told with it. */
+static int poll_unwatched(rn_awaited *all, rn_awaited *a, int why)
+{
+        if (why != -EPERM && why != -EBADF)
+                return why;
+        const int n = rn_sys_poll(&all->polled, -1, INT64_MIN);
+        if (n != 0)
+                return n;
+        a->polled.got = got_unwatched(a, why); /* as it is not asked in the same way, or is another's by now */
+        return 1;
+}
+
+static int poll_fds(rn_task *self, rn_awaited *all, int64_t until)
 {
         rn_fiber *f = fiber(self);
         rn_loop *l = f->loop;
-        f->fd = fd;
-        f->events = events;
-        f->got = 0;
-        if (fd >= 0) {
-                begin_wait(l, f);
-                int rc = rewatch(l, fd);
-                if (rc < 0) {
-                        end_wait(l, f);
-                        rewatch_for_others(l, fd);
-                        return rc == -EPERM ? events : rc; /* a regular file is always ready */
-                }
+        rn_awaited *unwatched = NULL;
+        const int why = waits_begin(l, f, all, &unwatched);
+        if (why == 0)
+                park(self, until);
+        waits_end(l, f);
+        if (why < 0)
+                return poll_unwatched(all, unwatched, why);
+        int n = 0, rc = 0;
+        for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
+                n += a->polled.got > 0;
+                rc = a->polled.got < 0 ? a->polled.got : rc;
+                a->polled.got = a->polled.got > 0 ? a->polled.got : 0;
         }
-        park(self, until);
-        if (rn_linked(&f->by_fd)) {
-                end_wait(l, f);
-                rewatch_for_others(l, fd);
-        }
-        return f->got;
+        return n > 0 ? n : rc;
 }
 
 static void close_door(rn_task *self)
@@ -411,7 +471,7 @@ static void forget(rn_task *t, int fd)
 static const rn_backend fiber_backend = {
         .park = park,
         .unpark = unpark,
-        .poll = poll_fd,
+        .poll = poll_fds,
         .close = close_door,
         .yield = yield,
         .expects = expects,

@@ -240,6 +240,7 @@ void rn_loop_look(rn_loop *l, int64_t until)
         RN_ASSERT(rn_loop_owned(l) && !l->current,
                   "a loop looks at its descriptors in its thread, between two coroutines");
         int n = rn_poller_wait(l->poller, found, READY_AT_ONCE, until);
+        l->sure = RN_LOOP_AWAKE; /* it runs, though those that post may still ring */
         l->stretches = 0;
         if (n == -EBADF || n == -EINVAL) { /* to go on would be to spin */
                 rn_say("rein: the descriptors of the loop '%s' were closed under it\n", l->base.name);

@@ -46,8 +46,7 @@ typedef struct rn_fiber {
         rn_aptr next;    /* in the mail */
         rn_link ready;   /* among the ready, or the idle */
         rn_wheel_node timer;
-        rn_link by_fd; /* while it waits for a descriptor */
-        int fd, events, got;
+        rn_awaited *awaited; /* descriptors that it waits for; NULL: none */
         bool larger; /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
@@ -109,7 +108,7 @@ struct rn_loop {
         rn_link ready, idle;
         size_t idle_count, most_idle;
         rn_wheel timers;
-        rn_link waiters[RN_LOOP_BUCKETS]; /* by descriptor */
+        rn_link waiters[RN_LOOP_BUCKETS]; /* rn_awaited, by descriptor */
         size_t waiting;                   /* all of them */
         rn_fiber *current;
         uint32_t taken; /* jobs taken from the inbox and not begun */

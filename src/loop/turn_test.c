@@ -339,6 +339,179 @@ static void test_what_was_closed_tells_nothing_of_its_number(void **state)
                 close(all[i]);
 }
 
+/* ---- several descriptors in one wait ---- */
+
+typedef struct chooses {
+        rein_case cases[3];
+        size_t n;
+        int which;
+} chooses;
+
+static int choose_one(void *arg)
+{
+        chooses *c = arg;
+        c->which = -1;
+        c->which = rein_select(c->cases, c->n, REIN_NEVER);
+        return 0;
+}
+
+static int descriptors(void)
+{
+        int n = 0;
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+static void pipes(int ends[][2], int n)
+{
+        for (int i = 0; i < n; i++)
+                assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
+}
+
+static void close_pipes(int ends[][2], int n)
+{
+        for (int i = 0; i < n; i++) {
+                close(ends[i][0]);
+                close(ends[i][1]);
+        }
+}
+
+static rein_case readable(int fd)
+{
+        return (rein_case)REIN_ON_FD(fd, POLLIN);
+}
+
+/* The loop's own poller watches them, until the wait is over. */
+static void test_a_wait_for_several_descriptors_takes_none_of_its_own(void **state)
+{
+        (void)state;
+        int ends[3][2];
+        pipes(ends, 3);
+        rein_executor *x = hosted();
+        rn_loop *l = rn_loop_of(x);
+        const int before = descriptors();
+        for (int which = 0; which < 3; which++) {
+                char byte;
+                chooses c = {{readable(ends[0][0]), readable(ends[1][0]), readable(ends[2][0])}, 3, -1};
+                rein_future *f = rein_submit(x, choose_one, &c, NULL);
+                assert_int_equal(rein_loop_turn(x), 1);
+                assert_int_equal(l->waiting, 3);
+                assert_int_equal(descriptors(), before);
+                assert_int_equal(write(ends[which][1], "x", 1), 1);
+                turn_until_gone(x, f);
+                assert_int_equal(c.which, which);
+                assert_int_equal(c.cases[which].result, POLLIN);
+                assert_int_equal(l->waiting, 0);
+                assert_int_equal(read(ends[which][0], &byte, 1), 1);
+                rein_drop(f);
+        }
+        struct pollfd tells = {.fd = rein_loop_fd(x), .events = POLLIN};
+        assert_int_equal(rein_loop_turn(x), 0);
+        for (int i = 0; i < 3; i++) /* nobody waits for them any more */
+                assert_int_equal(write(ends[i][1], "x", 1), 1);
+        assert_int_equal(poll(&tells, 1, 0), 0);
+        rein_executor_free(x);
+        close_pipes(ends, 3);
+}
+
+/* What comes for both ends both waits; what comes for one leaves the other one watched. */
+static void test_two_waits_for_overlapping_descriptors(void **state)
+{
+        (void)state;
+        int ends[3][2];
+        pipes(ends, 3);
+        rein_executor *x = hosted();
+        for (int middle = 0; middle < 2; middle++) {
+                chooses c[2] = {{{readable(ends[0][0]), readable(ends[1][0])}, 2, -1},
+                                {{readable(ends[1][0]), readable(ends[2][0])}, 2, -1}};
+                rein_future *f[2];
+                char byte;
+                for (int i = 0; i < 2; i++)
+                        f[i] = rein_submit(x, choose_one, &c[i], NULL);
+                assert_int_equal(rein_loop_turn(x), 2);
+                if (!middle) {
+                        assert_int_equal(write(ends[0][1], "x", 1), 1);
+                        turn_until_gone(x, f[0]);
+                        assert_int_equal(c[0].which, 0);
+                        assert_int_equal(read(ends[0][0], &byte, 1), 1);
+                        for (int i = 0; i < 3; i++)
+                                assert_int_equal(rein_loop_turn(x), 1);
+                }
+                assert_int_equal(write(ends[1][1], "x", 1), 1);
+                for (int i = 0; i < 2; i++)
+                        turn_until_gone(x, f[i]);
+                assert_int_equal(c[0].which, middle);
+                assert_int_equal(c[1].which, 0);
+                assert_int_equal(read(ends[1][0], &byte, 1), 1);
+                for (int i = 0; i < 2; i++)
+                        rein_drop(f[i]);
+        }
+        rein_executor_free(x);
+        close_pipes(ends, 3);
+}
+
+/* Two cases for one descriptor, and another coroutine that waits for it too: each gets its own. */
+static void test_one_descriptor_twice_in_one_wait(void **state)
+{
+        (void)state;
+        int pair[2];
+        char block[4096] = {0};
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+        while (write(pair[0], block, sizeof block) > 0)
+                ;
+        rein_executor *x = hosted();
+        chooses c = {{REIN_ON_FD(pair[0], POLLOUT), REIN_ON_FD(pair[0], POLLIN)}, 2, -1};
+        waits w = {pair[0], POLLOUT, 0};
+        rein_future *f[2] = {rein_submit(x, choose_one, &c, NULL), rein_submit(x, wait_for_fd, &w, NULL)};
+        assert_int_equal(rein_loop_turn(x), 2);
+        assert_int_equal(rn_loop_of(x)->waiting, 3);
+        assert_int_equal(write(pair[1], "x", 1), 1);
+        turn_until_gone(x, f[0]);
+        assert_int_equal(c.which, 1);
+        assert_int_equal(c.cases[1].result, POLLIN);
+        for (int i = 0; i < 3; i++)
+                assert_int_equal(rein_loop_turn(x), 1);
+        while (read(pair[1], block, sizeof block) > 0)
+                ;
+        turn_until_gone(x, f[1]);
+        assert_int_equal(w.got, POLLOUT);
+        for (int i = 0; i < 2; i++)
+                rein_drop(f[i]);
+        rein_executor_free(x);
+        close(pair[0]);
+        close(pair[1]);
+}
+
+/* A regular file is always ready, and a number may be nobody's: what the others have by then still goes before it. */
+static void test_what_cannot_be_watched_among_several(void **state)
+{
+        (void)state;
+        int ends[1][2];
+        pipes(ends, 1);
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        const int copy = fcntl(fileno(file), F_DUPFD_CLOEXEC, 900);
+        close(copy); /* nobody's */
+        rein_executor *x = hosted();
+        for (int is_there = 0; is_there < 2; is_there++) {
+                chooses c[2] = {{{readable(ends[0][0]), readable(fileno(file))}, 2, -1},
+                                {{readable(ends[0][0]), readable(copy)}, 2, -1}};
+                for (int i = 0; i < 2; i++) {
+                        rein_future *f = rein_submit(x, choose_one, &c[i], NULL);
+                        turn_until_gone(x, f);
+                        assert_int_equal(c[i].which, !is_there);
+                        assert_int_equal(c[i].cases[!is_there].result, is_there || i == 0 ? POLLIN : -EBADF);
+                        assert_int_equal(rn_loop_of(x)->waiting, 0);
+                        rein_drop(f);
+                }
+                assert_int_equal(write(ends[0][1], "x", 1), 1);
+        }
+        rein_executor_free(x);
+        fclose(file);
+        close_pipes(ends, 1);
+}
+
 static void test_a_regular_file_is_always_ready(void **state)
 {
         (void)state;
@@ -517,6 +690,10 @@ int main(void)
                 cmocka_unit_test(test_fewer_large_stacks_are_kept),
                 cmocka_unit_test(test_two_wait_for_one_descriptor_each_for_its_own),
                 cmocka_unit_test(test_what_was_closed_tells_nothing_of_its_number),
+                cmocka_unit_test(test_a_wait_for_several_descriptors_takes_none_of_its_own),
+                cmocka_unit_test(test_two_waits_for_overlapping_descriptors),
+                cmocka_unit_test(test_one_descriptor_twice_in_one_wait),
+                cmocka_unit_test(test_what_cannot_be_watched_among_several),
                 cmocka_unit_test(test_a_regular_file_is_always_ready),
                 cmocka_unit_test(test_a_hangup_is_told_to_who_wants_to_read),
                 cmocka_unit_test(test_a_descriptor_is_watched_for_what_is_wanted_of_it),

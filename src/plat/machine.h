@@ -16,6 +16,7 @@
 struct rn_coro;
 struct rn_lock;
 struct rn_world;
+struct rn_polled;
 struct rn_poller;
 struct rn_ready;
 struct rn_sys_addr;
@@ -64,7 +65,7 @@ typedef struct rn_machine {
         void (*poke)(uint32_t thread_id);
 
         bool (*owns)(int fd); /* is this number one of the simulation's descriptors? */
-        int (*poll)(int fd, int events, int wake, int64_t until);
+        int (*poll)(struct rn_polled *all, int wake, int64_t until);
         int (*wakefd)(void);
         void (*wakefd_ring)(int wake);
         void (*wakefd_drain)(int wake);

@@ -234,9 +234,24 @@ void rn_fault_stack_free(void *made);
 #define RN_POLLHUP  0x010
 #define RN_POLLNVAL 0x020
 
-/* Wait until fd has one of `events` or `wake` is readable, until `until`. fd -1: only wake.
- * Returns: fd's events, 0 (woken, interrupted or timed out), -errno. */
-int rn_sys_poll(int fd, int events, int wake, int64_t until);
+/* A descriptor that is waited for, in a list of all that one wait is for. */
+typedef struct rn_polled {
+        struct rn_polled *next;
+        int fd, events;
+        int got; /* out: those of `events` that are there, and RN_POLLERR, RN_POLLHUP, RN_POLLNVAL unasked */
+} rn_polled;
+
+/* Wait until one of `all` (NULL: none) got something or `wake` (-1: none) is readable, until `until`. For more than 8
+ * descriptors it needs memory. Returns: how many of them got something; 0: woken, interrupted or timed out; -errno. */
+int rn_sys_poll(rn_polled *all, int wake, int64_t until);
+
+/* The same for one, or for none with fd -1: its events in place of their number. */
+static inline int rn_sys_poll_one(int fd, int events, int wake, int64_t until)
+{
+        rn_polled one = {.fd = fd, .events = events};
+        const int rc = rn_sys_poll(fd < 0 ? NULL : &one, wake, until);
+        return rc > 0 ? one.got : rc;
+}
 
 int rn_sys_wakefd(void);           /* a descriptor for wake */
 void rn_sys_wakefd_ring(int wake); /* async-signal-safe */

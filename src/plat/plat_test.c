@@ -285,12 +285,12 @@ static void test_a_poll_that_is_over_looks_once(void **state)
         assert_true(fcntl(wake, F_GETFL) & O_NONBLOCK);
         const int64_t over[] = {rn_clock(), 1, 0, -1, INT64_MIN};
         for (size_t i = 0; i < COUNT(over); i++)
-                assert_int_equal(rn_sys_poll(ends[0], RN_POLLIN, wake, over[i]), 0);
+                assert_int_equal(rn_sys_poll_one(ends[0], RN_POLLIN, wake, over[i]), 0);
         assert_int_equal(rn_sys_write(ends[1], "x", 1, false), 1);
         for (size_t i = 0; i < COUNT(over); i++)
-                assert_int_equal(rn_sys_poll(ends[0], RN_POLLIN, wake, over[i]), RN_POLLIN);
+                assert_int_equal(rn_sys_poll_one(ends[0], RN_POLLIN, wake, over[i]), RN_POLLIN);
         rn_sys_wakefd_ring(wake);
-        assert_int_equal(rn_sys_poll(-1, 0, wake, soon().ns), 0);
+        assert_int_equal(rn_sys_poll_one(-1, 0, wake, soon().ns), 0);
         rn_sys_wakefd_drain(wake);
         rn_sys_wakefd_drain(wake); /* nothing is there any more */
         assert_int_equal(rn_sys_close(wake), 0);

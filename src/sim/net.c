@@ -260,8 +260,13 @@ uint64_t rn_sim_fd_serial(int fd)
 
 int64_t rn_sim_fd_due(const rn_sim_task *t)
 {
-        const file *x = of(t->fd);
-        return x && x->kind == POLLER ? rn_sim_poller_due(x->poller) : RN_NEVER;
+        int64_t due = RN_NEVER;
+        for (const rn_polled *p = t->all; p; p = p->next) {
+                const file *x = of(p->fd);
+                const int64_t at = x && x->kind == POLLER ? rn_sim_poller_due(x->poller) : RN_NEVER;
+                due = at < due ? at : due;
+        }
+        return due;
 }
 
 int rn_sim_fd_of_poller(struct rn_sim_poller *p)
@@ -274,26 +279,37 @@ int rn_sim_fd_of_poller(struct rn_sim_poller *p)
 
 bool rn_sim_fd_ready(const rn_sim_task *t)
 {
-        return (t->fd >= 0 && ready(t->fd, t->events)) || (t->wake >= 0 && ready(t->wake, RN_POLLIN));
+        for (const rn_polled *p = t->all; p; p = p->next)
+                if (ready(p->fd, p->events))
+                        return true;
+        return t->wake >= 0 && ready(t->wake, RN_POLLIN);
 }
 
-static int m_poll(int fd, int events, int wake, int64_t until)
+static int m_poll(rn_polled *all, int wake, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
+        int n = 0;
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return 0;
-        if (fd >= 0 && !m_owns(fd)) {
-                rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", me->name, fd);
+        for (const rn_polled *p = all; p; p = p->next) {
+                if (m_owns(p->fd))
+                        continue;
+                rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", me->name, p->fd);
                 rn_sim_stop();
         }
-        me->fd = fd;
-        me->events = events;
+        me->fd = all ? all->fd : -1;
+        me->all = all;
         me->wake = wake;
         me->until = until;
         me->woken = me->poked = false;
         rn_sim_op((rn_op){.kind = RN_OP_POLL, .at = &rn_sim->files, .len = 1});
         me->until = RN_NEVER;
-        return fd < 0 || me->poked ? 0 : ready(fd, events);
+        me->all = NULL;
+        for (rn_polled *p = me->poked ? NULL : all; p; p = p->next) {
+                p->got = ready(p->fd, p->events);
+                n += p->got != 0;
+        }
+        return n;
 }
 
 static int m_wakefd(void)

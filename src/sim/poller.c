@@ -136,11 +136,12 @@ static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
 {
         poller *p = of(given);
         rn_sim_task *me = rn_sim->running;
+        const rn_polled own = {.fd = p->fd, .events = RN_POLLIN};
         RN_ASSERT(n > 0, "a poller that is waited for may tell of something");
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return 0;
         me->fd = p->fd;
-        me->events = RN_POLLIN;
+        me->all = &own;
         me->wake = -1;
         me->until = until;
         me->woken = me->poked = false;
@@ -150,6 +151,7 @@ static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
                           .also = p->count ? &rn_sim->files : NULL,
                           .what = "has nothing to do"});
         me->until = RN_NEVER;
+        me->all = NULL;
         return me->poked ? 0 : take(p, out, n);
 }
 

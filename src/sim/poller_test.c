@@ -180,7 +180,7 @@ static int poked(void *arg)
         CHECK(rn_poller_wait(b.poller, found, ROOM, RN_NEVER) == 0);
         crew_join(&c);
         crew_go(&c, &h[1], "pokes", pokes, &me);
-        CHECK(rn_sys_poll(b.ends[0], RN_POLLIN, -1, RN_NEVER) == 0);
+        CHECK(rn_sys_poll_one(b.ends[0], RN_POLLIN, -1, RN_NEVER) == 0);
         crew_join(&c);
         return tear_down(&b);
 }

@@ -75,7 +75,9 @@ typedef struct rn_sim_task {
         bool woken, poked;
         int64_t until;
         uint64_t slept_at; /* the first to sleep is the first woken */
-        int fd, events, wake;
+        int fd;               /* of its FD or POLL, to be told */
+        const rn_polled *all; /* of its POLL */
+        int wake;
         uint64_t paused_at; /* progress then */
         bool unpaused;
         uint64_t slow_until;
@@ -254,7 +256,7 @@ void rn_sim_locals_free(void); /* the room that is kept for them */
 /* net.c */
 void rn_sim_net(rn_machine *m);
 bool rn_sim_fd_ready(const rn_sim_task *t);
-int64_t rn_sim_fd_due(const rn_sim_task *t);              /* when time alone makes it ready: the alarm of a poller */
+int64_t rn_sim_fd_due(const rn_sim_task *t);              /* when time alone makes one ready: the alarm of a poller */
 uint64_t rn_sim_fd_serial(int fd);                        /* of the file that has this number; 0: none */
 int rn_sim_fd_events(int fd, int events, unsigned depth); /* of those that are there */
 void rn_sim_point_at(int fd, const volatile void *at);

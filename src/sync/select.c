@@ -6,7 +6,14 @@
  * descriptor and a time that has come stay so: the caller looks at them itself, and if a channel chose it meanwhile, that
  * is what happened.
  *
- * One descriptor is waited for by the door itself; several by a poller whose own descriptor the door waits for. */
+ * Descriptors are waited for by the door itself, all at once. What a turn of that may find, and what becomes of it:
+ *
+ *      a channel has chosen     whatever else there is, that is what happened (leave_lines)
+ *      a call is shut           rein_close was here: -EBADF, before anything is asked of the number, which may be another's
+ *      cancelled                REIN_ECANCELED, unless a channel has chosen or one of the calls is shut
+ *      some got something       the first in the order of the cases
+ *      the time is over         each is asked once more: what is there wins
+ *      nothing                  another turn */
 #include "sync/select.h"
 
 #include <errno.h>
@@ -221,91 +228,70 @@ static void leave_lines(selection *s)
 
 /* ---- descriptors ---- */
 
-static int fds_begin(selection *s)
+static void fds_begin(selection *s)
 {
-        const bool several = s->fd_count > 1;
-        int rc = several ? rn_poller_new(false, &s->poller) : 0;
-        if (rc == 0 && several)
-                rc = s->poller_fd = rn_poller_fd(s->poller);
-        rc = rc < 0 ? rc : 0;
-        for (; rc == 0 && s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
+        rn_awaited *last = NULL;
+        for (; s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
                 const rein_case *c = &s->cases[s->fds_begun];
                 if (c->kind != REIN_CASE_FD)
                         continue;
-                rn_fd_call *call = &s->places[s->fds_begun].call;
-                if (c->fd < 0 || rn_fd_begin(call, s->self, c->fd, "rein_select") < 0) {
+                place *p = &s->places[s->fds_begun];
+                if (rn_fd_begin(&p->fd.call, s->self, c->fd, "rein_select") < 0) {
                         happens(s, s->fds_begun, -EBADF);
                         break;
                 }
-                if (!several)
-                        continue;
-                int events = 0;
-                for (size_t i = 0; i < s->n; i++)
-                        if (s->cases[i].kind == REIN_CASE_FD && s->cases[i].fd == c->fd)
-                                events |= s->cases[i].events;
-                int watched = rn_poller_watch(s->poller, c->fd, events);
-                if (watched == -EPERM || watched == -EBADF) /* a regular file is always ready */
-                        happens(s, s->fds_begun, watched == -EPERM ? c->events : -EBADF);
+                p->fd.awaited = (rn_awaited){.polled = {.fd = c->fd, .events = c->events}};
+                if (last)
+                        last->polled.next = &p->fd.awaited.polled;
                 else
-                        rc = watched;
+                        s->fds = &p->fd.awaited;
+                last = &p->fd.awaited;
         }
-        return rc;
 }
 
 static void fds_end(selection *s)
 {
         for (size_t i = 0; i < s->fds_begun; i++)
                 if (s->cases[i].kind == REIN_CASE_FD)
-                        rn_fd_end(&s->places[i].call);
-        rn_poller_free(s->poller);
-}
-
-static void fd_reported(selection *s, const rn_ready *r)
-{
-        for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
-                const rein_case *c = &s->cases[i];
-                const int events = r->events & (c->events | ~(RN_POLLIN | RN_POLLOUT));
-                if (c->kind == REIN_CASE_FD && c->fd == r->fd && events)
-                        happens(s, i, events & RN_POLLNVAL ? -EBADF : events);
-        }
+                        rn_fd_end(&s->places[i].fd.call);
 }
 
 static void fds_shut(selection *s)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++)
-                if (s->cases[i].kind == REIN_CASE_FD && rn_fd_shut(&s->places[i].call))
+                if (s->cases[i].kind == REIN_CASE_FD && rn_fd_shut(&s->places[i].fd.call))
                         happens(s, i, -EBADF);
 }
 
-static int several_turn(selection *s)
+static void fds_got(selection *s)
 {
-        const int64_t at = rn_cancel_at(s->self);
-        if (at != RN_NEVER && at <= rn_clock())
-                return REIN_ECANCELED;
+        for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
+                const int got = s->cases[i].kind == REIN_CASE_FD ? s->places[i].fd.awaited.polled.got : 0;
+                if (got)
+                        happens(s, i, got & RN_POLLNVAL ? -EBADF : got);
+        }
+}
+
+/* As rn_fd_turn, for all of them. */
+static int fds_turn(selection *s)
+{
+        rn_task *self = s->self;
+        const int64_t at = rn_cancel_at(self);
         fds_shut(s);
         if (s->happened != NONE)
                 return 0;
-        rn_task *self = s->self;
-        int rc = self->backend->poll(self, s->poller_fd, RN_POLLIN, at < s->limit ? at : s->limit);
+        if (at != RN_NEVER && at <= rn_clock())
+                return REIN_ECANCELED;
+        const int64_t limit = at < s->limit ? at : s->limit;
+        int rc = self->backend->poll(self, s->fds, limit);
+        if (rc == 0 && limit != RN_NEVER && limit <= rn_clock())
+                rc = rn_sys_poll(&s->fds->polled, -1, INT64_MIN); /* the time came first: what is there wins */
         fds_shut(s);
-        rn_ready found;
-        while (rc >= 0 && s->happened == NONE && rn_poller_wait(s->poller, &found, 1, 0) > 0)
-                fd_reported(s, &found);
+        if (rc > 0)
+                fds_got(s);
         if (rc < 0 || s->happened != NONE)
-                return rc < 0 ? rc : 0;
+                return rc < 0 && s->happened == NONE ? rc : 0;
         return s->limit != RN_NEVER && s->limit <= rn_clock() ? REIN_ETIMEOUT : 0;
-}
-
-static int one_turn(selection *s)
-{
-        size_t i = 0;
-        while (s->cases[i].kind != REIN_CASE_FD)
-                i++;
-        int rc = rn_fd_turn(&s->places[i].call, s->cases[i].events, s->limit);
-        if (rc == 0 || rc == REIN_ETIMEOUT || rc == REIN_ECANCELED)
-                return rc;
-        happens(s, i, rc);
-        return 0;
 }
 
 /* ---- waiting ---- */
@@ -359,10 +345,7 @@ static int sleep_until_one(selection *s)
         int rc = rn_wait_begin(s->self, &(rn_waits){.futures = s->futures, .count = s->future_count, .any = true},
                                false, &waiting);
         while (rc == 0 && s->happened == NONE && !rn_load32(&s->turn.chosen) && !a_future_settled(s)) {
-                if (s->fd_count == 0)
-                        rc = rn_wait_turn(s->self, s->limit);
-                else
-                        rc = s->poller ? several_turn(s) : one_turn(s);
+                rc = s->fd_count ? fds_turn(s) : rn_wait_turn(s->self, s->limit);
         }
         leave_lines(s);
         if (rc < 0 && s->happened == NONE && !a_future_settled(s) && rc == REIN_ETIMEOUT)
@@ -379,11 +362,11 @@ static int run(selection *s)
         sort_out(s);
         attempt(s, s->fd_count == 0);
         if (s->happened == NONE && s->fd_count) {
-                rc = fds_begin(s);
-                if (rc == 0 && s->happened == NONE)
+                fds_begin(s);
+                if (s->happened == NONE)
                         attempt(s, true);
         }
-        if (rc == 0 && s->happened == NONE)
+        if (s->happened == NONE)
                 rc = sleep_until_one(s);
         fds_end(s);
         return s->happened == NONE ? rc : s->happened;

@@ -14,7 +14,10 @@ enum { RN_SELECT_NONE = -1 };
 typedef union rn_select_place {
         rn_stand stand;
         rn_waiter waiter;
-        rn_fd_call call;
+        struct {
+                rn_fd_call call;
+                rn_awaited awaited;
+        } fd;
 } rn_select_place;
 
 typedef struct rn_selection {
@@ -31,8 +34,7 @@ typedef struct rn_selection {
         rein_future **futures;
         size_t chan_count, future_count, fd_count;
         size_t fds_begun, watched; /* of all cases: those before have begun, if they are such */
-        rn_poller *poller;         /* for several descriptors; NULL */
-        int poller_fd;
+        rn_awaited *fds;           /* of the cases that have begun, in their order; NULL: none */
 } rn_selection;
 
 /* NULL, or what does not add up. Its channels are locked. */

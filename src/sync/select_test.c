@@ -11,6 +11,13 @@
 #include "sync/chan.h"
 #include "sync/select.h"
 
+static atomic_bool no_descriptors;
+
+static uint32_t refuse(uint32_t n, rn_choice kind)
+{
+        return kind == RN_CHOOSE_FD ? atomic_load(&no_descriptors) : support_choose(n, kind);
+}
+
 typedef struct choice {
         rein_case *cases;
         size_t n;
@@ -20,6 +27,12 @@ static int select_them(member *m)
 {
         const choice *c = m->object;
         return rein_select(c->cases, c->n, m->until);
+}
+
+static int select_now(void *arg)
+{
+        const choice *c = arg;
+        return rein_select(c->cases, c->n, REIN_NOWAIT);
 }
 
 static void test_nothing_of_a_select_stays_with_its_futures(void **state)
@@ -189,8 +202,10 @@ static void test_several_descriptors(void **state)
                                 assert_int_equal(rein_close(ends[1][0]), 0);
                         assert_int_equal(member_end(&m), which < 3 ? which : 1);
                         assert_int_equal(cases[which < 3 ? which : 1].result, which < 3 ? POLLIN : -EBADF);
-                        if (which < 3)
+                        if (which < 3) {
                                 assert_int_equal(rein_select(cases, 3, REIN_NOWAIT), which);
+                                assert_int_equal(rein_on(crew_of(form, 0), select_now, &c, NULL), which);
+                        }
                         for (int i = 0; i < 3; i++) {
                                 if (which < 3 || i != 1)
                                         close(ends[i][0]);
@@ -198,6 +213,100 @@ static void test_several_descriptors(void **state)
                         }
                 }
         }
+}
+
+/* No descriptor is made for it, but the one by which a thread is woken, once. */
+static void test_several_descriptors_at_the_limit_of_descriptors(void **state)
+{
+        (void)state;
+        for (int form = 0; form < MIXED; form++) {
+                for (int which = 0; which < 6; which++) {
+                        int ends[2][2];
+                        gate g = gate_new();
+                        rein_executor *x = form == THREADS ? rein_pool_new(REIN_POOL(.threads = 1))
+                                                           : rein_loop_new(NULL);
+                        for (int i = 0; i < 2; i++)
+                                assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
+                        rein_case cases[] = {REIN_ON_FD(ends[0][0], POLLIN), REIN_ON_FD(ends[1][0], POLLIN),
+                                             REIN_ON_SETTLED(g.open),
+                                             REIN_ON_TIME(which == 3 ? rein_after(REIN_MS(20)) : REIN_NEVER)};
+                        choice c = {cases, COUNT(cases)};
+                        member m = {.call = select_them, .object = &c};
+                        if (which == 4)
+                                m.until = rein_after(REIN_MS(20));
+                        atomic_store(&no_descriptors, true);
+                        member_in_line(&m, x, "rein_select");
+                        if (which < 2)
+                                assert_int_equal(write(ends[which][1], "x", 1), 1);
+                        else if (which == 2)
+                                gate_open(&g);
+                        else if (which == 5)
+                                rein_cancel(m.future, "it is not needed");
+                        assert_int_equal(member_end(&m), which < 4    ? which
+                                                         : which == 4 ? REIN_ETIMEOUT
+                                                                      : REIN_ECANCELED);
+                        atomic_store(&no_descriptors, false);
+                        rein_executor_free(x);
+                        for (int i = 0; i < 2; i++) {
+                                close(ends[i][0]);
+                                close(ends[i][1]);
+                        }
+                        gate_free(&g);
+                }
+        }
+}
+
+/* More than are polled on the stack. */
+static void test_many_descriptors(void **state)
+{
+        (void)state;
+        enum { MOST = 20 };
+        int ends[MOST][2];
+        rein_case cases[MOST];
+        for (int i = 0; i < MOST; i++) {
+                assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
+                cases[i] = (rein_case)REIN_ON_FD(ends[i][0], POLLIN);
+        }
+        for (int n = 7; n <= MOST; n++) {
+                char byte;
+                choice all = {cases, (size_t)n};
+                member m = {.call = select_them, .object = &all};
+                member_in_line(&m, crew_of(n % MIXED, 0), "rein_select");
+                assert_int_equal(write(ends[n - 1][1], "x", 1), 1);
+                assert_int_equal(member_end(&m), n - 1);
+                assert_int_equal(cases[n - 1].result, POLLIN);
+                assert_int_equal(rein_select(cases, (size_t)n, REIN_NOWAIT), n - 1);
+                assert_int_equal(read(ends[n - 1][0], &byte, 1), 1);
+        }
+        support_fail_at = 2; /* the first is for the cases */
+        assert_int_equal(rein_select(cases, MOST, REIN_NOWAIT), -ENOMEM);
+        assert_int_equal(support_fail_at, 0);
+        for (int i = 0; i < MOST; i++) {
+                close(ends[i][0]);
+                close(ends[i][1]);
+        }
+}
+
+/* A regular file is always ready; what comes before it, and is ready too, is the lower index. */
+static void test_a_regular_file_among_descriptors(void **state)
+{
+        (void)state;
+        int ends[2];
+        assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        rein_case cases[] = {REIN_ON_FD(ends[0], POLLIN), REIN_ON_FD(fileno(file), POLLIN)};
+        choice c = {cases, 2};
+        for (int there = 0; there < 2; there++) {
+                for (int form = 0; form < MIXED; form++) {
+                        assert_int_equal(rein_on(crew_of(form, 0), select_now, &c, NULL), !there);
+                        assert_int_equal(cases[!there].result, POLLIN);
+                }
+                assert_int_equal(write(ends[1], "x", 1), 1);
+        }
+        fclose(file);
+        close(ends[0]);
+        close(ends[1]);
 }
 
 static void test_descriptors_that_are_none(void **state)
@@ -568,6 +677,9 @@ int main(void)
                 cmocka_unit_test(test_a_select_stands_in_each_line_like_everybody),
                 cmocka_unit_test(test_it_does_not_meet_itself),
                 cmocka_unit_test(test_several_descriptors),
+                cmocka_unit_test(test_several_descriptors_at_the_limit_of_descriptors),
+                cmocka_unit_test(test_many_descriptors),
+                cmocka_unit_test(test_a_regular_file_among_descriptors),
                 cmocka_unit_test(test_descriptors_that_are_none),
                 cmocka_unit_test(test_it_leaves_nothing_behind),
                 cmocka_unit_test(test_two_wishes_for_one_descriptor),
@@ -577,5 +689,6 @@ int main(void)
                 cmocka_unit_test(test_every_send_of_one_is_a_receive_of_another),
                 cmocka_unit_test(test_what_does_not_add_up_is_told),
         };
+        rn_choose_by(refuse); /* before there are threads */
         return cmocka_run_group_tests(tests, crew_open, crew_close);
 }

@@ -461,6 +461,81 @@ static void test_select(void **state)
         explored("select", select_program);
 }
 
+/* ---- select: of several descriptors the one that has something, in a thread and in two coroutines of one loop ---- */
+
+typedef struct reader {
+        rein_case cases[2];
+        int which;
+} reader;
+
+static int with_descriptors(void *arg)
+{
+        reader *r = arg;
+        r->which = rein_select(r->cases, 2, REIN_NEVER);
+        return 0;
+}
+
+static int descriptors_program(void *arg)
+{
+        (void)arg;
+        int ends[2][2];
+        rein_sim_check(rein_sim_pipe(ends[0], 1) == 0 && rein_sim_pipe(ends[1], 1) == 0);
+        rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 1)), *loop = rein_loop_new(NULL);
+        rein_future *f[3];
+        reader r[3];
+        for (int i = 0; i < 3; i++) {
+                r[i] = (reader){{REIN_ON_FD(ends[i == 2][0], 1), REIN_ON_FD(ends[i != 2][0], 1)}, -1};
+                f[i] = rein_submit(i ? loop : pool, with_descriptors, &r[i], NULL);
+        }
+        rein_sim_check(rein_write(ends[1][1], "x", 1, REIN_NEVER) == 1);
+        rein_cancel(f[1], "whenever it comes");
+        for (int i = 0; i < 3; i++) {
+                (void)rein_await(f[i], NULL, REIN_NEVER);
+                rein_drop(f[i]);
+        }
+        rein_sim_check(r[0].which == 1 && r[0].cases[1].result == 1);
+        rein_sim_check(r[1].which == 1 || r[1].which == -1 || r[1].which == REIN_ECANCELED);
+        rein_sim_check(r[2].which == 0 && r[2].cases[0].result == 1);
+        rein_executor_free(pool);
+        rein_executor_free(loop);
+        for (int i = 0; i < 4; i++)
+                rein_sim_check(rein_close(ends[i / 2][i % 2]) == 0);
+        return 0;
+}
+
+static void test_select_of_descriptors(void **state)
+{
+        (void)state;
+        explored("select of descriptors", descriptors_program);
+}
+
+/* A regular file is the system's, and always ready. */
+static int file_program(void *arg)
+{
+        int ends[2];
+        rein_sim_check(rein_sim_pipe(ends, 1) == 0);
+        rein_executor *x[2] = {rein_pool_new(REIN_POOL(.threads = 1)), rein_loop_new(NULL)};
+        for (int i = 0; i < 2; i++) {
+                reader r = {{REIN_ON_FD(ends[0], 1), REIN_ON_FD(*(int *)arg, 1)}, -1};
+                rein_sim_check(rein_on(x[i], with_descriptors, &r, NULL) == 0);
+                rein_sim_check(r.which == 1 && r.cases[1].result == 1);
+                rein_executor_free(x[i]);
+        }
+        rein_sim_check(rein_close(ends[0]) == 0 && rein_close(ends[1]) == 0);
+        return 0;
+}
+
+static void test_select_of_a_regular_file(void **state)
+{
+        (void)state;
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        int fd = fileno(file);
+        assert_int_equal(rein_sim_explore(REIN_SIM(.generator = REIN_SIM_RANDOM, .schedules = 100), file_program, &fd),
+                         0);
+        fclose(file);
+}
+
 /* ---- a circle of mutexes is told in every schedule in which there is one ---- */
 
 static int lock_two(void *arg)
@@ -511,6 +586,8 @@ int main(void)
                 cmocka_unit_test(test_barrier),
                 cmocka_unit_test(test_channel),
                 cmocka_unit_test(test_select),
+                cmocka_unit_test(test_select_of_descriptors),
+                cmocka_unit_test(test_select_of_a_regular_file),
                 cmocka_unit_test(test_circle),
                 cmocka_unit_test(test_a_channel_ends_with_its_senders),
         };

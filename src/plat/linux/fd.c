@@ -23,15 +23,27 @@ _Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLERR == RN_POL
 
 /* ---- waiting ---- */
 
-int rn_sys_poll(int fd, int events, int wake, int64_t until)
+enum { FEW = 8 };
+
+static mode_t kind_of(int fd)
 {
-        const rn_machine *sim = rn_virtual();
-        if (sim)
-                return sim->poll(fd, events, wake, until);
-        RN_ASSERT(fd >= 0 || wake >= 0, "a poll waits for something");
-        if (rn_choose(2, RN_CHOOSE_INTR))
-                return 0;
-        struct pollfd set[2] = {{.fd = wake, .events = POLLIN}, {.fd = fd, .events = (short)events}};
+        struct stat st;
+        return fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+/* A simulation has no regular file: they are the system's, and always ready. */
+static int poll_files(const rn_machine *sim, rn_polled *all)
+{
+        int n = 0;
+        for (rn_polled *p = all; p; p = p->next) {
+                p->got = sim->owns(p->fd) || rn_sys_is_stream(p->fd) ? 0 : p->events;
+                n += p->got != 0;
+        }
+        return n;
+}
+
+static int poll_set(struct pollfd *set, nfds_t n, int64_t until)
+{
         struct timespec span, *limit = NULL;
         if (until != RN_NEVER) {
                 int64_t now = rn_clock(), left = until > now ? until - now : 0;
@@ -39,10 +51,40 @@ int rn_sys_poll(int fd, int events, int wake, int64_t until)
                 span.tv_nsec = (long)(left % 1000000000);
                 limit = &span;
         }
-        int n = ppoll(set, fd < 0 ? 1 : 2, limit, NULL);
-        if (n < 0)
-                return errno == EINTR ? 0 : rn_minus(errno);
-        return fd < 0 ? 0 : set[1].revents;
+        const int rc = ppoll(set, n, limit, NULL);
+        return rc < 0 && errno != EINTR ? rn_minus(errno) : rc < 0 ? 0 : rc;
+}
+
+int rn_sys_poll(rn_polled *all, int wake, int64_t until)
+{
+        const rn_machine *sim = rn_virtual();
+        if (sim) {
+                const int ready = poll_files(sim, all);
+                return ready ? ready : sim->poll(all, wake, until);
+        }
+        RN_ASSERT(all || wake >= 0, "a poll waits for something");
+        struct pollfd few[1 + FEW], *set = few;
+        size_t n = 1;
+        for (rn_polled *p = all; p; p = p->next, n++)
+                p->got = 0;
+        if (rn_choose(2, RN_CHOOSE_INTR))
+                return 0;
+        if (n > 1 + FEW && !(set = rn_alloc(n * sizeof *set)))
+                return -ENOMEM;
+        struct pollfd *at = set;
+        *at++ = (struct pollfd){.fd = wake, .events = POLLIN};
+        for (const rn_polled *p = all; p; p = p->next)
+                *at++ = (struct pollfd){.fd = p->fd, .events = (short)p->events};
+        int rc = poll_set(set, n, until);
+        if (rc > 0) {
+                rc -= set[0].revents != 0;
+                at = set + 1;
+                for (rn_polled *p = all; p; p = p->next)
+                        p->got = at++->revents;
+        }
+        if (set != few)
+                rn_free(set);
+        return rc;
 }
 
 int rn_sys_wakefd(void)
@@ -98,12 +140,6 @@ void rn_sys_close_own(int fd)
         const int rc = rn_sys_close(fd);
         RN_ASSERT(rc != -EBADF, "a descriptor of the library's own is closed once");
         (void)rc;
-}
-
-static mode_t kind_of(int fd)
-{
-        struct stat st;
-        return fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
 bool rn_sys_is_stream(int fd)

@@ -106,8 +106,8 @@ static void poller(void *arg)
         if (!rn_task_adopt(task))
                 return;
         while (!rn_load32(&flag))
-                EXPLORE_CHECK(task->backend->poll(task, -1, 0, RN_NEVER) == 0);
-        EXPLORE_CHECK(rn_sys_poll(task->door.wake - 1, RN_POLLIN, -1, 0) == 0); /* it has rung for this wait */
+                EXPLORE_CHECK(task->backend->poll(task, NULL, RN_NEVER) == 0);
+        EXPLORE_CHECK(rn_sys_poll_one(task->door.wake - 1, RN_POLLIN, -1, 0) == 0); /* it has rung for this wait */
         mark[0]++;
         while (rn_load32(&flag) < 2)
                 rn_park(task, RN_NEVER);
@@ -144,6 +144,12 @@ static void poll_unpark_unpark(void)
  * there is something to read. */
 static int ends[2];
 
+static int poll_end(bool was_readable)
+{
+        return was_readable ? task->backend->poll(task, NULL, RN_NEVER)
+                            : rn_poll_one(task, ends[0], RN_POLLIN, RN_NEVER);
+}
+
 static void writer(void *arg)
 {
         (void)arg;
@@ -156,7 +162,7 @@ static void poller_ends(void *arg)
         if (!rn_task_adopt(task))
                 return;
         for (int rc = 0; rn_load32(&flag) < 2;) {
-                rc |= task->backend->poll(task, rc & RN_POLLIN ? -1 : ends[0], RN_POLLIN, RN_NEVER);
+                rc |= poll_end(rc & RN_POLLIN);
                 EXPLORE_CHECK(rc >= 0);
         }
         const int bell = task->door.wake - 1;
@@ -179,7 +185,7 @@ static void poll_unpark_ends(void)
         explore_start("waker too", second_waker, NULL);
         explore_calm();
         EXPLORE_CHECK(mark[0] == 1);
-        EXPLORE_CHECK(rn_sys_poll(mark[1], RN_POLLIN, -1, 0) == 0);
+        EXPLORE_CHECK(rn_sys_poll_one(mark[1], RN_POLLIN, -1, 0) == 0);
         rn_sys_close(mark[1]);
         rn_sys_close(ends[0]);
         rn_sys_close(ends[1]);
@@ -194,7 +200,7 @@ static void reader(void *arg)
                 return;
         bool rung = false, readable = false;
         while (!rung || !readable) {
-                int rc = task->backend->poll(task, readable ? -1 : ends[0], RN_POLLIN, RN_NEVER);
+                int rc = poll_end(readable);
                 EXPLORE_CHECK(rc >= 0);
                 readable |= (rc & RN_POLLIN) != 0;
                 rung |= rn_load32(&flag) == 1;
@@ -214,6 +220,36 @@ static void poll_read_unpark(void)
         explore_start("waker", waker, NULL);
         explore_calm();
         EXPLORE_CHECK(mark[0] == 1);
+        rn_sys_close(ends[0]);
+        rn_sys_close(ends[1]);
+}
+
+/* All descriptors are taken, so the thread gets none by which it could be woken: it sleeps on its word. */
+static void reader_without_bell(void *arg)
+{
+        reader(arg);
+        EXPLORE_CHECK(task->door.wake == 0);
+}
+
+static void poll_no_bell(void)
+{
+        int taken[64], n = 0;
+        begin();
+        EXPLORE_CHECK(rein_sim_pipe(ends, 8) == 0);
+        while (n < 64 && (taken[n] = rn_sys_wakefd()) >= 0)
+                n++;
+        EXPLORE_CHECK(n < 64);
+        task = rn_task_new();
+        rn_set32(&flag, 0);
+        explore_go();
+        explore_start("reader", reader_without_bell, NULL);
+        explore_start("writer", writer, NULL);
+        explore_start("waker", waker, NULL);
+        rein_sim_block(rein_after(REIN_MS(20))); /* it looks at its descriptor now and then */
+        explore_calm();
+        EXPLORE_CHECK(mark[0] == 1);
+        while (n > 0)
+                rn_sys_close(taken[--n]);
         rn_sys_close(ends[0]);
         rn_sys_close(ends[1]);
 }
@@ -392,6 +428,7 @@ static const entry list[] = {
         {"poll-unpark-unpark", poll_unpark_unpark, {ALL(), WEAKLY(1)}},
         {"poll-unpark-ends", poll_unpark_ends, {BOUNDED(2)}},
         {"poll-read-unpark", poll_read_unpark, {ALL(), WEAKLY(1)}},
+        {"poll-no-bell", poll_no_bell, {ALL(), NOT_EARLY("the scenario's own time would be over first")}},
         {"late-unpark", late_unpark, {ALL(.slabs = true), WEAKLY(1)}},
         {"lock-two", lock_two, {ALL(.word_locks = true), FULL(.word_locks = true), WEAKLY(3)}},
         {"lock-three", lock_three, {ALL(.word_locks = true), WEAKLY(2)}},

@@ -5,6 +5,7 @@
 #include <poll.h>
 
 #include "core/world.h"
+#include "loop/loop.h"
 #include "scenarios/scenarios.h"
 
 enum { WAITING = 70 };
@@ -168,6 +169,60 @@ static void select_close(void)
         close_scene();
 }
 
+/* ---- several descriptors in coroutines ---- */
+
+typedef struct chooser {
+        rein_case cases[2];
+        int which;
+} chooser;
+
+static int chooses(void *arg)
+{
+        chooser *c = arg;
+        c->which = rein_select(c->cases, 2, REIN_NEVER);
+        return 0;
+}
+
+static void close_second(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(rein_close(fds[1][0]) == 0);
+}
+
+static void write_first(void *arg)
+{
+        (void)arg;
+        EXPLORE_CHECK(rein_write(fds[0][1], "x", 1, REIN_NEVER) == 1);
+}
+
+/* Two coroutines of one loop wait for the same two descriptors; something comes for one, and the other is closed. */
+static void select_loop_close(void)
+{
+        begin();
+        open_pipes();
+        rein_executor *x = rein_loop_new(NULL);
+        EXPLORE_CHECK(x != NULL);
+        chooser c[2] = {{{REIN_ON_FD(fds[0][0], POLLIN), REIN_ON_FD(fds[1][0], POLLIN)}, WAITING},
+                        {{REIN_ON_FD(fds[1][0], POLLIN), REIN_ON_FD(fds[0][0], POLLIN)}, WAITING}};
+        rein_future *f[2];
+        for (int i = 0; i < 2; i++)
+                f[i] = rein_submit(x, chooses, &c[i], NULL);
+        explore_go();
+        explore_start("close", close_second, NULL);
+        explore_start("write", write_first, NULL);
+        explore_calm();
+        for (int i = 0; i < 2; i++) {
+                const bool first = c[i].which == i; /* it was told of what came for the first pipe */
+                EXPLORE_CHECK(c[i].which == 0 || c[i].which == 1);
+                EXPLORE_CHECK(c[i].cases[c[i].which].result == (first ? POLLIN : -EBADF));
+                mark[i] = first;
+                rein_drop(f[i]);
+        }
+        EXPLORE_CHECK(rn_loop_of(x)->waiting == 0);
+        rein_executor_free(x);
+        close_pipes(false);
+}
+
 static int select_no_fd(person *p)
 {
         (void)p;
@@ -230,6 +285,7 @@ static const entry list[] = {
         {"select-fd-enter", select_fd_enter, {ALL()}},
         {"select-settle", select_settle, {ALL()}},
         {"select-close", select_close, {ALL()}},
+        {"select-loop-close", select_loop_close, {ALL()}},
         {"select-bad-fd", select_bad_fd, {ALL()}},
         {"select-times", select_first_time, {ALL(), NOT_EARLY("the scenario's own time would be over first")}},
         {"select-many-cancel", select_many_cancel, {ALL()}},
