@@ -25,7 +25,7 @@ static rein_executor *crew_pool, *crew_loop;
 static int crew_open(void **state)
 {
         (void)state;
-        if (!rn_get32(&rn_unusual)) /* nobody else has chosen */
+        if (!rn_get32(&rn_unusual))           /* nobody else has chosen */
                 rn_choose_by(support_choose); /* before there are threads */
         crew_pool = rein_pool_new(REIN_POOL(.name = "threads", .threads = 8));
         crew_loop = rein_loop_new(REIN_OPTS(rein_loop_opts, .name = "loop"));

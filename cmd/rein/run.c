@@ -66,6 +66,12 @@ static bool stays_ignored(int signo)
         return signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
+/* It is blocked everywhere, and so never called. */
+static void not_obeyed(int signo)
+{
+        (void)signo;
+}
+
 static void block_signals(void)
 {
         sigset_t blocked;
@@ -78,7 +84,7 @@ static void block_signals(void)
         /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake a thread for nothing. */
         sigaddset(&blocked, SIGCHLD);
         sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread is started, so that each inherits it */
-        signal(SIGINT, SIG_DFL);                /* an ignored signal is not kept while it is blocked */
+        signal(SIGINT, not_obeyed); /* an ignored one is not kept while it is blocked; this one rein_run leaves to us */
         signal(SIGTERM, SIG_DFL);
 }
 

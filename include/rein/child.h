@@ -115,7 +115,7 @@ REIN_API int rein_child_pidfd(const rein_child *c);
  * up to the grace for that (and five seconds more when it cannot be killed). One whose `until` comes leaves it
  * running. Any thread.
  * Returns: 0: it has ended, *end (may be NULL) tells how; REIN_ECANCELED: it was stopped, *end and the trail tell by
- * which rung; REIN_ETIMEOUT: it runs; -EMFILE, -ENOMEM: there was no wait; -EINVAL: end without its size; -EPERM:
+ * which rung; REIN_ETIMEOUT: it runs; -ENOMEM: there was no wait; -EINVAL: end without its size; -EPERM:
  * after fork(2). Since 0.1. */
 REIN_API int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until);
 

@@ -25,14 +25,15 @@ REIN_API int rein_sleep(rein_time until);
 
 /* Wait for poll(2) events. Blocks: until one of them is there, `until`, or a cancel. Any thread.
  * Returns: the events that are there (> 0, POLLERR and POLLHUP included); REIN_ETIMEOUT; REIN_ECANCELED; -EBADF: not
- * open, or closed by rein_close meanwhile; -EINVAL: no such events; -EMFILE, -ENOMEM. Since 0.1. */
+ * open, or closed by rein_close meanwhile; -EINVAL: no such events; -ENOMEM. Since 0.1. */
 REIN_API int rein_wait_fd(int fd, int poll_events, rein_time until);
 
 /* Wait for a signal, as sigwait(3): block it in every thread (early in main) so that none is lost between two waits;
  * it is blocked in the calling thread for the time of the call in any case. Process-directed and thread-directed
- * signals count.
+ * signals count. While there is no descriptor or memory for the wait, it looks for the signal after pauses of at most
+ * 50 ms.
  * Blocks: until it comes, `until`, or a cancel. Any thread.
- * Returns: signo; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL: no signal that one can wait for; -EMFILE, -ENOMEM.
+ * Returns: signo; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL: no signal that one can wait for; -ENOMEM.
  * Since 0.1. */
 REIN_API int rein_wait_signal(int signo, rein_time until);
 

@@ -191,7 +191,7 @@ typedef struct rein_case {
 
 /* Make a case of rein_select, for an array of them: rein_case cases[] = {REIN_ON_RECV(lines, &line),
  * REIN_ON_TIME(rein_after(REIN_SEC(1)))}; result: SETTLED 0; RECV 1, or 0: closed and empty; SEND 0, or -EPIPE; FD the
- * events, or -EBADF and other codes of rein_wait_fd; TIME 0. */
+ * events, or -EBADF; TIME 0. */
 #define REIN_ON_SETTLED(f)                                                                                             \
         {                                                                                                              \
                 .kind = REIN_CASE_SETTLED, .future = (f)                                                               \
@@ -216,10 +216,10 @@ typedef struct rein_case {
 /* Wait until one of the cases can happen, and do that one: exactly one, or none when a negative code is returned. The
  * same channel or descriptor may stand in several. In each channel's line the caller stands like everybody else. When
  * several can happen at entry it is the lowest index, but descriptors are asked last: put what matters most first.
- * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases; for two descriptors and more also
- * three descriptors. Any thread.
+ * Blocks: until then, `until`, or a cancel. Needs memory for more than 8 cases, and no
+ * descriptor. Any thread.
  * Returns: the index of the case; REIN_ETIMEOUT; REIN_ECANCELED; -EINVAL, -EPERM: a case, none happened; -E2BIG:
- * reserved is not 0; -ENOMEM, -EMFILE. Since 0.1. */
+ * reserved is not 0; -ENOMEM. Since 0.1. */
 REIN_API int rein_select(rein_case cases[], size_t n, rein_time until);
 
 #ifdef __cplusplus

@@ -430,8 +430,7 @@ static bool step_on(rein_child *c, int rung)
 
 static void nap(rn_task *self, const rein_child *c, int64_t until)
 {
-        int rc = self ? rn_poll_one(self, c->pidfd, RN_POLLIN, until)
-                      : rn_sys_poll_one(c->pidfd, RN_POLLIN, -1, until);
+        int rc = self ? rn_poll_one(self, c->pidfd, RN_POLLIN, until) : rn_sys_poll_one(c->pidfd, RN_POLLIN, -1, until);
         int64_t soon = rn_clock() + REIN_MS(1);
         rn_a32 nothing = {0};
         if (rc >= 0)

@@ -59,6 +59,11 @@ int rn_bytes_check(const char *call, size_t n)
                               : rn_fail(-EINVAL, call, "%zu bytes: from 0 to %" PRId64 " can be moved", n, INT64_MAX);
 }
 
+bool rn_io_is_shortage(int code)
+{
+        return code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOMEM || code == -EAGAIN;
+}
+
 static rn_fd_call *call_of(rn_link *l)
 {
         return RN_ITEM(l, rn_fd_call, link);

@@ -52,6 +52,9 @@ void rn_fd_end(rn_fd_call *c);
 int rn_fd_turn(rn_fd_call *c, int events, int64_t until);
 bool rn_fd_shut(const rn_fd_call *c); /* rein_close was here */
 
+/* Nothing is wrong with the call: there is no descriptor, memory or thread at this moment. */
+bool rn_io_is_shortage(int code);
+
 /* As rein_wait_fd. */
 int rn_fd_wait(rn_fd_call *c, int events, int64_t until);
 

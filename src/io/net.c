@@ -98,11 +98,6 @@ typedef struct shortage {
 
 enum { FIRST_PAUSE_NS = 1000000, LONGEST_PAUSE_NS = 50000000, PATIENCE_NS = 1000000000 };
 
-static bool is_shortage(int code)
-{
-        return code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOMEM || code == -EAGAIN;
-}
-
 /* 0: try again; the shortage, when it has lasted; -EBADF, REIN_ECANCELED. */
 static int sit_out(shortage *s, rn_fd_call *c, int code, int64_t until)
 {
@@ -151,7 +146,7 @@ static int accept_one(rn_fd_call *c, int64_t until)
                                 return got;
                         rc = got;
                 }
-                if (is_shortage(rc))
+                if (rn_io_is_shortage(rc))
                         rc = sit_out(&s, c, rc, until);
                 if (rc < 0)
                         return rc;

@@ -42,6 +42,48 @@ static bool leave(listener *me)
         return heir != NULL;
 }
 
+enum { FIRST_PAUSE_NS = 1000000, LONGEST_PAUSE_NS = 50000000 };
+
+/* For a descriptor there is none, or no memory, at this moment: a call that failed for it would make a spin of a loop that
+ * passes over that, just when a signal may be what ends the want. So the signal is looked for after pauses, each twice as
+ * long, and so is a descriptor. Returns: 1: the signal was taken; 0: there is one, in *fd; REIN_ETIMEOUT; REIN_ECANCELED;
+ * -errno. */
+static int wait_without(rn_task *self, int signo, int *fd, int64_t until)
+{
+        for (int64_t pause = FIRST_PAUSE_NS;; pause = pause < LONGEST_PAUSE_NS / 2 ? 2 * pause : LONGEST_PAUSE_NS) {
+                int rc = rn_sys_signal_take(-1, signo);
+                const int64_t now = rn_clock();
+                if (rc != 0)
+                        return rc;
+                if (until <= now)
+                        return REIN_ETIMEOUT;
+                const int64_t at = until - now < pause ? until : now + pause;
+                do
+                        rc = rn_wait_turn(self, at);
+                while (rc == 0);
+                if (rc != REIN_ETIMEOUT)
+                        return rc;
+                *fd = rn_sys_signal_open(signo);
+                if (!rn_io_is_shortage(*fd))
+                        return *fd < 0 ? *fd : 0;
+        }
+}
+
+static int wait_with(rn_task *self, int signo, int fd, int64_t until)
+{
+        rn_fd_call c;
+        int rc = rn_fd_begin(&c, self, fd, "rein_wait_signal");
+        if (rc < 0)
+                return rc;
+        while ((rc = rn_fd_wait(&c, RN_POLLIN, until)) > 0) {
+                rc = rn_sys_signal_take(fd, signo); /* 0: another waiter took it */
+                if (rc != 0)
+                        break;
+        }
+        rn_fd_end(&c);
+        return rc;
+}
+
 int rein_wait_signal(int signo, rein_time until)
 {
         RN_CALL();
@@ -50,25 +92,21 @@ int rein_wait_signal(int signo, rein_time until)
         int rc = rn_io_enter(&self);
         if (rc < 0)
                 return rc;
-        int fd = rn_sys_signal_open(signo, &me.was_blocked);
-        if (fd == -EINVAL)
+        rc = rn_sys_signal_block(signo, &me.was_blocked);
+        if (rc < 0)
                 return rn_fail(
-                        fd, "rein_wait_signal",
+                        rc, "rein_wait_signal",
                         "signal %d: it must be from 1 to 64, and none of SIGKILL, SIGSTOP and the C library's own",
                         signo);
-        if (fd < 0)
-                return fd;
         enlist(&me);
-        rn_fd_call c;
-        rc = rn_fd_begin(&c, self, fd, "rein_wait_signal");
-        if (rc == 0) {
-                while ((rc = rn_fd_wait(&c, RN_POLLIN, until.ns)) > 0) {
-                        rc = rn_sys_signal_take(fd); /* 0: another waiter took it */
-                        if (rc != 0)
-                                break;
-                }
-                rn_fd_end(&c);
-        }
-        rn_sys_signal_close(fd, signo, leave(&me) || me.was_blocked);
+        const rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_wait_signal", NULL});
+        int fd = rn_sys_signal_open(signo);
+        rc = rn_io_is_shortage(fd) ? wait_without(self, signo, &fd, until.ns) : fd < 0 ? fd : 0;
+        if (rc == 0)
+                rc = wait_with(self, signo, fd, until.ns);
+        if (fd >= 0)
+                rn_sys_close_own(fd);
+        rn_task_doing_for_ever(self, was);
+        rn_sys_signal_unblock(signo, leave(&me) || me.was_blocked);
         return rc > 0 ? signo : rc;
 }

@@ -348,7 +348,7 @@ static int rewatch(rn_loop *l, int fd)
 /* What the poller does not watch has something all the same, or nobody would ever be told. */
 static int got_unwatched(const rn_awaited *a, int rc)
 {
-        return rc == -EPERM ? a->polled.events /* a regular file is always ready */
+        return rc == -EPERM   ? a->polled.events /* a regular file is always ready */
                : rc == -EBADF ? RN_POLLNVAL
                               : rc;
 }

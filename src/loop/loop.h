@@ -47,7 +47,7 @@ typedef struct rn_fiber {
         rn_link ready;   /* among the ready, or the idle */
         rn_wheel_node timer;
         rn_awaited *awaited; /* descriptors that it waits for; NULL: none */
-        bool larger; /* a stack for a job that asked for it: not for the others */
+        bool larger;         /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
 enum { RN_FIBER_EMPTY, RN_FIBER_PERMIT, RN_FIBER_ASLEEP }; /* its door word */

@@ -90,7 +90,7 @@ typedef struct rn_machine {
         int64_t (*receive_from)(int fd, void *buf, size_t n, void *from, uint32_t *len);
         int (*address)(int fd, void *bytes, uint32_t *len);
         int (*signal_open)(int signo);
-        int (*signal_take)(int fd);
+        int (*signal_take)(int fd, int signo);
         rn_interruptible **interruptible;
 } rn_machine;
 

@@ -285,11 +285,12 @@ int64_t rn_sys_write_now(int fd, const void *buf, size_t n);
 bool rn_sys_may_block(int fd); /* O_NONBLOCK is not set */
 #define RN_PIPE_ATOMIC 4096    /* a pipe that polls writable takes so many bytes without blocking */
 
-int rn_interrupt_signal(void);                        /* what ^C sends, if nobody has a handler for it; 0 */
-bool rn_is_interrupt(int signo);                      /* what ^C sends */
-int rn_sys_signal_open(int signo, bool *was_blocked); /* a descriptor, readable when it comes; blocks it here */
-int rn_sys_signal_take(int fd);                       /* 1: taken; 0: nothing there; -errno */
-void rn_sys_signal_close(int fd, int signo, bool was_blocked);
+int rn_interrupt_signal(void);                         /* what ^C sends, if nobody has a handler for it; 0 */
+bool rn_is_interrupt(int signo);                       /* what ^C sends */
+int rn_sys_signal_block(int signo, bool *was_blocked); /* in this thread; -EINVAL: it cannot be waited for */
+void rn_sys_signal_unblock(int signo, bool was_blocked);
+int rn_sys_signal_open(int signo);         /* a descriptor, readable when it comes; it is blocked */
+int rn_sys_signal_take(int fd, int signo); /* 1: taken; 0: nothing there; -errno. fd -1: without a descriptor */
 
 typedef struct rn_sys_addr { /* one address of a list */
         struct rn_sys_addr *next;

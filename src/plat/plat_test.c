@@ -332,22 +332,30 @@ static void test_a_signal_as_a_descriptor(void **state)
 {
         (void)state;
         bool was_blocked = true;
-        int fd = rn_sys_signal_open(SIGUSR2, &was_blocked);
+        assert_int_equal(rn_sys_signal_block(SIGUSR2, &was_blocked), 0);
+        int fd = rn_sys_signal_open(SIGUSR2);
         assert_true(fd >= 0 && !was_blocked && is_ours_alone(fd) && is_blocked(SIGUSR2));
-        assert_int_equal(rn_sys_signal_take(fd), 0);
+        assert_int_equal(rn_sys_signal_take(fd, SIGUSR2), 0);
+        assert_int_equal(rn_sys_signal_take(-1, SIGUSR2), 0);
         raise(SIGUSR2);
         bool again = false;
-        int other = rn_sys_signal_open(SIGUSR2, &again);
+        assert_int_equal(rn_sys_signal_block(SIGUSR2, &again), 0);
+        int other = rn_sys_signal_open(SIGUSR2);
         assert_true(other >= 0 && again);
-        assert_int_equal(rn_sys_signal_take(fd), 1);
-        assert_int_equal(rn_sys_signal_take(other), 0);
-        rn_sys_signal_close(other, SIGUSR2, again);
+        assert_int_equal(rn_sys_signal_take(fd, SIGUSR2), 1);
+        assert_int_equal(rn_sys_signal_take(other, SIGUSR2), 0);
+        rn_sys_signal_unblock(SIGUSR2, again);
+        rn_sys_close_own(other);
         assert_true(is_blocked(SIGUSR2));
-        rn_sys_signal_close(fd, SIGUSR2, was_blocked);
+        raise(SIGUSR2);
+        assert_int_equal(rn_sys_signal_take(-1, SIGUSR2), 1);
+        assert_int_equal(rn_sys_signal_take(-1, SIGUSR2), 0);
+        rn_sys_close_own(fd);
+        rn_sys_signal_unblock(SIGUSR2, was_blocked);
         assert_false(is_blocked(SIGUSR2));
-        assert_int_equal(rn_sys_signal_open(SIGKILL, &was_blocked), -EINVAL);
-        assert_int_equal(rn_sys_signal_open(0, &was_blocked), -EINVAL);
-        assert_int_equal(rn_sys_signal_open(INT32_MAX, &was_blocked), -EINVAL);
+        assert_int_equal(rn_sys_signal_block(SIGKILL, &was_blocked), -EINVAL);
+        assert_int_equal(rn_sys_signal_block(0, &was_blocked), -EINVAL);
+        assert_int_equal(rn_sys_signal_block(INT32_MAX, &was_blocked), -EINVAL);
 }
 
 /* ---- many descriptors ---- */

@@ -538,20 +538,18 @@ static int m_connected(int fd)
 
 static int m_signal_open(int signo)
 {
-        if (signo <= 0 || signo >= SIGNALS)
-                return -EINVAL;
         int fd = opened(SIGNAL);
         if (fd >= 0)
                 of(fd)->signo = signo;
         return fd;
 }
 
-static int m_signal_take(int fd)
+static int m_signal_take(int fd, int signo)
 {
-        file *x = of(fd);
-        if (!x || !rn_sim->files->pending[x->signo])
+        rn_files *f = files();
+        if (!f || (fd >= 0 && !of(fd)) || !f->pending[signo])
                 return 0;
-        rn_sim->files->pending[x->signo] = false;
+        f->pending[signo] = false;
         return 1;
 }
 

@@ -74,7 +74,7 @@ typedef struct rn_sim_task {
         rn_op op;
         bool woken, poked;
         int64_t until;
-        uint64_t slept_at; /* the first to sleep is the first woken */
+        uint64_t slept_at;    /* the first to sleep is the first woken */
         int fd;               /* of its FD or POLL, to be told */
         const rn_polled *all; /* of its POLL */
         int wake;

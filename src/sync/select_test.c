@@ -223,8 +223,8 @@ static void test_several_descriptors_at_the_limit_of_descriptors(void **state)
                 for (int which = 0; which < 6; which++) {
                         int ends[2][2];
                         gate g = gate_new();
-                        rein_executor *x = form == THREADS ? rein_pool_new(REIN_POOL(.threads = 1))
-                                                           : rein_loop_new(NULL);
+                        rein_executor *x =
+                                form == THREADS ? rein_pool_new(REIN_POOL(.threads = 1)) : rein_loop_new(NULL);
                         for (int i = 0; i < 2; i++)
                                 assert_int_equal(pipe2(ends[i], O_CLOEXEC), 0);
                         rein_case cases[] = {REIN_ON_FD(ends[0][0], POLLIN), REIN_ON_FD(ends[1][0], POLLIN),

@@ -49,7 +49,10 @@ static const row table[] = {
         ROW("ppoll", FD, AGAIN, wait_for_pipe, 0, 0, EINTR),
         ROW("ppoll", FD, TOLD, wait_for_pipe, 0, 0, ENOMEM, EINVAL, EFAULT),
         ROW("ppoll", FD, HARMLESS, read_pipe, 0, 0, WORLD_HUP), /* POLLHUP alone: what is there is read all the same */
-        ROW("eventfd", FD, TOLD, wait_for_pipe, FRESH, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
+        ROW("ppoll", FD, AGAIN, select_two, NOT_NARROW, 0, EINTR),
+        ROW("ppoll", FD, TOLD, select_two, NOT_NARROW, 0, ENOMEM, EINVAL, EFAULT),
+        ROW("eventfd", FD, AGAIN, wait_for_pipe, FRESH, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
+        ROW("eventfd", FD, AGAIN, select_two, FRESH | NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
         ROW("write", FD, AGAIN, write_pipe, 0, 0, EINTR, EAGAIN, WORLD_SHORT),
         ROW("write", FD, TOLD, write_pipe, 0, 0, EIO, ENOSPC, EDQUOT, EFBIG, EPERM, EBADF, EINVAL, EFAULT),
         ROW("write", FD, AGAIN, wake_one_that_polls, NOT_NARROW, 0,
@@ -78,7 +81,8 @@ static const row table[] = {
         ROW("sigpending", FD, HARMLESS, write_pipe, NOT_NARROW, 0, EFAULT),
         ROW("sigtimedwait", FD, AGAIN, write_for_nobody, NOT_NARROW, 0, EINTR),
         NONE("pthread_sigmask", FD), /* fails for another manner alone */
-        ROW("signalfd", FD, TOLD, wait_for_signal, NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
+        ROW("signalfd", FD, AGAIN, wait_for_signal, NOT_NARROW, 0, EMFILE, ENFILE, ENOMEM),
+        ROW("signalfd", FD, TOLD, wait_for_signal, NOT_NARROW, 0, ENODEV, EINVAL),
 
 #define SOCKET "src/plat/linux/socket.c"
         ROW("getaddrinfo", SOCKET, AGAIN, by_number, 0, 0, -EAI_NONAME, -EAI_FAIL, -EAI_FAMILY,
@@ -120,18 +124,16 @@ static const row table[] = {
 #define POLLER "src/plat/linux/poller.c"
         ROW("eventfd", POLLER, TOLD, loop, NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EINVAL),
         ROW("epoll_create1", POLLER, TOLD, loop, NOT_NARROW, 0, EMFILE, ENFILE, ENOMEM, EINVAL),
-        ROW("epoll_create1", POLLER, TOLD, select_two, NOT_NARROW, 0, EMFILE, ENFILE, ENOMEM),
         ROW("epoll_ctl", POLLER, TOLD, hosted, NOT_NARROW, 0, EEXIST, ENOMEM, ENOSPC, ELOOP, EPERM, EBADF, EINVAL),
-        ROW("epoll_ctl", POLLER, TOLD, select_two, NOT_NARROW, 0, ENOMEM, ENOSPC),
         ROW("SYS_epoll_ctl", POLLER, TOLD, loop, 0, 0, ENOMEM, ENOSPC, ELOOP),
         ROW("SYS_epoll_ctl", POLLER, TOLD, two_in_a_loop, 0, 0, ENOMEM, ENOSPC, EBADF),
-        ROW("SYS_epoll_ctl", POLLER, TOLD, select_two, NOT_NARROW, 0, ENOMEM, ENOSPC, EBADF),
+        ROW("SYS_epoll_ctl", POLLER, TOLD, select_in_a_loop, 0, 0, ENOMEM, ENOSPC),
+        ROW("SYS_epoll_ctl", POLLER, AGAIN, select_in_a_loop, 0, 0, EPERM),
         ROW("SYS_epoll_pwait2", POLLER, AGAIN, loop, NOT_NARROW, 0, EINTR),
         ROW("SYS_epoll_pwait2", POLLER, AGAIN, loop, NOT_NARROW | FRESH, 0, EPERM, ENOSYS),
         ROW("epoll_wait", POLLER, AGAIN, loop_of_an_old_kernel, NOT_NARROW | FRESH, 0, EINTR),
         ROW("ppoll", POLLER, AGAIN, portable_loop, NOT_NARROW, 0, EINTR, ENOMEM),
         ROW("timerfd_create", POLLER, TOLD, hosted, NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM, EPERM, EINVAL),
-        ROW("timerfd_create", POLLER, TOLD, select_two, NOT_NARROW, 0, EMFILE, ENFILE, ENODEV, ENOMEM),
         ROW("timerfd_settime", POLLER, HARMLESS, hosted, NOT_NARROW, 0, EINVAL, ECANCELED, EFAULT),
         ROW("read", POLLER, AGAIN, loop, NOT_NARROW, 0, EINTR, EAGAIN),
         ROW("write", POLLER, AGAIN, ring_a_loop, NOT_NARROW, 0, EINTR),

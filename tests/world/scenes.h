@@ -487,6 +487,7 @@ static int select_two(void)
         int a[2], b[2], rc = 0;
         if (pipe(a) || pipe(b))
                 return -errno;
+        about(b[0]);
         RIGHT(__real_write(b[1], "x", 1) == 1);
         rein_case cases[] = {REIN_ON_FD(a[0], POLLIN), REIN_ON_FD(b[0], POLLIN),
                              REIN_ON_TIME(rein_after(REIN_SEC(30)))};
@@ -500,6 +501,17 @@ static int select_two(void)
         give_back(b[0]);
         give_back(b[1]);
         return rc < 0 ? rc : 0;
+}
+
+static int select_two_here(void *arg)
+{
+        (void)arg;
+        return select_two();
+}
+
+static int select_in_a_loop(void)
+{
+        return rein_run(select_two_here, NULL, NULL);
 }
 
 /* ---- scenarios with threads ---- */

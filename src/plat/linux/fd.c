@@ -274,50 +274,64 @@ bool rn_is_interrupt(int signo)
         return signo == SIGINT;
 }
 
-int rn_sys_signal_open(int signo, bool *was_blocked)
+enum { LAST_SIGNAL = 64 };
+
+int rn_sys_signal_block(int signo, bool *was_blocked)
+{
+        sigset_t set, had;
+        sigemptyset(&set);
+        if (rn_virtual()) /* it has no masks */
+                return signo <= 0 || signo > LAST_SIGNAL ? -EINVAL : 0;
+        if (signo == SIGKILL || signo == SIGSTOP || sigaddset(&set, signo) != 0)
+                return -EINVAL;
+        pthread_sigmask(SIG_BLOCK, &set, &had);
+        *was_blocked = sigismember(&had, signo) == 1;
+        return 0;
+}
+
+void rn_sys_signal_unblock(int signo, bool was_blocked)
+{
+        sigset_t set;
+        if (was_blocked || rn_virtual())
+                return;
+        sigemptyset(&set);
+        sigaddset(&set, signo);
+        pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+int rn_sys_signal_open(int signo)
 {
         const rn_machine *sim = rn_virtual();
         if (sim)
                 return sim->signal_open(signo);
-        sigset_t set, had;
+        sigset_t set;
         sigemptyset(&set);
-        if (signo == SIGKILL || signo == SIGSTOP || sigaddset(&set, signo) != 0)
-                return -EINVAL;
+        sigaddset(&set, signo);
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (fd < 0)
-                return rn_minus(errno);
-        pthread_sigmask(SIG_BLOCK, &set, &had);
-        *was_blocked = sigismember(&had, signo) == 1;
-        return fd;
+        return fd < 0 ? rn_minus(errno) : fd;
 }
 
-int rn_sys_signal_take(int fd)
+static int signal_take_pending(int signo)
+{
+        const struct timespec now = {0, 0};
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, signo);
+        return sigtimedwait(&set, NULL, &now) == signo;
+}
+
+int rn_sys_signal_take(int fd, int signo)
 {
         const rn_machine *sim = rn_virtual();
         if (sim)
-                return sim->signal_take(fd);
+                return sim->signal_take(fd, signo);
+        if (fd < 0)
+                return signal_take_pending(signo);
         struct signalfd_siginfo info;
-        RN_ASSERT(fd >= 0, "a signal that is waited for has a descriptor");
         ssize_t n = read(fd, &info, sizeof info);
         if (n == (ssize_t)sizeof info)
                 return 1;
         return n < 0 && errno != EAGAIN && errno != EINTR ? rn_minus(errno) : 0;
-}
-
-void rn_sys_signal_close(int fd, int signo, bool was_blocked)
-{
-        const rn_machine *sim = rn_virtual();
-        if (sim) {
-                sim->close(fd);
-                return;
-        }
-        rn_sys_close_own(fd);
-        if (!was_blocked) {
-                sigset_t set;
-                sigemptyset(&set);
-                sigaddset(&set, signo);
-                pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-        }
 }

@@ -155,17 +155,20 @@ static int select_two_fds(person *p)
         return rc;
 }
 
-/* One of several descriptors is closed while they are waited for. */
+/* One of several descriptors is closed while they are waited for, and its number is another's at once. */
 static void select_close(void)
 {
         open_scene(select_two_fds);
         open_pipes();
         explore_start("ann", ann_main, NULL);
         explore_go();
+        int next[2];
         EXPLORE_CHECK(rein_close(fds[1][0]) == 0);
+        EXPLORE_CHECK(rein_sim_pipe(next, 4) == 0 && next[0] == fds[1][0]);
         explore_calm();
         EXPLORE_CHECK(ann.rc == 1 && result_of_close == -EBADF);
-        close_pipes(false);
+        close_pipes(true);
+        EXPLORE_CHECK(rein_close(next[1]) == 0);
         close_scene();
 }
 
