@@ -8,7 +8,7 @@
 
 /* ---- descriptors that are refused ---- */
 
-enum { FOR_EVER = 1 << 30, FEW = 64 };
+enum { FOR_EVER = 1 << 30, FEW = 64, MANY = 1000 };
 
 static atomic_int attempts, refusals; /* for a descriptor; how many of the next are refused */
 static atomic_bool counts;
@@ -74,7 +74,7 @@ static int comes_without(void *arg)
 {
         (void)arg;
         begin(FOR_EVER, send_at_the_third);
-        const int rc = rein_wait_signal(SIGUSR1, REIN_NEVER);
+        const int rc = rein_wait_signal(SIGUSR1, rein_after(REIN_SEC(20)));
         end();
         NEED(rc == SIGUSR1 && attempts < FEW && is_blocked(SIGUSR1));
         NEED(rein_wait_signal(SIGUSR1, REIN_NOWAIT) == REIN_ETIMEOUT); /* it was taken */
@@ -91,7 +91,7 @@ static int finds_one(void *arg)
 {
         (void)arg;
         begin(2, send_at_the_third); /* the third attempt is granted */
-        const int rc = rein_wait_signal(SIGUSR1, REIN_NEVER);
+        const int rc = rein_wait_signal(SIGUSR1, rein_after(REIN_SEC(20)));
         end();
         NEED(rc == SIGUSR1 && refusals == 0);
         return 0;
@@ -173,7 +173,7 @@ static int goes_round(void *arg)
 static int hears(void *arg)
 {
         (void)arg;
-        while (rein_wait_signal(SIGUSR1, REIN_NEVER) != SIGUSR1)
+        while (answers < MANY && rein_wait_signal(SIGUSR1, REIN_NEVER) != SIGUSR1)
                 answers++;
         heard = true;
         return 0;
