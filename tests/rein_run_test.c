@@ -4,6 +4,58 @@
 
 #include <sched.h>
 
+/* ---- starts ---- */
+
+/* A program whose start waits: execve(2) waits until the lease of its file is given back. -1: there are no leases here. */
+static int held_program(const char *name, const char *text)
+{
+        write_file(name, text);
+        assert_int_equal(chmod(name, 0755), 0);
+        const int fd = open(name, O_RDONLY | O_CLOEXEC);
+        if (fcntl(fd, F_SETLEASE, F_WRLCK) == 0)
+                return fd;
+        close(fd);
+        return -1;
+}
+
+static bool is_wanted(int held)
+{
+        return fcntl(held, F_GETLEASE) != F_WRLCK;
+}
+
+/* The first start takes long, and all waits for it; so the next ones are left to threads, where one may hang. */
+static void a_start_that_hangs_holds_up_nothing_but_the_first_time(void **state)
+{
+        (void)state;
+        static const char touch[] = "#!/bin/sh\ntouch \"$0.ran\"\n";
+        signal(SIGIO, SIG_IGN); /* a lease is wanted back */
+        const int slow = held_program("slow", touch), hangs = held_program("hangs", touch);
+        write_file("quick", touch);
+        assert_int_equal(chmod("quick", 0755), 0);
+        cpu_set_t cpus; /* so many starts at once */
+        if (slow < 0 || hangs < 0 || sched_getaffinity(0, sizeof cpus, &cpus) < 0 || CPU_COUNT(&cpus) < 2) {
+                signal(SIGIO, SIG_DFL);
+                close(slow);
+                close(hangs);
+                skip();
+        }
+        struct command c = START("-j2", "{}", ":::", "./slow", "./hangs", "./quick");
+        UNTIL(is_wanted(slow));
+        poll(NULL, 0, 20); /* so long does it take */
+        assert_int_equal(fcntl(slow, F_SETLEASE, F_UNLCK), 0);
+        UNTIL(is_wanted(hangs));
+        UNTIL(exists("quick.ran"));
+        assert_false(exists("hangs.ran"));
+        assert_int_equal(fcntl(hangs, F_SETLEASE, F_UNLCK), 0);
+        finish(&c);
+        EXPECT_STATUS(c, 0);
+        assert_true(exists("slow.ran") && exists("hangs.ran"));
+        release(&c);
+        signal(SIGIO, SIG_DFL);
+        close(slow);
+        close(hangs);
+}
+
 /* ---- input ---- */
 
 static void arguments_are_passed_as_they_are(void **state)
@@ -590,6 +642,7 @@ static void the_manual_has_every_option_of_the_help(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                TEST(a_start_that_hangs_holds_up_nothing_but_the_first_time),
                 TEST(arguments_are_passed_as_they_are),
                 TEST(braces_stand_for_the_argument_in_every_word),
                 TEST(each_line_of_input_is_an_argument),

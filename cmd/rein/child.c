@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 enum { OUT, ERR, PIDFD, HURRY, ALL };
+enum { LEFT_TO_THREADS = 64 };
+#define QUICK REIN_MS(1)
 
 static int open_pipe(struct child *c, int i)
 {
@@ -28,8 +30,21 @@ static int open_pipe(struct child *c, int i)
                                                      : 0; /* our end alone: the child's is another description */
 }
 
-int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
-                struct voice *voice)
+/* Our own thread starts a process quicker than another one that has to be woken for it, but nothing else goes on meanwhile.
+ * So when a start takes long, on a busy machine or from a slow disk, threads do the next ones, several at once. */
+static int start(struct child *c, struct launch *l, char *const words[], rein_child_opts *opts)
+{
+        const rein_time began = rein_now();
+        opts->in_place = l->left_to_threads == 0;
+        int rc = rein_child_start(&c->process, words, opts);
+        if (!opts->in_place)
+                l->left_to_threads--;
+        else if (rein_now().ns - began.ns > QUICK)
+                l->left_to_threads = LEFT_TO_THREADS;
+        return rc;
+}
+
+int child_start(struct child *c, struct launch *l, char *const words[], char *const environment[], struct voice *voice)
 {
         *c = (struct child){.out = {-1, -1}, .keep = {-1, -1}, .voice = voice, .hurried = l->hurried};
         const rein_child_limit limits[] = {{RLIMIT_NOFILE, l->files.rlim_cur, l->files.rlim_max},
@@ -39,12 +54,11 @@ int child_start(struct child *c, const struct launch *l, char *const words[], ch
         if (rc == 0 && !one)
                 rc = open_pipe(c, ERR);
         if (rc == 0)
-                rc = rein_child_start(
-                        &c->process, words,
-                        REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = REIN_CHILD_FD(c->keep[OUT]),
-                                   .err = one ? REIN_CHILD_OUT : REIN_CHILD_FD(c->keep[ERR]), .session = true,
-                                   .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
-                                   .limits_count = (size_t)l->files_raised + (l->memory != 0)));
+                rc = start(c, l, words,
+                           REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = REIN_CHILD_FD(c->keep[OUT]),
+                                      .err = one ? REIN_CHILD_OUT : REIN_CHILD_FD(c->keep[ERR]), .session = true,
+                                      .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
+                                      .limits_count = (size_t)l->files_raised + (l->memory != 0)));
         if (rc == 0)
                 c->pid = rein_child_pid(c->process);
         else
@@ -98,7 +112,8 @@ int child_wait(struct child *c, rein_time until)
                 int rc = rein_select(news, c->in_a_hurry ? HURRY : ALL, until);
                 if (rc == HURRY)
                         c->in_a_hurry = true;
-                c->ended = has_ended(c); /* whatever came first: an end that is there wins over a time that is up */
+                /* Whatever came first: an end that is there wins over a time that is up. */
+                c->ended = rc == PIDFD || has_ended(c);
                 if (c->ended)
                         break;
                 if (rc == HURRY || rc == REIN_ECANCELED)

@@ -16,6 +16,7 @@ struct launch {
         struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
         rein_future *hurried; /* see family.h */
+        int left_to_threads;  /* so many of the next starts; 0: our own thread does them */
 };
 
 struct child {
@@ -31,8 +32,7 @@ struct child {
 };
 
 /* Returns: 0; -errno, also of execve(2): nothing is to be closed. Blocks: until the program runs. */
-int child_start(struct child *c, const struct launch *l, char *const words[], char *const environment[],
-                struct voice *voice);
+int child_start(struct child *c, struct launch *l, char *const words[], char *const environment[], struct voice *voice);
 
 /* Hand on what it prints, until it has ended; whether it closed its output, or left it to others, does not matter.
  * Returns: 0, also when it has ended and the time is up or the caller is cancelled; REIN_ETIMEOUT; REIN_ECANCELED: the

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The main thread turns an event loop. Two groups, one in the other:
+/* A thread turns an event loop. Two groups, one in the other:
  *
  *      house   in the background: one coroutine for each signal that stops us, and one for the status line
  *        work  the main coroutine reads the input, and starts a coroutine for each job
@@ -9,9 +9,9 @@
  * that, and no more input is taken. Whatever stops the run cancels `work`: each job then ends its process by the ladder,
  * within a shield. `house` goes on meanwhile, so that a second Ctrl-C is heard.
  *
- * Processes are started by the threads of a small pool, because that blocks. No job has a thread of its own: the threads must
- * not use up the room that the jobs need. The main thread starts none: what is its child in the eyes of the kernel was
- * adopted (family.h). */
+ * Processes are started by the thread of the loop, or, when that takes long, by the threads of a small pool (child.c). No job
+ * has a thread of its own: the threads must not use up the room that the jobs need. The main thread turns no loop and starts
+ * no process: what is its child in the eyes of the kernel was adopted (family.h). */
 #include "run.h"
 #include "guard.h"
 #include "progress.h"
@@ -66,12 +66,6 @@ static bool stays_ignored(int signo)
         return signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
 }
 
-/* It is blocked everywhere, and so never called. */
-static void not_obeyed(int signo)
-{
-        (void)signo;
-}
-
 static void block_signals(void)
 {
         sigset_t blocked;
@@ -84,7 +78,7 @@ static void block_signals(void)
         /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake a thread for nothing. */
         sigaddset(&blocked, SIGCHLD);
         sigprocmask(SIG_BLOCK, &blocked, NULL); /* before any thread is started, so that each inherits it */
-        signal(SIGINT, not_obeyed); /* an ignored one is not kept while it is blocked; this one rein_run leaves to us */
+        signal(SIGINT, SIG_DFL);                /* an ignored signal is not kept while it is blocked */
         signal(SIGTERM, SIG_DFL);
 }
 
@@ -395,15 +389,21 @@ static int run_all(void *arg)
 /* One thread more than may start processes at once: the input may be something that only a thread can wait for. */
 static int run_loop(struct run *run)
 {
+        struct patience p = {0};
         rein_executor *starters =
                 rein_pool_new(REIN_POOL(.name = "starts", .threads = rein_cpus() + 1, .stack_size = STACK));
-        int rc = starters ? rein_run(run_all, run,
-                                     REIN_LOOP(.name = "rein run", .offload = starters, .stack_size = STACK))
-                          : -ENOMEM;
+        rein_executor *loop =
+                starters ? rein_loop_new(REIN_LOOP(.name = "rein run", .offload = starters, .stack_size = STACK))
+                         : NULL;
+        int rc = loop ? 0 : -ENOMEM;
+        if (loop)
+                while ((rc = rein_on(loop, run_all, run, NULL)) < 0 && is_not_now(run, rc) && run_not_now(run, &p, -rc))
+                        ; /* there was no thread for it */
         if (rc < 0) {
                 rein_error_print(stderr, rein_trail());
                 rc = cannot("cannot begin", -rc);
         }
+        rein_executor_free(loop);
         rein_executor_free(starters);
         return rc;
 }

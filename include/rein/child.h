@@ -55,6 +55,7 @@ typedef struct rein_child_opts {
         bool session;       /* a session of its own: no terminal */
         bool share_fds;     /* it inherits every descriptor without close-on-exec */
         bool keep_ignored;  /* signals that are ignored here are ignored there */
+        bool in_place;      /* of a coroutine: its own thread starts it, see rein_child_start */
         const rein_child_limit *limits;
         size_t limits_count;
         rein_time start_until; /* while there is no room for it, try again until then; see rein_child_start. Default:
@@ -84,8 +85,10 @@ typedef struct rein_child_end {
  * its own is not tried again: they may be what leaves no room.
  *
  * Owns: *out is the caller's: rein_child_free.
- * Blocks: until the program runs (a fraction of a millisecond), which no cancel shortens; a coroutine leaves that to a
- * thread of its loop's pool. With start_until also between two tries, which a cancel ends. Any thread.
+ * Blocks: until the program runs (a fraction of a millisecond, but longer on a busy machine or from a slow disk), which
+ * no cancel shortens; a coroutine leaves that to a thread of its loop's pool. With in_place its own thread does it,
+ * which is quicker by two wake-ups, and its loop stands still meanwhile. With start_until also between two tries, which
+ * a cancel ends. Any thread.
  * Returns: 0; and where there is no child, and never was one: REIN_ECANCELED at entry, or between two tries; -ENOENT,
  * -EACCES, -E2BIG, -ENOEXEC and others of execve(2), of cwd and of limits: the trail says which; -EMFILE; -EAGAIN: too
  * many processes; -EBADF: a descriptor that is not open; -EINVAL: opts; -ENOSYS; -ENOTSUP; -ENOMEM; in a coroutine

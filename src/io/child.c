@@ -356,8 +356,9 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
         reap_the_freed();
         errand e = {out, argv, &o};
         for (int64_t nap = REIN_MS(1);; nap = nap < REIN_MS(64) ? 2 * nap : nap) {
-                rc = self->backend->offload ? self->backend->offload(self, "rein_child_start", run_errand, &e)
-                                            : run_errand(&e);
+                rc = self->backend->offload && !o.in_place
+                             ? self->backend->offload(self, "rein_child_start", run_errand, &e)
+                             : run_errand(&e);
                 if (!is_not_now(rc, &o) || rn_clock() >= o.start_until.ns)
                         return rc;
                 const int64_t soon = rein_after(nap).ns;

@@ -192,6 +192,52 @@ static const char *ignored_here(void)
         return line;
 }
 
+/* ---- who starts it ---- */
+
+/* Is it a child of this very thread? */
+static bool is_of_this_thread(int pid)
+{
+        char name[64], text[4096], number[16];
+        snprintf(name, sizeof name, "/proc/self/task/%d/children", (int)syscall(SYS_gettid));
+        const int fd = open(name, O_RDONLY | O_CLOEXEC);
+        const ssize_t n = fd < 0 ? -1 : read(fd, text + 1, sizeof text - 2);
+        close(fd);
+        if (n < 0)
+                return false;
+        text[0] = ' ';
+        text[n + 1] = 0;
+        snprintf(number, sizeof number, " %d ", pid);
+        return strstr(text, number) != NULL;
+}
+
+static int starts_it_itself(void *arg)
+{
+        (void)arg;
+        const bool coroutine = rn_self()->backend->offload != NULL;
+        for (int in_place = 0; in_place < 2; in_place++) {
+                rein_child *c;
+                OK(rein_child_start(&c, SH("read x"), REIN_CHILD(.in = REIN_CHILD_PIPE, .in_place = in_place)) == 0);
+                OK(is_of_this_thread(rein_child_pid(c)) == (in_place || !coroutine));
+                OK(rein_close(rein_child_pipe(c, 0)) == 0);
+                OK(rein_child_wait(c, NULL, SOON) == 0);
+                rein_child_free(c);
+                rein_child *none = NULL;
+                char *const nowhere[] = {(char *)(uintptr_t) "/nowhere/at-all", NULL};
+                OK(rein_child_start(&none, nowhere, REIN_CHILD(.in_place = in_place)) == -ENOENT && !none);
+        }
+        return 0;
+}
+
+static void test_a_coroutine_starts_it_in_place_or_leaves_it_to_a_thread(void **state)
+{
+        (void)state;
+        if (access("/proc/self/task/self/children", F_OK) < 0 && access("/proc/thread-self/children", F_OK) < 0)
+                skip();
+        passes_everywhere(starts_it_itself, NULL);
+}
+
+/* ---- what it starts with ---- */
+
 /* 32 and 33: glibc's posix_spawn lets its children ignore them, make's for one, and sigaction does not touch them. */
 #define OF_THE_C_LIBRARY (3ull << 31)
 
@@ -918,6 +964,7 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_how_it_ended_is_told),
                 cmocka_unit_test(test_what_does_not_start_leaves_nothing),
                 cmocka_unit_test(test_without_a_descriptor_there_is_no_child),
+                cmocka_unit_test(test_a_coroutine_starts_it_in_place_or_leaves_it_to_a_thread),
                 cmocka_unit_test(test_it_starts_clean),
                 cmocka_unit_test(test_descriptors_that_are_in_each_others_way),
                 cmocka_unit_test(test_where_there_is_no_standard_descriptor),
