@@ -22,8 +22,7 @@
 #include <unistd.h>
 
 enum {
-        FILES_PER_JOB =
-                12, /* pipes, pidfd, what a wait for them takes, what is kept of its output; and some to spare */
+        FILES_PER_JOB = 12, /* pipes, pidfd, what is kept of its output; and some to spare */
         FILES_OF_OURS = 64,
         WINDOW = 1024, /* with --keep-order: jobs that may have ended while an earlier one still runs */
         STACK = 256 * 1024
