@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 enum { OUT, ERR, PIDFD, HURRY, ALL };
-enum { LEFT_TO_THREADS = 64 };
+enum { LEFT_FIRST = 4, LEFT_MOST = 64 };
 #define QUICK REIN_MS(1)
 
 static int open_pipe(struct child *c, int i)
@@ -31,16 +31,21 @@ static int open_pipe(struct child *c, int i)
 }
 
 /* Our own thread starts a process quicker than another one that has to be woken for it, but nothing else goes on meanwhile.
- * So when a start takes long, on a busy machine or from a slow disk, threads do the next ones, several at once. */
+ * So when a start takes long, on a busy machine or from a slow disk, threads do the next ones, several at once: four, and
+ * twice as many each time that it takes long again. */
 static int start(struct child *c, struct launch *l, char *const words[], rein_child_opts *opts)
 {
         const rein_time began = rein_now();
         opts->in_place = l->left_to_threads == 0;
         int rc = rein_child_start(&c->process, words, opts);
-        if (!opts->in_place)
+        if (!opts->in_place) {
                 l->left_to_threads--;
-        else if (rein_now().ns - began.ns > QUICK)
-                l->left_to_threads = LEFT_TO_THREADS;
+        } else if (rein_now().ns - began.ns <= QUICK) {
+                l->left_last = 0;
+        } else {
+                l->left_last = l->left_last == 0 ? LEFT_FIRST : l->left_last < LEFT_MOST ? 2 * l->left_last : LEFT_MOST;
+                l->left_to_threads = l->left_last;
+        }
         return rc;
 }
 

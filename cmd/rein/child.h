@@ -16,7 +16,8 @@ struct launch {
         struct rlimit files; /* its RLIMIT_NOFILE: ours as it was before we raised it */
         bool files_raised;
         rein_future *hurried; /* see family.h */
-        int left_to_threads;  /* so many of the next starts; 0: our own thread does them */
+        int left_to_threads;  /* so many of the next starts; 0: our own thread does the next one */
+        int left_last;        /* so many were, after the last start that took long; 0: the last one was quick */
 };
 
 struct child {
