@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Only the main thread reaps adopted children, and it waits for nothing between the look at the list and the last use of
+/* Only the thread of the loop reaps adopted children, and it waits for nothing between the look at the list and the last use of
  * a number in it: so the number still names the same process. The fast path, a job that left nothing, is one read of one
  * small file. */
 #include "family.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `rein run`: what all of it shares.
  *
- * The whole command is one event loop on the main thread, and each job is a coroutine of it. So none of these records needs
+ * The whole command is one event loop in a thread of its own, and each job is a coroutine of it. So none of these records needs
  * a lock: a coroutine is alone with them until it calls something that waits. */
 #ifndef REIN_CMD_RUN_H
 #define REIN_CMD_RUN_H
