@@ -18,8 +18,8 @@
 
 typedef struct rn_executor_kind {
         /* NULL; or: w, QUEUED and in the list, has been queued, and *wake (NULL: nobody) is to be unparked without the lock.
-         * false: that is not all there is to do, and accept is to do it. Lock held. */
-        bool (*put)(rein_executor *x, rein_work *w, rn_task **wake);
+         * false: that is not all there is to do, and accept is to do it. self: the task that submits it, or NULL. Lock held. */
+        bool (*put)(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake);
         int (*accept)(rein_executor *x, rein_work *w, const char **what);
         void (*post)(rein_executor *x, rein_work *w);
         void (*dequeue)(rein_executor *x, rein_work *w); /* it never runs: give up the run's reference if it is here */

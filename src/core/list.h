@@ -66,6 +66,11 @@ static inline rn_link *rn_list_first(const rn_link *list) /* NULL: empty */
         return list->next == list ? NULL : list->next;
 }
 
+static inline rn_link *rn_list_last(const rn_link *list) /* NULL: empty */
+{
+        return list->prev == list ? NULL : list->prev;
+}
+
 static inline rn_link *rn_list_pop(rn_link *list) /* NULL: empty */
 {
         rn_link *l = rn_list_first(list);

@@ -110,8 +110,9 @@ static int start_thread(rn_loop *l)
 }
 
 /* Into the inbox of a loop that has somebody who turns it. Lock held. */
-static bool put(rein_executor *x, rein_work *w, rn_task **wake)
+static bool put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake)
 {
+        (void)self; /* a loop keeps the order of all */
         (void)wake;
         rn_loop *l = of(x);
         RN_ASSERT(rn_lock_held(&x->lock), "a job comes into an inbox under the executor's lock");
@@ -135,7 +136,7 @@ static int enter(rn_loop *l, rein_work *w)
                 rc = start_thread(l);
         l->running |= start && rc == 0;
         if (rc == 0)
-                put(x, w, NULL);
+                put(x, NULL, w, NULL);
         unlock(l);
         return rc;
 }

@@ -109,6 +109,8 @@ static const char *queue_wrong(const pool *p)
         const char *what = queued_wrong(p, &p->ranked_by_age, false, &ranked);
         if (!what)
                 what = queued_wrong(p, &p->plain, true, &plain);
+        if (!what)
+                what = queued_wrong(p, &p->inside, true, &plain);
         if (what)
                 return what;
         if (ranked != p->ranked.count || (ranked == 0) != (p->ranked.root == NULL))

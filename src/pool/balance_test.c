@@ -29,7 +29,7 @@ static void make_job(int i, uint32_t state, uint32_t permit, int priority)
         rn_list_push(&m.p.base.works, &w->all);
         m.p.base.unfinished++;
         if (state == RN_WORK_QUEUED)
-                rn_queue_push(&m.p, w);
+                rn_queue_push(&m.p, NULL, w);
 }
 
 static void make_sound(void)

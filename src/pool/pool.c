@@ -19,7 +19,7 @@ static void post(rein_executor *x, rein_work *w)
         bool mine = rn_load32(&w->state) == RN_WORK_QUEUED; /* else a stop gave it to the hand meanwhile */
         bool rescue = mine && p->exhausted;
         if (mine && !rescue)
-                rn_queue_push(p, w);
+                rn_queue_push(p, NULL, w); /* in the order of the registration */
         size_t start = rn_workers_wanted_locked(p);
         rn_pool_unlock(p);
         if (rescue)

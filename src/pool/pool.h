@@ -49,11 +49,13 @@ typedef struct entrant { /* waits for room in the queue */
 typedef struct pool {
         rein_executor base;
         rein_pool_opts opts;
-        rn_link plain;         /* queued jobs of priority 0 */
+        rn_link plain;         /* queued jobs of priority 0 that came from outside; these lists are oldest first */
+        rn_link inside;        /* those that its own jobs submitted */
         rn_heap ranked;        /* those of another, by priority, then in order */
         rn_link ranked_by_age; /* the same */
         size_t queued;         /* all of them */
         uint64_t sequence;
+        unsigned pops; /* of the two lists of priority 0; for fairness */
         rn_link workers, idle;
         worker *spins; /* the idle one that still spins, before it sleeps; spin.h */
         size_t threads, searching;
@@ -92,7 +94,7 @@ static inline void rn_pool_unlock(pool *p)
 
 /* queue.c. Lock held. */
 void rn_queue_init(pool *p);
-void rn_queue_push(pool *p, rein_work *w);
+void rn_queue_push(pool *p, const rn_task *self, rein_work *w); /* self: the task that submits it, or NULL */
 void rn_queue_remove(pool *p, rein_work *w);
 bool rn_queue_has(const rein_work *w);
 bool rn_queue_older(const rein_work *x, const rein_work *y); /* was x pushed before y? */
@@ -102,7 +104,7 @@ bool rn_pool_room_is_told(const pool *p);                     /* is there what w
 void rn_pool_tell_room(pool *p);                              /* that there is room, or never will be */
 int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the policy; gives the lock back; 0, 1: it ran
                                                                  here, or why not */
-bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake); /* the same, when there is nothing to it */
+bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake); /* the same, when there is nothing to it */
 
 /* permit.c. */
 void rn_permit_take_locked(pool *p, rein_work *w); /* one is free */

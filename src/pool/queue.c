@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The queue, and what a submit meets when it is full. Jobs of priority 0 are in a list, in their order; the others, which
- * are few in most programs, in a heap, and by age in a list of their own. */
+/* The queue, and what a submit meets when it is full. Jobs of priority 0 are in two lists, those from outside and those that
+ * the pool's own jobs submitted; the others, which are few in most programs, in a heap, and by age in a list of their own.
+ *
+ * What comes from outside runs in its order. What comes from inside runs before it, and newest first: a job that makes others
+ * finds what they need still in the cache, and a tree of jobs is walked depth first, so that the queue stays as short as the
+ * tree is deep where it would grow as wide as the tree is. That alone would be unfair, so one in FAIR jobs is the oldest from
+ * outside, and one in FAIR the oldest from inside: a job with n before it in its list starts after FAIR * n others at most. */
 #include <errno.h>
 
 #include "core/deadlock.h"
@@ -22,11 +27,12 @@ void rn_queue_init(pool *p)
 {
         p->ranked.before = before;
         rn_list_init(&p->plain);
+        rn_list_init(&p->inside);
         rn_list_init(&p->ranked_by_age);
         rn_list_init(&p->room);
 }
 
-void rn_queue_push(pool *p, rein_work *w)
+void rn_queue_push(pool *p, const rn_task *self, rein_work *w)
 {
         RN_ASSERT(rn_lock_held(&p->base.lock), "the queue changes under the pool's lock");
         RN_ASSERT(!rn_queue_has(w), "a job is queued once");
@@ -35,7 +41,10 @@ void rn_queue_push(pool *p, rein_work *w)
         p->queued++;
         if (w->priority)
                 rn_heap_push(&p->ranked, &w->by_priority);
-        rn_list_push(w->priority ? &p->ranked_by_age : &p->plain, &w->by_age);
+        rn_list_push(w->priority                           ? &p->ranked_by_age
+                     : rn_executor_inside(&p->base, self) ? &p->inside
+                                                          : &p->plain,
+                     &w->by_age);
 }
 
 bool rn_queue_has(const rein_work *w)
@@ -55,11 +64,23 @@ void rn_queue_remove(pool *p, rein_work *w)
                 rn_pool_tell_room(p);
 }
 
+enum { FAIR = 61 };
+
+/* The next of priority 0; NULL: there is none. */
+static const rn_link *queue_plain_next(pool *p)
+{
+        const rn_link *outside = rn_list_first(&p->plain), *newest = rn_list_last(&p->inside);
+        const unsigned turn = p->pops++ % FAIR;
+        if (!newest || (outside && turn == 0))
+                return outside;
+        return turn == FAIR / 2 ? rn_list_first(&p->inside) : newest;
+}
+
 rein_work *rn_queue_pop(pool *p)
 {
-        const rn_link *plain = rn_list_first(&p->plain);
         rein_work *w = p->ranked.root ? RN_ITEM(p->ranked.root, rein_work, by_priority) : NULL;
-        if (plain && (!w || w->priority < 0))
+        const rn_link *plain = w && w->priority > 0 ? NULL : queue_plain_next(p);
+        if (plain)
                 w = RN_ITEM(plain, rein_work, by_age);
         if (w)
                 rn_queue_remove(p, w);
@@ -79,10 +100,14 @@ static rein_work *oldest_of(const rn_link *list)
 /* The one queued longest that is not a continuation. */
 rein_work *rn_queue_oldest(pool *p)
 {
-        rein_work *plain = oldest_of(&p->plain), *ranked = oldest_of(&p->ranked_by_age);
-        if (!plain || !ranked)
-                return plain ? plain : ranked;
-        return rn_queue_older(plain, ranked) ? plain : ranked;
+        const rn_link *lists[] = {&p->plain, &p->inside, &p->ranked_by_age};
+        rein_work *oldest = NULL;
+        for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+                rein_work *w = oldest_of(lists[i]);
+                if (w && (!oldest || rn_queue_older(w, oldest)))
+                        oldest = w;
+        }
+        return oldest;
 }
 
 static bool full(const pool *p)
@@ -219,7 +244,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
                 }
         }
         if (rc == 0) {
-                rn_queue_push(p, w);
+                rn_queue_push(p, self, w);
                 start = rn_workers_wanted_locked(p);
         }
         rn_pool_unlock(p);
@@ -230,7 +255,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         return rc;
 }
 
-bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
+bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake)
 {
         pool *p = rn_pool_of(x);
         RN_ASSERT(rn_lock_held(&x->lock), "a job is put into the queue under the pool's lock");
@@ -238,7 +263,7 @@ bool rn_queue_put(rein_executor *x, rein_work *w, rn_task **wake)
         if (p->exhausted || full(p) || (!enough && rn_list_empty(&p->idle)))
                 return false;
         w->warm = p->searching > p->queued || (!enough && p->spins);
-        rn_queue_push(p, w);
+        rn_queue_push(p, self, w);
         if (!enough) {
                 worker *k = rn_worker_take_idle_locked(p);
                 rn_tell32(&k->lingers, !w->on_worker); /* before its unpark, which pairs with its park */

@@ -57,6 +57,109 @@ static void test_higher_priorities_run_first_and_equals_in_the_order_they_came(v
         busy_end(&b);
 }
 
+/* ---- jobs that a pool's own jobs submit ---- */
+
+static rein_executor *nest;
+
+static int submit_five(void *arg)
+{
+        (void)arg;
+        for (int i = 0; i < 5; i++)
+                rein_drop(rein_submit(nest, note_order, (void *)(intptr_t)i, NULL));
+        return 0;
+}
+
+static void test_what_comes_from_inside_runs_newest_first_and_before_what_waits_outside(void **state)
+{
+        (void)state;
+        static const int expected[] = {4, 3, 2, 1, 0, 10, 11};
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1));
+        nest = b.x;
+        atomic_store(&ordered, 0);
+        rein_drop(rein_submit(b.x, submit_five, NULL, NULL));
+        for (int i = 10; i < 12; i++)
+                rein_drop(rein_submit(b.x, note_order, (void *)(intptr_t)i, NULL));
+        gate_open(&b.gate);
+        assert_int_equal(rein_executor_stop(b.x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(ordered, (int)COUNT(expected));
+        for (int i = 0; i < (int)COUNT(expected); i++)
+                assert_int_equal(order[i], expected[i]);
+        busy_end(&b);
+}
+
+enum { FAIR_TURNS = 61, CHAIN = 4 * FAIR_TURNS };
+
+static atomic_int links, seen_at[3];
+
+/* It submits itself again, as the last thing it does: it is always the newest. */
+static int go_on(void *arg)
+{
+        if (atomic_fetch_add(&links, 1) < CHAIN)
+                rein_drop(rein_submit(nest, go_on, arg, NULL));
+        return 0;
+}
+
+static int see(void *arg)
+{
+        atomic_store(&seen_at[(intptr_t)arg], atomic_load(&links));
+        return 0;
+}
+
+static int leave_one_and_go_on(void *arg)
+{
+        rein_drop(rein_submit(nest, see, arg, NULL));
+        return go_on(arg);
+}
+
+static void test_one_that_goes_on_for_ever_holds_up_neither_what_is_outside_nor_what_is_inside(void **state)
+{
+        (void)state;
+        busy b;
+        busy_begin(&b, REIN_POOL(.threads = 1));
+        nest = b.x;
+        atomic_store(&links, 0);
+        rein_drop(rein_submit(b.x, leave_one_and_go_on, (void *)0, NULL));
+        rein_drop(rein_submit(b.x, see, (void *)1, NULL));
+        rein_drop(rein_submit(b.x, see, (void *)2, NULL));
+        gate_open(&b.gate);
+        EVENTUALLY(atomic_load(&links) > CHAIN);
+        assert_int_equal(rein_executor_stop(b.x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_in_range(seen_at[0], 1, FAIR_TURNS);
+        assert_in_range(seen_at[1], 1, FAIR_TURNS);
+        assert_in_range(seen_at[2], seen_at[1] + 1, 2 * FAIR_TURNS);
+        busy_end(&b);
+}
+
+static int hold_one_inside(void *arg)
+{
+        gate *g = arg;
+        rein_drop(rein_submit(nest, note_order, (void *)(intptr_t)7, NULL));
+        return job_pass(g);
+}
+
+static void test_the_oldest_may_be_one_from_inside(void **state)
+{
+        (void)state;
+        rein_executor *x = nest = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_DROP_OLDEST));
+        gate g = gate_new();
+        atomic_store(&ordered, 0);
+        rein_future *holder = rein_submit(x, hold_one_inside, &g, NULL);
+        EVENTUALLY(rein_executor_unfinished(x) == 2);
+        EVENTUALLY(rein_executor_queued(x) == 1);
+        rein_future *f = rein_submit(x, note_order, (void *)(intptr_t)8, NULL);
+        assert_int_equal(rein_executor_queued(x), 1);
+        gate_open(&g);
+        assert_int_equal(rein_await(f, NULL, REIN_NEVER), 0);
+        assert_int_equal(ordered, 1);
+        assert_int_equal(order[0], 8);
+        assert_int_equal(rein_await(holder, NULL, REIN_NEVER), 0);
+        rein_drop(holder);
+        rein_drop(f);
+        rein_executor_free(x);
+        gate_free(&g);
+}
+
 static void test_submit_many_takes_all_in_order(void **state)
 {
         (void)state;
@@ -494,6 +597,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_higher_priorities_run_first_and_equals_in_the_order_they_came),
+                cmocka_unit_test(test_what_comes_from_inside_runs_newest_first_and_before_what_waits_outside),
+                cmocka_unit_test(test_one_that_goes_on_for_ever_holds_up_neither_what_is_outside_nor_what_is_inside),
+                cmocka_unit_test(test_the_oldest_may_be_one_from_inside),
                 cmocka_unit_test(test_submit_many_takes_all_in_order),
                 cmocka_unit_test(test_submit_many_says_how_many_were_taken),
                 cmocka_unit_test(test_a_job_not_started_by_its_start_by_is_rejected_and_never_runs),
