@@ -208,8 +208,8 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_store32(&w->state, RN_WORK_QUEUED);
         /* A cancel that came while it was NEW found nothing to forbid; whoever is second sees the other. */
         const int64_t cancel_at = rn_load64(&w->root->cancel_at);
-        const bool done =
-                !what && cancel_at == RN_NEVER && w->start_by == RN_NEVER && x->kind->put && x->kind->put(x, self, w, &wake);
+        const bool done = !what && cancel_at == RN_NEVER && w->start_by == RN_NEVER && x->kind->put &&
+                          x->kind->put(x, self, w, &wake);
         if (!done)
                 rn_storeptr(&w->arriving, self);
         rn_lock_give(&x->lock);

@@ -104,7 +104,8 @@ bool rn_pool_room_is_told(const pool *p);                     /* is there what w
 void rn_pool_tell_room(pool *p);                              /* that there is room, or never will be */
 int rn_queue_enter(pool *p, rein_work *w, const char **what); /* push, by the policy; gives the lock back; 0, 1: it ran
                                                                  here, or why not */
-bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake); /* the same, when there is nothing to it */
+bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w,
+                  rn_task **wake); /* the same, when there is nothing to it */
 
 /* permit.c. */
 void rn_permit_take_locked(pool *p, rein_work *w); /* one is free */

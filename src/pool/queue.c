@@ -41,7 +41,7 @@ void rn_queue_push(pool *p, const rn_task *self, rein_work *w)
         p->queued++;
         if (w->priority)
                 rn_heap_push(&p->ranked, &w->by_priority);
-        rn_list_push(w->priority                           ? &p->ranked_by_age
+        rn_list_push(w->priority                          ? &p->ranked_by_age
                      : rn_executor_inside(&p->base, self) ? &p->inside
                                                           : &p->plain,
                      &w->by_age);
