@@ -24,7 +24,7 @@ REIN_API rein_promise *rein_promise_ref(rein_promise *p);
 /* Keep the promise: settle the future with this value; break it: settle the future with this failure (code < 0).
  * Any thread, any number of them at once: exactly one wins.
  * Owns: the winner's value is rein's, released once; a loser keeps what it brought.
- * Blocks: no; no user code runs inside. Needs no memory to succeed (the text of an error is cut).
+ * Blocks: no; no user code runs inside. Needs no memory to succeed (a failure has no text of its own then).
  * Returns: 0; REIN_EALREADY: it was settled (or cancelled) before; -EINVAL; -EPERM. Since 0.1. */
 REIN_API int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *));
 #define rein_promise_break(p, code, ...) rein_promise_break_at(REIN_HERE, p, code, __VA_ARGS__)

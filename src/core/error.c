@@ -13,12 +13,25 @@
 
 /* ---- making and counting ---- */
 
-void rn_error_reserve_init(rn_error_reserve *r, struct rein_future *home)
+void rn_error_reserve_init(rn_error_reserve *r)
 {
-        r->error = (rein_error){.home = home, .in_task = !home, .text = r->text, .where = r->where};
+        r->error = (rein_error){.in_task = true, .text = r->text, .where = r->where};
 }
 
-rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+void rn_error_bare_init(rein_error *e, struct rein_future *home, const char *place)
+{
+        *e = (rein_error){.home = home, .text = "there was no memory for the text of this failure", .where = place};
+}
+
+static void error_write_cut(rn_error_reserve *r, const char *where, const char *fmt, va_list args) REIN_PRINTF(3, 0);
+
+static void error_write_cut(rn_error_reserve *r, const char *where, const char *fmt, va_list args)
+{
+        vsnprintf(r->text, sizeof r->text, fmt, args);
+        snprintf(r->where, sizeof r->where, "%s", where);
+}
+
+rein_error *rn_error_makev(rein_error *reserve, int code, const char *where, rein_error *cause, rein_error *next,
                            const char *fmt, va_list args)
 {
         va_list again;
@@ -42,13 +55,13 @@ rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *wher
                         cause = copy;
                 }
         } else if (reserve) {
-                e = &reserve->error;
+                e = reserve;
                 if (e->cause && e->cause != cause)
                         rn_error_unref(e->cause);
                 if (e->next)
                         rn_error_unref(e->next);
-                vsnprintf(reserve->text, sizeof reserve->text, fmt, args);
-                snprintf(reserve->where, sizeof reserve->where, "%s", where);
+                if (e->in_task)
+                        error_write_cut((rn_error_reserve *)(void *)e, where, fmt, args);
                 if (cause == e) /* wrapping an error that is in the reserve already: its text gives way */
                         cause = NULL;
         }
@@ -63,7 +76,7 @@ rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *wher
         return e;
 }
 
-rein_error *rn_error_make(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+rein_error *rn_error_make(rein_error *reserve, int code, const char *where, rein_error *cause, rein_error *next,
                           const char *fmt, ...)
 {
         va_list args;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Errors are immutable and counted. When memory is short they live in a reserve, with their text cut: a future's reserve
- * is shared by counting the future; a task's is not shared at all, but copied when it is to outlive the trail. Jobs that
- * run inside of each other have one each, but for those nested very deep. */
+/* Errors are immutable and counted. When memory is short they live in a reserve. A task's reserve has room for a text, which
+ * is cut; it is not shared at all, but copied when it is to outlive the trail. Jobs that run inside of each other have one
+ * each, but for those nested very deep. A future's reserve, of which there are as many as there are jobs, is the bare error:
+ * it has its code, its cause and the place where the job was submitted, and a text that says that there was no memory for
+ * one. It is shared by counting the future. */
 #ifndef RN_CORE_ERROR_H
 #define RN_CORE_ERROR_H
 
@@ -16,7 +18,7 @@ struct rn_task;
 struct rein_error {
         rn_a32 refs;
         int code;
-        struct rein_future *home; /* of a future's reserve: its count is this one's */
+        struct rein_future *home; /* of a future's reserve: its count is this one's, and its texts live for ever */
         bool in_task;             /* of a task's reserve */
         const char *text, *where;
         rein_error *cause, *next; /* each a reference */
@@ -29,13 +31,14 @@ typedef struct rn_error_reserve {
         char text[RN_ERROR_TEXT], where[RN_ERROR_WHERE];
 } rn_error_reserve;
 
-void rn_error_reserve_init(rn_error_reserve *r, struct rein_future *home);
+void rn_error_reserve_init(rn_error_reserve *r);                                     /* a task's */
+void rn_error_bare_init(rein_error *e, struct rein_future *home, const char *place); /* a future's */
 
-/* Make one. where: copied. cause, next: references taken over, in every case. reserve: used when there is no memory; NULL
- * allowed, and then the result may be NULL. */
-rein_error *rn_error_make(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+/* Make one. where: copied. cause, next: references taken over, in every case. reserve: of a task or a future, used when
+ * there is no memory; NULL allowed, and then the result may be NULL. */
+rein_error *rn_error_make(rein_error *reserve, int code, const char *where, rein_error *cause, rein_error *next,
                           const char *fmt, ...) REIN_PRINTF(6, 7);
-rein_error *rn_error_makev(rn_error_reserve *reserve, int code, const char *where, rein_error *cause, rein_error *next,
+rein_error *rn_error_makev(rein_error *reserve, int code, const char *where, rein_error *cause, rein_error *next,
                            const char *fmt, va_list args) REIN_PRINTF(6, 0);
 /* The same error with other `next` (taken over); NULL: no memory. */
 rein_error *rn_error_with_next(const rein_error *e, rein_error *next);

@@ -12,7 +12,7 @@
 
 void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place)
 {
-        memset(f, 0, offsetof(rein_future, reserve));
+        memset(f, 0, offsetof(rein_future, bare));
         rn_init32(&f->refs, 1); /* nobody has f yet: whatever hands it over orders this, a lock or the user */
         f->process = rn_generation();
         f->kind = kind;
@@ -20,7 +20,7 @@ void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *plac
         rn_list_init(&f->waiters);
         rn_list_init(&f->nexts);
         rn_list_init(&f->spent);
-        rn_error_reserve_init(&f->reserve, f);
+        rn_error_bare_init(&f->bare, f, place);
 }
 
 void rn_future_ref(rein_future *f)
@@ -104,7 +104,7 @@ void rn_future_done_with(rein_future *f)
                 o->release(o->value);
         }
         rein_error *e = o->error;
-        if (e == &f->reserve.error) { /* its own count is this future's, which is gone */
+        if (e == &f->bare) { /* its own count is this future's, which is gone */
                 rn_error_unref(e->cause);
                 rn_error_unref(e->next);
         } else {
@@ -168,7 +168,7 @@ static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
         RN_ASSERT(rn_get32(&f->refs) > 0, "whoever settles a future has it");
         f->outcome = *o;
         if (o->code < 0 && !o->error)
-                f->outcome.error = rn_error_make(&f->reserve, o->code, o->where ? o->where : "", o->cause, NULL, "%s",
+                f->outcome.error = rn_error_make(&f->bare, o->code, o->where ? o->where : "", o->cause, NULL, "%s",
                                                  o->text ? o->text : "");
         f->outcome.text = f->outcome.where = NULL;
         f->outcome.cause = NULL;

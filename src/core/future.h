@@ -48,10 +48,10 @@ struct rein_future {
         bool taken;
         bool woke; /* somebody who slept, by its end; its settler's */
         rn_link waiters;
-        rn_link nexts; /* continuations to come: rein_next.link */
-        rn_link spent; /* those that were posted, kept for rein_next_remove to answer */
-        rn_link kept;  /* in a group that keeps it; the family's lock */
-        rn_error_reserve reserve;
+        rn_link nexts;   /* continuations to come: rein_next.link */
+        rn_link spent;   /* those that were posted, kept for rein_next_remove to answer */
+        rn_link kept;    /* in a group that keeps it; the family's lock */
+        rein_error bare; /* its failure when there is no memory for an error */
 };
 
 /* What waits for one end of one future, on the stack of the waiting task or in its set. */

@@ -723,7 +723,7 @@ static void test_null_is_answered(void **state)
         rein_receipt_free(NULL);
 }
 
-/* The error stands in the future's reserve, and what it was because of is let go with the future. */
+/* The error is the future's own, with a text that says why it has none, and what it was because of is let go with the future. */
 static void test_a_failure_without_memory_lets_its_cause_go(void **state)
 {
         (void)state;
@@ -735,7 +735,10 @@ static void test_a_failure_without_memory_lets_its_cause_go(void **state)
         const int rc = rn_future_settle_gone(f, &o);
         support_poor = false;
         assert_int_equal(rc, 0);
-        assert_ptr_equal(rein_error_of(f), &f->reserve.error);
+        assert_ptr_equal(rein_error_of(f), &f->bare);
+        assert_int_equal(rein_error_code(rein_error_of(f)), -EIO);
+        assert_string_equal(rein_error_text(rein_error_of(f)), "there was no memory for the text of this failure");
+        assert_non_null(strstr(rein_error_where(rein_error_of(f)), "future_test.c:"));
         assert_int_equal(rein_error_code(rein_error_cause(rein_error_of(f))), -ENOSPC);
         assert_int_equal(rn_load32(&cause->refs), 2);
         rein_promise_drop(p);

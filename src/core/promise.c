@@ -115,10 +115,10 @@ static void tell(const char *where, const char *fmt, ...) REIN_PRINTF(2, 3);
 static void tell(const char *where, const char *fmt, ...)
 {
         rn_error_reserve reserve;
-        rn_error_reserve_init(&reserve, NULL);
+        rn_error_reserve_init(&reserve);
         va_list args;
         va_start(args, fmt);
-        rein_error *e = rn_error_makev(&reserve, REIN_EPENDING, where, NULL, NULL, fmt, args);
+        rein_error *e = rn_error_makev(&reserve.error, REIN_EPENDING, where, NULL, NULL, fmt, args);
         va_end(args);
         rn_unseen(e);
         rn_error_unref(e);

@@ -88,7 +88,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->reserves = reserves;
         t->reserve_count = count;
         for (unsigned i = 0; i < count; i++)
-                rn_error_reserve_init(&reserves[i], NULL);
+                rn_error_reserve_init(&reserves[i]);
 }
 
 rn_task *rn_task_new(void)

@@ -112,10 +112,10 @@ typedef struct rn_thread_task {
 
 /* For errors when there is no memory: of the ambient the task is in. The outermost ones have one each; they are the
  * task's and not in the ambients, which would make every job by a quarter larger. */
-static inline rn_error_reserve *rn_task_reserve(rn_task *t)
+static inline rein_error *rn_task_reserve(rn_task *t)
 {
         RN_ASSERT(t->reserve_count > 0, "a task that can fail has a reserve for the error");
-        return &t->reserves[t->inline_depth < t->reserve_count ? t->inline_depth : t->reserve_count - 1];
+        return &t->reserves[t->inline_depth < t->reserve_count ? t->inline_depth : t->reserve_count - 1].error;
 }
 
 static inline void rn_hold(rn_task *self, rn_held *h)

@@ -376,11 +376,11 @@ static void log_late(rein_work *w, rn_outcome *o)
 {
         char where[RN_ERROR_WHERE];
         rn_error_reserve reserve;
-        rn_error_reserve_init(&reserve, NULL);
+        rn_error_reserve_init(&reserve);
         rn_work_describe(w, where, sizeof where);
         rein_error *cause = o->error ? o->error : o->cause;
         int64_t after = rn_load64(&w->ended) - rn_load64(&w->started);
-        rein_error *e = rn_error_make(&reserve, REIN_EABANDONED, where, cause, NULL,
+        rein_error *e = rn_error_make(&reserve.error, REIN_EABANDONED, where, cause, NULL,
                                       "came back %lld ms after its start, having been abandoned: %s%s",
                                       (long long)(after / 1000000), rein_code_name(o->code),
                                       o->value ? "; its value was released" : "");

@@ -62,7 +62,7 @@ static void fiber_main(void *arg)
 {
         rn_fiber *f = arg;
         rn_error_reserve reserve; /* its job's; no job runs inside another here */
-        rn_error_reserve_init(&reserve, NULL);
+        rn_error_reserve_init(&reserve);
         f->task.reserves = &reserve;
         f->task.reserve_count = 1;
         for (;;) {

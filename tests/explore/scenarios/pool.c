@@ -487,7 +487,8 @@ static int lends_with_a_mutex(void *arg)
         if (rein_mutex_lock(mutex, REIN_NEVER) < 0)
                 return -EPROTO;
         other = rein_submit(pool, wants_the_mutex, NULL, REIN_JOB(.on_worker = true));
-        rein_future *f = rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true)); /* the newest: it runs first */
+        rein_future *f =
+                rein_submit(pool, job, &mark[RAN], REIN_JOB(.on_worker = true)); /* the newest: it runs first */
         rein_future *both[] = {f, later};
         int rc = rein_wait_all(both, 2, REIN_NEVER);
         rein_drop(f);
