@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Everything beyond the tests that must hold. Usage: scripts/check.sh [lane]...     default: all, in this order.
-#   scripts  the repository's own checks: doors, layers, calls, links, fairness, manual pages, words; each first shows that it
-#            can fail
+#   scripts  the repository's own checks: doors, layers, calls, links, fairness, manual pages, words, names; each first shows
+#            that it can fail
 #   docs     the reference as HTML and the manual pages: no warning, no dead link
 #   static   clang-format, clang-tidy, cppcheck
 #   install  install the release build, use it from C and C++ by gcc and clang, and with their sanitizers; its exported symbols
@@ -22,8 +22,8 @@ lane_scripts() {
         local check
         local -A only=([scripts/mutants.sh]=--check [scripts/weave.py]=--check)
         for check in scripts/check_doors.py scripts/check_layers.py scripts/check_calls.py scripts/check_links.py \
-                scripts/check_docs.py scripts/check_fair.py scripts/man.py scripts/check_words.py scripts/mutants.sh \
-                scripts/weave.py; do
+                scripts/check_docs.py scripts/check_fair.py scripts/man.py scripts/check_words.py \
+                scripts/check_names.py scripts/mutants.sh scripts/weave.py; do
                 "$check" --selftest && "$check" ${only[$check]:-} || return
         done
         scripts/check_symbols.sh --selftest

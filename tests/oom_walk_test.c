@@ -798,7 +798,7 @@ static void full_queues(void)
 typedef struct own {
         pthread_mutex_t lock;
         rein_work *works[32];
-        size_t count, taken, canceled;
+        size_t count, value_taken, canceled;
         atomic_bool released;
 } own;
 
@@ -806,7 +806,7 @@ static void own_put(own *o, rein_work *w)
 {
         pthread_mutex_lock(&o->lock);
         o->works[o->count++] = w;
-        o->taken++;
+        o->value_taken++;
         pthread_mutex_unlock(&o->lock);
 }
 
@@ -1305,7 +1305,7 @@ static void all_of_that_together(void **state)
 typedef struct zone {
         rein_executor *pool;
         rein_promise *keep, *breaks, *drops, *cancels;
-        rein_future *kept, *broken, *dropped, *canceled, *running, *queued, *more[4];
+        rein_future *in_slab, *broken, *dropped, *canceled, *running, *queued, *more[4];
         rein_next *next;
         rein_group group;
         rein_stop how;
@@ -1316,7 +1316,7 @@ typedef struct zone {
 static void zone_fill(zone *z)
 {
         z->pool = rein_pool_new(REIN_POOL(.threads = 1, .grace_ns = REIN_SEC(20)));
-        z->keep = rein_promise_new(&z->kept);
+        z->keep = rein_promise_new(&z->in_slab);
         z->breaks = rein_promise_new(&z->broken);
         z->drops = rein_promise_new(&z->dropped);
         z->cancels = rein_promise_new(&z->canceled);
@@ -1327,7 +1327,7 @@ static void zone_fill(zone *z)
         for (int i = 0; i < 4; i++)
                 z->more[i] = rein_submit(z->pool, job_value, thing_new(&args, i), REIN_JOB(.release = thing_release));
         z->next = rein_then(z->broken, z->pool, continuation, &z->unwanted);
-        rein_then(z->kept, z->pool, continuation, &z->ran);
+        rein_then(z->in_slab, z->pool, continuation, &z->ran);
         z->value = thing_new(&values, 1);
 }
 
@@ -1345,7 +1345,7 @@ static void zone_act(zone *z)
         rein_group_cancel(&z->group, "no memory for this");
         MUST(rein_executor_stop_begin(z->pool, z->how, rein_after(REIN_SEC(3600))));
         MUST(rein_executor_stop(z->pool, z->how, rein_after(REIN_SEC(3600)), NULL));
-        CHECK(rein_code(z->kept) == 0 && rein_code(z->broken) == -EIO && rein_code(z->dropped) == REIN_EBROKEN);
+        CHECK(rein_code(z->in_slab) == 0 && rein_code(z->broken) == -EIO && rein_code(z->dropped) == REIN_EBROKEN);
         CHECK(rein_code(z->canceled) == REIN_ECANCELED && rein_code(z->queued) == REIN_ECANCELED);
         CHECK(rein_code(z->running) == REIN_ECANCELED);
         const char *text = rein_error_text(rein_error_of(z->broken));
@@ -1355,7 +1355,7 @@ static void zone_act(zone *z)
                 CHECK(settled(z->more[i]));
                 rein_drop(z->more[i]);
         }
-        rein_drop(z->kept);
+        rein_drop(z->in_slab);
         rein_drop(z->broken);
         rein_drop(z->dropped);
         rein_drop(z->canceled);

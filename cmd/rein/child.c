@@ -19,7 +19,7 @@ enum { OUT, ERR, PIDFD, HURRY, ALL };
 enum { LEFT_FIRST = 4, LEFT_MOST = 64 };
 #define QUICK REIN_MS(1)
 
-static int open_pipe(struct child *c, int i)
+static int child_open_pipe(struct child *c, int i)
 {
         int fd[2];
         if (pipe2(fd, O_CLOEXEC) < 0)
@@ -33,7 +33,7 @@ static int open_pipe(struct child *c, int i)
 /* Our own thread starts a process quicker than another one that has to be woken for it, but nothing else goes on meanwhile.
  * So when a start takes long, on a busy machine or from a slow disk, threads do the next ones, several at once: four, and
  * twice as many each time that it takes long again. */
-static int start(struct child *c, struct launch *l, char *const words[], rein_child_opts *opts)
+static int child_start_process(struct child *c, struct launch *l, char *const words[], rein_child_opts *opts)
 {
         const rein_time began = rein_now();
         opts->in_place = l->left_to_threads == 0;
@@ -55,15 +55,16 @@ int child_start(struct child *c, struct launch *l, char *const words[], char *co
         const rein_child_limit limits[] = {{RLIMIT_NOFILE, l->files.rlim_cur, l->files.rlim_max},
                                            {RLIMIT_AS, l->memory, l->memory}};
         const bool one = voice_is_one(voice);
-        int rc = open_pipe(c, OUT);
+        int rc = child_open_pipe(c, OUT);
         if (rc == 0 && !one)
-                rc = open_pipe(c, ERR);
+                rc = child_open_pipe(c, ERR);
         if (rc == 0)
-                rc = start(c, l, words,
-                           REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = REIN_CHILD_FD(c->keep[OUT]),
-                                      .err = one ? REIN_CHILD_OUT : REIN_CHILD_FD(c->keep[ERR]), .session = true,
-                                      .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
-                                      .limits_count = (size_t)l->files_raised + (l->memory != 0)));
+                rc = child_start_process(
+                        c, l, words,
+                        REIN_CHILD(.env = environment, .in = REIN_CHILD_NULL, .out = REIN_CHILD_FD(c->keep[OUT]),
+                                   .err = one ? REIN_CHILD_OUT : REIN_CHILD_FD(c->keep[ERR]), .session = true,
+                                   .share_fds = true, .grace_ns = 1, .limits = limits + !l->files_raised,
+                                   .limits_count = (size_t)l->files_raised + (l->memory != 0)));
         if (rc == 0)
                 c->pid = rein_child_pid(c->process);
         else
@@ -72,7 +73,7 @@ int child_start(struct child *c, struct launch *l, char *const words[], char *co
 }
 
 /* Hand on some of what is in a pipe. Returns: whether there was something. */
-static bool hand_on(struct child *c, int i)
+static bool child_hand_on(struct child *c, int i)
 {
         char bytes[64 * 1024];
         ssize_t n = c->out[i] >= 0 ? read(c->out[i], bytes, sizeof bytes) : 0;
@@ -82,7 +83,7 @@ static bool hand_on(struct child *c, int i)
 }
 
 /* Is there news now? */
-static bool is_ready(struct pollfd *fds, nfds_t n)
+static bool child_fds_ready(struct pollfd *fds, nfds_t n)
 {
         int rc;
         do
@@ -91,13 +92,13 @@ static bool is_ready(struct pollfd *fds, nfds_t n)
         return rc > 0;
 }
 
-static bool has_ended(const struct child *c)
+static bool child_has_ended(const struct child *c)
 {
         struct pollfd end = {.fd = rein_child_pidfd(c->process), .events = POLLIN};
-        return is_ready(&end, 1);
+        return child_fds_ready(&end, 1);
 }
 
-static rein_case news_of(int fd)
+static rein_case child_news_of(int fd)
 {
         rein_case news = REIN_ON_FD(fd, POLLIN);
         if (fd < 0)
@@ -109,8 +110,8 @@ int child_wait(struct child *c, rein_time until)
 {
         while (!c->ended) {
                 rein_case news[ALL] = {
-                        [OUT] = news_of(c->out[OUT]),
-                        [ERR] = news_of(c->out[ERR]),
+                        [OUT] = child_news_of(c->out[OUT]),
+                        [ERR] = child_news_of(c->out[ERR]),
                         [PIDFD] = REIN_ON_FD(rein_child_pidfd(c->process), POLLIN),
                         [HURRY] = REIN_ON_SETTLED(c->hurried),
                 };
@@ -118,15 +119,15 @@ int child_wait(struct child *c, rein_time until)
                 if (rc == HURRY)
                         c->in_a_hurry = true;
                 /* Whatever came first: an end that is there wins over a time that is up. */
-                c->ended = rc == PIDFD || has_ended(c);
+                c->ended = rc == PIDFD || child_has_ended(c);
                 if (c->ended)
                         break;
                 if (rc == HURRY || rc == REIN_ECANCELED)
                         return REIN_ECANCELED;
                 if (rein_now().ns >= until.ns) /* also of one that prints without end */
                         return REIN_ETIMEOUT;
-                bool any = rc != ERR && hand_on(c, OUT);
-                any |= rc != OUT && hand_on(c, ERR);
+                bool any = rc != ERR && child_hand_on(c, OUT);
+                any |= rc != OUT && child_hand_on(c, ERR);
                 if (rc < 0 && !any)
                         rein_sleep(rein_after(REIN_MS(10))); /* no memory, or no descriptor, to wait for several */
         }
@@ -151,9 +152,9 @@ void child_reap(struct child *c)
         rein_scope_close(&look, 0);
         /* As much as a pipe holds, and no more: another process may still be writing to it. */
         struct pollfd news[] = {{c->out[OUT], POLLIN, 0}, {c->out[ERR], POLLIN, 0}};
-        for (int n = 0; n < 32 && is_ready(news, 2); n++) {
-                hand_on(c, OUT);
-                hand_on(c, ERR);
+        for (int n = 0; n < 32 && child_fds_ready(news, 2); n++) {
+                child_hand_on(c, OUT);
+                child_hand_on(c, ERR);
         }
 }
 

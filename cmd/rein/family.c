@@ -26,7 +26,7 @@
 enum { ENVIRON_MOST = 4 << 20 };
 
 /* What no other run has: it need not be a secret. Where the kernel gives no random numbers, the time and our number do. */
-static uint64_t name_of_run(void)
+static uint64_t family_name_of_run(void)
 {
         uint64_t chance;
         ssize_t n;
@@ -42,7 +42,7 @@ static uint64_t name_of_run(void)
 int family_open(struct family *f)
 {
         *f = (struct family){.outer = getenv("REIN_RUN"), .adopted = -1};
-        snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)name_of_run());
+        snprintf(f->run, sizeof f->run, "%016llx", (unsigned long long)family_name_of_run());
         if (!f->outer || f->outer[0] != '/')
                 f->outer = "/";
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0) {
@@ -135,7 +135,7 @@ static pid_t next_pid(char **rest)
 
 /* Our adopted children and the guard, as text. Meanwhile the list can only grow, so that reading it leaves nobody out.
  * Owns: the caller's. NULL: it cannot be read now. */
-static char *adopted(const struct family *f)
+static char *family_adopted(const struct family *f)
 {
         size_t n = 0, room = 4096;
         char *list = malloc(room);
@@ -166,7 +166,7 @@ static char *adopted(const struct family *f)
 }
 
 /* Is it a zombie? Then it is gone now. */
-static bool reaped(pid_t pid)
+static bool process_reaped(pid_t pid)
 {
         siginfo_t info = {0};
         int rc;
@@ -178,10 +178,10 @@ static bool reaped(pid_t pid)
 
 void family_reap(struct family *f)
 {
-        char *list = adopted(f), *rest = list;
+        char *list = family_adopted(f), *rest = list;
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;)
                 if (pid != f->guard)
-                        reaped(pid);
+                        process_reaped(pid);
         free(list);
 }
 
@@ -197,7 +197,7 @@ struct sweep {
         bool unready;        /* the list, or somebody's tag, could not be read yet */
 };
 
-static bool is_of(pid_t pid, struct sweep *s)
+static bool process_is_of(pid_t pid, struct sweep *s)
 {
         if (s->group == 0 || getpgid(pid) == s->group)
                 return true;
@@ -206,23 +206,23 @@ static bool is_of(pid_t pid, struct sweep *s)
         return mark == OURS;
 }
 
-static bool hurried(const struct family *f)
+static bool family_hurried(const struct family *f)
 {
         return f->hurried && rein_code(f->hurried) != REIN_EPENDING;
 }
 
 /* Signal all that is there now, and keep hold of one, to wait for. */
-static void sweep(const struct family *f, struct sweep *s)
+static void family_sweep(const struct family *f, struct sweep *s)
 {
         s->there = s->strays = 0;
         s->watch = -1;
-        char *list = adopted(f), *rest = list;
+        char *list = family_adopted(f), *rest = list;
         s->unready = list == NULL;
         for (pid_t pid; rest && (pid = next_pid(&rest)) > 0;) {
-                if (pid == f->guard || reaped(pid) || !is_of(pid, s))
+                if (pid == f->guard || process_reaped(pid) || !process_is_of(pid, s))
                         continue;
                 if (s->there == 0)
-                        s->ask = rein_now().ns < s->ask_until.ns && !hurried(f);
+                        s->ask = rein_now().ns < s->ask_until.ns && !family_hurried(f);
                 s->strays += !s->asked || getpgid(pid) != s->group;
                 kill(pid, s->ask ? SIGTERM : SIGKILL);
                 kill(pid, SIGCONT); /* else a stopped one never gets to see it */
@@ -239,7 +239,7 @@ int family_end(struct family *f, uint64_t job, pid_t group, bool asked, int64_t 
         rein_time give_up = rein_after(grace_ns + REIN_SEC(5));
         int most = 0;
         for (int unready = 0;;) {
-                sweep(f, &s);
+                family_sweep(f, &s);
                 most = s.strays > most ? s.strays : most;
                 if (s.there == 0 && (!s.unready || ++unready > 10))
                         return most; /* an environment that stays empty belongs to no job: the end of the run gets it */

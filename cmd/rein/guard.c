@@ -15,21 +15,22 @@
 #include <unistd.h>
 
 /* All from 3 on but this one; one by one where close_range(2) is missing (Linux 5.9). */
-static void close_others(int kept)
+static void guard_close_others(int left_open)
 {
-        if ((kept == 3 || close_range(3, (unsigned)kept - 1, 0) == 0) && close_range((unsigned)kept + 1, ~0U, 0) == 0)
+        if ((left_open == 3 || close_range(3, (unsigned)left_open - 1, 0) == 0) &&
+            close_range((unsigned)left_open + 1, ~0U, 0) == 0)
                 return;
         DIR *list = opendir("/proc/self/fd");
         for (struct dirent *d; list && (d = readdir(list));) {
                 int fd = (int)strtol(d->d_name, NULL, 10);
-                if (fd > 2 && fd != kept && fd != dirfd(list))
+                if (fd > 2 && fd != left_open && fd != dirfd(list))
                         close(fd);
         }
         if (list)
                 closedir(list);
 }
 
-_Noreturn static void watch(int fd, const char *run)
+_Noreturn static void guard_watch(int fd, const char *run)
 {
         /* A session of its own, so that what is meant for the command's terminal or group does not hit it, too; and no
          * descriptor but the pipe, so that nobody waits for an end of file because of it. */
@@ -42,7 +43,7 @@ _Noreturn static void watch(int fd, const char *run)
         for (int i = 0; i < 3; i++)
                 if (dup2(null, i) < 0)
                         close(i);
-        close_others(fd);
+        guard_close_others(fd);
         if (chdir("/") < 0)
                 _exit(1);
 
@@ -64,7 +65,7 @@ int guard_start(struct family *f)
         f->guard = fork();
         if (f->guard == 0) {
                 close(fd[1]);
-                watch(fd[0], f->run);
+                guard_watch(fd[0], f->run);
         }
         int rc = f->guard < 0 ? -errno : fd[1];
         close(fd[0]);

@@ -26,14 +26,14 @@ int input_open(struct input *in, char **arguments, int n)
 }
 
 /* Add bytes to the line, as far as it may grow. */
-static void add(struct input *in, const char *bytes, size_t n)
+static void input_add(struct input *in, const char *bytes, size_t n)
 {
         size_t room = LINE - in->line_n;
         memcpy(in->line + in->line_n, bytes, n < room ? n : room);
         in->line_n += n < room ? n : room;
 }
 
-static int next_line(struct input *in, const char **flaw)
+static int input_next_line(struct input *in, const char **flaw)
 {
         in->line_n = 0;
         bool any = false;
@@ -54,7 +54,7 @@ static int next_line(struct input *in, const char **flaw)
                 const char *from = in->bytes + in->begin, *newline = memchr(from, '\n', in->end - in->begin);
                 size_t n = newline ? (size_t)(newline - from) : in->end - in->begin;
                 any = true;
-                add(in, from, n);
+                input_add(in, from, n);
                 in->begin += n + (newline ? 1 : 0);
                 in->taken += (int64_t)n + (newline ? 1 : 0);
                 if (newline)
@@ -72,7 +72,7 @@ int input_next(struct input *in, const char **argument, const char **flaw)
         *flaw = NULL;
         if (!in->arguments) {
                 *argument = in->line;
-                return next_line(in, flaw);
+                return input_next_line(in, flaw);
         }
         if (in->taken == in->arguments_n) {
                 in->ended = true;

@@ -17,7 +17,7 @@ enum { KILL_WAIT_S = 5 }; /* for the kernel to end what it was told to kill */
 /* ---- making one ---- */
 
 /* Copy `word` to `to`, the argument in place of each {}; to NULL: only count. Returns the length, without the NUL. */
-static size_t fill_in(const char *word, const char *argument, char *to)
+static size_t word_fill_in(const char *word, const char *argument, char *to)
 {
         size_t n = 0, argument_n = strlen(argument);
         for (const char *hole; (hole = strstr(word, "{}")); word = hole + 2) {
@@ -38,14 +38,14 @@ static char **words_new(char *const from[], int n, const char *argument)
 {
         size_t bytes = sizeof(char *) * ((size_t)n + 1), strings = bytes;
         for (int i = 0; i < n; i++)
-                bytes += fill_in(from[i], argument, NULL) + 1;
+                bytes += word_fill_in(from[i], argument, NULL) + 1;
         char **words = malloc(bytes);
         if (!words)
                 return NULL;
         char *to = (char *)words + strings;
         for (int i = 0; i < n; i++) {
                 words[i] = to;
-                to += fill_in(from[i], argument, to) + 1;
+                to += word_fill_in(from[i], argument, to) + 1;
         }
         words[n] = NULL;
         return words;
@@ -107,7 +107,7 @@ static char **environment_new(char *tag, char *number, char *try)
         return all;
 }
 
-static int start_once(struct job *j, struct child *c)
+static int job_start_once(struct job *j, struct child *c)
 {
         char tag[4096], number[40], try[40];
         family_tag(&j->run->family, j->number, tag, sizeof tag);
@@ -120,7 +120,7 @@ static int start_once(struct job *j, struct child *c)
 }
 
 /* While there is no room for a process, wait for some. Returns: 0; REIN_ECANCELED; -errno: it cannot be started. */
-static int start(struct job *j, struct child *c)
+static int job_start(struct job *j, struct child *c)
 {
         struct run *run = j->run;
         struct patience p = {0};
@@ -129,7 +129,7 @@ static int start(struct job *j, struct child *c)
         int rc = rein_sem_acquire(run->starts, 1, REIN_NEVER);
         if (rc < 0)
                 return rc;
-        while ((rc = start_once(j, c)) < 0 && is_not_now(run, rc) && run_not_now(run, &p, -rc))
+        while ((rc = job_start_once(j, c)) < 0 && is_not_now(run, rc) && run_not_now(run, &p, -rc))
                 ;
         run->not_now = 0;
         rein_sem_release(run->starts, 1);
@@ -137,7 +137,7 @@ static int start(struct job *j, struct child *c)
 }
 
 /* The ladder: asked, and after the grace made to go. Returns: whether it was needed. */
-static bool stop(struct child *c, struct outcome *o, int64_t grace_ns)
+static bool job_stop(struct child *c, struct outcome *o, int64_t grace_ns)
 {
         if (child_wait(c, REIN_NOWAIT) == 0) /* it has ended: that wins over the time that is up */
                 return false;
@@ -155,7 +155,7 @@ static bool stop(struct child *c, struct outcome *o, int64_t grace_ns)
 }
 
 /* Watch it to its end, and end what it leaves behind. Returns: 0: it ended by itself; REIN_ECANCELED: it was stopped. */
-static int see_to_its_end(struct job *j, struct child *c, struct outcome *o)
+static int job_see_to_its_end(struct job *j, struct child *c, struct outcome *o)
 {
         int64_t grace_ns = j->run->options.grace_ns;
         int rc = child_wait(c, REIN_NEVER);
@@ -164,7 +164,7 @@ static int see_to_its_end(struct job *j, struct child *c, struct outcome *o)
 
         rein_scope clean_up;
         rein_shield_open(&clean_up, CLEANING_UP);
-        if (rc < 0 && !stop(c, o, grace_ns)) {
+        if (rc < 0 && !job_stop(c, o, grace_ns)) {
                 o->stopped_by[0] = '\0';
                 rc = 0;
         }
@@ -180,7 +180,7 @@ static int see_to_its_end(struct job *j, struct child *c, struct outcome *o)
         return rc;
 }
 
-static enum ended how_it_ended(int rc, const struct outcome *o)
+static enum ended job_how_it_ended(int rc, const struct outcome *o)
 {
         if (rc == REIN_ETIMEOUT)
                 return TIMED_OUT;
@@ -192,14 +192,14 @@ static enum ended how_it_ended(int rc, const struct outcome *o)
 }
 
 /* What a successful job printed was not written: so it has to be run again. */
-static bool is_unheard(const struct job *j)
+static bool job_is_unheard(const struct job *j)
 {
         return j->run->output.outlet.error != 0 && voice_spoke(j->voice);
 }
 
-/* One try, within its time, which begins when its process runs. A rein_fn for rein_retry; worth_another_try looks at the
+/* One try, within its time, which begins when its process runs. A rein_fn for rein_retry; job_worth_another_try looks at the
  * job, not at the code. */
-static int run_try(void *arg)
+static int job_run_try(void *arg)
 {
         struct job *j = arg;
         struct outcome *o = &j->last;
@@ -207,7 +207,7 @@ static int run_try(void *arg)
         int64_t timeout_ns = j->run->options.timeout_ns;
 
         j->tries++;
-        int rc = start(j, &c);
+        int rc = job_start(j, &c);
         if (rc == REIN_ECANCELED) { /* it waited for its turn, and never was a try */
                 j->tries--;
                 return rc;
@@ -218,10 +218,10 @@ static int run_try(void *arg)
                 j->run->processes++;
                 rein_scope limit;
                 rein_scope_open(&limit, timeout_ns ? rein_after(timeout_ns) : REIN_NEVER);
-                rc = rein_scope_close(&limit, see_to_its_end(j, &c, o));
+                rc = rein_scope_close(&limit, job_see_to_its_end(j, &c, o));
         }
-        o->ended = how_it_ended(rc, o);
-        if (o->ended == SUCCEEDED && is_unheard(j)) {
+        o->ended = job_how_it_ended(rc, o);
+        if (o->ended == SUCCEEDED && job_is_unheard(j)) {
                 o->ended = STOPPED;
                 snprintf(o->stopped_by, sizeof o->stopped_by, "what it printed could not be written");
         }
@@ -231,7 +231,7 @@ static int run_try(void *arg)
         return o->ended == SUCCEEDED ? 0 : o->ended == STOPPED ? REIN_ECANCELED : REIN_EUSER;
 }
 
-static bool worth_another_try(int code, const rein_error *e, void *ctx)
+static bool job_worth_another_try(int code, const rein_error *e, void *ctx)
 {
         const struct job *j = ctx;
         const struct causes *c = &j->run->options.retry_on;
@@ -249,7 +249,7 @@ static bool worth_another_try(int code, const rein_error *e, void *ctx)
         }
 }
 
-static void say_failure(const struct job *j)
+static void job_say_failure(const struct job *j)
 {
         struct text t = {0};
         char how[200];
@@ -265,7 +265,7 @@ static void say_failure(const struct job *j)
 }
 
 /* Count it, and see what that means for the others. */
-static void settle(struct job *j)
+static void job_settle(struct job *j)
 {
         struct run *run = j->run;
         const struct options *o = &run->options;
@@ -284,14 +284,14 @@ static void settle(struct job *j)
                 if (o->halt == HALT_FAIL && failed >= (uint64_t)o->halt_fails)
                         run_stop(run, HALTED_BY_FAILURE, why);
                 if (!o->quiet)
-                        say_failure(j);
+                        job_say_failure(j);
         }
         report_job(&run->report, j);
 }
 
 /* A reader of our output that is slow is waited for; once everything is stopped, no longer than the grace. A shield counts
  * it from the moment of the stop, and the ladder of this job may have taken all of it by now: then it begins anew here. */
-static void say_all(struct job *j)
+static void job_say_all(struct job *j)
 {
         const int64_t grace_ns = j->run->options.grace_ns;
         const bool stopped = rein_checkpoint() < 0;
@@ -304,7 +304,7 @@ static void say_all(struct job *j)
         j->voice = NULL;
 }
 
-static void never_started(struct job *j)
+static void job_never_started(struct job *j)
 {
         j->last.ended = NEVER_STARTED;
         j->run->never_started++;
@@ -321,13 +321,13 @@ void job_run(struct job *j)
 
         j->ran = true;
         run->running++;
-        int rc =
-                rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
-                                      .delay_max_ns = REIN_SPAN(o->delay_max_ns), .again = worth_another_try, .ctx = j),
-                           run_try, j);
+        int rc = rein_retry(REIN_RETRY(.tries = o->retries + 1, .delay_ns = REIN_SPAN(o->delay_ns),
+                                       .delay_max_ns = REIN_SPAN(o->delay_max_ns), .again = job_worth_another_try,
+                                       .ctx = j),
+                            job_run_try, j);
         run->running--;
         if (j->tries == 0) {
-                never_started(j);
+                job_never_started(j);
                 return;
         }
         if (rc == REIN_ECANCELED && j->last.ended != STOPPED) { /* between two tries */
@@ -336,23 +336,23 @@ void job_run(struct job *j)
         }
         j->last.began_wall_ns = began_wall_ns;
         j->last.took_ns = rein_now().ns - began.ns;
-        settle(j);
-        say_all(j);
+        job_settle(j);
+        job_say_all(j);
 }
 
 void job_cannot_run(struct job *j, int error)
 {
         j->last.ended = CANNOT_START;
         j->last.error = error;
-        settle(j);
-        say_all(j);
+        job_settle(j);
+        job_say_all(j);
         job_free(j);
 }
 
 void job_pass_over(struct job *j, enum ended why)
 {
         if (why == NEVER_STARTED) {
-                never_started(j);
+                job_never_started(j);
         } else {
                 j->last.ended = why;
                 j->run->skipped++;

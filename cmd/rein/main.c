@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-static void help(FILE *to)
+static void print_help(FILE *to)
 {
         fputs("rein: concurrent work that can always be stopped.\n"
               "\n"
@@ -33,7 +33,7 @@ int main(int argc, char **argv)
         if (strcmp(word, "run") == 0)
                 return run_main(argc - 1, argv + 1);
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0) {
-                help(stdout);
+                print_help(stdout);
                 return 0;
         }
         if (strcmp(word, "--version") == 0) {
@@ -43,6 +43,6 @@ int main(int argc, char **argv)
         if (*word)
                 fprintf(stderr, "rein: there is no command '%s'; try rein run, or rein --help\n", word);
         else
-                help(stderr);
+                print_help(stderr);
         return EXIT_WRONG;
 }

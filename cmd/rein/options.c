@@ -89,8 +89,8 @@ void options_help(FILE *to)
               to);
 }
 
-static enum parsed wrong(const char *fmt, ...) REIN_PRINTF(1, 2);
-static enum parsed wrong(const char *fmt, ...)
+static enum parsed option_wrong(const char *fmt, ...) REIN_PRINTF(1, 2);
+static enum parsed option_wrong(const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
@@ -101,26 +101,26 @@ static enum parsed wrong(const char *fmt, ...)
         return PARSED_WRONG;
 }
 
-static enum parsed span(const char *option, const char *s, int64_t least_ns, int64_t *ns)
+static enum parsed option_span(const char *option, const char *s, int64_t least_ns, int64_t *ns)
 {
         if (!span_parse(s, ns))
-                return wrong("%s: '%s' is no span; write a number and ms, s, m or h, as in 1.5m", option, s);
+                return option_wrong("%s: '%s' is no span; write a number and ms, s, m or h, as in 1.5m", option, s);
         if (*ns < least_ns)
-                return wrong("%s must be longer than nothing; leave it out for no limit", option);
+                return option_wrong("%s must be longer than nothing; leave it out for no limit", option);
         return PARSED;
 }
 
-static enum parsed count(const char *option, const char *s, long least, long most, int *n)
+static enum parsed option_count(const char *option, const char *s, long least, long most, int *n)
 {
         long value;
         if (!count_parse(s, least, most, &value))
-                return wrong("%s: '%s' is no number from %ld to %ld", option, s, least, most);
+                return option_wrong("%s: '%s' is no number from %ld to %ld", option, s, least, most);
         *n = (int)value;
         return PARSED;
 }
 
 /* "1,75-78,signal" */
-static enum parsed retry_on(char *list, struct causes *c)
+static enum parsed option_retry_on(char *list, struct causes *c)
 {
         *c = (struct causes){0};
         for (char *rest = list, *word; (word = strsep(&rest, ","));) {
@@ -136,15 +136,16 @@ static enum parsed retry_on(char *list, struct causes *c)
                         for (long code = from; code <= to; code++)
                                 c->code[code] = true;
                 } else {
-                        return wrong("--retry-on: '%s%s%s' is none of: an exit code from 1 to 255, a range as 64-78, "
-                                     "signal, timeout",
-                                     word, dash ? "-" : "", dash ? dash : "");
+                        return option_wrong(
+                                "--retry-on: '%s%s%s' is none of: an exit code from 1 to 255, a range as 64-78, "
+                                "signal, timeout",
+                                word, dash ? "-" : "", dash ? dash : "");
                 }
         }
         return PARSED;
 }
 
-static enum parsed halt(const char *s, struct options *o)
+static enum parsed option_halt(const char *s, struct options *o)
 {
         o->halt_fails = 1;
         if (strcmp(s, "never") == 0)
@@ -154,11 +155,11 @@ static enum parsed halt(const char *s, struct options *o)
         else if (strcmp(s, "fail") == 0 || strncmp(s, "fail=", 5) == 0)
                 o->halt = HALT_FAIL;
         else
-                return wrong("--halt: '%s' is none of: never, fail, fail=N, success", s);
-        return s[4] == '=' ? count("--halt fail=N", s + 5, 1, INT_MAX, &o->halt_fails) : PARSED;
+                return option_wrong("--halt: '%s' is none of: never, fail, fail=N, success", s);
+        return s[4] == '=' ? option_count("--halt fail=N", s + 5, 1, INT_MAX, &o->halt_fails) : PARSED;
 }
 
-static enum parsed progress(const char *s, enum progress_when *p)
+static enum parsed option_progress(const char *s, enum progress_when *p)
 {
         if (strcmp(s, "auto") == 0)
                 *p = PROGRESS_AUTO;
@@ -167,31 +168,31 @@ static enum parsed progress(const char *s, enum progress_when *p)
         else if (strcmp(s, "never") == 0)
                 *p = PROGRESS_NEVER;
         else
-                return wrong("--progress: '%s' is none of: auto, always, never", s);
+                return option_wrong("--progress: '%s' is none of: auto, always, never", s);
         return PARSED;
 }
 
-static enum parsed one_option(struct options *o, int letter, char *value)
+static enum parsed option_parse(struct options *o, int letter, char *value)
 {
         switch (letter) {
         case 'j':
-                return count("-j", value, 1, MOST_JOBS, &o->jobs);
+                return option_count("-j", value, 1, MOST_JOBS, &o->jobs);
         case 't':
-                return span("-t", value, 1, &o->timeout_ns);
+                return option_span("-t", value, 1, &o->timeout_ns);
         case 'g':
-                return span("-g", value, 0, &o->grace_ns);
+                return option_span("-g", value, 0, &o->grace_ns);
         case 'r':
-                return count("-r", value, 0, 1000000, &o->retries);
+                return option_count("-r", value, 0, 1000000, &o->retries);
         case DELAY:
-                return span("--delay", value, 0, &o->delay_ns);
+                return option_span("--delay", value, 0, &o->delay_ns);
         case DELAY_MAX:
-                return span("--delay-max", value, 0, &o->delay_max_ns);
+                return option_span("--delay-max", value, 0, &o->delay_max_ns);
         case RETRY_ON:
-                return retry_on(value, &o->retry_on);
+                return option_retry_on(value, &o->retry_on);
         case DEADLINE:
-                return span("--deadline", value, 1, &o->deadline_ns);
+                return option_span("--deadline", value, 1, &o->deadline_ns);
         case HALT:
-                return halt(value, o);
+                return option_halt(value, o);
         case TAG:
                 o->tag = true;
                 return PARSED;
@@ -212,26 +213,28 @@ static enum parsed one_option(struct options *o, int letter, char *value)
                 return PARSED;
         case MEMORY:
                 if (!size_parse(value, &o->memory) || o->memory == 0)
-                        return wrong("--memory: '%s' is no size; write a number and K, M, G or T, as in 512M", value);
+                        return option_wrong("--memory: '%s' is no size; write a number and K, M, G or T, as in 512M",
+                                            value);
                 return PARSED;
         case START_TIMEOUT:
-                return span("--start-timeout", value, 0, &o->start_timeout_ns);
+                return option_span("--start-timeout", value, 0, &o->start_timeout_ns);
         case PROGRESS:
-                return progress(value, &o->progress);
+                return option_progress(value, &o->progress);
         default:
                 return PARSED_HELP;
         }
 }
 
 /* What follows the options: the command up to :::, then the arguments. */
-static enum parsed command(struct options *o, int n, char **words)
+static enum parsed option_command(struct options *o, int n, char **words)
 {
         int i = 0;
         while (i < n && strcmp(words[i], ":::") != 0)
                 i++;
         if (i < n) {
                 if (i == 0)
-                        return wrong("::: needs a command before it, as in: rein run -- gzip {} ::: a.txt b.txt");
+                        return option_wrong(
+                                "::: needs a command before it, as in: rein run -- gzip {} ::: a.txt b.txt");
                 o->arguments = words + i + 1;
                 o->arguments_n = n - i - 1;
         }
@@ -254,16 +257,16 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
         /* '+': the options end where the command begins. ':': a missing value is told from an unknown option. */
         while ((letter = getopt_long(argc, argv, "+:j:t:g:r:h", long_options, NULL)) != -1) {
                 if (letter == ':')
-                        return wrong("%s needs a value; see rein run --help", argv[optind - 1]);
+                        return option_wrong("%s needs a value; see rein run --help", argv[optind - 1]);
                 if (letter == '?') {
                         if (optopt > 0 && optopt < 256 && !strchr("jtgrh", optopt))
-                                return wrong("there is no option -%c; see rein run --help", optopt);
+                                return option_wrong("there is no option -%c; see rein run --help", optopt);
                         if (optopt)
-                                return wrong("%s takes no value; see rein run --help", argv[optind - 1]);
-                        return wrong("there is no option %s (or it is not written out); see rein run --help",
-                                     argv[optind - 1]);
+                                return option_wrong("%s takes no value; see rein run --help", argv[optind - 1]);
+                        return option_wrong("there is no option %s (or it is not written out); see rein run --help",
+                                            argv[optind - 1]);
                 }
-                enum parsed p = one_option(o, letter, optarg);
+                enum parsed p = option_parse(o, letter, optarg);
                 if (p != PARSED)
                         return p;
         }
@@ -271,5 +274,5 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
                 o->jobs = rein_cpus();
         if (o->delay_max_ns < o->delay_ns)
                 o->delay_max_ns = o->delay_ns;
-        return command(o, argc - optind, argv + optind);
+        return option_command(o, argc - optind, argv + optind);
 }

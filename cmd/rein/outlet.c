@@ -28,7 +28,7 @@ static struct stream stream_of(int fd)
 
 /* One open file, as after 2>&1? Where kcmp(2) does not tell, the same terminal, pipe or device will do; but not the same
  * file, which may have been opened twice, to be written at two places. */
-static bool are_one(const struct stream *a, const struct stream *b)
+static bool streams_are_one(const struct stream *a, const struct stream *b)
 {
         struct stat sa, sb;
         const long differ = syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, a->fd, b->fd);
@@ -46,7 +46,7 @@ void outlet_open(struct outlet *o, rein_future *hurried, void (*broken)(void *ar
                              .hurried = hurried,
                              .broken = broken,
                              .arg = arg};
-        o->one = are_one(&o->to[0], &o->to[1]);
+        o->one = streams_are_one(&o->to[0], &o->to[1]);
 }
 
 void outlet_fail(struct outlet *o, int error, const char *where)
@@ -60,26 +60,26 @@ void outlet_fail(struct outlet *o, int error, const char *where)
 
 /* ---- the status line ---- */
 
-static size_t width_of(int fd)
+static size_t terminal_width(int fd)
 {
         struct winsize size;
         return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= NARROWEST ? size.ws_col : USUAL;
 }
 
-static void write_now(int fd, const char *bytes, size_t n)
+static void outlet_write_now(int fd, const char *bytes, size_t n)
 {
         if (write(fd, bytes, n) != (ssize_t)n) /* it was for people to look at, and is gone in a moment */
                 return;
 }
 
 /* A line that stood in a wider terminal may have been folded into several: the cursor is in the last of them. */
-static void hide_status(struct outlet *o)
+static void outlet_hide_status(struct outlet *o)
 {
         char erase[64 + 2 * USUAL];
         size_t n = 0;
         if (o->status_shown == 0)
                 return;
-        const size_t width = width_of(STDERR_FILENO);
+        const size_t width = terminal_width(STDERR_FILENO);
         if (o->dumb) {
                 const size_t shown = o->status_shown < USUAL ? o->status_shown : USUAL;
                 n = (size_t)snprintf(erase, sizeof erase, "\r%*s\r", (int)shown, "");
@@ -90,16 +90,16 @@ static void hide_status(struct outlet *o)
                 else
                         n = (size_t)snprintf(erase, sizeof erase, "\r\033[K");
         }
-        write_now(STDERR_FILENO, erase, n);
+        outlet_write_now(STDERR_FILENO, erase, n);
         o->status_shown = 0;
 }
 
 /* The last column stays free: a character there would fold the line on some terminals. */
-static void show_status(struct outlet *o, const char *line)
+static void outlet_show_status(struct outlet *o, const char *line)
 {
-        const size_t room = width_of(STDERR_FILENO) - 1, most = o->dumb && room > USUAL ? USUAL : room;
+        const size_t room = terminal_width(STDERR_FILENO) - 1, most = o->dumb && room > USUAL ? USUAL : room;
         const size_t n = strlen(line) < most ? strlen(line) : most;
-        write_now(STDERR_FILENO, line, n);
+        outlet_write_now(STDERR_FILENO, line, n);
         o->status_shown = n;
 }
 
@@ -112,22 +112,22 @@ void outlet_status(struct outlet *o, const char *line)
         if (begun || poll(&out, 1, 0) != 1 || !(out.revents & POLLOUT))
                 return;
         if (s->terminal) {
-                hide_status(o);
+                outlet_hide_status(o);
                 if (*line)
-                        show_status(o, line);
+                        outlet_show_status(o, line);
         } else if (*line) {
                 const int n = snprintf(whole, sizeof whole, "%s\n", line);
                 if (n > 0 && n < (int)sizeof whole)
-                        write_now(STDERR_FILENO, whole, (size_t)n);
+                        outlet_write_now(STDERR_FILENO, whole, (size_t)n);
         }
 }
 
 /* ---- the output ---- */
 
-static ssize_t one_write(struct outlet *o, struct stream *s, const char *bytes, size_t n)
+static ssize_t outlet_one_write(struct outlet *o, struct stream *s, const char *bytes, size_t n)
 {
         if (s->terminal)
-                hide_status(o);
+                outlet_hide_status(o);
         ssize_t k = write(s->fd, bytes, n);
         if (k > 0)
                 s->line_begun = bytes[k - 1] != '\n';
@@ -135,7 +135,7 @@ static ssize_t one_write(struct outlet *o, struct stream *s, const char *bytes, 
 }
 
 /* Wait until some bytes can be written. Returns: whether they can. */
-static bool may_write(struct outlet *o, const struct stream *s)
+static bool outlet_may_write(struct outlet *o, const struct stream *s)
 {
         struct pollfd now = {.fd = s->fd, .events = POLLOUT};
         if (rein_checkpoint() < 0)
@@ -158,7 +158,7 @@ size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
         while (done < n && !o->error && !o->lost) {
                 size_t piece = n - done;
                 if (!s->file) {
-                        if (!may_write(o, s)) {
+                        if (!outlet_may_write(o, s)) {
                                 if (rein_checkpoint() < 0)
                                         break;
                                 continue;
@@ -166,7 +166,7 @@ size_t outlet_put(struct outlet *o, int stream, const char *bytes, size_t n)
                         if (piece > PIPE_BUF)
                                 piece = PIPE_BUF; /* so much fits into a pipe that is ready, and does not block */
                 }
-                ssize_t k = o->lost ? 0 : one_write(o, s, bytes + done, piece);
+                ssize_t k = o->lost ? 0 : outlet_one_write(o, s, bytes + done, piece);
                 if (k < 0 && errno != EAGAIN && errno != EINTR)
                         outlet_fail(o, errno, stream == 0 ? "standard output" : "standard error");
                 else if (k > 0)

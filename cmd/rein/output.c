@@ -46,7 +46,7 @@ void output_close(struct output *o)
         rein_event_free(o->room);
 }
 
-static bool is_full(const struct output *o)
+static bool output_is_full(const struct output *o)
 {
         return o->backlog.n >= BACKLOG || (o->window && o->next - o->turn >= o->window);
 }
@@ -54,7 +54,7 @@ static bool is_full(const struct output *o)
 int output_room(struct output *o)
 {
         int rc = 0;
-        while (is_full(o) && rc == 0) {
+        while (output_is_full(o) && rc == 0) {
                 rein_event_clear(o->room);
                 rc = rein_event_wait(o->room, REIN_NEVER);
         }
@@ -95,7 +95,7 @@ static void voice_free(struct voice *v)
 /* ---- keeping ---- */
 
 /* The whole frame, or nothing of it: what reads it counts on the length that its head has. */
-static int add_frame(struct spool *s, int stream, const char *bytes, size_t n)
+static int spool_add_frame(struct spool *s, int stream, const char *bytes, size_t n)
 {
         const struct frame head = {(int64_t)n, stream};
         const int64_t before = s->n;
@@ -107,7 +107,7 @@ static int add_frame(struct spool *s, int stream, const char *bytes, size_t n)
         return rc;
 }
 
-static void keeping_failed(struct output *o, int rc)
+static void output_keeping_failed(struct output *o, int rc)
 {
         char where[200] = "memory to keep it in";
         if (rc != -ENOMEM)
@@ -116,14 +116,14 @@ static void keeping_failed(struct output *o, int rc)
         outlet_fail(&o->outlet, -rc, where);
 }
 
-static void keep(struct voice *v, int stream, const char *bytes, size_t n)
+static void voice_keep(struct voice *v, int stream, const char *bytes, size_t n)
 {
-        int rc = add_frame(&v->kept, stream, bytes, n);
+        int rc = spool_add_frame(&v->kept, stream, bytes, n);
         if (rc < 0)
-                keeping_failed(v->output, rc);
+                output_keeping_failed(v->output, rc);
 }
 
-static int read_whole(const struct spool *s, int64_t at, void *bytes, size_t n)
+static int spool_read_whole(const struct spool *s, int64_t at, void *bytes, size_t n)
 {
         const int64_t got = spool_read(s, at, bytes, n);
         return got == (int64_t)n ? 0 : got < 0 ? (int)got : -EIO;
@@ -131,28 +131,28 @@ static int read_whole(const struct spool *s, int64_t at, void *bytes, size_t n)
 
 /* Print what was kept. Others run meanwhile: it may be much.
  * Returns false when it was cut short by a cancel; what is left is then kept. */
-static bool print(struct output *o, struct spool *kept)
+static bool output_print(struct output *o, struct spool *kept)
 {
         char bytes[BLOCK];
         struct frame frame = {0};
         struct spool rest = {0};
         int rc = 0;
         for (int64_t at = 0; rc == 0 && at < kept->n; at += frame.n) {
-                rc = read_whole(kept, at, &frame, sizeof frame);
+                rc = spool_read_whole(kept, at, &frame, sizeof frame);
                 at += (int64_t)sizeof frame;
                 for (int64_t done = 0, n; rc == 0 && done < frame.n; done += n) {
                         n = frame.n - done < BLOCK ? frame.n - done : BLOCK;
-                        rc = read_whole(kept, at + done, bytes, (size_t)n);
+                        rc = spool_read_whole(kept, at + done, bytes, (size_t)n);
                         if (rc < 0)
                                 break;
                         const size_t out = rest.n ? 0 : outlet_put(&o->outlet, frame.stream, bytes, (size_t)n);
                         if ((int64_t)out < n)
-                                rc = add_frame(&rest, frame.stream, bytes + out, (size_t)n - out);
+                                rc = spool_add_frame(&rest, frame.stream, bytes + out, (size_t)n - out);
                         rein_sleep(REIN_NOWAIT);
                 }
         }
         if (rc < 0)
-                keeping_failed(o, rc);
+                output_keeping_failed(o, rc);
         spool_clear(kept);
         *kept = rest;
         return rest.n == 0;
@@ -161,7 +161,7 @@ static bool print(struct output *o, struct spool *kept)
 /* ---- the floor ---- */
 
 /* Is it v's turn to speak? Then it has the floor. */
-static bool take_floor(struct voice *v)
+static bool voice_take_floor(struct voice *v)
 {
         struct output *o = v->output;
         if (!o->floor && (!o->window || o->turn == v->turn))
@@ -170,7 +170,7 @@ static bool take_floor(struct voice *v)
 }
 
 /* The voice whose turn it is: past those that have ended and said all. */
-static struct voice *speaker(struct output *o)
+static struct voice *output_speaker(struct output *o)
 {
         struct voice *v = NULL;
         while (o->turn < o->next && (v = o->voices[o->turn % o->window])->ended && v->kept.n == 0) {
@@ -184,11 +184,11 @@ static struct voice *speaker(struct output *o)
 }
 
 /* What is to be printed next, while the floor is free? */
-static bool next_words(struct output *o, struct spool *words)
+static bool output_next_words(struct output *o, struct spool *words)
 {
         struct spool *from = &o->backlog;
         if (o->window) {
-                struct voice *v = speaker(o);
+                struct voice *v = output_speaker(o);
                 if (!v || (o->caught_up && !v->ended && v->kept.file))
                         return false; /* it prints faster than we can: from here on it does that itself */
                 o->caught_up = true;
@@ -203,12 +203,12 @@ static bool next_words(struct output *o, struct spool *words)
 }
 
 /* The floor is given up: print what waits, then it is free. */
-static void pass_floor(struct output *o)
+static void output_pass_floor(struct output *o)
 {
         struct spool words;
-        while (next_words(o, &words)) {
+        while (output_next_words(o, &words)) {
                 o->floor = &interlude;
-                if (!print(o, &words))
+                if (!output_print(o, &words))
                         o->outlet.lost = true;
                 spool_clear(&words);
         }
@@ -217,21 +217,21 @@ static void pass_floor(struct output *o)
 
 void output_finish(struct output *o)
 {
-        pass_floor(o);
+        output_pass_floor(o);
 }
 
-static void emit(struct voice *v, int stream, const char *bytes, size_t n)
+static void voice_emit(struct voice *v, int stream, const char *bytes, size_t n)
 {
         struct output *o = v->output;
-        bool mine = !v->hold && take_floor(v);
+        bool mine = !v->hold && voice_take_floor(v);
         size_t done = 0;
-        if (mine && print(o, &v->kept))
+        if (mine && output_print(o, &v->kept))
                 done = outlet_put(&o->outlet, stream, bytes, n);
         if (done < n)
-                keep(v, stream, bytes + done, n - done);
+                voice_keep(v, stream, bytes + done, n - done);
 }
 
-static void emit_tagged(struct voice *v, int stream, const char *bytes, size_t n)
+static void voice_emit_tagged(struct voice *v, int stream, const char *bytes, size_t n)
 {
         struct text block = {0};
         while (n > 0) {
@@ -244,12 +244,12 @@ static void emit_tagged(struct voice *v, int stream, const char *bytes, size_t n
                 bytes += line;
                 n -= line;
                 if (block.n > BLOCK || n == 0) {
-                        emit(v, stream, block.at ? block.at : "", block.n);
+                        voice_emit(v, stream, block.at ? block.at : "", block.n);
                         block.n = 0;
                 }
         }
         if (block.failed)
-                keeping_failed(v->output, -ENOMEM);
+                output_keeping_failed(v->output, -ENOMEM);
         text_free(&block);
 }
 
@@ -257,9 +257,9 @@ void voice_write(struct voice *v, int stream, const char *bytes, size_t n)
 {
         v->spoke |= n > 0;
         if (v->tag)
-                emit_tagged(v, stream, bytes, n);
+                voice_emit_tagged(v, stream, bytes, n);
         else if (n > 0) {
-                emit(v, stream, bytes, n);
+                voice_emit(v, stream, bytes, n);
                 v->line_begun[stream] = bytes[n - 1] != '\n';
         }
 }
@@ -286,7 +286,7 @@ void voice_say(struct voice *v, const char *line)
         text_printf(&t, "%s%s\n", v->line_begun[stream] ? "\n" : "", line);
         v->line_begun[stream] = false;
         if (!t.failed)
-                emit(v, stream, t.at, t.n);
+                voice_emit(v, stream, t.at, t.n);
         text_free(&t);
 }
 
@@ -295,10 +295,10 @@ void voice_end(struct voice *v)
         struct output *o = v->output;
         for (int stream = 0; stream < 2; stream++)
                 if (v->tag && v->line_begun[stream]) /* else the next job's tag would stand within a line */
-                        emit(v, stream, "\n", 1);
+                        voice_emit(v, stream, "\n", 1);
 
         v->ended = true;
-        bool mine = o->floor == v || (o->floor == NULL && (v->kept.n || o->window) && take_floor(v));
+        bool mine = o->floor == v || (o->floor == NULL && (v->kept.n || o->window) && voice_take_floor(v));
         int rc = 0;
         if (!mine && !o->window && v->kept.n) {
                 char bytes[BLOCK];
@@ -306,19 +306,19 @@ void voice_end(struct voice *v)
                 for (int64_t at = 0; rc == 0 && (n = spool_read(&v->kept, at, bytes, sizeof bytes)) != 0; at += n)
                         rc = n < 0 ? (int)n : spool_add(&o->backlog, bytes, (size_t)n);
                 if (rc < 0)
-                        spool_cut(&o->backlog, before); /* whole frames, as in add_frame */
+                        spool_cut(&o->backlog, before); /* whole frames, as in spool_add_frame */
         }
         if (rc < 0)
-                keeping_failed(o, rc);
+                output_keeping_failed(o, rc);
 
-        if (mine && !print(o, &v->kept))
+        if (mine && !output_print(o, &v->kept))
                 o->outlet.lost = true;
         if (mine && o->window)
                 spool_clear(&v->kept);
         if (!o->window)
                 voice_free(v); /* in order, the voice that passes the floor on does that */
         if (mine)
-                pass_floor(o);
+                output_pass_floor(o);
 }
 
 void voice_drop(struct voice *v)

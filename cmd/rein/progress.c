@@ -6,16 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
-static uint64_t done(const struct run *run)
+static uint64_t progress_done(const struct run *run)
 {
         return run->succeeded + run->failed + run->stopped_jobs;
 }
 
 /* "rein: 1200 done, 2 running, 3 failed, 48.1/s, 12s left": of ASCII alone, a cell each. */
-static void line_text(struct run *run, char to[200])
+static void progress_line_text(struct run *run, char to[200])
 {
         double seconds = (double)(rein_now().ns - run->began.ns) / 1e9, share = input_share(&run->input);
-        uint64_t ended = done(run), known = run->known;
+        uint64_t ended = progress_done(run), known = run->known;
         double rate = seconds > 0 ? (double)ended / seconds : 0;
         int n = snprintf(to, 200, "rein: %llu done, %llu running, %llu failed, %.3g/s", (unsigned long long)ended,
                          (unsigned long long)run->processes, (unsigned long long)run->failed, rate);
@@ -33,7 +33,7 @@ static void line_text(struct run *run, char to[200])
         }
 }
 
-static bool shown(const struct run *run)
+static bool progress_shown(const struct run *run)
 {
         return run->options.progress == PROGRESS_ALWAYS ||
                (run->options.progress == PROGRESS_AUTO && isatty(STDERR_FILENO) && !run->options.quiet);
@@ -42,12 +42,12 @@ static bool shown(const struct run *run)
 int progress_run(void *arg)
 {
         struct run *run = arg;
-        bool show = shown(run);
+        bool show = progress_shown(run);
         int64_t every = show && isatty(STDERR_FILENO) ? REIN_MS(200) : REIN_SEC(1);
         char line[200];
         while (rein_sleep(rein_after(every)) == 0) {
                 family_reap(&run->family);
-                line_text(run, line);
+                progress_line_text(run, line);
                 if (show)
                         outlet_status(&run->output.outlet, line);
         }
@@ -57,7 +57,7 @@ int progress_run(void *arg)
 void progress_end(struct run *run)
 {
         char line[200];
-        line_text(run, line);
-        if (shown(run)) /* on a terminal it goes, elsewhere it is the last word */
+        progress_line_text(run, line);
+        if (progress_shown(run)) /* on a terminal it goes, elsewhere it is the last word */
                 outlet_status(&run->output.outlet, isatty(STDERR_FILENO) ? "" : line);
 }

@@ -24,7 +24,7 @@ static const char *const ended_name[] = {
 
 /* A log that ends within a line was cut: by a kill, a full disk, a crash of the machine. One that cannot be read may have
  * been: a newline too many does no harm. */
-static bool ends_within_a_line(int log, const char *name)
+static bool log_ends_within_a_line(int log, const char *name)
 {
         struct stat st;
         char last = '\0';
@@ -38,7 +38,7 @@ static bool ends_within_a_line(int log, const char *name)
         return last != '\n';
 }
 
-static int open_file(const char *option, const char *name, int flags)
+static int report_open_file(const char *option, const char *name, int flags)
 {
         int fd = open(name, O_CREAT | O_CLOEXEC | O_WRONLY | flags, 0666);
         if (fd < 0)
@@ -51,17 +51,17 @@ int report_open(struct report *r, const struct options *o)
 {
         *r = (struct report){
                 .log = -1, .file = -1, .log_name = o->log, .file_name = o->report, .began_wall_ns = wall_clock()};
-        if (o->log && (r->log = open_file("--log", o->log, O_APPEND)) < 0)
+        if (o->log && (r->log = report_open_file("--log", o->log, O_APPEND)) < 0)
                 return EXIT_WRONG;
-        r->log_torn = o->log && ends_within_a_line(r->log, o->log);
-        if (o->report && (r->file = open_file("--report", o->report, O_TRUNC)) < 0)
+        r->log_torn = o->log && log_ends_within_a_line(r->log, o->log);
+        if (o->report && (r->file = report_open_file("--report", o->report, O_TRUNC)) < 0)
                 return EXIT_WRONG;
         struct stat st;
         r->seekable = r->file >= 0 && fstat(r->file, &st) == 0 && S_ISREG(st.st_mode);
         return 0;
 }
 
-static void note_error(struct report *r, int error, const char *which)
+static void report_note_error(struct report *r, int error, const char *which)
 {
         if (error == 0 || r->error)
                 return;
@@ -70,7 +70,7 @@ static void note_error(struct report *r, int error, const char *which)
 }
 
 /* Returns: how much was written; less than all: why has been noted. */
-static size_t write_all(struct report *r, int fd, const struct text *t, int64_t at)
+static size_t report_write_all(struct report *r, int fd, const struct text *t, int64_t at)
 {
         int error = t->failed ? ENOMEM : 0;
         size_t done = 0;
@@ -82,12 +82,12 @@ static size_t write_all(struct report *r, int fd, const struct text *t, int64_t 
                 else if (errno != EINTR)
                         error = errno;
         }
-        note_error(r, error, fd == r->log ? r->log_name : r->file_name);
+        report_note_error(r, error, fd == r->log ? r->log_name : r->file_name);
         return done;
 }
 
 /* {"job":12,"command":["echo","a"],"tries":1,"ended":"success", and so on. */
-static void put_job(struct text *t, const struct job *j, const struct outcome *o, const char *tries)
+static void report_put_job(struct text *t, const struct job *j, const struct outcome *o, const char *tries)
 {
         char name[16];
         text_printf(t, "{\"job\":%llu,\"command\":", (unsigned long long)j->number);
@@ -125,17 +125,17 @@ void report_try(struct report *r, const struct job *j, const struct outcome *o)
         if (r->log_torn)
                 text_put(&t, "\n");
         key_text(key, j->key);
-        put_job(&t, j, o, "try");
+        report_put_job(&t, j, o, "try");
         text_printf(&t, ",\"key\":\"%s\"}\n", key);
         /* O_APPEND: one write is one line, beside others that write there. */
-        const size_t done = write_all(r, r->log, &t, -1);
+        const size_t done = report_write_all(r, r->log, &t, -1);
         if (done > 0)
                 r->log_torn = done < t.n;
         text_free(&t);
 }
 
 /* What closes the value. complete: it is the last word. */
-static void put_summary(struct text *t, const struct run *run, int exit_status, bool complete)
+static void report_put_summary(struct text *t, const struct run *run, int exit_status, bool complete)
 {
         static const char *const why[] = {
                 [GOING] = NULL,
@@ -163,7 +163,7 @@ static void put_summary(struct text *t, const struct run *run, int exit_status, 
         text_put(t, "}}\n");
 }
 
-static void put_head(struct text *t, const struct report *r)
+static void report_put_head(struct text *t, const struct report *r)
 {
         text_printf(t, "{\"rein\":\"%s\",\"began\":", rein_version());
         text_json_time(t, r->began_wall_ns);
@@ -171,24 +171,24 @@ static void put_head(struct text *t, const struct report *r)
 }
 
 /* Write a job, if any, and what closes the value. */
-static void extend(struct report *r, const struct job *j, const struct run *run, int exit_status, bool complete)
+static void report_extend(struct report *r, const struct job *j, const struct run *run, int exit_status, bool complete)
 {
         struct text t = {0};
         bool first = r->end == 0, any = j != NULL;
         if (first)
-                put_head(&t, r);
+                report_put_head(&t, r);
         if (any) {
                 if (r->jobs > 0)
                         text_put(&t, ",\n");
-                put_job(&t, j, &j->last, "tries");
+                report_put_job(&t, j, &j->last, "tries");
                 text_put(&t, "}");
         }
         size_t kept = t.n;
         if (r->seekable || complete)
-                put_summary(&t, run, exit_status, complete);
+                report_put_summary(&t, run, exit_status, complete);
         while (r->seekable && !t.failed && r->end + (int64_t)t.n < r->size)
                 text_put(&t, " "); /* over what is left of a longer one */
-        write_all(r, r->file, &t, r->seekable ? r->end : -1);
+        report_write_all(r, r->file, &t, r->seekable ? r->end : -1);
         if (!t.failed) {
                 r->size = r->end + (int64_t)t.n;
                 r->end += (int64_t)kept;
@@ -201,25 +201,25 @@ void report_job(struct report *r, const struct job *j)
 {
         if (r->file < 0)
                 return;
-        extend(r, j, j->run, 0, false);
+        report_extend(r, j, j->run, 0, false);
 }
 
 /* What was written may be told to have failed only now (NFS, a quota). After EINTR it is closed. */
-static void close_file(struct report *r, int fd, const char *name)
+static void report_close_file(struct report *r, int fd, const char *name)
 {
         if (close(fd) < 0 && errno != EINTR)
-                note_error(r, errno, name);
+                report_note_error(r, errno, name);
 }
 
 int report_end(struct report *r, struct run *run, int exit_status)
 {
         if (r->log >= 0)
-                close_file(r, r->log, r->log_name);
+                report_close_file(r, r->log, r->log_name);
         if (r->error && exit_status != EXIT_BROKEN_PIPE)
                 exit_status = EXIT_UNWRITTEN;
         if (r->file >= 0) {
-                extend(r, NULL, run, exit_status, true);
-                close_file(r, r->file, r->file_name);
+                report_extend(r, NULL, run, exit_status, true);
+                report_close_file(r, r->file, r->file_name);
         }
         if (r->error == 0)
                 return exit_status;

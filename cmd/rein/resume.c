@@ -40,7 +40,7 @@ static bool key_parse(const char *s, struct key *k)
 }
 
 /* The place of k, or the free one where it belongs. */
-static struct success *place(const struct resume *r, struct key k)
+static struct success *resume_place(const struct resume *r, struct key k)
 {
         size_t i = k.a & (r->room - 1);
         while (r->table[i].times && (r->table[i].key.a != k.a || r->table[i].key.b != k.b))
@@ -48,7 +48,7 @@ static struct success *place(const struct resume *r, struct key k)
         return &r->table[i];
 }
 
-static int grow(struct resume *r)
+static int resume_grow(struct resume *r)
 {
         struct resume bigger = {.room = r->room ? r->room * 2 : 1024, .used = r->used};
         bigger.table = calloc(bigger.room, sizeof *bigger.table);
@@ -56,17 +56,17 @@ static int grow(struct resume *r)
                 return -ENOMEM;
         for (size_t i = 0; i < r->room; i++)
                 if (r->table[i].times)
-                        *place(&bigger, r->table[i].key) = r->table[i];
+                        *resume_place(&bigger, r->table[i].key) = r->table[i];
         free(r->table);
         *r = bigger;
         return 0;
 }
 
-static int add(struct resume *r, struct key k)
+static int resume_add(struct resume *r, struct key k)
 {
-        if (r->used * 4 >= r->room * 3 && grow(r) < 0)
+        if (r->used * 4 >= r->room * 3 && resume_grow(r) < 0)
                 return -ENOMEM;
-        struct success *s = place(r, k);
+        struct success *s = resume_place(r, k);
         if (s->times == 0) {
                 *s = (struct success){k, 1};
                 r->used++;
@@ -92,7 +92,7 @@ int resume_read(struct resume *r, const char *file)
                 const cJSON *key = cJSON_GetObjectItemCaseSensitive(json, "key");
                 if (cJSON_IsString(ended) && cJSON_IsString(key) && strcmp(ended->valuestring, "success") == 0 &&
                     key_parse(key->valuestring, &k))
-                        rc = add(r, k);
+                        rc = resume_add(r, k);
                 cJSON_Delete(json);
         }
         if (rc == 0 && !feof(f))
@@ -106,7 +106,7 @@ bool resume_take(struct resume *r, struct key k)
 {
         if (r->used == 0)
                 return false;
-        struct success *s = place(r, k);
+        struct success *s = resume_place(r, k);
         if (s->times < 2)
                 return false;
         s->times--;

@@ -42,7 +42,7 @@ void run_out_of_time(struct run *run)
                 run->stopped = DEADLINE_PASSED;
 }
 
-static void output_broken(void *arg)
+static void run_output_broken(void *arg)
 {
         run_stop(arg, OUTPUT_BROKEN, "the output could not be written");
 }
@@ -59,7 +59,7 @@ struct ear { /* of a coroutine that waits for one signal */
 
 /* From here on these signals are waited for, not obeyed. A hang-up that was ignored when we were started stays ignored, as
  * nohup(1) wants it. Not so an interrupt: a shell makes every background command ignore it. */
-static bool stays_ignored(int signo)
+static bool signal_stays_ignored(int signo)
 {
         struct sigaction now;
         return signo == SIGHUP && sigaction(SIGHUP, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
@@ -72,7 +72,7 @@ static void block_signals(void)
         signal(SIGPIPE, SIG_IGN);
         signal(SIGCHLD, SIG_DFL); /* ignored, it would take our children's status away */
         for (int i = 0; i < STOP_SIGNALS; i++)
-                if (!stays_ignored(stop_signals[i]))
+                if (!signal_stays_ignored(stop_signals[i]))
                         sigaddset(&blocked, stop_signals[i]);
         /* SIGCHLD: blocked everywhere it stays pending; else each child that ends would wake a thread for nothing. */
         sigaddset(&blocked, SIGCHLD);
@@ -82,7 +82,7 @@ static void block_signals(void)
 }
 
 /* The first signal stops everything in order, the next one at once. */
-static void heed(struct run *run, int signo)
+static void run_heed(struct run *run, int signo)
 {
         char name[16], why[40];
         if (run->interrupted.ns == 0) {
@@ -96,12 +96,12 @@ static void heed(struct run *run, int signo)
 }
 
 /* A background child. */
-static int hear(void *arg)
+static int run_hear(void *arg)
 {
         const struct ear *ear = arg;
         for (int rc; (rc = rein_wait_signal(ear->signo, REIN_NEVER)) != REIN_ECANCELED;) {
                 if (rc > 0)
-                        heed(ear->run, ear->signo);
+                        run_heed(ear->run, ear->signo);
                 else /* no memory, say: while it is not waited for, no signal stops us */
                         rein_sleep(rein_after(REIN_MS(10)));
         }
@@ -111,7 +111,7 @@ static int hear(void *arg)
 /* ---- the jobs ---- */
 
 /* The next job that is to be run. Returns: 1; 0: the input has ended; REIN_ECANCELED; -errno. */
-static int take_job(struct run *run, struct job **job)
+static int run_take_job(struct run *run, struct job **job)
 {
         const struct options *o = &run->options;
         const char *argument, *flaw;
@@ -135,19 +135,19 @@ static int take_job(struct run *run, struct job **job)
         return rc;
 }
 
-static int one_job(void *arg)
+static int run_one_job(void *arg)
 {
         job_run(arg);
         return 0;
 }
 
 /* Nothing of the job's coroutine is left; perhaps it never ran. */
-static void job_is_over(void *arg)
+static void run_job_is_over(void *arg)
 {
         struct job *j = arg;
         struct run *run = j->run;
         if (run->spawning == j && rein_checkpoint() == 0) {
-                run->spawning = NULL; /* start_job has it again */
+                run->spawning = NULL; /* run_start_job has it again */
                 return;
         }
         if (j->ran)
@@ -157,13 +157,13 @@ static void job_is_over(void *arg)
         rein_sem_release(run->places, 1);
 }
 
-static void start_job(struct run *run, struct job *j)
+static void run_start_job(struct run *run, struct job *j)
 {
         struct patience p = {0};
         bool refused;
         do {
                 run->spawning = j;
-                rein_spawn(&run->work, NULL, one_job, j, REIN_JOB(.name = "job", .release = job_is_over));
+                rein_spawn(&run->work, NULL, run_one_job, j, REIN_JOB(.name = "job", .release = run_job_is_over));
                 refused = run->spawning == NULL;
                 run->spawning = NULL;
         } while (refused && run_not_now(run, &p, ENOMEM));
@@ -182,9 +182,9 @@ static int run_jobs(struct run *run)
         while ((rc = rein_sem_acquire(run->places, 1, REIN_NEVER)) == 0 &&
                (rc = rein_sem_acquire(run->starts, 1, REIN_NEVER)) == 0) {
                 rein_sem_release(run->starts, 1); /* to have seen that a process may be started is enough */
-                if ((rc = take_job(run, &j)) <= 0)
+                if ((rc = run_take_job(run, &j)) <= 0)
                         break;
-                start_job(run, j);
+                run_start_job(run, j);
                 rein_sleep(REIN_NOWAIT); /* the job takes its unit of `starts` before the next look at them */
         }
         return rc;
@@ -192,7 +192,7 @@ static int run_jobs(struct run *run)
 
 /* What stays of the arguments when everything was stopped is at least reported. (What stays of standard input is not
  * read: it may have no end.) */
-static void report_the_rest(struct run *run)
+static void run_report_the_rest(struct run *run)
 {
         const char *argument, *flaw;
         struct job *j;
@@ -201,7 +201,7 @@ static void report_the_rest(struct run *run)
                 job_pass_over(j, NEVER_STARTED);
 }
 
-static void do_the_work(struct run *run)
+static void run_do_the_work(struct run *run)
 {
         const struct options *o = &run->options;
         struct ear ears[STOP_SIGNALS];
@@ -209,8 +209,8 @@ static void do_the_work(struct run *run)
         rein_group_open(&house, REIN_GROUP(.policy = REIN_EACH));
         for (int i = 0; i < STOP_SIGNALS; i++) {
                 ears[i] = (struct ear){run, stop_signals[i]};
-                if (!stays_ignored(stop_signals[i]))
-                        rein_spawn(&house, NULL, hear, &ears[i], REIN_JOB(.name = "signal", .background = true));
+                if (!signal_stays_ignored(stop_signals[i]))
+                        rein_spawn(&house, NULL, run_hear, &ears[i], REIN_JOB(.name = "signal", .background = true));
         }
         rein_spawn(&house, NULL, progress_run, run, REIN_JOB(.name = "progress", .background = true));
 
@@ -222,7 +222,7 @@ static void do_the_work(struct run *run)
         }
         if (rein_group_close(&run->work, rc == REIN_ECANCELED ? rc : 0) == REIN_ETIMEOUT)
                 run_out_of_time(run);
-        report_the_rest(run);
+        run_report_the_rest(run);
 
         /* A reader of our output that does not read holds us up for no longer than the grace, once we are to stop. */
         rein_scope last_words;
@@ -237,7 +237,7 @@ static void do_the_work(struct run *run)
 
 /* ---- before and after ---- */
 
-static int cannot(const char *what, int error)
+static int run_cannot(const char *what, int error)
 {
         fprintf(stderr, "rein run: %s: %s\n", what, strerrordesc_np(error));
         return EXIT_WRONG;
@@ -264,13 +264,13 @@ bool run_not_now(struct run *run, struct patience *p, int error)
 }
 
 /* Room for so many open files as the jobs need. The jobs themselves get the limit that we were started with. */
-static int raise_files(struct run *run)
+static int run_raise_files(struct run *run)
 {
         const struct options *o = &run->options;
         rlim_t need = FILES_OF_OURS + (rlim_t)o->jobs * FILES_PER_JOB + (o->keep_order ? WINDOW : 0);
         struct rlimit now;
         if (getrlimit(RLIMIT_NOFILE, &now) < 0)
-                return cannot("the limit of open files", errno);
+                return run_cannot("the limit of open files", errno);
         run->launch.files = now;
         if (now.rlim_cur >= need)
                 return 0;
@@ -283,14 +283,14 @@ static int raise_files(struct run *run)
         }
         now.rlim_cur = need;
         run->launch.files_raised = true;
-        return setrlimit(RLIMIT_NOFILE, &now) < 0 ? cannot("the limit of open files", errno) : 0;
+        return setrlimit(RLIMIT_NOFILE, &now) < 0 ? run_cannot("the limit of open files", errno) : 0;
 }
 
 /* The log is opened first: the first run that goes on with its own log finds an empty one. */
-static int prepare(struct run *run)
+static int run_prepare(struct run *run)
 {
         const struct options *o = &run->options;
-        int rc = raise_files(run);
+        int rc = run_raise_files(run);
         if (rc || (rc = report_open(&run->report, o)))
                 return rc;
         if (o->resume && (rc = resume_read(&run->resume, o->resume)) < 0) {
@@ -303,11 +303,11 @@ static int prepare(struct run *run)
                 return rc;
         rc = input_open(&run->input, o->arguments, o->arguments_n);
         run->launch.memory = o->memory;
-        return rc < 0 ? cannot("cannot begin", -rc) : 0;
+        return rc < 0 ? run_cannot("cannot begin", -rc) : 0;
 }
 
 /* What the coroutines share. */
-static int set_up(struct run *run)
+static int run_set_up(struct run *run)
 {
         const struct options *o = &run->options;
         const int starts = o->jobs < rein_cpus() ? o->jobs : rein_cpus();
@@ -320,10 +320,10 @@ static int set_up(struct run *run)
         run->began = rein_now();
         run->deadline = o->deadline_ns ? rein_after(o->deadline_ns) : REIN_NEVER;
         return output_open(&run->output, o->keep_order ? WINDOW + 2 * (uint64_t)o->jobs : 0, run->hurried,
-                           output_broken, run);
+                           run_output_broken, run);
 }
 
-static void tear_down(struct run *run)
+static void run_tear_down(struct run *run)
 {
         output_close(&run->output);
         rein_promise_keep(run->urge, NULL, NULL); /* else it would be told as one that was forgotten */
@@ -333,7 +333,7 @@ static void tear_down(struct run *run)
         rein_sem_free(run->places);
 }
 
-static int exit_status(const struct run *run)
+static int run_exit_status(const struct run *run)
 {
         switch (run->stopped) {
         case INTERRUPTED:
@@ -353,7 +353,7 @@ static int exit_status(const struct run *run)
 }
 
 /* Why not all was done, if so. */
-static void say_the_end(const struct run *run)
+static void run_say_the_end(const struct run *run)
 {
         const struct outlet *out = &run->output.outlet;
         char name[16];
@@ -371,17 +371,17 @@ static void say_the_end(const struct run *run)
 static int run_all(void *arg)
 {
         struct run *run = arg;
-        int rc = set_up(run);
+        int rc = run_set_up(run);
         if (rc < 0)
-                rc = cannot("cannot begin", -rc);
+                rc = run_cannot("cannot begin", -rc);
         else
-                do_the_work(run);
+                run_do_the_work(run);
         if (rc == 0) {
-                rc = exit_status(run);
-                say_the_end(run);
+                rc = run_exit_status(run);
+                run_say_the_end(run);
         }
         rc = report_end(&run->report, run, rc);
-        tear_down(run);
+        run_tear_down(run);
         return rc;
 }
 
@@ -400,7 +400,7 @@ static int run_loop(struct run *run)
                         ; /* there was no thread for it */
         if (rc < 0) {
                 rein_error_print(stderr, rein_trail());
-                rc = cannot("cannot begin", -rc);
+                rc = run_cannot("cannot begin", -rc);
         }
         rein_executor_free(loop);
         rein_executor_free(starters);
@@ -417,7 +417,7 @@ int run_main(int argc, char **argv)
                         options_help(stdout);
                 return parsed == PARSED_HELP ? 0 : EXIT_WRONG;
         }
-        int rc = prepare(run);
+        int rc = run_prepare(run);
         if (rc)
                 return rc;
         struct patience p = {0};
@@ -425,7 +425,7 @@ int run_main(int argc, char **argv)
         while ((guard = guard_start(&run->family)) < 0 && is_not_now(run, guard) && run_not_now(run, &p, -guard))
                 ;
         if (guard < 0)
-                return cannot("the guard process", -guard);
+                return run_cannot("the guard process", -guard);
         rc = run_loop(run);
         guard_dismiss(&run->family, guard);
         input_close(&run->input);

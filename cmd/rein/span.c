@@ -7,7 +7,7 @@
 
 /* Digits with at most one point among them: not strtod's signs, exponents, hex, infinities and locale.
  * Returns where the number ends, or NULL. */
-static const char *number(const char *s, double *value)
+static const char *span_number(const char *s, double *value)
 {
         double sum = 0, place = 1;
         bool point = false, digits = false;
@@ -33,7 +33,7 @@ bool span_parse(const char *s, int64_t *ns)
                 double ns;
         } unit[] = {{"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}};
         double value;
-        const char *rest = number(s, &value);
+        const char *rest = span_number(s, &value);
         for (size_t i = 0; rest && i < sizeof unit / sizeof *unit; i++) {
                 if (strcmp(rest, unit[i].name) == 0) {
                         value = value * unit[i].ns + 0.5;
@@ -47,7 +47,7 @@ bool span_parse(const char *s, int64_t *ns)
 bool size_parse(const char *s, uint64_t *bytes)
 {
         double value;
-        const char *rest = number(s, &value);
+        const char *rest = span_number(s, &value);
         if (!rest)
                 return false;
         const char *units = "KMGT", *unit = *rest ? strchr(units, *rest) : NULL;

@@ -15,7 +15,7 @@ const char *spool_folder(void)
         return folder && *folder ? folder : "/tmp";
 }
 
-static int nameless_file(void)
+static int spool_nameless_file(void)
 {
         const char *folder = spool_folder();
         int fd;
@@ -32,7 +32,7 @@ static int nameless_file(void)
         return fd < 0 ? -errno : fd;
 }
 
-static int to_file(int fd, const char *bytes, size_t n, int64_t at)
+static int spool_to_file(int fd, const char *bytes, size_t n, int64_t at)
 {
         while (n > 0) {
                 ssize_t k = pwrite(fd, bytes, n, at);
@@ -48,7 +48,7 @@ static int to_file(int fd, const char *bytes, size_t n, int64_t at)
 }
 
 /* All n of them: they are there. */
-static int64_t from_file(int fd, char *bytes, size_t n, int64_t at)
+static int64_t spool_from_file(int fd, char *bytes, size_t n, int64_t at)
 {
         size_t done = 0;
         while (done < n) {
@@ -62,7 +62,7 @@ static int64_t from_file(int fd, char *bytes, size_t n, int64_t at)
         return (int64_t)done;
 }
 
-static int in_memory(struct spool *s, const void *bytes, size_t n)
+static int spool_in_memory(struct spool *s, const void *bytes, size_t n)
 {
         size_t room = s->room ? s->room : 256;
         while (room < (size_t)s->n + n)
@@ -82,11 +82,11 @@ static int in_memory(struct spool *s, const void *bytes, size_t n)
 int spool_add(struct spool *s, const void *bytes, size_t n)
 {
         if (!s->file && (size_t)s->n + n <= IN_MEMORY)
-                return in_memory(s, bytes, n);
+                return spool_in_memory(s, bytes, n);
         if (!s->file) {
-                int fd = nameless_file(), rc = fd;
+                int fd = spool_nameless_file(), rc = fd;
                 if (rc >= 0)
-                        rc = to_file(fd, s->memory, (size_t)s->n, 0);
+                        rc = spool_to_file(fd, s->memory, (size_t)s->n, 0);
                 if (rc < 0) {
                         if (fd >= 0)
                                 close(fd);
@@ -97,7 +97,7 @@ int spool_add(struct spool *s, const void *bytes, size_t n)
                 s->room = 0;
                 s->file = fd;
         }
-        int rc = to_file(s->file, bytes, n, s->n);
+        int rc = spool_to_file(s->file, bytes, n, s->n);
         if (rc == 0)
                 s->n += (int64_t)n;
         return rc;
@@ -113,7 +113,7 @@ int64_t spool_read(const struct spool *s, int64_t from, void *bytes, size_t n)
         if (s->n - from < (int64_t)n)
                 n = (size_t)(s->n - from);
         if (s->file)
-                return from_file(s->file, bytes, n, from);
+                return spool_from_file(s->file, bytes, n, from);
         if (n > 0)
                 memcpy(bytes, s->memory + from, n);
         return (int64_t)n;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-static bool make_room(struct text *t, size_t n)
+static bool text_make_room(struct text *t, size_t n)
 {
         if (t->failed)
                 return false;
@@ -27,7 +27,7 @@ static bool make_room(struct text *t, size_t n)
 
 void text_add(struct text *t, const char *bytes, size_t n)
 {
-        if (!make_room(t, n))
+        if (!text_make_room(t, n))
                 return;
         memcpy(t->at + t->n, bytes, n);
         t->n += n;
@@ -45,7 +45,7 @@ void text_printf(struct text *t, const char *fmt, ...)
         va_start(args, fmt);
         int n = vsnprintf(NULL, 0, fmt, args);
         va_end(args);
-        if (n < 0 || !make_room(t, (size_t)n))
+        if (n < 0 || !text_make_room(t, (size_t)n))
                 return;
         va_start(args, fmt);
         vsnprintf(t->at + t->n, t->room - t->n, fmt, args);
@@ -60,7 +60,7 @@ void text_free(struct text *t)
 }
 
 /* How many bytes the UTF-8 sequence at s has, or 0 when it is none (RFC 3629: no surrogates, nothing overlong). */
-static size_t utf8(const unsigned char *s)
+static size_t text_utf8(const unsigned char *s)
 {
         if (s[0] < 0x80)
                 return 1;
@@ -85,7 +85,7 @@ void text_json(struct text *t, const char *string)
                         strcspn(s, "\"\\\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0b\x0c\r\x0e\x0f\x10\x11\x12\x13\x14"
                                    "\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f");
                 size_t good = 0, step = 0;
-                while (good < plain && (step = utf8((const unsigned char *)s + good)) > 0)
+                while (good < plain && (step = text_utf8((const unsigned char *)s + good)) > 0)
                         good += step;
                 text_add(t, s, good);
                 s += good;

@@ -21,7 +21,7 @@ enum { INSIDE = 0x2d097001 };
 
 /* ---- lending ---- */
 
-static rein_ticket *lend(const char *place, const rn_task *self, rn_scope *scope, bool of_group)
+static rein_ticket *ticket_lend(const char *place, const rn_task *self, rn_scope *scope, bool of_group)
 {
         rein_ticket *t = rn_alloc(sizeof *t);
         rn_scope *lent = t ? rn_scope_new(scope, NULL, RN_NEVER, -1, place) : NULL;
@@ -46,7 +46,7 @@ rein_ticket *rein_scope_lend_at(const char *place)
         RN_CALL();
         RN_ASKS(task, NULL);
         rn_task *self = rn_self();
-        return self && !self->now->unopened ? lend(place, self, self->now->scope, false) : NULL;
+        return self && !self->now->unopened ? ticket_lend(place, self, self->now->scope, false) : NULL;
 }
 
 rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
@@ -57,7 +57,7 @@ rein_ticket *rein_group_lend_at(const char *place, rein_group *group)
         rn_scope *s = self ? rn_group_hold(group) : NULL;
         if (self && !s)
                 rn_fail(-EPERM, place, "rein_group_lend: the group is not open, or being closed");
-        rein_ticket *t = s ? lend(place, self, s, true) : NULL;
+        rein_ticket *t = s ? ticket_lend(place, self, s, true) : NULL;
         if (s)
                 rn_group_let_go(s);
         return t;
@@ -116,7 +116,7 @@ void rn_lent_end_locked(rn_scope *s, rn_fired *fired)
 
 /* ---- adopting ---- */
 
-static bool over_locked(const rein_ticket *t)
+static bool ticket_over_locked(const rein_ticket *t)
 {
         RN_ASSERT(rn_scope_locked(t->scope), "the lock of the family is held");
         const rn_scope *of = t->scope->parent;
@@ -125,24 +125,24 @@ static bool over_locked(const rein_ticket *t)
 }
 
 /* 0: and a group that was lent does not end before leave_group. */
-static int come_in(rein_ticket *t)
+static int ticket_come_in(rein_ticket *t)
 {
         rn_scope_lock(t->scope);
-        int rc = over_locked(t) ? -ESTALE : 0;
+        int rc = ticket_over_locked(t) ? -ESTALE : 0;
         if (rc == 0 && t->of_group)
                 t->scope->parent->group->adopted++;
         rn_scope_unlock(t->scope);
         return rc;
 }
 
-static void go_out(rein_ticket *t)
+static void ticket_go_out(rein_ticket *t)
 {
         RN_ASSERT(!t->of_group || t->scope->parent, "a group that was lent stays while somebody is inside");
         if (t->of_group)
                 rn_group_let_go(t->scope->parent); /* it is there: it waits for this */
 }
 
-static void take_place(rn_task *self, rn_adoption *a)
+static void adoption_take_place(rn_task *self, rn_adoption *a)
 {
         rn_ambient *now = self->now;
         a->was = *now;
@@ -154,7 +154,7 @@ static void take_place(rn_task *self, rn_adoption *a)
         self->inline_depth++; /* its errors have a reserve of their own */
 }
 
-static void give_place_back(rn_task *self, rn_adoption *a)
+static void adoption_give_place_back(rn_task *self, rn_adoption *a)
 {
         rn_ambient *now = self->now;
         RN_ASSERT(now->scope == a->scope && !now->hook, "an adoption that ends is the innermost thing that is open");
@@ -170,7 +170,7 @@ static void give_place_back(rn_task *self, rn_adoption *a)
         rn_context_unref(context);
 }
 
-static int begin(const char *place, rn_task *self, rein_ticket *t, rn_adoption **out)
+static int adoption_begin(const char *place, rn_task *self, rein_ticket *t, rn_adoption **out)
 {
         rn_adoption *a = rn_alloc(sizeof *a);
         rn_scope *s = a ? rn_scope_new(t->scope, NULL, RN_NEVER, -1, place) : NULL;
@@ -185,7 +185,7 @@ static int begin(const char *place, rn_task *self, rein_ticket *t, rn_adoption *
         s->task = self;
         s->adoption = a;
         rn_scope_unlock(s);
-        take_place(self, a);
+        adoption_take_place(self, a);
         *out = a;
         return 0;
 }
@@ -203,12 +203,12 @@ int rein_adopt_at(const char *place, rein_ticket *t, rein_adopted *adopted)
         if (t->process != rn_generation())
                 return rn_misused(place, "rein_adopt: the ticket was made before the fork");
         rn_task *self = rn_self();
-        int rc = self ? come_in(t) : -ENOMEM;
+        int rc = self ? ticket_come_in(t) : -ENOMEM;
         if (rc < 0)
                 return rc;
-        rc = begin(place, self, t, &h->adoption);
+        rc = adoption_begin(place, self, t, &h->adoption);
         if (rc < 0) {
-                go_out(t);
+                ticket_go_out(t);
                 return rc;
         }
         h->task = self;
@@ -225,9 +225,9 @@ const char *rn_adoption_place(const rn_adoption *a)
 void rn_adoption_end(rn_task *t, rn_adoption *a)
 {
         rein_ticket *ticket = a->ticket;
-        give_place_back(t, a);
+        adoption_give_place_back(t, a);
         rn_scope_leave(a->scope);
-        go_out(ticket);
+        ticket_go_out(ticket);
         rn_free(a);
         rein_ticket_drop(ticket);
 }
@@ -290,7 +290,7 @@ const char *rn_ticket_ask(const void *record)
                 return NULL;
         if (!rn_peek32(&t->refs) || rn_peek32(&t->refs) > INT32_MAX)
                 return "a ticket is used after its last holder dropped it";
-        return rn_scope_ask_record(t->scope, rn_peek32(&t->scope->kept.generation));
+        return rn_scope_ask_record(t->scope, rn_peek32(&t->scope->in_slab.generation));
 }
 
 #endif

@@ -2,9 +2,9 @@
 /* A work, from outside: a cancel, its time that is over, its being abandoned; and what it was stuck in, for the receipt.
  * work.h has its states, and who wins against its own end.
  *
- * The timer says when something is to be done although nobody calls (next_event). Whatever changes what it depends on arms it
- * anew, under the future's lock: so the last one to arm has seen all that happened. It is made with the first arming;
- * `armed` is stored before the state is looked at, and the work's end stores the state before it looks at `armed`: so
+ * The timer says when something is to be done although nobody calls (work_next_event). Whatever changes what it depends on
+ * arms it anew, under the future's lock: so the last one to arm has seen all that happened. It is made with the first
+ * arming; `armed` is stored before the state is looked at, and the work's end stores the state before it looks at `armed`: so
  * either nothing is armed any more, or the end finds it. It fires on the clock thread, which hands it to the hand. */
 #include <errno.h>
 #include <stdio.h>
@@ -32,7 +32,7 @@ void rn_work_canceled_locked(rein_work *w, bool now, rn_fired *fired)
 }
 
 /* The moment at which something has to be done about w, which is in this state, although nobody calls. */
-static int64_t next_event(const rein_work *w, uint32_t state)
+static int64_t work_next_event(const rein_work *w, uint32_t state)
 {
         int64_t cancel_at = rn_load64(&w->root->cancel_at);
         switch (state) {
@@ -48,17 +48,17 @@ static int64_t next_event(const rein_work *w, uint32_t state)
         }
 }
 
-static void errand(rn_errand *e, uint32_t tag);
-static void timer(rn_timer *t, uint32_t tag);
+static void work_errand(rn_errand *e, uint32_t tag);
+static void work_timer(rn_timer *t, uint32_t tag);
 
 /* Most jobs never need them. */
-static void make_timer_locked(rein_work *w)
+static void work_make_timer_locked(rein_work *w)
 {
         RN_ASSERT(rn_lock_held(&w->future.lock), "the lock of the future is held");
         if (rn_load32(&w->armed))
                 return;
-        w->timer = (rn_timer){.fire = timer};
-        w->errand = (rn_errand){.run = errand};
+        w->timer = (rn_timer){.fire = work_timer};
+        w->errand = (rn_errand){.run = work_errand};
         rn_store32(&w->armed, 1);
 }
 
@@ -66,12 +66,12 @@ static void make_timer_locked(rein_work *w)
  * look at it. Its root may be another job's scope by then; the state says that there is nothing to time any more. */
 void rn_work_rearm(rein_work *w)
 {
-        RN_ASSERT(rn_get32(&w->root->kept.generation) == w->root_generation || rn_get32(&w->state) == RN_WORK_ENDED ||
-                          rn_get32(&w->state) == RN_WORK_NEVER,
+        RN_ASSERT(rn_get32(&w->root->in_slab.generation) == w->root_generation ||
+                          rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
                   "a job whose scope is gone has ended, or never runs");
         rn_lock_take(&w->future.lock);
-        make_timer_locked(w);
-        int64_t at = next_event(w, rn_load32(&w->state));
+        work_make_timer_locked(w);
+        int64_t at = work_next_event(w, rn_load32(&w->state));
         if (at != RN_NEVER) {
                 rn_future_ref(&w->future);
                 if (!rn_timer_arm(&w->timer, at, 0))
@@ -93,7 +93,7 @@ void rn_work_disarm(rein_work *w)
                 rn_future_unref(&w->future);
 }
 
-static void timer(rn_timer *t, uint32_t tag)
+static void work_timer(rn_timer *t, uint32_t tag)
 {
         rein_work *w = RN_ITEM(t, rein_work, timer);
         if (!rn_hand(&w->errand, tag))
@@ -101,7 +101,7 @@ static void timer(rn_timer *t, uint32_t tag)
 }
 
 /* On the hand thread, with a reference: what has to be done, if it still has. */
-static void errand(rn_errand *e, uint32_t tag)
+static void work_errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_work *w = RN_ITEM(e, rein_work, errand);
@@ -111,7 +111,7 @@ static void errand(rn_errand *e, uint32_t tag)
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
         if (root) {
                 int64_t now = rn_clock();
-                due = next_event(w, state) <= now;
+                due = work_next_event(w, state) <= now;
                 canceled = rn_load64(&root->cancel_at) <= now;
                 rn_scope_reason_locked(root, reason, sizeof reason);
                 if (!due)
@@ -129,7 +129,7 @@ static void errand(rn_errand *e, uint32_t tag)
 /* ---- abandoned, cancelled ---- */
 
 /* An abandoned job may outlive the scopes above it: it is cut off from them, and keeps the reason. */
-static bool cut_off(rein_work *w, const char *why)
+static bool work_cut_off(rein_work *w, const char *why)
 {
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
         if (!root)
@@ -155,7 +155,7 @@ bool rn_work_abandon(rein_work *w, const char *why)
         RN_ASSERT(rn_get32(&w->state) >= RN_WORK_RUNNING, "a job that is abandoned was claimed");
         rn_work_describe(w, where, sizeof where);
         rn_work_note_stuck(w);
-        bool timeout = cut_off(w, why);
+        bool timeout = work_cut_off(w, why);
         snprintf(text, sizeof text, "it did not leave in time and was abandoned%s%s",
                  rn_work_stuck_in(w)[0] ? ", in " : "", rn_work_stuck_in(w));
         rein_error *cause = rn_error_make(NULL, timeout ? REIN_ETIMEOUT : REIN_ECANCELED, where, NULL, NULL, "%s", why);
@@ -209,7 +209,7 @@ void rn_work_stopped_by(rein_work *w, rn_rung rung)
                 ;
 }
 
-static void keep_frames(rein_work *w, rn_task *t)
+static void work_keep_frames(rein_work *w, rn_task *t)
 {
         rn_frames *f = rn_frames_take(t);
         void *none = NULL;
@@ -239,12 +239,12 @@ void rn_work_note_stuck(rein_work *w)
                 rn_told_release(&w->stuck);
                 rn_store32(&w->stuck, 2);
                 if (foreign)
-                        keep_frames(w, t);
+                        work_keep_frames(w, t);
         }
 }
 
 void rn_work_note_frames(rein_work *w, rn_task *t)
 {
-        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames)) /* a hint: keep_frames decides by a swap */
-                keep_frames(w, t);
+        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames)) /* a hint: work_keep_frames decides by a swap */
+                work_keep_frames(w, t);
 }

@@ -6,7 +6,7 @@
 #include "core/task.h"
 #include "core/world.h"
 
-static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
+static bool timer_sooner(const rn_heap_node *a, const rn_heap_node *b)
 {
         return RN_ITEM(a, rn_timer, node)->at < RN_ITEM(b, rn_timer, node)->at;
 }
@@ -16,7 +16,7 @@ void rn_clock_init(rn_clockwork *c)
         rn_store32(&c->lock.word, 0);
         rn_store32(&c->hand_lock.word, 0);
         c->state = 0;
-        c->timers = (rn_heap){.before = sooner};
+        c->timers = (rn_heap){.before = timer_sooner};
         c->sleeps_until = RN_NEVER;
         c->clock_task = c->hand_task = NULL;
         rn_list_init(&c->errands);
@@ -79,7 +79,7 @@ typedef struct begin {
         rn_task *task;
 } begin;
 
-static void begin_thread(void *arg)
+static void clock_begin_thread(void *arg)
 {
         begin b = *(begin *)arg;
         rn_free(arg);
@@ -87,7 +87,7 @@ static void begin_thread(void *arg)
         b.main(b.clock);
 }
 
-static int start_one(rn_clockwork *c, void (*main)(void *), const char *name)
+static int clock_start_thread(rn_clockwork *c, void (*main)(void *), const char *name)
 {
         RN_ASSERT(rn_lock_held(&c->lock), "the lock of the clock is held: two threads must not start it both");
         begin *b = rn_alloc(sizeof *b);
@@ -95,7 +95,7 @@ static int start_one(rn_clockwork *c, void (*main)(void *), const char *name)
         int rc = -ENOMEM;
         if (t) {
                 *b = (begin){main, c, t};
-                rc = rn_thread_start(begin_thread, b, name, 0);
+                rc = rn_thread_start(clock_begin_thread, b, name, 0);
         }
         if (rc < 0) {
                 if (t)
@@ -112,9 +112,9 @@ int rn_clock_start(void)
         rn_clockwork *c = &rn_world_now()->clock;
         int rc = 0;
         rn_lock_take(&c->lock);
-        if (!(c->state & CLOCK_RUNS) && (rc = start_one(c, clock_main, "rein-clock")) == 0)
+        if (!(c->state & CLOCK_RUNS) && (rc = clock_start_thread(c, clock_main, "rein-clock")) == 0)
                 c->state |= CLOCK_RUNS;
-        if (rc == 0 && !(c->state & HAND_RUNS) && (rc = start_one(c, hand_main, "rein-hand")) == 0)
+        if (rc == 0 && !(c->state & HAND_RUNS) && (rc = clock_start_thread(c, hand_main, "rein-hand")) == 0)
                 c->state |= HAND_RUNS;
         rn_lock_give(&c->lock);
         return rc;

@@ -48,7 +48,7 @@ void rn_context_unref(rn_context *c)
 }
 
 /* A new front node; rest is a reference taken over, the box is counted. NULL: no memory, nothing taken over. */
-static rn_context *cons(box *b, rn_context *rest)
+static rn_context *context_cons(box *b, rn_context *rest)
 {
         rn_context *c = rn_alloc(sizeof *c);
         if (!c)
@@ -61,7 +61,7 @@ static rn_context *cons(box *b, rn_context *rest)
 }
 
 /* The list without k: shared from behind k on, copied before it. false: no memory. */
-static bool without(rn_context *c, const rein_key *k, rn_context **out)
+static bool context_without(rn_context *c, const rein_key *k, rn_context **out)
 {
         rn_context *at = c;
         while (at && at->box->key != k)
@@ -72,7 +72,7 @@ static bool without(rn_context *c, const rein_key *k, rn_context **out)
         }
         rn_context *list = rn_context_ref(at->rest);
         for (rn_context *i = c; i != at; i = i->rest) {
-                rn_context *front = cons(i->box, list);
+                rn_context *front = context_cons(i->box, list);
                 if (!front) {
                         rn_context_unref(list);
                         return false;
@@ -91,8 +91,8 @@ int rein_context_set(const rein_key *k, void *value)
         rn_task *self = rn_self();
         box *b = self ? rn_alloc(sizeof *b) : NULL;
         rn_context *rest = NULL, *front = NULL;
-        if (b && without(self->now->context, k, &rest)) {
-                front = cons(b, rest);
+        if (b && context_without(self->now->context, k, &rest)) {
+                front = context_cons(b, rest);
                 if (!front)
                         rn_context_unref(rest);
         }

@@ -11,92 +11,92 @@ typedef struct custom {
         void *self;
 } custom;
 
-static custom *of(rein_executor *x)
+static custom *custom_of(rein_executor *x)
 {
         return (custom *)(void *)x;
 }
 
 /* Does the user have it? The user is told of a cancel once, and never before accept or post has returned: the second of
  * the two, the cancel or the return, tells it. */
-enum { NOT_YET, TAKEN, CANCELED };
+enum { NOT_YET, HANDED_OVER, CANCELED };
 
-static void tell(custom *c, rein_work *w)
+static void custom_tell_of_cancel(custom *c, rein_work *w)
 {
         if (c->ops.cancel)
                 c->ops.cancel(c->self, w);
 }
 
-static void taken(custom *c, rein_work *w)
+static void custom_handed_over(custom *c, rein_work *w)
 {
         uint32_t was = NOT_YET;
-        const bool first = rn_cas32(&w->taken, &was, TAKEN);
+        const bool first = rn_cas32(&w->handed_over, &was, HANDED_OVER);
         RN_ASSERT(first || was == CANCELED, "a user's executor takes a job once");
         if (!first)
-                tell(c, w);
+                custom_tell_of_cancel(c, w);
 }
 
-static int take(rein_executor *x, rein_work *w, const char **what)
+static int custom_take(rein_executor *x, rein_work *w, const char **what)
 {
-        int rc = of(x)->ops.accept(of(x)->self, w);
+        int rc = custom_of(x)->ops.accept(custom_of(x)->self, w);
         if (rc >= 0)
-                taken(of(x), w);
+                custom_handed_over(custom_of(x), w);
         *what = "did not take it";
         return rc < 0 ? rc : 0;
 }
 
-static void post(rein_executor *x, rein_work *w)
+static void custom_post(rein_executor *x, rein_work *w)
 {
         rn_future_ref(&w->future); /* the user may run it at once */
-        of(x)->ops.post(of(x)->self, w);
-        taken(of(x), w);
+        custom_of(x)->ops.post(custom_of(x)->self, w);
+        custom_handed_over(custom_of(x), w);
         rn_future_unref(&w->future);
 }
 
 /* The user has it, or will, and gives it to rein_work_run some day, which then gives the run's reference back. */
-static void dequeue(rein_executor *x, rein_work *w)
+static void custom_dequeue(rein_executor *x, rein_work *w)
 {
         uint32_t was = NOT_YET;
-        const bool first = rn_cas32(&w->taken, &was, CANCELED);
-        RN_ASSERT(first || was == TAKEN, "a job is taken back from a user's executor once");
+        const bool first = rn_cas32(&w->handed_over, &was, CANCELED);
+        RN_ASSERT(first || was == HANDED_OVER, "a job is taken back from a user's executor once");
         if (!first)
-                tell(of(x), w);
+                custom_tell_of_cancel(custom_of(x), w);
 }
 
-static void stopping(rein_executor *x, rein_stop how)
+static void custom_stopping(rein_executor *x, rein_stop how)
 {
-        if (of(x)->ops.stop)
-                of(x)->ops.stop(of(x)->self, how);
+        if (custom_of(x)->ops.stop)
+                custom_of(x)->ops.stop(custom_of(x)->self, how);
 }
 
-static bool left(rein_executor *x)
+static bool custom_left(rein_executor *x)
 {
         (void)x;
         return true;
 }
 
-static void destroy(rein_executor *x)
+static void custom_destroy(rein_executor *x)
 {
-        if (of(x)->ops.release)
-                of(x)->ops.release(of(x)->self);
+        if (custom_of(x)->ops.release)
+                custom_of(x)->ops.release(custom_of(x)->self);
         rn_retire(x);
 }
 
 static const rn_executor_kind custom_kind = {
-        .accept = take,
-        .post = post,
-        .dequeue = dequeue,
-        .stopping = stopping,
-        .left = left,
-        .destroy = destroy,
+        .accept = custom_take,
+        .post = custom_post,
+        .dequeue = custom_dequeue,
+        .stopping = custom_stopping,
+        .left = custom_left,
+        .destroy = custom_destroy,
 };
 
 rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *ops, void *self)
 {
         RN_CALL();
         const char *what = "no functions";
-        rein_executor_ops taken = {0};
-        int rc = ops ? rn_opts_take(&taken, sizeof taken, ops, ops->size, &what) : -EINVAL;
-        if (rc == 0 && (!taken.accept || !taken.post)) {
+        rein_executor_ops copy = {0};
+        int rc = ops ? rn_opts_take(&copy, sizeof copy, ops, ops->size, &what) : -EINVAL;
+        if (rc == 0 && (!copy.accept || !copy.post)) {
                 rc = -EINVAL;
                 what = "accept and post are needed";
         }
@@ -111,7 +111,7 @@ rein_executor *rein_executor_new_at(const char *place, const rein_executor_ops *
                 rn_fail(rc, "rein_executor_new", "%s", what);
                 return NULL;
         }
-        c->ops = taken;
+        c->ops = copy;
         c->self = self;
         rn_executor_publish(&c->base);
         return &c->base;

@@ -32,25 +32,25 @@
 #include "core/group.h"
 #include "core/world.h"
 
-typedef struct rn_waiting {
+typedef struct rn_wait {
         rein_work *mine; /* the job of the running task whose permit is lent */
         bool said;       /* what it waits for */
         int64_t look_at; /* when to look for a knot; RN_NEVER: no more */
-} rn_waiting;
+} rn_wait;
 
 /* for_ever: without limit, and for all of it. 0, or REIN_EDEADLOCK with the trail set. rn_wait_end in either case. */
-int rn_wait_begin(rn_task *self, const rn_waits *what, bool for_ever, rn_waiting *waiting);
+int rn_wait_begin(rn_task *self, const rn_wait_target *what, bool for_ever, rn_wait *wait);
 /* Lend, if it was not done and there is reason now. 0; REIN_EDEADLOCK: nobody can be had to run what one waits for. */
-int rn_wait_lend(rn_task *self, const rn_waits *what, rn_waiting *waiting);
+int rn_wait_lend(rn_task *self, const rn_wait_target *what, rn_wait *wait);
 /* One turn of the wait, as rn_wait_turn; and REIN_EDEADLOCK, with the trail set, when it is found to be in a knot. */
-int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_waiting *waiting);
+int rn_wait_turn_looking(rn_task *self, int64_t until, bool cancelable, rn_wait *wait);
 /* The same for a task that stays: its wait is without limit, not cancelled, and nothing is lent for it. */
-void rn_wait_stay(rn_task *self, const rn_waits *what, rn_waiting *waiting);
-void rn_wait_turn_staying(rn_task *self, rn_waiting *waiting);
-void rn_wait_end(rn_task *self, rn_waiting *waiting); /* may wait until a permit is free again; not cancelled */
+void rn_wait_stay(rn_task *self, const rn_wait_target *what, rn_wait *wait);
+void rn_wait_turn_staying(rn_task *self, rn_wait *wait);
+void rn_wait_end(rn_task *self, rn_wait *wait); /* may wait until a permit is free again; not cancelled */
 
 /* The tasks that say what they wait for; the lock of the graph held, or alone. */
-const char *rn_waits_wrong(const rn_world *world);
+const char *rn_wait_targets_wrong(const rn_world *world);
 
 /* Run w, which nobody has started, right here in place of waiting for it. false: that may not be. */
 bool rn_claim_here(rn_task *self, rein_work *w);

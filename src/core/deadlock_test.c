@@ -335,22 +335,23 @@ static void test_broken_waits_say_so(void **state)
         rein_promise *p = rein_promise_new(&f);
         rein_work job = {.executor = NULL};
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
-        rn_waiting waiting;
-        assert_int_equal(rn_wait_begin(self, &(rn_waits){.futures = &f, .count = 1}, true, &waiting), 0);
-        BREAKS(w->waiting.next, NULL, rn_waits_wrong(w), "a list ends in nothing");
-        BREAKS(self->kept.generation.v, 2, rn_waits_wrong(w),
+        rn_wait wait;
+        assert_int_equal(rn_wait_begin(self, &(rn_wait_target){.futures = &f, .count = 1}, true, &wait), 0);
+        BREAKS(w->waiting.next, NULL, rn_wait_targets_wrong(w), "a list ends in nothing");
+        BREAKS(self->in_slab.generation.v, 2, rn_wait_targets_wrong(w),
                "a task that was given back still says what it waits for");
-        BREAKS(self->waits.count, 0, rn_waits_wrong(w), "a task in the list of those that wait does not say for what");
-        BREAKS(self->waits.stays, true, rn_waits_wrong(w),
+        BREAKS(self->target.count, 0, rn_wait_targets_wrong(w),
+               "a task in the list of those that wait does not say for what");
+        BREAKS(self->target.stays, true, rn_wait_targets_wrong(w),
                "a task that cannot leave its wait waits for what it never had");
-        self->waits.executor = job.executor = x;
-        self->waits.permit_of = &job;
-        BREAKS(job.executor, NULL, rn_waits_wrong(w),
+        self->target.executor = job.executor = x;
+        self->target.permit_of = &job;
+        BREAKS(job.executor, NULL, rn_wait_targets_wrong(w),
                "a task wants the permit of a job back from an executor that is not the job's");
-        self->waits.executor = NULL;
-        self->waits.permit_of = NULL;
-        rn_wait_end(self, &waiting);
-        assert_null(rn_waits_wrong(w));
+        self->target.executor = NULL;
+        self->target.permit_of = NULL;
+        rn_wait_end(self, &wait);
+        assert_null(rn_wait_targets_wrong(w));
         rein_promise_keep(p, NULL, NULL);
         rein_promise_drop(p);
         rein_drop(f);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door: where a task sleeps. One per task, with one sticky permit: an unpark before the park is not lost, two are
+/* The door: where a task sleeps. One per task, with one sticky ring: an unpark before the park is not lost, two are
  * one. Every park may end for no reason; who parks loops on its own condition.
  *
  * States of the word, for a task that is a thread:
- *      EMPTY    no permit, nobody sleeps
- *      PERMIT   the next park returns at once
+ *      EMPTY    not rung, nobody sleeps
+ *      RUNG     the next park returns at once
  *      ASLEEP   the owner sleeps on the word
  *      POLLING  the owner sleeps in poll on its descriptors and its wake descriptor
  *      RINGING  an unparker is about to write to the wake descriptor; the owner does not leave before it has
  * A thread that gets no wake descriptor now is ASLEEP a few milliseconds at a time, and looks at its descriptors in between.
- * Only the owner goes to EMPTY, ASLEEP and POLLING; unparkers go to PERMIT and RINGING, always by a read-modify-write,
- * so that what they stored before is seen by whoever takes the permit. */
+ * Only the owner goes to EMPTY, ASLEEP and POLLING; unparkers go to RUNG and RINGING, always by a read-modify-write,
+ * so that what they stored before is seen by whoever takes the ring. */
 #ifndef RN_CORE_DOOR_H
 #define RN_CORE_DOOR_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The door (P3): a permit is sticky, two are one, and no wake-up is lost in sleep or in poll. A lost one is a hang. */
+/* The door (P3): a ring is sticky, two are one, and no wake-up is lost in sleep or in poll. A lost one is a hang. */
 #include "support.h"
 
 #include <fcntl.h>
@@ -18,7 +18,7 @@ static void p3_an_unpark_before_the_park_is_not_lost(void **state)
         }
 }
 
-static void test_two_permits_are_one_and_none_is_left_over(void **state)
+static void test_two_rings_are_one_and_none_is_left_over(void **state)
 {
         (void)state;
         rn_task *self = rn_self();
@@ -27,7 +27,7 @@ static void test_two_permits_are_one_and_none_is_left_over(void **state)
         rn_park(self, RN_NEVER);
         assert_int_equal(rn_load32(&self->door.word), 0);
         int64_t until = rn_clock() + REIN_MS(2);
-        while (rn_clock() < until) /* a park may end for no reason, but not by a permit */
+        while (rn_clock() < until) /* a park may end for no reason, but not by a ring */
                 rn_park(self, until);
         assert_int_equal(self->backend->poll(self, NULL, 0), 0);
         assert_int_equal(rn_load32(&self->door.word), 0);
@@ -104,7 +104,7 @@ static void test_a_poll_tells_events_and_is_ended_by_an_unpark(void **state)
 /* ---- slabs: what makes a late unpark harmless ---- */
 
 typedef struct record {
-        rn_kept kept;
+        rn_slab_item in_slab;
         int field;
 } record;
 
@@ -115,12 +115,12 @@ static void test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays
         rn_slab_init(&s, sizeof(record));
         record *r = rn_slab_take(&s);
         assert_int_equal((uintptr_t)r % 64, 0); /* wherever its chunk begins */
-        uint32_t first = rn_kept_generation(&r->kept);
+        uint32_t first = rn_slab_generation(&r->in_slab);
         assert_int_equal(first % 2, 1); /* taken */
         rn_slab_give(&s, r);
-        assert_int_equal(rn_kept_generation(&r->kept) % 2, 0); /* free, and still readable */
+        assert_int_equal(rn_slab_generation(&r->in_slab) % 2, 0); /* free, and still readable */
         assert_ptr_equal(rn_slab_take(&s), r);
-        assert_int_not_equal(rn_kept_generation(&r->kept), first);
+        assert_int_not_equal(rn_slab_generation(&r->in_slab), first);
         record *many[200];
         for (int i = 0; i < 200; i++) {
                 many[i] = rn_slab_take(&s);
@@ -148,7 +148,7 @@ static void *poll_once(void *arg)
 {
         polling *p = arg;
         rn_task *self = rn_self();
-        (void)self->backend->poll(self, NULL, 0); /* a permit of the record's earlier life */
+        (void)self->backend->poll(self, NULL, 0); /* a ring of the record's earlier life */
         atomic_store(&p->task, self);
         p->rc = self->backend->poll(self, NULL, RN_NEVER);
         struct pollfd bell = {.fd = self->door.wake - 1, .events = POLLIN};
@@ -185,7 +185,7 @@ int main(void)
         rn_choose_by(support_choose);
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(p3_an_unpark_before_the_park_is_not_lost),
-                cmocka_unit_test(test_two_permits_are_one_and_none_is_left_over),
+                cmocka_unit_test(test_two_rings_are_one_and_none_is_left_over),
                 cmocka_unit_test(p3_a_rally_of_doors_loses_no_wake_up),
                 cmocka_unit_test(test_a_poll_tells_events_and_is_ended_by_an_unpark),
                 cmocka_unit_test(test_a_record_has_a_new_generation_in_each_life_and_its_memory_stays),

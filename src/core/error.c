@@ -151,9 +151,9 @@ void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const cha
         snprintf(out, RN_ERROR_WHERE, "%s%s%s", who, who[0] && at[0] ? ", " : "", at);
 }
 
-static int set_trail(int code, const char *place, rein_error *cause, const char *fmt, va_list args) REIN_PRINTF(4, 0);
+static int trail_set(int code, const char *place, rein_error *cause, const char *fmt, va_list args) REIN_PRINTF(4, 0);
 
-static int set_trail(int code, const char *place, rein_error *cause, const char *fmt, va_list args)
+static int trail_set(int code, const char *place, rein_error *cause, const char *fmt, va_list args)
 {
         rn_task *t = rn_self();
         if (!t) {
@@ -174,7 +174,7 @@ int rein_fail_at(const char *place, int code, const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
-        set_trail(code, place, NULL, fmt, args);
+        trail_set(code, place, NULL, fmt, args);
         va_end(args);
         return code;
 }
@@ -184,7 +184,7 @@ int rein_wrap_at(const char *place, int code, const char *fmt, ...)
         rn_task *t = rn_self();
         va_list args;
         va_start(args, fmt);
-        set_trail(code, place, t ? t->now->trail : NULL, fmt, args);
+        trail_set(code, place, t ? t->now->trail : NULL, fmt, args);
         va_end(args);
         return code;
 }
@@ -193,7 +193,7 @@ int rn_fail(int code, const char *call, const char *fmt, ...)
 {
         va_list args;
         va_start(args, fmt);
-        set_trail(code, call, NULL, fmt, args);
+        trail_set(code, call, NULL, fmt, args);
         va_end(args);
         return code;
 }
@@ -257,7 +257,7 @@ int rn_fail_because(int code, rein_error *cause, const char *call, const char *f
 {
         va_list args;
         va_start(args, fmt);
-        set_trail(code, call, cause, fmt, args);
+        trail_set(code, call, cause, fmt, args);
         va_end(args);
         return code;
 }
@@ -358,7 +358,7 @@ void rein_error_print(FILE *to, const rein_error *e)
 
 /* ---- names of codes ---- */
 
-static const char *rein_name(int code)
+static const char *error_code_name(int code)
 {
         switch (code) {
         case REIN_ETIMEOUT:
@@ -396,7 +396,7 @@ const char *rein_code_name(int code)
 {
         if (code >= 0)
                 return "success";
-        const char *name = rein_name(code);
+        const char *name = error_code_name(code);
         if (!name && code > -4096)
                 name = rn_errno_name(-code);
         if (name)

@@ -164,7 +164,7 @@ rein_executor *rn_executor_here(const rn_task *self)
 
 /* ---- taking work ---- */
 
-static const char *refuses_locked(const rein_executor *x, const rn_task *self)
+static const char *executor_refuses_locked(const rein_executor *x, const rn_task *self)
 {
         if (x->broken)
                 return "is broken: its init failed in one of its threads";
@@ -173,7 +173,7 @@ static const char *refuses_locked(const rein_executor *x, const rn_task *self)
         return x->freed ? "was freed" : "was stopped";
 }
 
-static void refuse(rein_work *w, int code, const char *text)
+static void work_refuse(rein_work *w, int code, const char *text)
 {
         if (rn_work_forbid(w))
                 rn_work_never(w, code, text);
@@ -190,7 +190,7 @@ void rn_executor_refuse(rein_work *w, int code, const char *text)
         }
         uint32_t fresh = RN_WORK_NEW;
         w->unlisted |= rn_cas32(&w->state, &fresh, RN_WORK_QUEUED);
-        refuse(w, code, text);
+        work_refuse(w, code, text);
 }
 
 void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
@@ -200,7 +200,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         RN_ASSERT(w->executor == x && rn_get32(&w->state) == RN_WORK_NEW, "a job comes in once, into its own executor");
         RN_ASSERT(!w->shared, "a mirror does not come in: its run does");
         rn_lock_take(&x->lock);
-        const char *what = refuses_locked(x, self);
+        const char *what = executor_refuses_locked(x, self);
         rn_list_push(&x->works, &w->all);
         x->unfinished++;
         x->unsettled++;
@@ -220,7 +220,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         }
         if (what) {
                 snprintf(text, sizeof text, "'%s' %s", x->name, what);
-                refuse(w, REIN_EREJECTED, text);
+                work_refuse(w, REIN_EREJECTED, text);
                 return;
         }
         if (cancel_at != RN_NEVER && cancel_at <= rn_clock()) {
@@ -231,7 +231,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
                         rn_scope_reason_locked(root, reason, sizeof reason);
                         rn_scope_unlock(root);
                 }
-                refuse(w, REIN_ECANCELED, reason);
+                work_refuse(w, REIN_ECANCELED, reason);
                 return;
         }
         what = "did not take it";
@@ -243,12 +243,12 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_storeptr(&w->arriving, NULL);
         if (rc < 0) {
                 snprintf(text, sizeof text, "'%s' %s", x->name, what);
-                refuse(w, rc, text);
+                work_refuse(w, rc, text);
         }
         rn_future_unref(&w->future);
 }
 
-static void run_on_hand(rn_errand *e, uint32_t tag)
+static void work_run_on_hand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rn_work_run_claimed(RN_ITEM(e, rein_work, errand));
@@ -260,7 +260,7 @@ void rn_executor_give_to_hand(rein_work *w)
 {
         RN_ASSERT(w->posted, "what the hand runs is a continuation");
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING, "what the hand runs was claimed");
-        w->errand = (rn_errand){.run = run_on_hand};
+        w->errand = (rn_errand){.run = work_run_on_hand};
         rn_hand(&w->errand, 0);
 }
 
@@ -335,7 +335,7 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
 {
         RN_CALL();
         RN_ASKS_ONCE(executor, x);
-        int taken = 0;
+        int accepted = 0;
         if (!out)
                 return rn_fail(-EINVAL, "rein_submit_many", "no array for the futures");
         for (size_t i = 0; i < n; i++) {
@@ -343,9 +343,9 @@ int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *c
                 int code = rn_future_is(out[i], RN_SETTLED) ? out[i]->outcome.code : 0;
                 if (!rn_work_of(out[i]) || (code < 0 && rn_load32(&rn_work_of(out[i])->state) == RN_WORK_NEVER))
                         continue;
-                taken++;
+                accepted++;
         }
-        return taken;
+        return accepted;
 }
 
 /* ---- work leaves ---- */
@@ -360,7 +360,7 @@ void rn_executor_changed_locked(rein_executor *x)
                 x->kind->changed(x);
 }
 
-static void unlist_locked(rein_executor *x, rein_work *w)
+static void executor_unlist_locked(rein_executor *x, rein_work *w)
 {
         RN_ASSERT(x->unfinished > 0, "a job in the list is counted");
         rn_list_remove(&w->all);
@@ -368,7 +368,7 @@ static void unlist_locked(rein_executor *x, rein_work *w)
 }
 
 /* For the sums: a job that was abandoned may be out of the list before whoever abandoned it has counted it out. */
-static void note_leaving(rein_executor *x, rein_work *w, bool settled, bool gone)
+static void executor_note_leaving(rein_executor *x, rein_work *w, bool settled, bool gone)
 {
 #if RN_CHECKING
         const bool first = gone && !settled && !w->counted_out, last = settled && !rn_linked(&w->all);
@@ -384,7 +384,7 @@ void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool 
 {
         if (w->unlisted)
                 return;
-        note_leaving(x, w, settled, gone);
+        executor_note_leaving(x, w, settled, gone);
         RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
         RN_ASSERT(w->executor == x, "a job leaves its own executor");
         if (settled) {
@@ -395,7 +395,7 @@ void rn_executor_left_locked(rein_executor *x, rein_work *w, bool settled, bool 
                 rn_stop_over_locked(x);
         }
         if (gone)
-                unlist_locked(x, w);
+                executor_unlist_locked(x, w);
         if (x->state != RN_OPEN || x->kind->changed)
                 rn_executor_changed_locked(x);
 }
@@ -414,7 +414,7 @@ bool rn_executor_take_posted_locked(rein_executor *x, rein_work *w)
         if (!rn_work_claim(w))
                 return false;
         RN_ASSERT(w->posted && x->unsettled > 0, "what is taken back for the hand is a continuation, and counted");
-        unlist_locked(x, w);
+        executor_unlist_locked(x, w);
         x->unsettled--;
         w->unlisted = true;
         rn_executor_changed_locked(x); /* a stop may wait for just this one */
@@ -461,7 +461,7 @@ rein_error *rn_executor_broken_by(rein_executor *x)
 
 #if RN_CHECKING
 
-static const char *works_wrong(const rein_executor *x, size_t *listed)
+static const char *executor_works_wrong(const rein_executor *x, size_t *listed)
 {
         size_t unsettled = 0, in_stop = 0, seen = 0;
         const char *what = rn_list_wrong(&x->works, listed);
@@ -488,7 +488,7 @@ static const char *works_wrong(const rein_executor *x, size_t *listed)
                        : NULL;
 }
 
-static const char *stops_wrong(const rein_executor *x)
+static const char *executor_stops_wrong(const rein_executor *x)
 {
         size_t sleeping;
         const char *what = rn_list_wrong(&x->sleepers, &sleeping);
@@ -503,7 +503,7 @@ static const char *stops_wrong(const rein_executor *x)
         return x->receipt ? rn_receipt_wrong(x->receipt) : NULL;
 }
 
-static const char *shares_wrong(const rein_executor *x)
+static const char *executor_shares_wrong(const rein_executor *x)
 {
         size_t n, seen = 0;
         const char *what = rn_list_wrong(&x->shares, &n);
@@ -526,11 +526,11 @@ const char *rn_executor_wrong(const rein_executor *x)
         size_t listed = 0;
         if (!rn_get32(&x->refs) || rn_get32(&x->refs) > INT32_MAX)
                 return "nobody holds it, and it was not freed";
-        const char *what = works_wrong(x, &listed);
+        const char *what = executor_works_wrong(x, &listed);
         if (!what)
-                what = stops_wrong(x);
+                what = executor_stops_wrong(x);
         if (!what)
-                what = shares_wrong(x);
+                what = executor_shares_wrong(x);
         if (!what && x->kind->wrong && listed <= RN_LIST_ASKED)
                 what = x->kind->wrong(x);
         return what;

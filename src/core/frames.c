@@ -28,7 +28,7 @@ void rn_frames_free(rn_frames *f)
         rn_free(f);
 }
 
-static void line(char out[LINE], uintptr_t at, bool first, bool names)
+static void frame_line(char out[LINE], uintptr_t at, bool first, bool names)
 {
         char frame[LINE - 8];
         rn_frame_text(at, names, frame, sizeof frame);
@@ -49,7 +49,7 @@ const char *rn_frames_text(rn_frames *f)
         size_t used = 0;
         for (int i = 0; i < n; i++) {
                 char one[LINE];
-                line(one, at[i], i == 0, true);
+                frame_line(one, at[i], i == 0, true);
                 used += (size_t)snprintf(text + used, room - used, "%s%s", i ? "\n" : "", one);
         }
         void *was = NULL;
@@ -65,7 +65,7 @@ void rn_frames_add(rn_message *m, const rn_frames *f, const char *indent, bool n
         const int n = f ? rn_stack_frames(&f->piece, at, MOST) : 0;
         for (int i = 0; i < n; i++) {
                 char one[LINE];
-                line(one, at[i], i == 0, names);
+                frame_line(one, at[i], i == 0, names);
                 rn_message_add(m, "%s%s\n", indent, one);
         }
 }

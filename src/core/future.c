@@ -17,7 +17,7 @@ void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *plac
         f->process = rn_generation();
         f->kind = kind;
         f->place = place;
-        rn_list_init(&f->waiters);
+        rn_list_init(&f->watchers);
         rn_list_init(&f->nexts);
         rn_list_init(&f->spent);
         rn_error_bare_init(&f->bare, f, place);
@@ -69,7 +69,7 @@ rein_future *rein_ref(rein_future *f)
 
 static void future_dropped(rein_future *f)
 {
-        if (rn_linked(&f->kept)) { /* the group's own drop comes when it has let go of it */
+        if (rn_linked(&f->in_group)) { /* the group's own drop comes when it has let go of it */
                 rn_add32(&f->holders, 1);
                 rn_misused_aloud("rein_drop", "the future made at %s is its group's, which drops it: rein_ref it first",
                                  f->place);
@@ -95,11 +95,11 @@ void rn_future_done_with(rein_future *f)
 {
         rn_outcome *o = &f->outcome;
         RN_ASSERT(!rn_get32(&f->refs) && !rn_get32(&f->holders), "nobody holds a future that is freed");
-        RN_ASSERT(rn_list_empty(&f->waiters), "nobody waits for a future that is freed");
+        RN_ASSERT(rn_list_empty(&f->watchers), "nobody waits for a future that is freed");
         RN_ASSERT(rn_list_empty(&f->nexts), "no continuation waits for a future that is freed");
-        if (rn_load32(&f->ends) && o->code < 0 && o->code != REIN_ECANCELED && !rn_load32(&f->seen))
+        if (rn_load32(&f->state) && o->code < 0 && o->code != REIN_ECANCELED && !rn_load32(&f->seen))
                 rn_unseen(o->error);
-        if (o->value && o->release && !f->taken) {
+        if (o->value && o->release && !f->value_taken) {
                 rn_owed(o->release == rn_value_is_shared ? NULL : o->release, o->value, -1);
                 o->release(o->value);
         }
@@ -119,12 +119,12 @@ void rn_future_seen(rein_future *f)
         rn_store32(&f->seen, 1);
 }
 
-/* ---- the two ends ---- */
+/* ---- settled, and gone ---- */
 
-void rn_waiter_fire(rn_waiter *w)
+void rn_watcher_fire(rn_watcher *w)
 {
-        RN_ASSERT(!rn_linked(&w->link), "a waiter that fires is out of its future's list: it fires once");
-        rn_waitset *set = w->set;
+        RN_ASSERT(!rn_linked(&w->link), "a watcher that fires is out of its future's list: it fires once");
+        rn_watch_set *set = w->set;
         rn_lock_take(&set->lock);
         w->next_fired = NULL;
         if (set->last)
@@ -136,33 +136,33 @@ void rn_waiter_fire(rn_waiter *w)
         rn_lock_give(&set->lock);
 }
 
-/* Tell who waits for `end`. A waiter may be gone as soon as it has fired. */
-static void fire_waiters(rein_future *f, uint32_t end)
+/* Tell those that watch for `state`. A watcher may be gone as soon as it has fired. */
+static void future_fire_watchers(rein_future *f, uint32_t state)
 {
         rn_link *next;
-        for (rn_link *l = f->waiters.next; l != &f->waiters; l = next) {
-                rn_waiter *w = RN_ITEM(l, rn_waiter, link);
+        for (rn_link *l = f->watchers.next; l != &f->watchers; l = next) {
+                rn_watcher *w = RN_ITEM(l, rn_watcher, link);
                 next = l->next;
-                if (w->end != end)
+                if (w->for_state != state)
                         continue;
                 rn_list_remove(l);
                 rn_task *task = w->set->task;
-                rn_waiter_fire(w);
+                rn_watcher_fire(w);
                 if (task)
                         f->woke |= rn_unpark(task);
         }
 }
 
-static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
+static int future_settle_to(rein_future *f, const rn_outcome *o, uint32_t state)
 {
         rn_link ready;
         rn_list_init(&ready);
         rn_lock_take(&f->lock);
-        if (rn_load32(&f->ends) & RN_SETTLED) {
+        if (rn_load32(&f->state) & RN_SETTLED) {
                 rn_lock_give(&f->lock);
                 return REIN_EALREADY;
         }
-        RN_ASSERT(ends & RN_SETTLED, "a future that is gone has settled");
+        RN_ASSERT(state & RN_SETTLED, "a future that is gone has settled");
         RN_ASSERT(!f->outcome.code && !f->outcome.value && !f->outcome.error, "what settles has no outcome yet");
         RN_ASSERT(rn_list_empty(&f->spent), "no continuation was posted before the settling");
         RN_ASSERT(rn_get32(&f->refs) > 0, "whoever settles a future has it");
@@ -172,11 +172,11 @@ static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
                                                  o->text ? o->text : "");
         f->outcome.text = f->outcome.where = NULL;
         f->outcome.cause = NULL;
-        rn_told_release(&f->ends);
-        rn_store32(&f->ends, ends);
-        fire_waiters(f, RN_SETTLED);
-        if (ends & RN_GONE)
-                fire_waiters(f, RN_GONE);
+        rn_told_release(&f->state);
+        rn_store32(&f->state, state);
+        future_fire_watchers(f, RN_SETTLED);
+        if (state & RN_GONE)
+                future_fire_watchers(f, RN_GONE);
         RN_LIST_EACH(l, &f->nexts)
                 rn_next_ref(RN_ITEM(l, rein_next, link)); /* for the posting below */
         rn_next_chain(&f->nexts, &ready);
@@ -188,37 +188,37 @@ static int settle(rein_future *f, const rn_outcome *o, uint32_t ends)
 
 int rn_future_settle(rein_future *f, const rn_outcome *o)
 {
-        return settle(f, o, RN_SETTLED);
+        return future_settle_to(f, o, RN_SETTLED);
 }
 
 int rn_future_settle_gone(rein_future *f, const rn_outcome *o)
 {
-        return settle(f, o, RN_SETTLED | RN_GONE);
+        return future_settle_to(f, o, RN_SETTLED | RN_GONE);
 }
 
 void rn_future_gone(rein_future *f)
 {
         rn_lock_take(&f->lock);
-        RN_ASSERT(rn_get32(&f->ends) == RN_SETTLED, "what goes has settled, and goes once");
-        rn_told_release(&f->ends);
-        rn_store32(&f->ends, RN_SETTLED | RN_GONE);
-        fire_waiters(f, RN_GONE);
+        RN_ASSERT(rn_get32(&f->state) == RN_SETTLED, "what goes has settled, and goes once");
+        rn_told_release(&f->state);
+        rn_store32(&f->state, RN_SETTLED | RN_GONE);
+        future_fire_watchers(f, RN_GONE);
         rn_lock_give(&f->lock);
 }
 
-bool rn_future_watch(rn_waiter *w)
+bool rn_future_watch(rn_watcher *w)
 {
         rein_future *f = w->f;
-        RN_ASSERT(w->end == RN_SETTLED || w->end == RN_GONE, "a waiter waits for one of the two ends");
+        RN_ASSERT(w->for_state == RN_SETTLED || w->for_state == RN_GONE, "a watcher waits for one of the two states");
         rn_lock_take(&f->lock);
-        bool pending = !(rn_load32(&f->ends) & w->end);
+        bool pending = !(rn_load32(&f->state) & w->for_state);
         if (pending)
-                rn_list_push(&f->waiters, &w->link);
+                rn_list_push(&f->watchers, &w->link);
         rn_lock_give(&f->lock);
         return pending;
 }
 
-void rn_future_unwatch(rn_waiter *w)
+void rn_future_unwatch(rn_watcher *w)
 {
         rn_lock_take(&w->f->lock);
         if (rn_linked(&w->link))
@@ -311,7 +311,7 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
         rn_lock_take(&f->lock);
         if (rn_load32(&f->holders) > 1 || f->outcome.release == rn_value_is_shared) {
                 rc = -EBUSY;
-        } else if (f->taken || !f->outcome.value) {
+        } else if (f->value_taken || !f->outcome.value) {
                 rc = -ENOENT;
         } else {
                 *value = f->outcome.value;
@@ -319,7 +319,7 @@ int rein_take(rein_future *f, void **value, void (**release)(void *))
                 rn_owed(*release, *value, -1);
                 f->outcome.value = NULL;
                 f->outcome.size = 0;
-                f->taken = true;
+                f->value_taken = true;
         }
         rn_lock_give(&f->lock);
         return rc;
@@ -343,7 +343,7 @@ rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char 
 
 /* ---- futures that have failed from the start ---- */
 
-static rein_cancel_answer too_late(rein_future *f, const char *why, const char *place)
+static rein_cancel_answer future_too_late(rein_future *f, const char *why, const char *place)
 {
         (void)f;
         (void)why;
@@ -351,18 +351,18 @@ static rein_cancel_answer too_late(rein_future *f, const char *why, const char *
         return REIN_TOO_LATE;
 }
 
-static void destroy_plain(rein_future *f)
+static void future_destroy_plain(rein_future *f)
 {
         rn_future_done_with(f);
         rn_retire(f);
 }
 
-static const rn_future_kind failed_kind = {too_late, destroy_plain};
+static const rn_future_kind failed_kind = {future_too_late, future_destroy_plain};
 
 #define IMMORTAL(f, e, number)                                                                                         \
         {                                                                                                              \
-                .refs.v = 1, .ends.v = RN_SETTLED | RN_GONE, .kind = &failed_kind, .place = "",                        \
-                .waiters = {&(f).waiters, &(f).waiters}, .nexts = {&(f).nexts, &(f).nexts},                            \
+                .refs.v = 1, .state.v = RN_SETTLED | RN_GONE, .kind = &failed_kind, .place = "",                       \
+                .watchers = {&(f).watchers, &(f).watchers}, .nexts = {&(f).nexts, &(f).nexts},                         \
                 .spent = {&(f).spent, &(f).spent}, .outcome = {.code = (number), .error = &(e)},                       \
         }
 
@@ -398,17 +398,17 @@ bool rn_future_was_refused(const rein_future *f)
 
 #if RN_CHECKING
 
-static const char *waiters_wrong(const rein_future *f, uint32_t ends)
+static const char *future_watchers_wrong(const rein_future *f, uint32_t state)
 {
         size_t n, seen = 0;
-        const char *what = rn_list_wrong(&f->waiters, &n);
+        const char *what = rn_list_wrong(&f->watchers, &n);
         if (what)
                 return what;
-        RN_LIST_EACH(l, &f->waiters) {
-                const rn_waiter *w = RN_ITEM(l, rn_waiter, link);
+        RN_LIST_EACH(l, &f->watchers) {
+                const rn_watcher *w = RN_ITEM(l, rn_watcher, link);
                 if (w->f != f || !w->set)
                         return "what waits in its list waits for another future";
-                if (w->end & ends)
+                if (w->for_state & state)
                         return "somebody waits for an end that has come";
                 if (++seen > RN_LIST_ASKED)
                         break;
@@ -416,7 +416,7 @@ static const char *waiters_wrong(const rein_future *f, uint32_t ends)
         return NULL;
 }
 
-static const char *nexts_wrong(const rein_future *f, const rn_link *nexts)
+static const char *future_nexts_wrong(const rein_future *f, const rn_link *nexts)
 {
         size_t n, seen = 0;
         const char *what = rn_list_wrong(nexts, &n);
@@ -432,35 +432,35 @@ static const char *nexts_wrong(const rein_future *f, const rn_link *nexts)
         return NULL;
 }
 
-static const char *outcome_wrong(const rein_future *f, uint32_t ends)
+static const char *future_outcome_wrong(const rein_future *f, uint32_t state)
 {
         const rn_outcome *o = &f->outcome;
-        if (!(ends & RN_SETTLED) && (o->code || o->value || o->error || f->taken))
+        if (!(state & RN_SETTLED) && (o->code || o->value || o->error || f->value_taken))
                 return "it has an outcome before it has settled";
         if (o->code >= 0 && o->error)
                 return "it has an error, and its code is none";
         if (o->text || o->where || o->cause)
                 return "it keeps what only its settler has";
-        return f->taken && o->value ? "its value was taken, and is still there" : NULL;
+        return f->value_taken && o->value ? "its value was taken, and is still there" : NULL;
 }
 
 const char *rn_future_wrong(const rein_future *f)
 {
-        const uint32_t ends = rn_get32(&f->ends), refs = rn_get32(&f->refs);
+        const uint32_t state = rn_get32(&f->state), refs = rn_get32(&f->refs);
         if (!refs || refs > INT32_MAX)
                 return "nobody holds it, and it was not freed";
         if (rn_get32(&f->holders) > INT32_MAX)
                 return "its users have dropped it more often than they held it";
-        if (ends != 0 && ends != RN_SETTLED && ends != (RN_SETTLED | RN_GONE))
+        if (state != 0 && state != RN_SETTLED && state != (RN_SETTLED | RN_GONE))
                 return "it is gone, and has not settled";
-        if (!(ends & RN_SETTLED) ? !rn_list_empty(&f->spent) : !rn_list_empty(&f->nexts))
+        if (!(state & RN_SETTLED) ? !rn_list_empty(&f->spent) : !rn_list_empty(&f->nexts))
                 return "a continuation waits for what was, or was posted before it was";
-        const char *what = outcome_wrong(f, ends);
+        const char *what = future_outcome_wrong(f, state);
         if (!what)
-                what = waiters_wrong(f, ends);
+                what = future_watchers_wrong(f, state);
         if (!what)
-                what = nexts_wrong(f, &f->nexts);
-        return what ? what : nexts_wrong(f, &f->spent);
+                what = future_nexts_wrong(f, &f->nexts);
+        return what ? what : future_nexts_wrong(f, &f->spent);
 }
 
 const char *rn_future_ask(const void *record)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Futures. `ends` says what has happened, and is the only thing one may read without the lock:
+/* Futures. `state` says what has happened, and is the only thing one may read without the lock:
  *
  *      0 ----settle----> SETTLED ----gone----> SETTLED | GONE
  *
- * Settling writes the outcome under the lock, then SETTLED, fires the waiters, and takes the continuations out to post
+ * Settling writes the outcome under the lock, then SETTLED, fires the watchers, and takes the continuations out to post
  * them once the lock is given back: so a continuation added meanwhile is either in that list or finds SETTLED and posts
  * itself. From SETTLED on the outcome is constant (but for take, under the lock).
  *
@@ -39,37 +39,37 @@ typedef struct rn_future_kind {
 
 struct rein_future {
         rn_a32 refs, holders;
-        rn_a32 ends, seen;
+        rn_a32 state, seen;
         rn_lock lock;
         uint32_t process; /* that it was made in; 0: any; RN_GIVEN_BACK: its users have dropped it (handle.h) */
         const rn_future_kind *kind;
         const char *place;
         rn_outcome outcome;
-        bool taken;
+        bool value_taken;
         bool woke; /* somebody who slept, by its end; its settler's */
-        rn_link waiters;
-        rn_link nexts;   /* continuations to come: rein_next.link */
-        rn_link spent;   /* those that were posted, kept for rein_next_remove to answer */
-        rn_link kept;    /* in a group that keeps it; the family's lock */
-        rein_error bare; /* its failure when there is no memory for an error */
+        rn_link watchers;
+        rn_link nexts;    /* continuations to come: rein_next.link */
+        rn_link spent;    /* those that were posted, kept for rein_next_remove to answer */
+        rn_link in_group; /* in a group that keeps it; the family's lock */
+        rein_error bare;  /* its failure when there is no memory for an error */
 };
 
-/* What waits for one end of one future, on the stack of the waiting task or in its set. */
-typedef struct rn_waitset {
+/* What is told of one state of one future, on the stack of the task that waits or in its set. */
+typedef struct rn_watch_set {
         rn_lock lock;
         rn_task *task;
         size_t fired;
-        struct rn_waiter *first, *last; /* fired, in order */
-} rn_waitset;
+        struct rn_watcher *first, *last; /* fired, in order */
+} rn_watch_set;
 
-typedef struct rn_waiter {
+typedef struct rn_watcher {
         rn_link link;
-        rn_waitset *set;
+        rn_watch_set *set;
         rein_future *f;
         size_t index;
-        uint32_t end;
-        struct rn_waiter *next_fired;
-} rn_waiter;
+        uint32_t for_state;
+        struct rn_watcher *next_fired;
+} rn_watcher;
 
 void rn_future_init(rein_future *f, const rn_future_kind *kind, const char *place); /* refs 1, holders 0 */
 void rn_future_done_with(rein_future *f); /* for destroy: lets go of outcome and continuations, reports the unseen */
@@ -78,11 +78,11 @@ void rn_future_ref(rein_future *f);
 void rn_future_unref(rein_future *f);
 void rn_future_hold(rein_future *f); /* a first user reference */
 
-static inline bool rn_future_is(const rein_future *f, uint32_t end)
+static inline bool rn_future_is(const rein_future *f, uint32_t state)
 {
-        const bool is = rn_load32(&f->ends) & end;
+        const bool is = rn_load32(&f->state) & state;
         if (is)
-                rn_told_acquire(&f->ends);
+                rn_told_acquire(&f->state);
         return is;
 }
 
@@ -92,15 +92,15 @@ int rn_future_refused(const rein_future *f, const char *call); /* one that is no
 /* 0: settled, and the outcome's value, error and cause are f's; REIN_EALREADY: they are still the caller's. A failure's
  * error is made in here, by the winner alone, so that the reserve has one writer. */
 int rn_future_settle(rein_future *f, const rn_outcome *o);
-int rn_future_settle_gone(rein_future *f, const rn_outcome *o); /* both ends at once */
+int rn_future_settle_gone(rein_future *f, const rn_outcome *o); /* both at once */
 void rn_future_gone(rein_future *f);
 void rn_future_seen(rein_future *f);
 
-/* Watch for w->end of w->f, to be told in w->set. false: it has happened already, and nothing was done. */
-bool rn_future_watch(rn_waiter *w);
-void rn_future_unwatch(rn_waiter *w);
+/* Watch for w->for_state of w->f, to be told in w->set. false: it has happened already, and nothing was done. */
+bool rn_future_watch(rn_watcher *w);
+void rn_future_unwatch(rn_watcher *w);
 /* Into the fired ones of its set. Its owner may be gone right afterwards; it is the caller who wakes it. */
-void rn_waiter_fire(rn_waiter *w);
+void rn_watcher_fire(rn_watcher *w);
 
 /* Its lock held, or alone. */
 const char *rn_future_wrong(const rein_future *f);

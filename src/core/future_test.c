@@ -762,30 +762,30 @@ static void test_a_broken_future_says_so(void **state)
         rein_promise *p = rein_promise_new(&f);
         rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
         rein_error e = {.code = -1};
-        rn_waitset set = {.task = rn_self()};
-        rn_waiter w = {.set = &set, .f = f, .end = RN_SETTLED};
+        rn_watch_set set = {.task = rn_self()};
+        rn_watcher w = {.set = &set, .f = f, .for_state = RN_SETTLED};
         BREAKS(f->refs.v, 0, rn_future_wrong(f), "nobody holds it, and it was not freed");
         BREAKS(f->refs.v, UINT32_MAX, rn_future_wrong(f), "nobody holds it, and it was not freed");
         BREAKS(f->holders.v, UINT32_MAX, rn_future_wrong(f), "its users have dropped it more often than they held it");
-        BREAKS(f->ends.v, RN_GONE, rn_future_wrong(f), "it is gone, and has not settled");
+        BREAKS(f->state.v, RN_GONE, rn_future_wrong(f), "it is gone, and has not settled");
         BREAKS(f->outcome.code, -1, rn_future_wrong(f), "it has an outcome before it has settled");
         BREAKS(f->outcome.value, f, rn_future_wrong(f), "it has an outcome before it has settled");
-        BREAKS(f->taken, true, rn_future_wrong(f), "it has an outcome before it has settled");
+        BREAKS(f->value_taken, true, rn_future_wrong(f), "it has an outcome before it has settled");
         BREAKS(f->outcome.text, "", rn_future_wrong(f), "it keeps what only its settler has");
         assert_true(rn_future_watch(&w));
         BREAKS(w.f, &other, rn_future_wrong(f), "what waits in its list waits for another future");
         BREAKS(w.set, NULL, rn_future_wrong(f), "what waits in its list waits for another future");
-        BREAKS(f->ends.v, RN_SETTLED, rn_future_wrong(f), "somebody waits for an end that has come");
-        BREAKS(f->waiters.next, NULL, rn_future_wrong(f), "a list ends in nothing");
+        BREAKS(f->state.v, RN_SETTLED, rn_future_wrong(f), "somebody waits for an end that has come");
+        BREAKS(f->watchers.next, NULL, rn_future_wrong(f), "a list ends in nothing");
         rn_future_unwatch(&w);
         rein_next *n = rein_then(f, x, no_next, NULL);
         BREAKS(n->of, &other, rn_future_wrong(f), "a continuation in its list is another future's, or was given back");
-        BREAKS(f->ends.v, RN_SETTLED, rn_future_wrong(f),
+        BREAKS(f->state.v, RN_SETTLED, rn_future_wrong(f),
                "a continuation waits for what was, or was posted before it was");
         assert_int_equal(rein_next_remove(n), 0);
         assert_int_equal(rein_promise_keep(p, x, NULL), 0);
         BREAKS(f->outcome.error, &e, rn_future_wrong(f), "it has an error, and its code is none");
-        BREAKS(f->taken, true, rn_future_wrong(f), "its value was taken, and is still there");
+        BREAKS(f->value_taken, true, rn_future_wrong(f), "its value was taken, and is still there");
         rein_promise_drop(p);
         rein_drop(f);
         rein_executor_free(x);

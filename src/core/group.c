@@ -54,7 +54,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         h->magic = s ? OPEN : UNOPENED;
         h->error = rc ? rc : s ? 0 : -ENOMEM;
         rn_storeptr(&h->record, s ? g : NULL);
-        rn_store32(&h->generation, s ? rn_kept_generation(&g->kept) : 0);
+        rn_store32(&h->generation, s ? rn_slab_generation(&g->in_slab) : 0);
         if (!s) {
                 rn_unopened(self, 1);
                 rn_fail(h->error, place, "the group could not be opened: %s", what ? what : "no memory");
@@ -71,7 +71,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
         g->succeeded = g->decided = g->joining = g->overtaken = g->stopped = g->cut_short = g->closed_to_foreign =
                 false;
         rn_store32(&g->closing, 0);
-        rn_list_init(&g->kept_futures);
+        rn_list_init(&g->futures);
         rn_list_init(&g->spawners);
         g->place = place;
         rn_scope_lock(s);
@@ -81,7 +81,7 @@ void rein_group_open_at(const char *place, rein_group *group, const rein_group_o
 }
 
 /* The group behind the handle with its family locked; NULL: it is not open. */
-static rn_group *find_locked(rein_group *group)
+static rn_group *group_find_locked(rein_group *group)
 {
         handle *h = (handle *)(void *)group;
         if (!group || h->magic != OPEN || h->process != rn_generation())
@@ -89,13 +89,13 @@ static rn_group *find_locked(rein_group *group)
         rn_group *g = rn_loadptr(&h->record);
         uint32_t generation = rn_load32(&h->generation);
         rn_scope *s = rn_loadptr(&g->found);
-        if (rn_kept_generation(&g->kept) != generation)
+        if (rn_slab_generation(&g->in_slab) != generation)
                 return NULL;
         rn_scope *head = rn_scope_head(s);
         rn_lock_take(&head->lock);
         /* The group is given back before its scope is: with the right generation now, s is its scope, and stays. */
         bool open = !rn_load32(&g->closing) && rn_scope_head(s) == head;
-        if (open && rn_kept_generation(&g->kept) == generation)
+        if (open && rn_slab_generation(&g->in_slab) == generation)
                 return g;
         rn_lock_give(&head->lock);
         return NULL;
@@ -109,7 +109,7 @@ void rn_group_wake_spawners(rn_group *g)
                 rn_unpark(RN_ITEM(l, rn_sleeper, link)->task);
 }
 
-static void cancel_background(rn_group *g, rn_fired *fired)
+static void group_cancel_background(rn_group *g, rn_fired *fired)
 {
         if (g->foreground || g->adopted)
                 return;
@@ -123,7 +123,7 @@ static void cancel_background(rn_group *g, rn_fired *fired)
                 snprintf(fired->reason, sizeof fired->reason, "only background children are left in the group");
 }
 
-static void cancel_rest(rn_group *g, const char *name, const char *what, rn_fired *fired)
+static void group_cancel_rest(rn_group *g, const char *name, const char *what, rn_fired *fired)
 {
         char why[RN_WHY_TEXT];
         snprintf(why, sizeof why, "%s%s%s %s", name[0] ? "child '" : "a child", name, name[0] ? "'" : "", what);
@@ -131,7 +131,7 @@ static void cancel_rest(rn_group *g, const char *name, const char *what, rn_fire
 }
 
 /* A failure counts as reported by the group, but where each child stands alone. */
-static void keep_failure(rn_group *g, rein_error *e)
+static void group_keep_failure(rn_group *g, rein_error *e)
 {
         RN_ASSERT(g->failed < g->ended, "only a child that ended can have failed");
         if (g->failed < RN_GROUP_FAILURES)
@@ -139,7 +139,7 @@ static void keep_failure(rn_group *g, rein_error *e)
         g->failed++;
 }
 
-static void apply_policy(rn_group *g, int code, rein_error *e, const char *name, rn_fired *fired)
+static void group_apply_policy(rn_group *g, int code, rein_error *e, const char *name, rn_fired *fired)
 {
         const bool good = code >= 0, bad = code < 0 && code != REIN_ECANCELED;
         g->ended++;
@@ -148,22 +148,22 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
         switch (g->policy) {
         case REIN_ALL:
                 if (bad) {
-                        keep_failure(g, e);
-                        cancel_rest(g, name, "failed", fired);
+                        group_keep_failure(g, e);
+                        group_cancel_rest(g, name, "failed", fired);
                 }
                 break;
         case REIN_FIRST:
                 if (bad)
-                        keep_failure(g, e);
+                        group_keep_failure(g, e);
                 if (good)
-                        cancel_rest(g, name, "succeeded", fired);
+                        group_cancel_rest(g, name, "succeeded", fired);
                 break;
         case REIN_ANY:
                 if (bad && !g->decided)
-                        keep_failure(g, e);
+                        group_keep_failure(g, e);
                 if (good || bad) {
                         g->decided = true;
-                        cancel_rest(g, name, good ? "succeeded" : "failed", fired);
+                        group_cancel_rest(g, name, good ? "succeeded" : "failed", fired);
                 }
                 break;
         case REIN_EACH:
@@ -172,7 +172,7 @@ static void apply_policy(rn_group *g, int code, rein_error *e, const char *name,
 }
 
 /* true: its owner slept. */
-static bool part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
+static bool group_part_locked(rn_group *g, bool background, int code, rein_error *e, const char *name, rn_fired *fired)
 {
         RN_ASSERT(rn_scope_locked(g->scope), "the lock of the family is held");
         RN_ASSERT(g->unfinished > 0 && (background || g->foreground > 0), "a child that parts was counted");
@@ -181,7 +181,7 @@ static bool part_locked(rn_group *g, bool background, int code, rein_error *e, c
         const bool late = cancel_at != RN_NEVER && cancel_at <= rn_clock();
         g->overtaken |= late;
         g->cut_short |= late && !background;
-        apply_policy(g, code, e, name, fired);
+        group_apply_policy(g, code, e, name, fired);
         g->unfinished--;
         if (!background)
                 g->foreground--;
@@ -198,7 +198,7 @@ bool rn_group_child_parts(rein_work *w)
                 rn_future_seen(&w->future);
         rn_lock_take(&head->lock);
         const bool woke =
-                part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
+                group_part_locked(g, w->background, w->future.outcome.code, w->future.outcome.error, w->name, &fired);
         rn_lock_give(&head->lock); /* g may be gone from here on */
         rn_fired_carry_out(&fired);
         return woke;
@@ -207,7 +207,7 @@ bool rn_group_child_parts(rein_work *w)
 /* ---- spawning ---- */
 
 /* Is the running task a job of the group, or below one? It must never wait for a place it holds itself. Family locked. */
-static bool inside(const rn_group *g, const rn_task *self)
+static bool group_inside(const rn_group *g, const rn_task *self)
 {
         for (const rn_ambient *a = self->now; a; a = a->outer)
                 if (a->work && rn_scope_head(a->work->root) == rn_scope_head(g->scope) &&
@@ -218,37 +218,37 @@ static bool inside(const rn_group *g, const rn_task *self)
 
 /* Nobody needs a place in a group that is cancelled: the child never runs. Children in the background have none. Family
  * locked. */
-static bool has_place(const rn_group *g)
+static bool group_has_place(const rn_group *g)
 {
         return !g->width || g->foreground < (size_t)g->width || rn_load64(&g->scope->cancel_at) <= rn_clock();
 }
 
 /* Wait until there was a place. Family locked on entry and on return: another task may have taken it by then. 0;
  * REIN_ECANCELED, REIN_EDEADLOCK. */
-static int wait_for_place(rn_group *g, rn_task *self)
+static int group_wait_for_place(rn_group *g, rn_task *self)
 {
         RN_ASSERT(rn_scope_locked(g->scope), "the lock of the family is held");
         RN_ASSERT(g->width > 0, "only a group with a width has no place for another child");
         rn_scope *head = rn_scope_head(g->scope);
         rn_sleeper me = {.task = self};
-        rn_waiting waiting;
+        rn_wait wait;
         rn_list_push(&g->spawners, &me.link); /* from here on a close of the group waits for us */
         rn_lock_give(&head->lock);
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_spawn, for a place in the group of", g->place});
         bool for_ever = rn_load64(&g->scope->cancel_at) == RN_NEVER && rn_cancel_at(self) == RN_NEVER;
-        int rc = rn_wait_begin(self, &(rn_waits){.group = g, .any = true, .cancelable = true}, for_ever, &waiting);
+        int rc = rn_wait_begin(self, &(rn_wait_target){.group = g, .any = true, .cancelable = true}, for_ever, &wait);
         for (bool room = false; rc == 0;) {
                 rn_lock_take(&head->lock);
                 int64_t until = rn_load64(&g->scope->cancel_at);
-                room = has_place(g);
+                room = group_has_place(g);
                 rn_lock_give(&head->lock);
                 if (room)
                         break;
-                rc = rn_wait_turn_looking(self, until, true, &waiting);
+                rc = rn_wait_turn_looking(self, until, true, &wait);
                 if (rc == REIN_ETIMEOUT)
                         rc = 0; /* the group's deadline: the child will see it */
         }
-        rn_wait_end(self, &waiting);
+        rn_wait_end(self, &wait);
         rn_task_doing_for_ever(self, was);
         rn_lock_take(&head->lock);
         rn_list_remove(&me.link);
@@ -258,19 +258,19 @@ static int wait_for_place(rn_group *g, rn_task *self)
 
 /* Count a child in, waiting for a place if it needs one. 0, and *why not 0 if it must not run: no place was had, or there is no
  * memory for a task to wait with; or -EPERM. */
-static int count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
+static int group_count_in(rein_group *group, rn_task *self, bool background, rn_group **out, int *why)
 {
-        rn_group *g = find_locked(group);
+        rn_group *g = group_find_locked(group);
         if (g && g->width) { /* else it never blocks */
                 rn_scope_unlock(g->scope);
                 rn_stretch_spend(self, RN_SPENDS_CALL);
-                g = find_locked(group);
+                g = group_find_locked(group);
         }
         if (!g)
                 return -EPERM;
         *why = !self ? -ENOMEM : self->now->unopened ? REIN_ECANCELED : 0;
-        while (!*why && !background && !has_place(g) && !inside(g, self))
-                *why = wait_for_place(g, self);
+        while (!*why && !background && !group_has_place(g) && !group_inside(g, self))
+                *why = group_wait_for_place(g, self);
         g->unfinished++;
         g->foreground += !background;
         rn_scope_unlock(g->scope);
@@ -278,17 +278,17 @@ static int count_in(rein_group *group, rn_task *self, bool background, rn_group 
         return 0;
 }
 
-static rein_future *spawn(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
-                          const rein_job *job, bool keep)
+static rein_future *group_spawn(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
+                                const rein_job *job, bool keep)
 {
         rn_task *self = rn_self();
         rn_group *g = NULL;
-        rein_job taken;
+        rein_job copy;
         const char *what = NULL;
-        bool valid = rn_job_take(&taken, job, arg, &what) == 0;
-        bool background = valid && taken.background;
+        bool valid = rn_job_take(&copy, job, arg, &what) == 0;
+        bool background = valid && copy.background;
         int why = 0;
-        int rc = count_in(group, self, background, &g, &why);
+        int rc = group_count_in(group, self, background, &g, &why);
         if (rc < 0 || !self)
                 rn_job_release(job, arg);
         if (rc < 0)
@@ -305,7 +305,7 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
         }
         if (keep && f->process) {
                 rn_lock_take(&head->lock);
-                rn_list_push(&g->kept_futures, &f->kept);
+                rn_list_push(&g->futures, &f->in_group);
                 rn_lock_give(&head->lock);
         }
         if (w && why) {
@@ -321,12 +321,12 @@ static rein_future *spawn(const char *place, rein_group *group, rein_executor *o
                 else if (!f->process)
                         rn_unseen(f->outcome.error);
                 rn_lock_take(&head->lock);
-                part_locked(g, background, f->outcome.code, f->outcome.error, valid && taken.name ? taken.name : "",
-                            &fired);
+                group_part_locked(g, background, f->outcome.code, f->outcome.error, valid && copy.name ? copy.name : "",
+                                  &fired);
                 rn_lock_give(&head->lock);
                 rn_fired_carry_out(&fired);
         }
-        if (self != ((handle *)(void *)group)->opener.task && (g = find_locked(group))) {
+        if (self != ((handle *)(void *)group)->opener.task && (g = group_find_locked(group))) {
                 if (g->joining)
                         rn_unpark(g->owner); /* it may have to lend its permit for this one, or to cancel it */
                 rn_scope_unlock(g->scope);
@@ -338,7 +338,7 @@ void rein_spawn_at(const char *place, rein_group *group, rein_executor *on, rein
 {
         RN_CALL();
         RN_ASKS_ONCE(group, group);
-        rein_drop(spawn(place, group, on, fn, arg, job, false));
+        rein_drop(group_spawn(place, group, on, fn, arg, job, false));
 }
 
 rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
@@ -346,7 +346,7 @@ rein_future *rein_spawn_future_at(const char *place, rein_group *group, rein_exe
 {
         RN_CALL();
         RN_ASKS_ONCE(group, group);
-        return spawn(place, group, on, fn, arg, job, true);
+        return group_spawn(place, group, on, fn, arg, job, true);
 }
 
 void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
@@ -356,7 +356,7 @@ void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
         rn_fired fired = {0};
         char who[RN_WHO_TEXT];
         rn_scope_whoami(who);
-        rn_group *g = find_locked(group);
+        rn_group *g = group_find_locked(group);
         if (!g)
                 return;
         rn_scope *head = rn_scope_head(g->scope);
@@ -370,7 +370,7 @@ void rein_group_cancel_at(const char *place, rein_group *group, const char *why)
 
 rn_scope *rn_group_hold(rein_group *group)
 {
-        rn_group *g = find_locked(group);
+        rn_group *g = group_find_locked(group);
         if (!g)
                 return NULL;
         rn_scope *s = g->closed_to_foreign ? NULL : g->scope;
@@ -391,7 +391,7 @@ void rn_group_let_go(rn_scope *s)
 
 /* ---- joining and closing ---- */
 
-static int check_owner(rein_group *group, const char *call, rn_task *self, rn_group **out)
+static int group_check_owner(rein_group *group, const char *call, rn_task *self, rn_group **out)
 {
         handle *h = (handle *)(void *)group;
         if (!group || (h->magic != OPEN && h->magic != UNOPENED))
@@ -402,19 +402,19 @@ static int check_owner(rein_group *group, const char *call, rn_task *self, rn_gr
                                   "group closes it",
                                   h->place);
         rn_group *g = rn_loadptr(&h->record);
-        if (h->magic == OPEN && rn_kept_generation(&g->kept) != rn_load32(&h->generation))
+        if (h->magic == OPEN && rn_slab_generation(&g->in_slab) != rn_load32(&h->generation))
                 return rn_misused(call, "the group opened at %s is closed already", h->place);
         *out = g;
         return 0;
 }
 
 /* closes: and nobody may come any more, from the moment on in which nobody is left. */
-static bool all_parted(rn_group *g, bool closes)
+static bool group_all_parted(rn_group *g, bool closes)
 {
         rn_fired fired = {0};
         rn_scope_lock(g->scope);
         g->closed_to_foreign |= closes;
-        cancel_background(g, &fired);
+        group_cancel_background(g, &fired);
         bool done = g->unfinished == 0 && g->adopted == 0 && rn_list_empty(&g->spawners);
         g->joining = !done;
         if (done && closes)
@@ -425,21 +425,21 @@ static bool all_parted(rn_group *g, bool closes)
 }
 
 /* Wait for the children, whatever is cancelled. check: is that a deadlock? */
-static int join(rn_group *g, rn_task *self, int64_t until, bool check, bool closes)
+static int group_join(rn_group *g, rn_task *self, int64_t until, bool check, bool closes)
 {
         RN_ASSERT(g->owner == self, "the owner of a group waits for its children");
-        if (all_parted(g, closes))
+        if (group_all_parted(g, closes))
                 return 0;
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"the children of the group of", g->place});
-        rn_waiting waiting;
-        int rc = rn_wait_begin(self, &(rn_waits){.group = g}, check && until == RN_NEVER, &waiting);
-        while (rc == 0 && !all_parted(g, closes)) {
-                rn_wait_lend(self, &(rn_waits){.group = g}, &waiting); /* a child may have come since */
-                rc = rn_wait_turn_looking(self, until, false, &waiting);
+        rn_wait wait;
+        int rc = rn_wait_begin(self, &(rn_wait_target){.group = g}, check && until == RN_NEVER, &wait);
+        while (rc == 0 && !group_all_parted(g, closes)) {
+                rn_wait_lend(self, &(rn_wait_target){.group = g}, &wait); /* a child may have come since */
+                rc = rn_wait_turn_looking(self, until, false, &wait);
         }
-        if (rc == REIN_ETIMEOUT && all_parted(g, closes))
+        if (rc == REIN_ETIMEOUT && group_all_parted(g, closes))
                 rc = 0; /* they left before the time was looked at: what is there wins */
-        rn_wait_end(self, &waiting);
+        rn_wait_end(self, &wait);
         rn_task_doing_for_ever(self, was);
         return rc;
 }
@@ -451,13 +451,13 @@ int rein_group_join(rein_group *group, rein_time until)
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        int rc = check_owner(group, "rein_group_join", self, &g);
+        int rc = group_check_owner(group, "rein_group_join", self, &g);
         if (rc < 0 || !g)
                 return rc;
-        return join(g, self, until.ns, true, false);
+        return group_join(g, self, until.ns, true, false);
 }
 
-static rein_error *chain_failures(rn_group *g)
+static rein_error *group_chain_failures(rn_group *g)
 {
         rein_error *chain = NULL;
         size_t n = g->failed < RN_GROUP_FAILURES ? g->failed : RN_GROUP_FAILURES;
@@ -473,7 +473,7 @@ static rein_error *chain_failures(rn_group *g)
         return chain;
 }
 
-static void release(rn_group *g, rn_task *self)
+static void group_release(rn_group *g, rn_task *self)
 {
         rn_scope *s = g->scope;
         RN_ASSERT(g->owner == self && self->now->scope == s,
@@ -481,8 +481,8 @@ static void release(rn_group *g, rn_task *self)
         RN_ASSERT(rn_peek32(&g->closing) && !g->unfinished && !g->foreground && !g->adopted,
                   "a group that is given back has no children, and nobody is inside");
         RN_ASSERT(rn_list_empty(&g->spawners), "nobody waits for a place in a group that is given back");
-        for (rn_link *l; (l = rn_list_pop(&g->kept_futures));)
-                rein_drop(RN_ITEM(l, rein_future, kept));
+        for (rn_link *l; (l = rn_list_pop(&g->futures));)
+                rein_drop(RN_ITEM(l, rein_future, in_group));
         self->now->scope = s->parent && s->parent->task == self ? s->parent : NULL;
         rn_scope_lock(s);
         s->group = NULL;
@@ -491,7 +491,7 @@ static void release(rn_group *g, rn_task *self)
         rn_scope_leave(s);
 }
 
-static bool failed_by_policy(const rn_group *g)
+static bool group_failed_by_policy(const rn_group *g)
 {
         switch (g->policy) {
         case REIN_ALL:
@@ -506,7 +506,7 @@ static bool failed_by_policy(const rn_group *g)
 }
 
 /* It has what it was opened for: a cancel that came then, or came too late, takes nothing away. */
-static bool succeeded_by_policy(const rn_group *g)
+static bool group_succeeded_by_policy(const rn_group *g)
 {
         return (g->policy == REIN_FIRST && g->succeeded) || (g->policy == REIN_ANY && g->decided && !g->failed);
 }
@@ -520,7 +520,7 @@ int rein_group_close(rein_group *group, int rc)
         rn_task *self = rn_self_if();
         rn_group *g = NULL;
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        int wrong = check_owner(group, "rein_group_close", self, &g);
+        int wrong = group_check_owner(group, "rein_group_close", self, &g);
         if (wrong < 0)
                 return wrong;
         if (h->magic == UNOPENED) {
@@ -537,22 +537,23 @@ int rein_group_close(rein_group *group, int rc)
         rn_scope *s = g->scope;
         if (rc < 0)
                 rn_scope_cancel_record(s, "the group's body failed", g->place);
-        int stuck = join(g, self, RN_NEVER, true, true);
+        int stuck = group_join(g, self, RN_NEVER, true, true);
         if (stuck == REIN_EDEADLOCK) { /* told once; the children are cancelled, and must be waited for all the same */
                 rein_error *e = rn_trail_take(self, REIN_EDEADLOCK);
                 rn_unseen(e);
                 rn_error_unref(e);
                 rn_scope_cancel_record(s, "waiting for the group's children is a deadlock", g->place);
-                join(g, self, RN_NEVER, false, true);
+                group_join(g, self, RN_NEVER, false, true);
         }
         bool concerned =
                 (rc == REIN_ECANCELED || g->canceled || g->overtaken) && rn_load64(&s->cancel_at) <= rn_clock();
         int about = rn_scope_translate(s, concerned ? REIN_ECANCELED : 0);
-        bool stopped = about == REIN_ESTOPPED && g->stopped && (rc < 0 || g->cut_short) && !succeeded_by_policy(g);
-        bool failed = failed_by_policy(g);
+        bool stopped =
+                about == REIN_ESTOPPED && g->stopped && (rc < 0 || g->cut_short) && !group_succeeded_by_policy(g);
+        bool failed = group_failed_by_policy(g);
         size_t count = g->failed, ended = g->ended;
         const char *place = g->place;
-        rein_error *chain = chain_failures(g);
+        rein_error *chain = group_chain_failures(g);
         if (failed && (rc >= 0 || rc == REIN_ECANCELED)) {
                 rc = rn_fail_because(REIN_EFAILED, chain, place, "%zu of the group's %zu children failed%s", count,
                                      ended, count > RN_GROUP_FAILURES ? " (the first 16 are told)" : "");
@@ -570,25 +571,25 @@ int rein_group_close(rein_group *group, int rc)
                                 rc = 0; /* the policy's cancel */
                 }
         }
-        release(g, self);
+        group_release(g, self);
         return rc;
 }
 
 void rn_group_force_close(rn_task *t, rn_group *g)
 {
         rn_scope_cancel_record(g->scope, "the job that opened the group ended without closing it", g->place);
-        join(g, t, RN_NEVER, false, true);
-        rein_error *chain = chain_failures(g);
+        group_join(g, t, RN_NEVER, false, true);
+        rein_error *chain = group_chain_failures(g);
         rn_unseen(chain);
         rn_error_unref(chain);
-        release(g, t);
+        group_release(g, t);
 }
 
 /* ---- does it add up? ---- */
 
 #if RN_CHECKING
 
-static const char *failures_wrong(const rn_group *g)
+static const char *group_failures_wrong(const rn_group *g)
 {
         for (size_t i = g->failed; i < RN_GROUP_FAILURES; i++)
                 if (g->failures[i])
@@ -601,7 +602,7 @@ static const char *failures_wrong(const rn_group *g)
 }
 
 /* Children that are in the tree have not parted. */
-static const char *children_wrong(const rn_group *g)
+static const char *group_children_wrong(const rn_group *g)
 {
         size_t seen = 0, here = 0, foreground = 0, inside = 0;
         RN_LIST_EACH(l, &g->scope->children) {
@@ -625,24 +626,24 @@ const char *rn_group_wrong(const rn_group *g)
         size_t waiting, kept;
         const char *what = rn_list_wrong(&g->spawners, &waiting);
         if (!what)
-                what = rn_list_wrong(&g->kept_futures, &kept);
+                what = rn_list_wrong(&g->futures, &kept);
         if (what)
                 return what;
-        if (rn_get32(&g->kept.generation) % 2 == 0)
+        if (rn_get32(&g->in_slab.generation) % 2 == 0)
                 return "it was given back";
         if (g->width < 0 || !g->owner)
                 return "it has no owner, or its width is negative";
         if (rn_get32(&g->closing) && (g->unfinished || g->adopted || waiting))
                 return "it was closed while somebody was inside";
-        what = failures_wrong(g);
-        return what ? what : children_wrong(g);
+        what = group_failures_wrong(g);
+        return what ? what : group_children_wrong(g);
 }
 
 const char *rn_group_ask(const void *group)
 {
         const handle *h = group;
         if (!rn_virtual()) {
-                const rn_group *g = find_locked((rein_group *)(uintptr_t)group);
+                const rn_group *g = group_find_locked((rein_group *)(uintptr_t)group);
                 const char *what = g ? rn_scope_wrong(g->scope) : NULL;
                 if (g)
                         rn_scope_unlock(g->scope);
@@ -651,9 +652,9 @@ const char *rn_group_ask(const void *group)
         if (!h || h->magic != OPEN || h->process != rn_generation())
                 return NULL;
         const rn_group *g = rn_peekptr(&h->record);
-        if (rn_peek32(&g->kept.generation) != rn_peek32(&h->generation) || rn_peek32(&g->closing))
+        if (rn_peek32(&g->in_slab.generation) != rn_peek32(&h->generation) || rn_peek32(&g->closing))
                 return NULL;
-        return rn_scope_ask_record(g->scope, rn_peek32(&g->scope->kept.generation));
+        return rn_scope_ask_record(g->scope, rn_peek32(&g->scope->in_slab.generation));
 }
 
 #endif

@@ -14,7 +14,7 @@
 enum { RN_GROUP_FAILURES = 16 };
 
 typedef struct rn_group {
-        rn_kept kept;
+        rn_slab_item in_slab;
         rn_scope *scope;
         rn_aptr found; /* the same, for a caller that comes by the handle and may come late */
         rn_task *owner;
@@ -31,7 +31,7 @@ typedef struct rn_group {
         bool cut_short;          /* a child, not one in the background, was still there then, or came later */
         rn_a32 closing;          /* being given back */
         rein_error *failures[RN_GROUP_FAILURES];
-        rn_link kept_futures;
+        rn_link futures;
         rn_link spawners; /* rn_sleeper: they wait for a place */
         const char *place;
 } rn_group;

@@ -992,7 +992,7 @@ static void test_a_broken_group_says_so(void **state)
         rein_ticket *t = rein_group_lend(&group);
         BREAKS(g->scope, &other, rn_scope_wrong(s), "its group has another scope");
         BREAKS(g->foreground, 1, rn_scope_wrong(s), "more of its children are in the foreground than there are");
-        BREAKS(g->kept.generation.v, g->kept.generation.v + 1, rn_group_wrong(g), "it was given back");
+        BREAKS(g->in_slab.generation.v, g->in_slab.generation.v + 1, rn_group_wrong(g), "it was given back");
         BREAKS(g->width, -1, rn_group_wrong(g), "it has no owner, or its width is negative");
         BREAKS(g->owner, NULL, rn_group_wrong(g), "it has no owner, or its width is negative");
         BREAKS(g->failures[0], &e, rn_group_wrong(g), "it keeps a failure that it has not counted");
@@ -1004,7 +1004,7 @@ static void test_a_broken_group_says_so(void **state)
         BREAKS(g->policy, REIN_ANY, rn_group_wrong(g), "it keeps more failures than its policy knows");
         g->failed = g->ended = 0;
         BREAKS(g->spawners.next, NULL, rn_group_wrong(g), "a list ends in nothing");
-        BREAKS(g->kept_futures.prev, NULL, rn_group_wrong(g), "two neighbours in a list do not point to each other");
+        BREAKS(g->futures.prev, NULL, rn_group_wrong(g), "two neighbours in a list do not point to each other");
         g->unfinished = 1;
         BREAKS(g->closing.v, 1, rn_group_wrong(g), "it was closed while somebody was inside");
         g->unfinished = 0;

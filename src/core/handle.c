@@ -40,10 +40,10 @@ void rn_retired_let_go(void)
 
 /* ---- records that a thread keeps some of ---- */
 
-void rn_records_give_over(rn_spare *over)
+void rn_records_give_over(rn_free_record *over)
 {
         while (over) {
-                rn_spare *next = over->next;
+                rn_free_record *next = over->next;
                 rn_host_free(over);
                 over = next;
         }

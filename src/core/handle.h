@@ -56,7 +56,7 @@ static inline void *rn_record_take(rn_stock *mine, size_t n, bool *stocked)
         return record ? record : rn_host_alloc(n);
 }
 
-void rn_records_give_over(rn_spare *over); /* what the shelf has no room for; `next` */
+void rn_records_give_over(rn_free_record *over); /* what the shelf has no room for; `next` */
 
 static inline void rn_record_give(rn_stock *mine, void *record, bool stocked)
 {
@@ -64,7 +64,7 @@ static inline void rn_record_give(rn_stock *mine, void *record, bool stocked)
                 rn_retire(record);
                 return;
         }
-        rn_spare *over = rn_stock_give(mine, record, RN_MOST_SPARE);
+        rn_free_record *over = rn_stock_give(mine, record, RN_MOST_SPARE);
         if (over)
                 rn_records_give_over(over);
 }

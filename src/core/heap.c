@@ -3,7 +3,7 @@
 
 #include "plat/check.h"
 
-static rn_heap_node *meld(const rn_heap *h, rn_heap_node *a, rn_heap_node *b)
+static rn_heap_node *heap_meld(const rn_heap *h, rn_heap_node *a, rn_heap_node *b)
 {
         if (!a || !b)
                 return a ? a : b;
@@ -22,7 +22,7 @@ static rn_heap_node *meld(const rn_heap *h, rn_heap_node *a, rn_heap_node *b)
 }
 
 /* Two passes: meld neighbours from left to right, then the results from right to left. */
-static rn_heap_node *meld_siblings(const rn_heap *h, rn_heap_node *first)
+static rn_heap_node *heap_meld_siblings(const rn_heap *h, rn_heap_node *first)
 {
         rn_heap_node *done = NULL;
         while (first) {
@@ -31,7 +31,7 @@ static rn_heap_node *meld_siblings(const rn_heap *h, rn_heap_node *first)
                 a->next = a->prev = NULL;
                 if (b)
                         b->next = b->prev = NULL;
-                a = meld(h, a, b);
+                a = heap_meld(h, a, b);
                 a->next = done;
                 done = a;
         }
@@ -39,7 +39,7 @@ static rn_heap_node *meld_siblings(const rn_heap *h, rn_heap_node *first)
         while (done) {
                 rn_heap_node *next = done->next;
                 done->next = NULL;
-                root = meld(h, root, done);
+                root = heap_meld(h, root, done);
                 done = next;
         }
         return root;
@@ -50,7 +50,7 @@ void rn_heap_push(rn_heap *h, rn_heap_node *n)
         RN_ASSERT(!n->in, "what is pushed into a heap is in none");
         n->child = n->next = n->prev = NULL;
         n->in = true;
-        h->root = meld(h, h->root, n);
+        h->root = heap_meld(h, h->root, n);
         h->count++;
 }
 
@@ -58,7 +58,7 @@ void rn_heap_remove(rn_heap *h, rn_heap_node *n)
 {
         RN_ASSERT(n->in && h->count > 0, "what is taken out of a heap is in it");
         if (n == h->root) {
-                h->root = meld_siblings(h, n->child);
+                h->root = heap_meld_siblings(h, n->child);
         } else {
                 if (n->prev->child == n)
                         n->prev->child = n->next;
@@ -66,7 +66,7 @@ void rn_heap_remove(rn_heap *h, rn_heap_node *n)
                         n->prev->next = n->next;
                 if (n->next)
                         n->next->prev = n->prev;
-                h->root = meld(h, h->root, meld_siblings(h, n->child));
+                h->root = heap_meld(h, h->root, heap_meld_siblings(h, n->child));
         }
         n->child = n->next = n->prev = NULL;
         n->in = false;
@@ -86,7 +86,7 @@ rn_heap_node *rn_heap_pop(rn_heap *h)
 
 enum { MOST_ASKED = 64 };
 
-static const char *node_wrong(const rn_heap *h, const rn_heap_node *n)
+static const char *heap_node_wrong(const rn_heap *h, const rn_heap_node *n)
 {
         if (!n->in)
                 return "a node in a heap does not know that it is in one";
@@ -101,7 +101,7 @@ static const char *node_wrong(const rn_heap *h, const rn_heap_node *n)
 }
 
 /* The parent of n; NULL: n is the root. */
-static const rn_heap_node *parent_of(const rn_heap_node *n)
+static const rn_heap_node *heap_parent_of(const rn_heap_node *n)
 {
         while (n->prev && n->prev->child != n)
                 n = n->prev;
@@ -109,12 +109,12 @@ static const rn_heap_node *parent_of(const rn_heap_node *n)
 }
 
 /* The next node, parents first; NULL: n was the last. */
-static const rn_heap_node *node_after(const rn_heap_node *n)
+static const rn_heap_node *heap_node_after(const rn_heap_node *n)
 {
         if (n->child)
                 return n->child;
         while (n && !n->next)
-                n = parent_of(n);
+                n = heap_parent_of(n);
         return n ? n->next : NULL;
 }
 
@@ -123,8 +123,8 @@ const char *rn_heap_wrong(const rn_heap *h)
         size_t seen = 0;
         if (h->root && (h->root->prev || h->root->next))
                 return "the root of a heap has neighbours";
-        for (const rn_heap_node *n = h->root; n && seen < MOST_ASKED; n = node_after(n), seen++) {
-                const char *what = seen == h->count ? "a heap has more nodes than it counts" : node_wrong(h, n);
+        for (const rn_heap_node *n = h->root; n && seen < MOST_ASKED; n = heap_node_after(n), seen++) {
+                const char *what = seen == h->count ? "a heap has more nodes than it counts" : heap_node_wrong(h, n);
                 if (what)
                         return what;
         }

@@ -12,46 +12,47 @@ enum { FREE, WORKING, INTERRUPTING, INTERRUPTED, FINISHED, MISSED };
 
 static const int64_t first_delay = 50000, last_delay = 10000000;
 
-static int64_t packed(uint32_t generation, int state)
+static int64_t hook_packed(uint32_t generation, int state)
 {
         return (int64_t)((uint64_t)generation << 3 | (uint64_t)state);
 }
 
 /* ---- striking and hitting ---- */
 
-static bool move(rn_hook *h, uint32_t generation, int from, int to)
+static bool hook_move(rn_hook *h, uint32_t generation, int from, int to)
 {
-        int64_t was = packed(generation, from);
+        int64_t was = hook_packed(generation, from);
         /* What the region was opened for is before each call of `stop`, and each of those before its close. */
         rn_told_release(&h->state);
-        const bool moved = rn_cas64(&h->state, &was, packed(generation, to));
+        const bool moved = rn_cas64(&h->state, &was, hook_packed(generation, to));
         if (moved)
                 rn_told_acquire(&h->state);
         return moved;
 }
 
 /* By the region's timer. false: the region is closed, or another thread is hitting it, which arms the timer again. */
-static bool strike(rn_hook *h, uint32_t generation)
+static bool hook_strike(rn_hook *h, uint32_t generation)
 {
         for (;;) {
-                if (move(h, generation, WORKING, INTERRUPTING) || move(h, generation, INTERRUPTED, INTERRUPTING))
+                if (hook_move(h, generation, WORKING, INTERRUPTING) ||
+                    hook_move(h, generation, INTERRUPTED, INTERRUPTING))
                         return true;
-                if (move(h, generation, INTERRUPTING, MISSED))
+                if (hook_move(h, generation, INTERRUPTING, MISSED))
                         return false;
                 const int64_t state = rn_load64(&h->state);
-                if (state == packed(generation, MISSED) || state == packed(generation, FINISHED) ||
+                if (state == hook_packed(generation, MISSED) || state == hook_packed(generation, FINISHED) ||
                     state >> 3 != (int64_t)generation)
                         return false;
         }
 }
 
 /* The state is INTERRUPTING, and this thread has stored that. */
-static void hit(rn_hook *h)
+static void hook_hit(rn_hook *h)
 {
-        uint32_t generation = rn_kept_generation(&h->kept);
+        uint32_t generation = rn_slab_generation(&h->in_slab);
         rn_task *self = rn_self_if();
-        RN_ASSERT(rn_peek64(&h->state) == packed(generation, INTERRUPTING) ||
-                          rn_peek64(&h->state) == packed(generation, MISSED),
+        RN_ASSERT(rn_peek64(&h->state) == hook_packed(generation, INTERRUPTING) ||
+                          rn_peek64(&h->state) == hook_packed(generation, MISSED),
                   "the thread that hits a region has struck it, and the region is still open");
         h->used = true;
         if (self)
@@ -68,15 +69,16 @@ static void hit(rn_hook *h)
         for (;;) {
                 rn_timer_arm(&h->timer, rn_clock() + h->delay, generation);
                 h->delay = 2 * h->delay < last_delay ? 2 * h->delay : last_delay;
-                if (move(h, generation, INTERRUPTING, INTERRUPTED))
+                if (hook_move(h, generation, INTERRUPTING, INTERRUPTED))
                         return;
-                RN_ASSERT(rn_peek64(&h->state) == packed(generation, MISSED), "only a missed resend comes in between");
-                rn_store64(&h->state, packed(generation, INTERRUPTING)); /* it was MISSED: that resend is over */
+                RN_ASSERT(rn_peek64(&h->state) == hook_packed(generation, MISSED),
+                          "only a missed resend comes in between");
+                rn_store64(&h->state, hook_packed(generation, INTERRUPTING)); /* it was MISSED: that resend is over */
         }
 }
 
 /* When to strike h, opened in s. */
-static int64_t due(rn_hook *h, const rn_scope *s)
+static int64_t hook_due(rn_hook *h, const rn_scope *s)
 {
         if (rn_load32(&h->forced))
                 return INT64_MIN;
@@ -86,7 +88,7 @@ static int64_t due(rn_hook *h, const rn_scope *s)
 }
 
 /* By its scope's time. A task that forces it meanwhile has armed it sooner, or is seen here. */
-static void arm(rn_hook *h, int64_t at, uint32_t generation)
+static void hook_arm(rn_hook *h, int64_t at, uint32_t generation)
 {
         rn_timer_arm(&h->timer, at, generation);
         if (rn_load32(&h->forced))
@@ -96,7 +98,7 @@ static void arm(rn_hook *h, int64_t at, uint32_t generation)
 void rn_hook_strike(rn_hook *h, rn_hook **struck)
 {
         rn_store32(&h->forced, 1);
-        if (move(h, rn_kept_generation(&h->kept), WORKING, INTERRUPTING)) {
+        if (hook_move(h, rn_slab_generation(&h->in_slab), WORKING, INTERRUPTING)) {
                 h->fire_next = *struck;
                 *struck = h;
         } /* else it has been struck, and its resends go on */
@@ -107,14 +109,14 @@ void rn_hooks_strike_locked(rn_scope *s, int64_t now, rn_hook **struck)
         RN_ASSERT(rn_scope_locked(s), "the lock of the family is held");
         RN_LIST_EACH(l, &s->hooks) {
                 rn_hook *h = RN_ITEM(l, rn_hook, link);
-                int64_t at = due(h, s);
-                uint32_t generation = rn_kept_generation(&h->kept);
+                int64_t at = hook_due(h, s);
+                uint32_t generation = rn_slab_generation(&h->in_slab);
                 if (at > now) {
                         if (at != RN_NEVER)
-                                arm(h, at, generation);
+                                hook_arm(h, at, generation);
                         continue;
                 }
-                if (move(h, generation, WORKING, INTERRUPTING)) {
+                if (hook_move(h, generation, WORKING, INTERRUPTING)) {
                         h->fire_next = *struck;
                         *struck = h;
                 }
@@ -126,12 +128,12 @@ void rn_hooks_hit(rn_hook *struck)
         while (struck) {
                 rn_hook *next = struck->fire_next;
                 RN_ASSERT(next != struck, "a region is struck once in a list");
-                hit(struck);
+                hook_hit(struck);
                 struck = next;
         }
 }
 
-static bool is_being_hit(const rn_hook *h)
+static bool hook_is_being_hit(const rn_hook *h)
 {
         const int64_t state = rn_load64(&h->state) & 7;
         return state == INTERRUPTING || state == MISSED;
@@ -140,7 +142,7 @@ static bool is_being_hit(const rn_hook *h)
 void rn_hooks_wait_struck(const rn_task *t)
 {
         for (const rn_hook *h = t->now->hook; h && !t->hitting; h = h->outer) {
-                for (unsigned round = 0; is_being_hit(h); round++)
+                for (unsigned round = 0; hook_is_being_hit(h); round++)
                         rn_pause(round);
                 rn_told_acquire(&h->state);
         }
@@ -155,17 +157,17 @@ void rn_hooks_unshield_locked(rn_scope *outside)
                         rn_hook *h = RN_ITEM(l, rn_hook, link);
                         int64_t at = rn_load64(&outside->cancel_at);
                         if (at != RN_NEVER)
-                                arm(h, at, rn_kept_generation(&h->kept));
+                                hook_arm(h, at, rn_slab_generation(&h->in_slab));
                 }
         }
 }
 
 /* The region's time came by the clock. Strike it, unless it is closed or a shield holds it back. */
-static bool strike_when_due(rn_hook *h, uint32_t generation)
+static bool hook_strike_when_due(rn_hook *h, uint32_t generation)
 {
         rn_scope *s = rn_loadptr(&h->scope);
         if (!s) /* only by force, and a region of a later generation stands this */
-                return rn_load32(&h->forced) && strike(h, generation);
+                return rn_load32(&h->forced) && hook_strike(h, generation);
         rn_scope *head = rn_scope_head(s);
         rn_lock_take(&head->lock);
         int64_t state = rn_load64(&h->state), now = rn_clock();
@@ -173,26 +175,26 @@ static bool strike_when_due(rn_hook *h, uint32_t generation)
         if (rn_loadptr(&h->scope) == s && rn_scope_head(s) == head && state >> 3 == (int64_t)generation &&
             (state & 7) != FINISHED) {
                 /* Open, and it cannot leave the list, nor its timer be another's, while we hold the lock. */
-                int64_t at = due(h, s);
+                int64_t at = hook_due(h, s);
                 if (at <= now)
-                        struck = strike(h, generation);
+                        struck = hook_strike(h, generation);
                 else if (at != RN_NEVER)
-                        arm(h, at, generation);
+                        hook_arm(h, at, generation);
         }
         rn_lock_give(&head->lock);
         return struck;
 }
 
-static void errand(rn_errand *e, uint32_t generation)
+static void hook_errand(rn_errand *e, uint32_t generation)
 {
         rn_hook *h = RN_ITEM(e, rn_hook, errand);
-        if (strike_when_due(h, generation))
-                hit(h);
+        if (hook_strike_when_due(h, generation))
+                hook_hit(h);
 }
 
-static void poke_timer(rn_timer *t, uint32_t generation)
+static void hook_poke_timer(rn_timer *t, uint32_t generation)
 {
-        errand(&RN_ITEM(t, rn_hook, timer)->errand, generation);
+        hook_errand(&RN_ITEM(t, rn_hook, timer)->errand, generation);
 }
 
 static void hook_timer(rn_timer *t, uint32_t generation)
@@ -221,7 +223,7 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
         rn_hook *h = rn_slab_take(&rn_world_now()->hooks);
         if (!h)
                 return -ENOMEM;
-        uint32_t generation = rn_kept_generation(&h->kept);
+        uint32_t generation = rn_slab_generation(&h->in_slab);
         RN_ASSERT(t == rn_self_if(), "a task opens regions of its own");
         RN_ASSERT(!rn_linked(&h->link), "a region that opens is in no list");
         h->task = t;
@@ -233,9 +235,9 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
         h->used = false;
         rn_store32(&h->forced, 0);
         h->delay = first_delay;
-        h->timer.fire = stop ? hook_timer : poke_timer;
+        h->timer.fire = stop ? hook_timer : hook_poke_timer;
         if (!h->errand.run) /* an errand of an earlier region may still be waiting */
-                h->errand.run = errand;
+                h->errand.run = hook_errand;
         h->place = place;
         h->was_blocked = !stop && rn_poke_unblock();
         rn_storeptr(&h->scope, s);
@@ -247,13 +249,13 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
                 else
                         rn_list_push(&s->hooks, &h->link);
                 rn_told_release(&h->state);
-                rn_store64(&h->state, packed(generation, rc < 0 ? FINISHED : WORKING));
+                rn_store64(&h->state, hook_packed(generation, rc < 0 ? FINISHED : WORKING));
                 if (rc == 0 && at != RN_NEVER)
                         rn_timer_arm(&h->timer, at, generation);
                 rn_scope_unlock(s);
         } else {
                 rn_told_release(&h->state);
-                rn_store64(&h->state, packed(generation, WORKING));
+                rn_store64(&h->state, hook_packed(generation, WORKING));
         }
         if (rc < 0) {
                 if (h->was_blocked)
@@ -268,10 +270,10 @@ int rn_hook_begin(rn_task *t, const char *place, void (*stop)(void *), void *arg
 
 bool rn_hook_finish(rn_task *t, rn_hook *h)
 {
-        uint32_t generation = rn_kept_generation(&h->kept);
+        uint32_t generation = rn_slab_generation(&h->in_slab);
         RN_ASSERT(h->task == t && t->now->hook == h, "a task closes its innermost region");
         for (unsigned round = 0;; round++) {
-                if (move(h, generation, WORKING, FINISHED) || move(h, generation, INTERRUPTED, FINISHED))
+                if (hook_move(h, generation, WORKING, FINISHED) || hook_move(h, generation, INTERRUPTED, FINISHED))
                         break;
                 rn_pause(round);
         }
@@ -322,7 +324,7 @@ int rein_hook_open_at(const char *place, rein_hook *hook, void (*stop)(void *), 
                 return rc;
         h->task = self;
         h->place = place;
-        h->generation = rn_kept_generation(&h->record->kept);
+        h->generation = rn_slab_generation(&h->record->in_slab);
         h->magic = OPEN;
         return 0;
 }
@@ -338,7 +340,7 @@ int rein_hook_close(rein_hook *hook, int rc)
         if (!self || self != h->task)
                 return rn_misused("rein_hook_close", "the region opened at %s belongs to another task", h->place);
         rn_hook *record = h->record;
-        if (!record || rn_kept_generation(&record->kept) != h->generation || rn_hook_innermost(self) != record)
+        if (!record || rn_slab_generation(&record->in_slab) != h->generation || rn_hook_innermost(self) != record)
                 return rn_misused("rein_hook_close",
                                   "something opened inside the region of %s is still open, or it "
                                   "is closed",
@@ -351,7 +353,7 @@ int rein_hook_close(rein_hook *hook, int rc)
 
 #if RN_CHECKING
 
-static const char *free_hook_wrong(const rn_hook *h)
+static const char *hook_free_wrong(const rn_hook *h)
 {
         if (rn_linked(&h->link))
                 return "a region that was given back is still in the list of a scope";
@@ -360,11 +362,11 @@ static const char *free_hook_wrong(const rn_hook *h)
 
 const char *rn_hook_wrong(const rn_hook *h)
 {
-        const uint32_t generation = rn_get32(&h->kept.generation);
+        const uint32_t generation = rn_get32(&h->in_slab.generation);
         const int64_t state = rn_get64(&h->state);
         const bool linked = rn_linked(&h->link);
         if (generation % 2 == 0)
-                return free_hook_wrong(h);
+                return hook_free_wrong(h);
         if (state >> 3 != (int64_t)generation)
                 return linked ? "a region in the list of a scope has the state of another generation" : NULL;
         if ((state & 7) < WORKING || (state & 7) > MISSED)

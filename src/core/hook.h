@@ -36,7 +36,7 @@
 struct rn_scope;
 
 typedef struct rn_hook {
-        rn_kept kept;
+        rn_slab_item in_slab;
         rn_a64 state;  /* generation << 3 | state */
         rn_aptr scope; /* where it was opened; NULL: in none, and then nothing can stop it */
         rn_link link;  /* in scope->hooks */

@@ -445,7 +445,7 @@ static void test_a_broken_region_says_so(void **state)
                "a region in the list of a scope has the state of another generation");
         BREAKS(h->scope.v, NULL, rn_hook_wrong(h), "a region that was opened in no scope is in the list of one");
         BREAKS(h->link.next, NULL, rn_hook_wrong(h), "an open region is not in the list of its scope");
-        BREAKS(h->kept.generation.v, h->kept.generation.v + 1, rn_hook_wrong(h),
+        BREAKS(h->in_slab.generation.v, h->in_slab.generation.v + 1, rn_hook_wrong(h),
                "a region that was given back is still in the list of a scope");
         BREAKS(h->scope.v, NULL, rn_scope_wrong(in), "a region in its list was opened in another scope");
         BREAKS(h->state.v, working - 1, rn_scope_wrong(in), "a region's state is none of its states");

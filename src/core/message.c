@@ -93,7 +93,7 @@ void rn_message_add(rn_message *m, const char *fmt, ...)
         va_end(args);
 }
 
-static bool is_control(char c)
+static bool char_is_control(char c)
 {
         return (unsigned char)c < 0x20 || (unsigned char)c == 0x7f;
 }
@@ -102,7 +102,7 @@ void rn_message_add_escaped(rn_message *m, const char *text)
 {
         while (*text) {
                 int n = 0;
-                while (n < RN_MESSAGE_ROOM / 2 && text[n] && !is_control(text[n]))
+                while (n < RN_MESSAGE_ROOM / 2 && text[n] && !char_is_control(text[n]))
                         n++;
                 if (n)
                         rn_message_add(m, "%.*s", n, text);

@@ -27,15 +27,15 @@ void rn_next_post_all(rn_link *ready)
                 rn_executor_post(&RN_ITEM(l, rein_next, ready)->work);
 }
 
-static int run(void *arg)
+static int next_run(void *arg)
 {
         rein_next *n = arg;
-        RN_ASSERT(rn_get32(&n->of->ends) & RN_SETTLED, "a continuation runs when its future has settled");
+        RN_ASSERT(rn_get32(&n->of->state) & RN_SETTLED, "a continuation runs when its future has settled");
         return n->fn(n->of, n->arg);
 }
 
 /* Nothing of the continuation can touch f any more. */
-static void ended(void *arg)
+static void next_ended(void *arg)
 {
         rein_next *n = arg;
         RN_ASSERT(rn_get32(&n->of->holders) > 0, "a continuation holds its future until it ran");
@@ -63,8 +63,8 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
                 return NULL;
         }
         rein_next *n = rn_alloc(sizeof *n);
-        rein_job job = {.size = sizeof job, .name = "continuation", .release = ended};
-        if (!n || rn_work_init(&n->work, rn_self_if(), place, x, run, n, &job, NULL) < 0) {
+        rein_job job = {.size = sizeof job, .name = "continuation", .release = next_ended};
+        if (!n || rn_work_init(&n->work, rn_self_if(), place, x, next_run, n, &job, NULL) < 0) {
                 rn_free(n);
                 rn_fail(-ENOMEM, "rein_then", "no memory for a continuation");
                 return NULL;
@@ -73,7 +73,7 @@ rein_next *rein_then_at(const char *place, rein_future *f, rein_executor *x, int
         n->fn = fn;
         n->arg = arg;
         rn_lock_take(&f->lock);
-        bool settled = rn_load32(&f->ends) & RN_SETTLED;
+        bool settled = rn_load32(&f->state) & RN_SETTLED;
         if (settled) {
                 rn_list_push(&f->spent, &n->link);
                 rn_next_ref(n);
@@ -101,7 +101,7 @@ int rein_next_remove(rein_next *n)
                 return rn_future_refused(f, "rein_next_remove");
         RN_ASKS_ONCE(future, f);
         rn_lock_take(&f->lock);
-        bool pending = !(rn_load32(&f->ends) & RN_SETTLED);
+        bool pending = !(rn_load32(&f->state) & RN_SETTLED);
         if (pending)
                 rn_list_remove(&n->link);
         rn_lock_give(&f->lock);

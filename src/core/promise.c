@@ -30,21 +30,21 @@ typedef struct remover {
         rn_a32 told; /* where task is NULL */
 } remover;
 
-static caller calling_now(void)
+static caller caller_now(void)
 {
         return (caller){.task = rn_self(), .thread = rn_thread_id()};
 }
 
-static bool is_me(const caller *c)
+static bool caller_is_me(const caller *c)
 {
         return c->task ? c->task == rn_self_if() : c->thread == rn_thread_id();
 }
 
 /* May the running thread take the hook for removed? From inside of a hook it may at once. */
-static bool may_go_on(const rein_promise *p)
+static bool promise_may_go_on(const rein_promise *p)
 {
         RN_LIST_EACH(l, &p->callers)
-                if (is_me(RN_ITEM(l, caller, link)))
+                if (caller_is_me(RN_ITEM(l, caller, link)))
                         return true;
         return rn_list_empty(&p->callers);
 }
@@ -59,7 +59,7 @@ static rein_promise *promise_of(rein_future *f)
 static rn_link live;
 static rn_a32 live_in; /* the process whose they are; 0: nobody's */
 
-static void list(rein_promise *p)
+static void promise_list(rein_promise *p)
 {
         if (rn_virtual())
                 return; /* a simulation judges its own */
@@ -73,7 +73,7 @@ static void list(rein_promise *p)
         rn_lock_give(&w->lock);
 }
 
-static void unlist(rein_promise *p)
+static void promise_unlist(rein_promise *p)
 {
         if (p->listed_in != rn_generation())
                 return;
@@ -90,7 +90,7 @@ typedef struct lost {
 } lost;
 
 /* By place, the oldest first; what does not fit is counted in at[TOLD_PLACES]. */
-static size_t find_lost(lost at[TOLD_PLACES + 1])
+static size_t promises_find_lost(lost at[TOLD_PLACES + 1])
 {
         rn_world *w = rn_world_now();
         size_t n = 0;
@@ -110,9 +110,9 @@ static size_t find_lost(lost at[TOLD_PLACES + 1])
         return n;
 }
 
-static void tell(const char *where, const char *fmt, ...) REIN_PRINTF(2, 3);
+static void promise_tell(const char *where, const char *fmt, ...) REIN_PRINTF(2, 3);
 
-static void tell(const char *where, const char *fmt, ...)
+static void promise_tell(const char *where, const char *fmt, ...)
 {
         rn_error_reserve reserve;
         rn_error_reserve_init(&reserve);
@@ -126,27 +126,27 @@ static void tell(const char *where, const char *fmt, ...)
 
 /* A destructor, and not rn_at_exit: it comes after every exit hook, whoever registered first, and so after the stops,
  * which may settle some. */
-static void __attribute__((destructor)) tell_lost_at_exit(void)
+static void __attribute__((destructor)) promises_tell_lost_at_exit(void)
 {
         lost at[TOLD_PLACES + 1] = {0};
         if (!rn_load32(&live_in) || rn_load32(&live_in) != rn_generation())
                 return;
-        size_t n = find_lost(at);
+        size_t n = promises_find_lost(at);
         for (size_t i = 0; i < n; i++) {
                 if (at[i].count == 1)
-                        tell(at[i].place, "at exit, a promise was neither kept nor broken nor dropped");
+                        promise_tell(at[i].place, "at exit, a promise was neither kept nor broken nor dropped");
                 else
-                        tell(at[i].place, "at exit, %zu promises were neither kept nor broken nor dropped",
-                             at[i].count);
+                        promise_tell(at[i].place, "at exit, %zu promises were neither kept nor broken nor dropped",
+                                     at[i].count);
         }
         if (at[TOLD_PLACES].count)
-                tell("", "and %zu promises made at other places", at[TOLD_PLACES].count);
+                promise_tell("", "and %zu promises made at other places", at[TOLD_PLACES].count);
 }
 
 /* ---- the cancel hook ---- */
 
 /* hook_lock held on entry, given back. */
-static void call_hook(rein_promise *p, caller self)
+static void promise_call_hook(rein_promise *p, caller self)
 {
         RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
         RN_ASSERT(p->on_cancel && p->canceled, "a hook that is called is there, for a cancel");
@@ -169,15 +169,15 @@ static void call_hook(rein_promise *p, caller self)
         rn_lock_give(&p->hook_lock);
 }
 
-static rein_cancel_answer cancel(rein_future *f, const char *why, const char *place)
+static rein_cancel_answer promise_cancel(rein_future *f, const char *why, const char *place)
 {
         rein_promise *p = promise_of(f);
-        caller self = calling_now();
+        caller self = caller_now();
         rn_lock_take(&p->hook_lock);
         bool first = !p->canceled;
         p->canceled = true;
         if (p->on_cancel && first) {
-                call_hook(p, self);
+                promise_call_hook(p, self);
                 return REIN_ASKED;
         }
         bool asked = !first;
@@ -193,18 +193,18 @@ static rn_stock *promise_stock(const rn_task *self)
         return self && self->stocks ? &self->stocks->promises : NULL;
 }
 
-static void destroy(rein_future *f)
+static void promise_destroy(rein_future *f)
 {
         RN_ASSERT(rn_list_empty(&promise_of(f)->callers), "nobody is in the hook of a promise that is freed");
         RN_ASSERT(rn_list_empty(&promise_of(f)->removers), "nobody waits for the hook of a promise that is freed");
-        unlist(promise_of(f));
+        promise_unlist(promise_of(f));
         rn_future_done_with(f);
         rn_record_give(promise_stock(rn_self_if()), promise_of(f), promise_of(f)->stocked);
 }
 
 /* ---- the two ends ---- */
 
-static const rn_future_kind promise_kind = {cancel, destroy};
+static const rn_future_kind promise_kind = {promise_cancel, promise_destroy};
 
 rein_promise *rn_promise_new(const char *place, rein_future **read_end)
 {
@@ -239,7 +239,7 @@ rein_promise *rein_promise_new_at(const char *place, rein_future **read_end)
         *read_end = NULL;
         rein_promise *p = rn_promise_new(place, read_end);
         if (p)
-                list(p);
+                promise_list(p);
         else
                 rn_fail(-ENOMEM, "rein_promise_new", "no memory for a promise");
         return p;
@@ -276,7 +276,7 @@ int rein_promise_keep(rein_promise *p, void *value, void (*release)(void *))
         return rc;
 }
 
-static int break_it(rein_promise *p, const char *place, int code, const char *text)
+static int promise_break(rein_promise *p, const char *place, int code, const char *text)
 {
         char where[RN_ERROR_WHERE];
         rn_error_where(where, rn_self_if(), place);
@@ -296,16 +296,16 @@ int rein_promise_break_at(const char *place, rein_promise *p, int code, const ch
         va_start(args, fmt);
         vsnprintf(text, sizeof text, fmt, args);
         va_end(args);
-        return break_it(p, place, code, text);
+        return promise_break(p, place, code, text);
 }
 
 /* Until nobody is in a hook. hook_lock held. */
-static void wait_for_hook(rein_promise *p, rn_task *self)
+static void promise_wait_for_hook(rein_promise *p, rn_task *self)
 {
         RN_ASSERT(rn_lock_held(&p->hook_lock), "the lock of the hook is held");
         remover me = {.task = self};
         rn_list_push(&p->removers, &me.link);
-        while (!may_go_on(p)) {
+        while (!promise_may_go_on(p)) {
                 rn_store32(&me.told, 0);
                 rn_lock_give(&p->hook_lock);
                 if (self)
@@ -323,17 +323,17 @@ void rein_promise_on_cancel(rein_promise *p, void (*fn)(void *), void *arg)
         RN_ASKS_ONCE(promise, p);
         if (!promise_may(p, "rein_promise_on_cancel"))
                 return;
-        caller self = calling_now();
+        caller self = caller_now();
         rn_lock_take(&p->hook_lock);
         p->on_cancel = fn;
         p->on_cancel_arg = arg;
         bool kept = rn_future_is(&p->future, RN_SETTLED) && p->future.outcome.code != REIN_ECANCELED;
         if (fn && p->canceled && !kept) {
-                call_hook(p, self);
+                promise_call_hook(p, self);
                 return;
         }
         if (!fn)
-                wait_for_hook(p, self.task);
+                promise_wait_for_hook(p, self.task);
         rn_lock_give(&p->hook_lock);
 }
 
@@ -347,9 +347,9 @@ void rein_promise_drop(rein_promise *p)
         if (!rn_future_is(&p->future, RN_SETTLED)) {
                 char text[128];
                 snprintf(text, sizeof text, "the promise made at %s was dropped without an answer", p->future.place);
-                break_it(p, p->future.place, REIN_EBROKEN, text);
+                promise_break(p, p->future.place, REIN_EBROKEN, text);
         }
-        RN_ASSERT(rn_get32(&p->future.ends) & RN_SETTLED, "a promise without a writer has settled");
+        RN_ASSERT(rn_get32(&p->future.state) & RN_SETTLED, "a promise without a writer has settled");
         rn_future_unref(&p->future);
 }
 

@@ -80,23 +80,23 @@ size_t rein_receipt_count(const rein_receipt *r)
         return r ? r->olds + r->count : 0;
 }
 
-static const char *stopped_by(const rein_work *w)
+static const char *straggler_stopped_by(const rein_work *w)
 {
         static const char *const names[] = {"not stopped", "never started", "asked", "hook", "poke", "abandoned"};
         return names[rn_load32(&w->rung)];
 }
 
-static void describe(const rein_work *w, rein_straggler *s)
+static void straggler_describe(const rein_work *w, rein_straggler *s)
 {
         int64_t start = rn_load64(&w->started), end = rn_load64(&w->ended);
         bool ran = rn_load32(&w->rung) != RN_RUNG_NEVER && start;
-        *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = stopped_by(w), .frames = ""};
+        *s = (rein_straggler){.size = sizeof *s, .name = w->name, .stopped_by = straggler_stopped_by(w), .frames = ""};
         s->stuck_in = ran ? rn_work_stuck_in(w) : "";
         s->age_ns = (end ? end : rn_clock()) - (ran ? start : w->submitted);
         s->gone = rn_future_is(&w->future, RN_GONE);
 }
 
-static const rein_work *of_chain(const rein_receipt *r, size_t i)
+static const rein_work *receipt_of_chain(const rein_receipt *r, size_t i)
 {
         rein_receipt *cursor = (rein_receipt *)(uintptr_t)r; /* one thread at a time, by the header */
         if (!cursor->at || i < cursor->at_index) {
@@ -113,8 +113,8 @@ bool rein_receipt_at(const rein_receipt *r, size_t i, rein_straggler *out)
         if (!r || !out || i >= r->olds + r->count || out->size < sizeof out->size)
                 return false;
         rein_straggler s;
-        const rein_work *w = i < r->olds ? r->old[i] : of_chain(r, i - r->olds);
-        describe(w, &s);
+        const rein_work *w = i < r->olds ? r->old[i] : receipt_of_chain(r, i - r->olds);
+        straggler_describe(w, &s);
         s.size = out->size;
         if (out->size >= sizeof s)
                 s.frames = rn_frames_text(rn_work_frames(w));
@@ -126,7 +126,7 @@ static void receipt_add_job(rn_message *m, const rein_work *w, bool stuck_only)
 {
         rein_straggler s;
         char who[96];
-        describe(w, &s);
+        straggler_describe(w, &s);
         if (s.gone && stuck_only)
                 return;
         rn_work_describe(w, who, sizeof who);
@@ -174,7 +174,7 @@ bool rn_receipt_stuck(const rein_receipt *r)
         return false;
 }
 
-static void let_go(rein_work *w)
+static void receipt_let_go(rein_work *w)
 {
         while (w) {
                 rein_work *next = w->receipt_next;
@@ -189,8 +189,8 @@ void rein_receipt_free(rein_receipt *r)
                 return;
         for (size_t i = 0; i < r->olds_held; i++)
                 rn_future_unref(&r->old[i]->future);
-        let_go(r->first);
-        let_go(r->pruned);
+        receipt_let_go(r->first);
+        receipt_let_go(r->pruned);
         rn_free(r);
 }
 

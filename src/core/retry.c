@@ -44,7 +44,7 @@ void rein_budget_free(rein_budget *b)
         rn_free(b);
 }
 
-static void pay_in(rein_budget *b)
+static void budget_pay_in(rein_budget *b)
 {
         if (!b)
                 return;
@@ -54,7 +54,7 @@ static void pay_in(rein_budget *b)
 }
 
 /* A failed try takes a token. Is another try affordable? */
-static bool pay_out(rein_budget *b)
+static bool budget_pay_out(rein_budget *b)
 {
         if (!b)
                 return true;
@@ -68,7 +68,7 @@ static bool pay_out(rein_budget *b)
 
 /* ---- tries ---- */
 
-static bool transient(int code, const rein_error *e, void *ctx)
+static bool retry_transient(int code, const rein_error *e, void *ctx)
 {
         (void)e;
         (void)ctx;
@@ -97,23 +97,23 @@ static bool transient(int code, const rein_error *e, void *ctx)
         }
 }
 
-static int64_t clamp_until(int64_t until, int64_t span)
+static int64_t retry_clamp_until(int64_t until, int64_t span)
 {
         int64_t at = rein_after(span).ns;
         return at < until ? at : until;
 }
 
 /* One try, bounded by each_ns and by the whole's `until`. */
-static int try_once(const char *place, const rein_retry_opts *o, int64_t until, rein_fn fn, void *arg)
+static int retry_try_once(const char *place, const rein_retry_opts *o, int64_t until, rein_fn fn, void *arg)
 {
         if (!o->each_ns && until == RN_NEVER)
                 return fn(arg);
-        int64_t at = o->each_ns ? clamp_until(until, o->each_ns) : until;
+        int64_t at = o->each_ns ? retry_clamp_until(until, o->each_ns) : until;
         return rein_within_at(place, REIN_TIME(at), fn, arg);
 }
 
 /* The error of try number i as the caller will find it: with what the trail has of it, and the earlier tries below. */
-static rein_error *error_of_try(rn_task *self, const char *place, int i, int code, rein_error *earlier)
+static rein_error *retry_error_of_try(rn_task *self, const char *place, int i, int code, rein_error *earlier)
 {
         char where[RN_ERROR_WHERE];
         rein_error *own = rn_trail_take(self, code);
@@ -132,7 +132,7 @@ static rein_error *error_of_try(rn_task *self, const char *place, int i, int cod
         return e;
 }
 
-static int64_t draw_delay(const rein_retry_opts *o, int i)
+static int64_t retry_draw_delay(const rein_retry_opts *o, int i)
 {
         int64_t ceiling = o->delay_ns;
         for (int k = 1; k < i && ceiling < o->delay_max_ns; k++)
@@ -142,7 +142,7 @@ static int64_t draw_delay(const rein_retry_opts *o, int i)
         return (int64_t)(rn_random64() % ((uint64_t)ceiling + 1));
 }
 
-static int take_opts(rein_retry_opts *o, const rein_retry_opts *given, const char **what)
+static int retry_take_opts(rein_retry_opts *o, const rein_retry_opts *given, const char **what)
 {
         *o = (rein_retry_opts){.size = sizeof *o};
         int rc = given ? rn_opts_take(o, sizeof *o, given, given->size, what) : 0;
@@ -156,7 +156,7 @@ static int take_opts(rein_retry_opts *o, const rein_retry_opts *given, const cha
         o->tries = o->tries ? o->tries : 3;
         o->delay_ns = o->delay_ns ? o->delay_ns : REIN_MS(100);
         o->delay_max_ns = o->delay_max_ns ? o->delay_max_ns : REIN_SEC(30);
-        o->again = o->again ? o->again : transient;
+        o->again = o->again ? o->again : retry_transient;
         return 0;
 }
 
@@ -167,7 +167,7 @@ int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, v
         rn_stretch_spend(self, RN_SPENDS_CALL);
         rein_retry_opts o;
         const char *what = "no function to call";
-        int rc = fn ? take_opts(&o, given, &what) : -EINVAL;
+        int rc = fn ? retry_take_opts(&o, given, &what) : -EINVAL;
         if (rc < 0)
                 return rn_fail(rc, "rein_retry", "%s", what);
         if (!self)
@@ -180,9 +180,9 @@ int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, v
                         rn_error_unref(story);
                         return REIN_ECANCELED;
                 }
-                rc = try_once(place, &o, until, fn, arg);
+                rc = retry_try_once(place, &o, until, fn, arg);
                 if (rc >= 0) {
-                        pay_in(o.budget);
+                        budget_pay_in(o.budget);
                         rn_error_unref(story);
                         return rc;
                 }
@@ -197,9 +197,9 @@ int rein_retry_at(const char *place, const rein_retry_opts *given, rein_fn fn, v
                 last = rc;
                 const rein_error *e = rein_trail();
                 bool more = rc != REIN_ECANCELED && o.again(rc, e && e->code == rc ? e : NULL, o.ctx);
-                more = pay_out(o.budget) && more;
-                story = error_of_try(self, place, i, rc, story);
-                int64_t at = more && i < o.tries ? rein_after(draw_delay(&o, i)).ns : RN_NEVER;
+                more = budget_pay_out(o.budget) && more;
+                story = retry_error_of_try(self, place, i, rc, story);
+                int64_t at = more && i < o.tries ? rein_after(retry_draw_delay(&o, i)).ns : RN_NEVER;
                 if (!more || i >= o.tries || at >= until)
                         break;
                 if (rein_sleep(REIN_TIME(at)) < 0) {

@@ -15,29 +15,29 @@
 
 /* ---- records ---- */
 
-static int64_t later(int64_t at, int64_t span)
+static int64_t scope_later(int64_t at, int64_t span)
 {
         if (at == RN_NEVER || at == INT64_MIN)
                 return at;
         return span > 0 && at > INT64_MAX - span ? RN_NEVER : at + span;
 }
 
-static int64_t inherited(const rn_scope *s)
+static int64_t scope_inherited(const rn_scope *s)
 {
         if (!s->parent)
                 return RN_NEVER;
         int64_t at = rn_load64(&s->parent->cancel_at);
-        return s->grace >= 0 ? later(at, s->grace) : at;
+        return s->grace >= 0 ? scope_later(at, s->grace) : at;
 }
 
-static int64_t earliest(int64_t a, int64_t b)
+static int64_t scope_earliest(int64_t a, int64_t b)
 {
         return a < b ? a : b;
 }
 
 /* What is not in the tree yet; nobody has it. self: the running task, or NULL. */
-static rn_scope *make(const rn_task *self, rn_scope *parent, rn_task *task, rein_work *work, int64_t until,
-                      int64_t grace, const char *place)
+static rn_scope *scope_make(const rn_task *self, rn_scope *parent, rn_task *task, rein_work *work, int64_t until,
+                            int64_t grace, const char *place)
 {
         rn_scope *s =
                 self && self->stocks ? rn_slab_take_by(&self->stocks->scopes) : rn_slab_take(&rn_world_now()->scopes);
@@ -83,13 +83,13 @@ void rn_scope_link(rn_scope *s)
         rn_list_push(&parent->children, &s->sibling);
         if (s->task)
                 parent->inner = s;
-        rn_store64(&s->cancel_at, earliest(s->until, inherited(s)));
+        rn_store64(&s->cancel_at, scope_earliest(s->until, scope_inherited(s)));
         rn_lock_give(&head->lock);
 }
 
 rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t grace, const char *place)
 {
-        rn_scope *s = make(task ? task : rn_self_if(), parent, task, NULL, until, grace, place);
+        rn_scope *s = scope_make(task ? task : rn_self_if(), parent, task, NULL, until, grace, place);
         if (s)
                 rn_scope_link(s);
         return s;
@@ -97,7 +97,7 @@ rn_scope *rn_scope_new(rn_scope *parent, rn_task *task, int64_t until, int64_t g
 
 rn_scope *rn_scope_new_root(const rn_task *self, rn_scope *parent, rein_work *work, const char *place)
 {
-        return make(self, parent, NULL, work, RN_NEVER, -1, place);
+        return scope_make(self, parent, NULL, work, RN_NEVER, -1, place);
 }
 
 void rn_scope_ref(rn_scope *s)
@@ -138,7 +138,7 @@ void rn_scope_cut(rn_scope *s)
 }
 
 /* What is below a scope that is left was lent. */
-static __attribute__((noinline)) void leave_lent(rn_scope *s)
+static __attribute__((noinline)) void scope_leave_lent(rn_scope *s)
 {
         rn_fired fired = {0};
         rn_scope_lock(s);
@@ -159,7 +159,7 @@ void rn_scope_leave(rn_scope *s)
         }
         if (!rn_list_empty(&s->children)) {
                 rn_scope_unlock(s);
-                leave_lent(s);
+                scope_leave_lent(s);
                 rn_scope_lock(s);
         }
         RN_ASSERT(rn_list_empty(&s->children), "what is left below a scope when it closes was lent");
@@ -173,12 +173,12 @@ void rn_scope_leave(rn_scope *s)
 
 rn_scope *rn_scope_find_locked(rn_scope *record, uint32_t generation)
 {
-        while (record && rn_kept_generation(&record->kept) == generation) {
+        while (record && rn_slab_generation(&record->in_slab) == generation) {
                 rn_scope *head = rn_loadptr(&record->family);
                 rn_lock_take(&head->lock);
                 /* `closed` first: if the generation is right afterwards, it was read from this life of the record. */
                 bool open = !rn_load32(&record->closed), same = rn_loadptr(&record->family) == head;
-                if (open && same && rn_kept_generation(&record->kept) == generation)
+                if (open && same && rn_slab_generation(&record->in_slab) == generation)
                         return record;
                 rn_lock_give(&head->lock);
                 if (same)
@@ -207,7 +207,7 @@ void rn_scope_whoami(char out[RN_WHO_TEXT])
 }
 
 /* The next of the tree below top, parents first; skip: leave out what is below s. */
-static rn_scope *walk(rn_scope *top, rn_scope *s, bool skip)
+static rn_scope *scope_walk(rn_scope *top, rn_scope *s, bool skip)
 {
         rn_link *l = skip ? NULL : rn_list_first(&s->children);
         while (!l) {
@@ -222,7 +222,7 @@ static rn_scope *walk(rn_scope *top, rn_scope *s, bool skip)
         return RN_ITEM(l, rn_scope, sibling);
 }
 
-static void lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
+static void scope_lower(rn_scope *s, int64_t at, int64_t now, rn_fired *fired)
 {
         RN_ASSERT(at < rn_peek64(&s->cancel_at), "the time of a cancel only falls");
         rn_told_release(&s->cancel_at);
@@ -248,13 +248,13 @@ void rn_scope_cancel_locked(rn_scope *top, const char *why, const char *who, con
         if (now >= rn_load64(&top->cancel_at))
                 return; /* its inside is cancelled already, by an earlier deadline or from above */
         for (rn_scope *s = top, *next; s; s = next) {
-                int64_t at = s == top ? now : inherited(s);
+                int64_t at = s == top ? now : scope_inherited(s);
                 bool lowers = at < rn_load64(&s->cancel_at);
                 if (lowers)
-                        lower(s, at, now, fired);
-                next = walk(top, s, !lowers);
+                        scope_lower(s, at, now, fired);
+                next = scope_walk(top, s, !lowers);
         }
-        for (rn_scope *s = top; s; s = walk(top, s, false))
+        for (rn_scope *s = top; s; s = scope_walk(top, s, false))
                 rn_hooks_strike_locked(s, now, &fired->hooks);
         if (fired->unstarted)
                 rn_scope_reason_locked(top, fired->reason, sizeof fired->reason);
@@ -287,13 +287,13 @@ rn_scope *rn_scope_culprit_locked(rn_scope *s)
         int64_t now = rn_clock(), held_back = 0, best = RN_NEVER;
         rn_scope *culprit = NULL;
         for (; s; s = s->parent) {
-                int64_t at = later(earliest(s->until, s->canceled_at), held_back);
+                int64_t at = scope_later(scope_earliest(s->until, s->canceled_at), held_back);
                 if (at <= now && at < best) {
                         best = at;
                         culprit = s;
                 }
                 if (s->grace >= 0)
-                        held_back = later(held_back, s->grace);
+                        held_back = scope_later(held_back, s->grace);
         }
         return culprit;
 }
@@ -345,7 +345,7 @@ int rn_scope_translate(rn_scope *s, int rc)
                 return rc;
         rn_scope_lock(s);
         int64_t now = rn_clock();
-        if (inherited(s) > now || !s->parent) {
+        if (scope_inherited(s) > now || !s->parent) {
                 if (s->canceled_at < s->until && s->canceled_at <= now)
                         rc = REIN_ESTOPPED;
                 else if (s->until <= now)
@@ -369,7 +369,7 @@ _Static_assert(sizeof(handle) <= sizeof(rein_scope), "rein_scope has room for it
 
 enum { OPEN = 0x5c09e001, UNOPENED = 0x5c09e002 };
 
-static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t grace)
+static void scope_open(const char *place, rein_scope *s, int64_t until, int64_t grace)
 {
         handle *h = (handle *)(void *)s;
         rn_task *self = rn_self();
@@ -379,7 +379,7 @@ static void open_scope(const char *place, rein_scope *s, int64_t until, int64_t 
         h->place = place;
         h->magic = record ? OPEN : UNOPENED;
         rn_storeptr(&h->record, record);
-        rn_store32(&h->generation, record ? rn_kept_generation(&record->kept) : 0);
+        rn_store32(&h->generation, record ? rn_slab_generation(&record->in_slab) : 0);
         if (record)
                 self->now->scope = record;
         else
@@ -390,14 +390,14 @@ void rein_scope_open_at(const char *place, rein_scope *s, rein_time until)
 {
         RN_CALL();
         RN_ASKS(task, NULL);
-        open_scope(place, s, until.ns, -1);
+        scope_open(place, s, until.ns, -1);
 }
 
 void rein_shield_open_at(const char *place, rein_scope *s, int64_t grace_ns)
 {
         RN_CALL();
         RN_ASKS(task, NULL);
-        open_scope(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
+        scope_open(place, s, RN_NEVER, grace_ns < 0 ? 0 : grace_ns);
         const rn_task *self = rn_self_if();
         if (self && self->now->hook)
                 rn_hooks_wait_struck(self);
@@ -441,7 +441,7 @@ int rein_scope_close(rein_scope *s, int rc)
                 return -ENOMEM;
         }
         rn_scope *record = rn_loadptr(&h->record);
-        if (rn_kept_generation(&record->kept) != rn_load32(&h->generation) || rn_load32(&record->closed))
+        if (rn_slab_generation(&record->in_slab) != rn_load32(&h->generation) || rn_load32(&record->closed))
                 return rn_misused("rein_scope_close", "the scope opened at %s is closed already", h->place);
         if (self->now->scope != record || record->group || rn_hook_innermost(self))
                 return rn_misused("rein_scope_close",
@@ -507,29 +507,30 @@ int rn_scope_unwind(rn_task *t, rn_scope *base, char *text, size_t n)
 
 bool rn_scope_is_open(const rn_scope *s)
 {
-        return rn_get32(&s->kept.generation) % 2 && !rn_get32(&s->closed) && rn_getptr(&s->family) && s->children.next;
+        return rn_get32(&s->in_slab.generation) % 2 && !rn_get32(&s->closed) && rn_getptr(&s->family) &&
+               s->children.next;
 }
 
-/* What comes down to s: as inherited(), without a point of the exploring build. */
-static int64_t comes_down(const rn_scope *s)
+/* What comes down to s: as scope_inherited(), without a point of the exploring build. */
+static int64_t scope_comes_down(const rn_scope *s)
 {
         const int64_t at = s->parent ? rn_get64(&s->parent->cancel_at) : RN_NEVER;
-        return s->grace >= 0 ? later(at, s->grace) : at;
+        return s->grace >= 0 ? scope_later(at, s->grace) : at;
 }
 
-static const char *time_wrong(const rn_scope *s)
+static const char *scope_time_wrong(const rn_scope *s)
 {
-        const int64_t at = rn_get64(&s->cancel_at), own = earliest(s->until, s->canceled_at);
+        const int64_t at = rn_get64(&s->cancel_at), own = scope_earliest(s->until, s->canceled_at);
         if (at > own)
                 return "it is cancelled later than by its own deadline or cancel";
-        if (at > comes_down(s))
+        if (at > scope_comes_down(s))
                 return "it is cancelled later than what is above it";
-        if (at < own && at < comes_down(s))
+        if (at < own && at < scope_comes_down(s))
                 return "it is cancelled, and nothing that could be the reason says so";
         return NULL;
 }
 
-static const char *place_wrong(const rn_scope *s, const rn_scope *head)
+static const char *scope_place_wrong(const rn_scope *s, const rn_scope *head)
 {
         const rn_scope *p = s->parent;
         if (!p)
@@ -540,10 +541,10 @@ static const char *place_wrong(const rn_scope *s, const rn_scope *head)
                 return "its parent is of another family";
         if (s->sibling.prev->next != &s->sibling || s->sibling.next->prev != &s->sibling)
                 return "it and its siblings do not point to each other";
-        return time_wrong(s);
+        return scope_time_wrong(s);
 }
 
-static const char *inside_wrong(const rn_scope *s)
+static const char *scope_inside_wrong(const rn_scope *s)
 {
         size_t n;
         const char *what = rn_list_wrong(&s->children, &n);
@@ -566,7 +567,7 @@ static const char *inside_wrong(const rn_scope *s)
         return s->inner && s->inner->task != s->task ? "what was opened inside of it is another task's" : NULL;
 }
 
-static const char *hooks_wrong(const rn_scope *s)
+static const char *scope_hooks_wrong(const rn_scope *s)
 {
         size_t seen = 0;
         RN_LIST_EACH(l, &s->hooks) {
@@ -584,14 +585,14 @@ const char *rn_scope_wrong(const rn_scope *s)
         const rn_scope *head = rn_getptr(&s->family);
         if (!rn_get32(&s->refs))
                 return "nobody holds it, and it was not given back";
-        if (rn_get32(&head->kept.generation) % 2 == 0 || rn_getptr(&head->family) != head)
+        if (rn_get32(&head->in_slab.generation) % 2 == 0 || rn_getptr(&head->family) != head)
                 return "the head of its family is none";
         /* What was cut off has kept the time that came from above. */
-        const char *what = rn_linked(&s->sibling) ? place_wrong(s, head) : s == head ? time_wrong(s) : NULL;
+        const char *what = rn_linked(&s->sibling) ? scope_place_wrong(s, head) : s == head ? scope_time_wrong(s) : NULL;
         if (!what)
-                what = inside_wrong(s);
+                what = scope_inside_wrong(s);
         if (!what)
-                what = hooks_wrong(s);
+                what = scope_hooks_wrong(s);
         if (!what && s->group && s->group->scope != s)
                 what = "its group has another scope";
         if (!what && s->group)
@@ -605,7 +606,7 @@ const char *rn_tree_wrong(const rn_scope *top)
         const char *what = NULL;
         const rn_scope *head = rn_getptr(&top->family);
         rn_scope *from = (rn_scope *)(uintptr_t)top;
-        for (rn_scope *s = from; s && !what && members <= RN_LIST_ASKED; s = walk(from, s, false), members++)
+        for (rn_scope *s = from; s && !what && members <= RN_LIST_ASKED; s = scope_walk(from, s, false), members++)
                 what = rn_scope_wrong(s);
         if (!what && members > rn_get32(&head->refs))
                 what = "its family has more members than hold its head";
@@ -618,7 +619,7 @@ const char *rn_scope_ask_record(rn_scope *s, uint32_t generation)
                 s = rn_scope_find_locked(s, generation);
         } else if (s) { /* without a step */
                 const rn_scope *head = rn_peekptr(&s->family);
-                const bool same = rn_peek32(&s->kept.generation) == generation && rn_scope_is_open(s);
+                const bool same = rn_peek32(&s->in_slab.generation) == generation && rn_scope_is_open(s);
                 s = same && rn_ask_alone(&head->lock) ? s : NULL;
         }
         const char *what = s ? rn_scope_wrong(s) : NULL;

@@ -33,7 +33,7 @@ struct rein_work;
 enum { RN_WHY_TEXT = 96, RN_WHO_TEXT = 48 };
 
 typedef struct rn_scope {
-        rn_kept kept;
+        rn_slab_item in_slab;
         rn_lock lock;   /* the family's, when this is its head; kept across generations */
         rn_aptr family; /* the head */
         rn_a32 refs;    /* its opener, and of a head each member */

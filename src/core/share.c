@@ -24,16 +24,16 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         return run ? mirror : NULL;
 }
 
-static bool same_share(const rein_work *a, const rein_work *b)
+static bool share_same(const rein_work *a, const rein_work *b)
 {
         return a->fn == b->fn && strcmp(a->share, b->share) == 0;
 }
 
-static rein_work *in_flight(const rein_executor *x, const rein_work *like)
+static rein_work *share_in_flight(const rein_executor *x, const rein_work *like)
 {
         RN_LIST_EACH(l, &x->shares) {
                 rein_work *w = RN_ITEM(l, rein_work, in_flight);
-                if (same_share(w, like))
+                if (share_same(w, like))
                         return w;
         }
         return NULL;
@@ -44,7 +44,7 @@ static rein_work *in_flight(const rein_executor *x, const rein_work *like)
 enum { MOST_REMEMBERED = 256 };
 
 /* What is let go of goes to `gone`, with its reference. Lock held. */
-static void forget_locked(rein_executor *x, rein_work *run, rn_link *gone)
+static void share_forget_locked(rein_executor *x, rein_work *run, rn_link *gone)
 {
         RN_ASSERT(x->remembered_count > 0, "what is forgotten was counted");
         rn_list_remove(&run->remembered);
@@ -53,14 +53,14 @@ static void forget_locked(rein_executor *x, rein_work *run, rn_link *gone)
 }
 
 /* User code releases their values: no lock is held. */
-static void let_go(rn_link *gone)
+static void share_let_go(rn_link *gone)
 {
         for (rn_link *l; (l = rn_list_pop(gone));)
                 rn_future_unref(&RN_ITEM(l, rein_work, remembered)->future);
 }
 
 /* A run whose outcome may be given to one like this now. What is too old for anybody is forgotten. Lock held. */
-static rein_work *remembered(rein_executor *x, const rein_work *like, rn_link *gone)
+static rein_work *share_remembered(rein_executor *x, const rein_work *like, rn_link *gone)
 {
         rein_work *found = NULL;
         rn_link *next;
@@ -70,26 +70,26 @@ static rein_work *remembered(rein_executor *x, const rein_work *like, rn_link *g
                 const int64_t age = now - run->settled_at;
                 next = l->next;
                 if (age >= run->share_ns)
-                        forget_locked(x, run, gone);
-                else if (age < like->share_ns && same_share(run, like))
+                        share_forget_locked(x, run, gone);
+                else if (age < like->share_ns && share_same(run, like))
                         found = run;
         }
         return found;
 }
 
 /* As it leaves the runs in flight. Lock held. */
-static void remember_locked(rein_executor *x, rein_work *run, rn_link *gone)
+static void share_remember_locked(rein_executor *x, rein_work *run, rn_link *gone)
 {
         if (run->share_ns <= 0 || run->future.outcome.code < 0 || x->state != RN_OPEN || x->broken)
                 return;
         rn_link *next;
         for (rn_link *l = x->remembered.next; l != &x->remembered; l = next) {
                 next = l->next;
-                if (same_share(RN_ITEM(l, rein_work, remembered), run)) /* this one is newer */
-                        forget_locked(x, RN_ITEM(l, rein_work, remembered), gone);
+                if (share_same(RN_ITEM(l, rein_work, remembered), run)) /* this one is newer */
+                        share_forget_locked(x, RN_ITEM(l, rein_work, remembered), gone);
         }
         if (x->remembered_count == MOST_REMEMBERED)
-                forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), gone);
+                share_forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), gone);
         run->settled_at = rn_clock();
         rn_future_ref(&run->future);
         rn_list_push(&x->remembered, &run->remembered);
@@ -102,15 +102,15 @@ void rn_share_forget(rein_executor *x)
         rn_list_init(&gone);
         rn_lock_take(&x->lock);
         while (!rn_list_empty(&x->remembered))
-                forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), &gone);
+                share_forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), &gone);
         rn_lock_give(&x->lock);
-        let_go(&gone);
+        share_let_go(&gone);
 }
 
 /* ---- mirrors ---- */
 
 /* ENDED, and it holds its run, which has settled. */
-static void end_as_run(rein_work *mirror)
+static void mirror_end_as_run(rein_work *mirror)
 {
         const rn_outcome *o = &mirror->shared->future.outcome;
         rn_work_end_mirror(mirror, &(rn_outcome){.code = o->code,
@@ -121,7 +121,7 @@ static void end_as_run(rein_work *mirror)
 }
 
 /* It was cancelled before it came: no run is started for it. A cancel that came while it was NEW has left it alone. */
-static void never_came(rein_work *w, rein_work *run)
+static void mirror_never_came(rein_work *w, rein_work *run)
 {
         char reason[sizeof w->root->line] = "";
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
@@ -145,7 +145,7 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
                   "a mirror joins a run once");
         const int64_t cancel_at = rn_load64(&w->root->cancel_at);
         if (cancel_at != RN_NEVER && cancel_at <= rn_clock()) {
-                never_came(w, run);
+                mirror_never_came(w, run);
                 return;
         }
         rn_link gone;
@@ -153,16 +153,17 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_future_ref(&w->future);
         rn_lock_take(&x->lock);
         const bool may = run->share_ns && x->state == RN_OPEN && !x->broken;
-        rein_work *known = may ? remembered(x, run, &gone) : NULL, *joined = known ? NULL : in_flight(x, run);
+        rein_work *known = may ? share_remembered(x, run, &gone) : NULL,
+                  *joined = known ? NULL : share_in_flight(x, run);
         if (known) {
                 w->shared = known;
                 rn_future_ref(&known->future);
                 rn_store32(&w->state, RN_WORK_ENDED);
                 rn_lock_give(&x->lock);
-                let_go(&gone);
+                share_let_go(&gone);
                 rn_work_discard(run);
                 rn_future_unref(&run->future);
-                end_as_run(w);
+                mirror_end_as_run(w);
                 rn_future_unref(&w->future);
                 return;
         }
@@ -176,7 +177,7 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_told_release(&w->state);
         rn_store32(&w->state, RN_WORK_QUEUED);
         rn_lock_give(&x->lock);
-        let_go(&gone);
+        share_let_go(&gone);
         if (joined) {
                 rn_work_discard(run);
                 rn_future_unref(&run->future);
@@ -210,7 +211,7 @@ void rn_share_finish(rein_work *run)
         if (!run->share)
                 return;
         rein_executor *x = run->executor;
-        RN_ASSERT(rn_get32(&run->future.ends) & RN_SETTLED, "a run tells its mirrors when it has settled");
+        RN_ASSERT(rn_get32(&run->future.state) & RN_SETTLED, "a run tells its mirrors when it has settled");
         rn_link gone;
         rn_list_init(&gone);
         rn_future_seen(&run->future); /* its mirrors answer for it */
@@ -219,7 +220,7 @@ void rn_share_finish(rein_work *run)
                 rn_lock_take(&x->lock);
                 if (rn_linked(&run->in_flight)) {
                         rn_list_remove(&run->in_flight);
-                        remember_locked(x, run, &gone);
+                        share_remember_locked(x, run, &gone);
                 }
                 while (!mirror && !rn_list_empty(&run->mirrors)) {
                         rein_work *m = RN_ITEM(rn_list_pop(&run->mirrors), rein_work, mirror);
@@ -228,10 +229,10 @@ void rn_share_finish(rein_work *run)
                                 mirror = m;
                 }
                 rn_lock_give(&x->lock);
-                let_go(&gone);
+                share_let_go(&gone);
                 if (!mirror)
                         return;
-                end_as_run(mirror);
+                mirror_end_as_run(mirror);
         }
 }
 

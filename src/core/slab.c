@@ -6,31 +6,31 @@ enum { CHUNK_ITEMS = RN_BUNDLE, CACHE_LINE = 64 };
 /* ---- shelves and stocks ---- */
 
 /* While it is explored, a slab's lock keeps nobody out: taking and giving commutes. */
-static bool is_locked(const rn_shelf *s)
+static bool shelf_is_locked(const rn_shelf *s)
 {
         return RN_EXPLORING || rn_lock_held(&s->lock);
 }
 
-static rn_spare *take_loose(rn_shelf *s)
+static rn_free_record *shelf_take_loose(rn_shelf *s)
 {
-        RN_ASSERT(is_locked(s), "the lock of the shelf is held");
-        rn_spare *one = s->loose;
+        RN_ASSERT(shelf_is_locked(s), "the lock of the shelf is held");
+        rn_free_record *one = s->loose;
         if (one)
                 s->loose = one->next;
         return one;
 }
 
-static void give_loose(rn_shelf *s, rn_spare *one)
+static void shelf_give_loose(rn_shelf *s, rn_free_record *one)
 {
-        RN_ASSERT(is_locked(s), "the lock of the shelf is held");
+        RN_ASSERT(shelf_is_locked(s), "the lock of the shelf is held");
         RN_ASSERT(s->loose != one, "a record is not laid on the shelf twice");
         one->next = s->loose;
         s->loose = one;
 }
 
-static rn_spare *take_bundle(rn_shelf *s)
+static rn_free_record *shelf_take_bundle(rn_shelf *s)
 {
-        rn_spare *first = s->bundles;
+        rn_free_record *first = s->bundles;
         if (first) {
                 RN_ASSERT(s->bundle_count > 0, "a shelf on which a bundle lies counts it");
                 s->bundles = first->bundle;
@@ -39,7 +39,7 @@ static rn_spare *take_bundle(rn_shelf *s)
         return first;
 }
 
-static void give_bundle(rn_shelf *s, rn_spare *first)
+static void shelf_give_bundle(rn_shelf *s, rn_free_record *first)
 {
         first->bundle = s->bundles;
         s->bundles = first;
@@ -47,14 +47,14 @@ static void give_bundle(rn_shelf *s, rn_spare *first)
 }
 
 /* One for a thread that has no stock. Lock held. */
-static rn_spare *take_one(rn_shelf *s)
+static rn_free_record *shelf_take_one(rn_shelf *s)
 {
         if (!s->loose)
-                s->loose = take_bundle(s);
-        return take_loose(s);
+                s->loose = shelf_take_bundle(s);
+        return shelf_take_loose(s);
 }
 
-static void refill(rn_stock *mine)
+static void stock_refill(rn_stock *mine)
 {
         rn_shelf *s = mine->shelf;
         RN_ASSERT(!mine->open, "a stock is filled up when its open bundle is empty");
@@ -65,9 +65,9 @@ static void refill(rn_stock *mine)
                 return;
         }
         rn_lock_take(&s->lock);
-        mine->open = take_bundle(s);
+        mine->open = shelf_take_bundle(s);
         mine->count = mine->open ? RN_BUNDLE : 0;
-        for (rn_spare *one; mine->count < RN_BUNDLE && (one = take_loose(s)); mine->count++) {
+        for (rn_free_record *one; mine->count < RN_BUNDLE && (one = shelf_take_loose(s)); mine->count++) {
                 one->next = mine->open;
                 mine->open = one;
         }
@@ -77,8 +77,8 @@ static void refill(rn_stock *mine)
 void *rn_stock_take(rn_stock *mine)
 {
         if (!mine->count)
-                refill(mine);
-        rn_spare *one = mine->open;
+                stock_refill(mine);
+        rn_free_record *one = mine->open;
         if (one) {
                 RN_ASSERT(mine->count > 0, "a stock that has a record counts it");
                 mine->open = one->next;
@@ -87,17 +87,17 @@ void *rn_stock_take(rn_stock *mine)
         return one;
 }
 
-rn_spare *rn_stock_give(rn_stock *mine, void *record, size_t most)
+rn_free_record *rn_stock_give(rn_stock *mine, void *record, size_t most)
 {
         rn_shelf *s = mine->shelf;
-        rn_spare *one = record, *over = NULL;
+        rn_free_record *one = record, *over = NULL;
         RN_ASSERT(mine->count <= RN_BUNDLE, "the open bundle of a stock is no larger than a bundle");
         RN_ASSERT(!mine->count || mine->open != one, "a record is not given to a stock twice");
         if (mine->count == RN_BUNDLE) {
                 if (mine->full) {
                         rn_lock_take(&s->lock);
                         if (s->bundle_count < most)
-                                give_bundle(s, mine->full);
+                                shelf_give_bundle(s, mine->full);
                         else
                                 over = mine->full;
                         rn_lock_give(&s->lock);
@@ -117,10 +117,10 @@ void rn_stock_empty(rn_stock *mine)
         rn_shelf *s = mine->shelf;
         rn_lock_take(&s->lock);
         if (mine->full)
-                give_bundle(s, mine->full);
-        for (rn_spare *one; (one = mine->open);) {
+                shelf_give_bundle(s, mine->full);
+        for (rn_free_record *one; (one = mine->open);) {
                 mine->open = one->next;
-                give_loose(s, one);
+                shelf_give_loose(s, one);
         }
         rn_lock_give(&s->lock);
         *mine = (rn_stock){.shelf = s};
@@ -138,30 +138,30 @@ void rn_slab_init(rn_slab *s, size_t item_size)
                 c->next = s->inherited;
                 s->inherited = c;
         }
-        RN_ASSERT(item_size >= sizeof(rn_kept), "a record of a slab begins with what a free one needs");
+        RN_ASSERT(item_size >= sizeof(rn_slab_item), "a record of a slab begins with what a free one needs");
         s->item_size = (item_size + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
 }
 
 /* The first one begins with the first cache line behind the chunk's own words: memory need not come aligned to that. */
-static rn_kept *item(const rn_slab *s, const rn_slab_chunk *c, size_t i)
+static rn_slab_item *slab_item(const rn_slab *s, const rn_slab_chunk *c, size_t i)
 {
         const uintptr_t first = ((uintptr_t)c + CACHE_LINE) & ~(uintptr_t)(CACHE_LINE - 1);
-        return (rn_kept *)(first + i * s->item_size);
+        return (rn_slab_item *)(first + i * s->item_size);
 }
 
 /* Lock held. */
-static rn_kept *take_locked(rn_slab *s)
+static rn_slab_item *slab_take_locked(rn_slab *s)
 {
-        rn_spare *one = take_one(&s->shelf);
-        rn_slab_chunk *c = one ? NULL : rn_alloc_kept(CACHE_LINE + s->item_size * CHUNK_ITEMS);
+        rn_free_record *one = shelf_take_one(&s->shelf);
+        rn_slab_chunk *c = one ? NULL : rn_alloc_for_ever(CACHE_LINE + s->item_size * CHUNK_ITEMS);
         if (c) {
                 c->next = s->chunks;
                 s->chunks = c;
                 for (size_t i = CHUNK_ITEMS; i-- > 0;)
-                        give_loose(&s->shelf, &item(s, c, i)->spare);
-                one = take_one(&s->shelf);
+                        shelf_give_loose(&s->shelf, &slab_item(s, c, i)->as_free);
+                one = shelf_take_one(&s->shelf);
         }
-        return (rn_kept *)(void *)one;
+        return (rn_slab_item *)(void *)one;
 }
 
 void *rn_slab_take(rn_slab *s)
@@ -169,7 +169,7 @@ void *rn_slab_take(rn_slab *s)
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
         rn_lock_take(&s->shelf.lock);
-        rn_kept *k = take_locked(s);
+        rn_slab_item *k = slab_take_locked(s);
         RN_ASSERT(!k || rn_get32(&k->generation) % 2 == 0, "what is taken from a slab was free");
         if (k)
                 rn_add32(&k->generation, 1);
@@ -179,11 +179,11 @@ void *rn_slab_take(rn_slab *s)
 
 void rn_slab_give(rn_slab *s, void *record)
 {
-        rn_kept *k = record;
+        rn_slab_item *k = record;
         RN_ASSERT(rn_get32(&k->generation) % 2, "what is given to a slab was taken");
         rn_lock_take(&s->shelf.lock);
         rn_add32(&k->generation, 1);
-        give_loose(&s->shelf, &k->spare);
+        shelf_give_loose(&s->shelf, &k->as_free);
         rn_lock_give(&s->shelf.lock);
 }
 
@@ -191,11 +191,11 @@ void *rn_slab_take_by(rn_stock *mine)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
-        rn_kept *k = rn_stock_take(mine);
+        rn_slab_item *k = rn_stock_take(mine);
         if (!k) {
                 rn_slab *s = (rn_slab *)(void *)mine->shelf;
                 rn_lock_take(&s->shelf.lock);
-                k = take_locked(s);
+                k = slab_take_locked(s);
                 rn_lock_give(&s->shelf.lock);
         }
         RN_ASSERT(!k || rn_get32(&k->generation) % 2 == 0, "what is taken from a stock was free");
@@ -206,34 +206,34 @@ void *rn_slab_take_by(rn_stock *mine)
 
 void rn_slab_give_by(rn_stock *mine, void *record)
 {
-        rn_kept *k = record;
+        rn_slab_item *k = record;
         RN_ASSERT(rn_get32(&k->generation) % 2, "what is given to a stock was taken");
         rn_add32(&k->generation, 1);
         rn_stock_give(mine, k, SIZE_MAX);
 }
 
 /* The first after this that is taken, or at all. */
-static rn_kept *next(const rn_slab *s, const void *after, bool all)
+static rn_slab_item *slab_walk(const rn_slab *s, const void *after, bool all)
 {
         const rn_slab_chunk *c = s->chunks;
         size_t i = 0;
         if (after) {
                 while (c && ((const char *)after < (const char *)c ||
-                             (const void *)after >= (const void *)item(s, c, CHUNK_ITEMS)))
+                             (const void *)after >= (const void *)slab_item(s, c, CHUNK_ITEMS)))
                         c = c->next;
                 RN_ASSERT(c, "the record that a walk goes on from is of this slab");
-                i = (size_t)((const char *)after - (const char *)item(s, c, 0)) / s->item_size + 1;
+                i = (size_t)((const char *)after - (const char *)slab_item(s, c, 0)) / s->item_size + 1;
         }
         for (; c; c = c->next, i = 0)
                 for (; i < CHUNK_ITEMS; i++)
-                        if (all || rn_get32(&item(s, c, i)->generation) % 2)
-                                return item(s, c, i);
+                        if (all || rn_get32(&slab_item(s, c, i)->generation) % 2)
+                                return slab_item(s, c, i);
         return NULL;
 }
 
 void *rn_slab_next(const rn_slab *s, const void *after)
 {
-        return next(s, after, false);
+        return slab_walk(s, after, false);
 }
 
 size_t rn_slab_count(rn_slab *s)
@@ -242,7 +242,7 @@ size_t rn_slab_count(rn_slab *s)
         rn_lock_take(&s->shelf.lock);
         for (const rn_slab_chunk *c = s->chunks; c; c = c->next)
                 for (size_t i = 0; i < CHUNK_ITEMS; i++)
-                        n += rn_get32(&item(s, c, i)->generation) % 2;
+                        n += rn_get32(&slab_item(s, c, i)->generation) % 2;
         rn_lock_give(&s->shelf.lock);
         return n;
 }
@@ -252,7 +252,7 @@ size_t rn_slab_count(rn_slab *s)
 enum { MOST_BUNDLES = 64 }; /* that a question looks into */
 
 /* How many are in the list that begins with `first`, up to `most`. */
-static size_t length(const rn_spare *first, size_t most)
+static size_t bundle_length(const rn_free_record *first, size_t most)
 {
         size_t n = 0;
         for (; first && n < most; first = first->next)
@@ -263,9 +263,9 @@ static size_t length(const rn_spare *first, size_t most)
 const char *rn_shelf_wrong(const rn_shelf *s)
 {
         size_t n = 0;
-        const rn_spare *first = s->bundles;
+        const rn_free_record *first = s->bundles;
         for (; first && n < MOST_BUNDLES; first = first->bundle, n++)
-                if (length(first, RN_BUNDLE + 1) != RN_BUNDLE)
+                if (bundle_length(first, RN_BUNDLE + 1) != RN_BUNDLE)
                         return "a bundle on the shelf has not the number of records that a bundle has";
         if (first ? s->bundle_count < n : s->bundle_count != n)
                 return "the shelf has not so many bundles as it counts";
@@ -276,30 +276,30 @@ const char *rn_stock_wrong(const rn_stock *mine)
 {
         if (mine->count > RN_BUNDLE)
                 return "the open bundle of a stock has more records than a bundle";
-        if (length(mine->open, RN_BUNDLE + 1) != mine->count)
+        if (bundle_length(mine->open, RN_BUNDLE + 1) != mine->count)
                 return "the open bundle of a stock has not so many records as it counts";
-        if (mine->full && length(mine->full, RN_BUNDLE + 1) != RN_BUNDLE)
+        if (mine->full && bundle_length(mine->full, RN_BUNDLE + 1) != RN_BUNDLE)
                 return "the full bundle of a stock is not full";
         return NULL;
 }
 
 /* Asked for every free record: it may be in the middle of another one, but not out of line. */
-static bool may_be_item(const rn_slab *s, const void *p)
+static bool slab_may_be_item(const rn_slab *s, const void *p)
 {
         const size_t room = CHUNK_ITEMS * s->item_size;
         for (const rn_slab_chunk *c = s->chunks; c; c = c->next)
-                if ((uintptr_t)p - (uintptr_t)item(s, c, 0) < room)
-                        return (uintptr_t)p % _Alignof(rn_kept) == 0;
+                if ((uintptr_t)p - (uintptr_t)slab_item(s, c, 0) < room)
+                        return (uintptr_t)p % _Alignof(rn_slab_item) == 0;
         return false;
 }
 
 /* The free ones of a list; *n is counted up. No list has more than all records together. */
-static const char *spares_wrong(const rn_slab *s, const rn_spare *first, size_t all, size_t *n)
+static const char *shelf_list_wrong(const rn_slab *s, const rn_free_record *first, size_t all, size_t *n)
 {
         for (; first; first = first->next) {
-                if (!may_be_item(s, first))
+                if (!slab_may_be_item(s, first))
                         return "what lies on the shelf is no record of the slab";
-                if (rn_get32(&((const rn_kept *)(const void *)first)->generation) % 2)
+                if (rn_get32(&((const rn_slab_item *)(const void *)first)->generation) % 2)
                         return "a record on the shelf is taken";
                 if (++*n > all)
                         return "a record lies on the shelf twice";
@@ -309,25 +309,25 @@ static const char *spares_wrong(const rn_slab *s, const rn_spare *first, size_t 
 
 const char *rn_slab_wrong(const rn_slab *s, bool exact)
 {
-        size_t all = 0, taken = 0, spare = 0;
+        size_t all = 0, taken = 0, unused = 0;
         const char *what = rn_shelf_wrong(&s->shelf);
         for (const rn_slab_chunk *c = s->chunks; c; c = c->next, all += CHUNK_ITEMS)
                 for (size_t i = 0; i < CHUNK_ITEMS; i++)
-                        taken += rn_get32(&item(s, c, i)->generation) % 2;
+                        taken += rn_get32(&slab_item(s, c, i)->generation) % 2;
         if (all > (size_t)MOST_BUNDLES * RN_BUNDLE)
                 return what;
         if (!what)
-                what = spares_wrong(s, s->shelf.loose, all - taken, &spare);
-        for (const rn_spare *first = s->shelf.bundles; first && !what; first = first->bundle)
-                what = spares_wrong(s, first, all - taken, &spare);
-        if (!what && exact && taken + spare != all)
+                what = shelf_list_wrong(s, s->shelf.loose, all - taken, &unused);
+        for (const rn_free_record *first = s->shelf.bundles; first && !what; first = first->bundle)
+                what = shelf_list_wrong(s, first, all - taken, &unused);
+        if (!what && exact && taken + unused != all)
                 what = "a record is lost: those taken and those on the shelf are fewer than there are";
         return what;
 }
 
 const void *rn_slab_next_of_all(const rn_slab *s, const void *after)
 {
-        return next(s, after, true);
+        return slab_walk(s, after, true);
 }
 
 #endif

@@ -16,36 +16,36 @@
 enum { RN_BUNDLE = 32 };
 
 /* What a free record begins with. */
-typedef struct rn_spare {
-        struct rn_spare *next;
-        struct rn_spare *bundle; /* of the first of a bundle on the shelf: the next bundle */
-} rn_spare;
+typedef struct rn_free_record {
+        struct rn_free_record *next;
+        struct rn_free_record *bundle; /* of the first of a bundle on the shelf: the next bundle */
+} rn_free_record;
 
 typedef struct rn_shelf {
         rn_lock lock;
-        rn_spare *bundles, *loose;
+        rn_free_record *bundles, *loose;
         size_t bundle_count;
 } rn_shelf;
 
 /* One thread's, of one shelf. */
 typedef struct rn_stock {
         rn_shelf *shelf;
-        rn_spare *open, *full; /* the one in use, and a whole one or none */
-        unsigned count;        /* in `open` */
+        rn_free_record *open, *full; /* the one in use, and a whole one or none */
+        unsigned count;              /* in `open` */
 } rn_stock;
 
 /* NULL: neither the stock nor the shelf has one. */
 void *rn_stock_take(rn_stock *mine);
 /* most: so many bundles may lie on the shelf; more than that come back, as a list by `next`. Else NULL. */
-rn_spare *rn_stock_give(rn_stock *mine, void *record, size_t most);
+rn_free_record *rn_stock_give(rn_stock *mine, void *record, size_t most);
 /* The thread ends: all of it to the shelf. */
 void rn_stock_empty(rn_stock *mine);
 
 /* First member of every record. Odd: taken; even: free. */
-typedef struct rn_kept {
-        rn_spare spare;
+typedef struct rn_slab_item {
+        rn_free_record as_free;
         rn_a32 generation;
-} rn_kept;
+} rn_slab_item;
 
 typedef struct rn_slab_chunk {
         struct rn_slab_chunk *next;
@@ -59,7 +59,7 @@ typedef struct rn_slab {
 
 /* Also again, in a forked child, which then has none. */
 void rn_slab_init(rn_slab *s, size_t item_size);
-/* NULL: no memory. Of the fields only `kept` was touched. */
+/* NULL: no memory. Of the fields only `in_slab` was touched. */
 void *rn_slab_take(rn_slab *s);
 void rn_slab_give(rn_slab *s, void *item);
 /* The same by the running thread's stock of a slab. */
@@ -77,7 +77,7 @@ const char *rn_slab_wrong(const rn_slab *s, bool exact);
 /* As rn_slab_next, and the free ones too: for questions. */
 const void *rn_slab_next_of_all(const rn_slab *s, const void *item);
 
-static inline uint32_t rn_kept_generation(rn_kept *k)
+static inline uint32_t rn_slab_generation(rn_slab_item *k)
 {
         return rn_load32(&k->generation);
 }

@@ -6,7 +6,7 @@
 #include "support.h"
 
 typedef struct record {
-        rn_kept kept;
+        rn_slab_item in_slab;
         int owner;
 } record;
 
@@ -15,7 +15,7 @@ enum { MANY = 10 * RN_BUNDLE + 7 };
 static size_t on_shelf(const rn_shelf *s)
 {
         size_t n = s->bundle_count * RN_BUNDLE;
-        for (const rn_spare *one = s->loose; one; one = one->next)
+        for (const rn_free_record *one = s->loose; one; one = one->next)
                 n++;
         return n;
 }
@@ -23,7 +23,7 @@ static size_t on_shelf(const rn_shelf *s)
 static size_t in_stock(const rn_stock *s)
 {
         size_t n = s->full ? RN_BUNDLE : 0;
-        for (const rn_spare *one = s->open; one; one = one->next)
+        for (const rn_free_record *one = s->open; one; one = one->next)
                 n++;
         return n;
 }
@@ -38,7 +38,7 @@ static void test_no_record_is_there_twice_and_none_is_lost(void **state)
         for (int round = 0; round < 3; round++) {
                 for (int i = 0; i < MANY; i++) {
                         taken[i] = rn_slab_take_by(&taker);
-                        assert_int_equal(rn_kept_generation(&taken[i]->kept) % 2, 1);
+                        assert_int_equal(rn_slab_generation(&taken[i]->in_slab) % 2, 1);
                         taken[i]->owner = i;
                 }
                 assert_int_equal(rn_slab_count(&s), MANY);
@@ -65,10 +65,10 @@ static void test_a_stock_has_two_bundles_at_most_and_a_shelf_what_it_may(void **
         (void)state;
         rn_shelf shelf = {0};
         rn_stock mine = {.shelf = &shelf};
-        static rn_spare records[MANY];
+        static rn_free_record records[MANY];
         size_t over = 0;
         for (int i = 0; i < MANY; i++) {
-                for (rn_spare *one = rn_stock_give(&mine, &records[i], 2); one; one = one->next)
+                for (rn_free_record *one = rn_stock_give(&mine, &records[i], 2); one; one = one->next)
                         over++;
                 assert_in_range(in_stock(&mine), 1, 2 * RN_BUNDLE);
         }
@@ -265,19 +265,19 @@ static void test_a_broken_slab_says_so(void **state)
 {
         (void)state;
         static rn_slab s;
-        rn_spare foreign = {NULL, NULL};
+        rn_free_record foreign = {NULL, NULL};
         rn_slab_init(&s, sizeof(record));
         record *one = rn_slab_take(&s);
-        rn_kept *spare = (rn_kept *)(void *)s.shelf.loose;
-        BREAKS(spare->generation.v, 1, rn_slab_wrong(&s, false), "a record on the shelf is taken");
+        rn_slab_item *unused = (rn_slab_item *)(void *)s.shelf.loose;
+        BREAKS(unused->generation.v, 1, rn_slab_wrong(&s, false), "a record on the shelf is taken");
         BREAKS(s.shelf.loose, &foreign, rn_slab_wrong(&s, false), "what lies on the shelf is no record of the slab");
-        BREAKS(spare->spare.next, &spare->spare, rn_slab_wrong(&s, false), "a record lies on the shelf twice");
-        BREAKS(s.shelf.loose, spare->spare.next, rn_slab_wrong(&s, true),
+        BREAKS(unused->as_free.next, &unused->as_free, rn_slab_wrong(&s, false), "a record lies on the shelf twice");
+        BREAKS(s.shelf.loose, unused->as_free.next, rn_slab_wrong(&s, true),
                "a record is lost: those taken and those on the shelf are fewer than there are");
         BREAKS(s.shelf.bundle_count, 1, rn_slab_wrong(&s, true), "the shelf has not so many bundles as it counts");
-        s.shelf.loose = spare->spare.next; /* a thread keeps it */
+        s.shelf.loose = unused->as_free.next; /* a thread keeps it */
         assert_null(rn_slab_wrong(&s, false));
-        s.shelf.loose = &spare->spare;
+        s.shelf.loose = &unused->as_free;
         rn_slab_give(&s, one);
         assert_null(rn_slab_wrong(&s, true));
 }

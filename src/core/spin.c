@@ -46,7 +46,7 @@ void rn_spin_for(int64_t ns)
         while (rn_clock() < until);
 }
 
-static bool comes_by(int64_t until, bool (*done)(const void *arg), const void *arg)
+static bool spin_comes_by(int64_t until, bool (*done)(const void *arg), const void *arg)
 {
         do {
                 for (unsigned i = 0; i < LOOKS; i++) {
@@ -62,7 +62,7 @@ bool rn_spin_until(rn_spin *s, bool warm, bool (*done)(const void *arg), const v
 {
         if (!rn_spin_worth(s, warm))
                 return false;
-        const bool came = comes_by(rn_clock() + LIMIT_NS, done, arg);
+        const bool came = spin_comes_by(rn_clock() + LIMIT_NS, done, arg);
         rn_spin_told(s, !came);
         return came;
 }

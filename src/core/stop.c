@@ -11,7 +11,7 @@
 /* ---- hardening ---- */
 
 /* Into the receipt under way, once in its life. Lock held. */
-static void put_in_receipt(rein_executor *x, rein_work *w)
+static void stop_put_in_receipt(rein_executor *x, rein_work *w)
 {
         if (w->in_receipt)
                 return;
@@ -21,7 +21,7 @@ static void put_in_receipt(rein_executor *x, rein_work *w)
         rn_receipt_add(x->receipt, w);
 }
 
-static rein_work *push(rein_work *list, rein_work *w)
+static rein_work *stop_push(rein_work *list, rein_work *w)
 {
         w->stop_next = list;
         return w;
@@ -32,7 +32,7 @@ typedef struct sorted {
         rein_work *never, *running, *posted;
 } sorted;
 
-static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
+static sorted stop_sort_locked(rein_executor *x, bool queued, bool now, bool stop)
 {
         sorted s = {0};
         rn_link *next;
@@ -41,14 +41,14 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
                 next = l->next;
                 rn_future_ref(&w->future);
                 if (queued && w->posted && rn_executor_take_posted_locked(x, w)) {
-                        s.posted = push(s.posted, w);
+                        s.posted = stop_push(s.posted, w);
                 } else if (queued && rn_work_forbid(w)) {
-                        s.never = push(s.never, w);
+                        s.never = stop_push(s.never, w);
                         if (stop)
-                                put_in_receipt(x, w);
+                                stop_put_in_receipt(x, w);
                 } else if (now && rn_load32(&w->state) == RN_WORK_RUNNING && !rn_future_is(&w->future, RN_SETTLED)) {
-                        s.running = push(s.running, w);
-                        put_in_receipt(x, w);
+                        s.running = stop_push(s.running, w);
+                        stop_put_in_receipt(x, w);
                 } else {
                         rn_future_unref(&w->future); /* never the last: it has not left this list */
                 }
@@ -56,7 +56,7 @@ static sorted sort_locked(rein_executor *x, bool queued, bool now, bool stop)
         return s;
 }
 
-static void cancel_running(rein_work *w, const char *text)
+static void stop_cancel_running(rein_work *w, const char *text)
 {
         if (rn_loadptr(&w->runner) != rn_self_if())
                 rn_work_note_stuck(w);
@@ -69,7 +69,7 @@ static void cancel_running(rein_work *w, const char *text)
         rn_fired_carry_out(&fired);
 }
 
-static void carry_out(rein_executor *x, sorted s, int code, const char *text)
+static void stop_carry_out(rein_executor *x, sorted s, int code, const char *text)
 {
         for (rein_work *w; (w = s.posted);) {
                 s.posted = w->stop_next;
@@ -83,38 +83,38 @@ static void carry_out(rein_executor *x, sorted s, int code, const char *text)
         }
         for (rein_work *w; (w = s.running);) {
                 s.running = w->stop_next;
-                cancel_running(w, text);
+                stop_cancel_running(w, text);
                 rn_future_unref(&w->future);
         }
 }
 
 /* Make the state at least as harsh as `how`. true: it was not, and *s is what this concerns: then hardened. */
-static bool harden_locked(rein_executor *x, rein_stop how, sorted *s)
+static bool stop_harden_locked(rein_executor *x, rein_stop how, sorted *s)
 {
         RN_ASSERT(rn_lock_held(&x->lock), "the lock of the executor is held");
         if ((int)how <= x->state)
                 return false;
         x->state = (int)how;
-        *s = sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
+        *s = stop_sort_locked(x, how >= REIN_STOP_RUNNING, how == REIN_STOP_NOW, true);
         return true;
 }
 
-static const char *stopped(const rein_executor *x, char *text, size_t n)
+static const char *stop_text(const rein_executor *x, char *text, size_t n)
 {
         snprintf(text, n, "'%s' was stopped", x->name);
         return text;
 }
 
-static void hardened(rein_executor *x, rein_stop how, sorted s)
+static void stop_hardened(rein_executor *x, rein_stop how, sorted s)
 {
         char text[96];
-        carry_out(x, s, REIN_ECANCELED, stopped(x, text, sizeof text));
+        stop_carry_out(x, s, REIN_ECANCELED, stop_text(x, text, sizeof text));
         rn_share_forget(x);
         x->kind->stopping(x, how);
 }
 
 /* Of the jobs that never run now, those that nobody had cancelled. A simulation, which ends so a thousand times, is not told. */
-static size_t count_lost(const sorted *s)
+static size_t stop_count_lost(const sorted *s)
 {
         size_t n = 0;
         for (const rein_work *w = rn_virtual() ? NULL : s->never; w; w = w->stop_next)
@@ -123,19 +123,19 @@ static size_t count_lost(const sorted *s)
 }
 
 /* How many jobs were thrown away by that: they wait no more, and nobody had cancelled them. */
-static size_t harden(rein_executor *x, rein_stop how)
+static size_t stop_harden(rein_executor *x, rein_stop how)
 {
         sorted s = {0};
         rn_lock_take(&x->lock);
-        bool harder = harden_locked(x, how, &s);
+        bool harder = stop_harden_locked(x, how, &s);
         rn_lock_give(&x->lock);
-        size_t lost = count_lost(&s);
+        size_t lost = stop_count_lost(&s);
         if (harder)
-                hardened(x, how, s);
+                stop_hardened(x, how, s);
         return lost;
 }
 
-static void say_lost(const rein_executor *x, const char *when, size_t n)
+static void stop_say_lost(const rein_executor *x, const char *when, size_t n)
 {
         if (n)
                 rn_say("rein: %s, '%s' had %zu %s that never ran: wait for what is to be done, or cancel it\n", when,
@@ -145,29 +145,29 @@ static void say_lost(const rein_executor *x, const char *when, size_t n)
 void rn_executor_reject_queued(rein_executor *x, int code, const char *why)
 {
         rn_lock_take(&x->lock);
-        sorted s = sort_locked(x, true, false, false);
+        sorted s = stop_sort_locked(x, true, false, false);
         rn_lock_give(&x->lock);
-        carry_out(x, s, code, why);
+        stop_carry_out(x, s, code, why);
 }
 
 /* ---- waiting for the end ---- */
 
 /* One that another thread has forbidden is settled by that one. */
-static void give_up(rein_executor *x, rein_work *w)
+static void stop_give_up(rein_executor *x, rein_work *w)
 {
         char text[96];
         if (rn_work_forbid(w)) {
                 rn_work_never(w, REIN_ECANCELED, "its executor was stopped");
         } else if (rn_load32(&w->state) != RN_WORK_NEVER) {
                 /* Another stop may not have come to it yet. */
-                cancel_running(w, stopped(x, text, sizeof text));
+                stop_cancel_running(w, stop_text(x, text, sizeof text));
                 rn_work_abandon(w, "its executor was stopped, and the time for that was up");
         }
 }
 
 /* Time is up: what has not settled is abandoned. Jobs that are themselves in a stop of x go on. by_clock: nobody who
  * waits keeps it from being restarted meanwhile, and stopped again. */
-static void abandon_rest(rein_executor *x, bool by_clock)
+static void stop_abandon_rest(rein_executor *x, bool by_clock)
 {
         for (;;) {
                 rein_work *left = NULL;
@@ -183,25 +183,25 @@ static void abandon_rest(rein_executor *x, bool by_clock)
                                 continue;
                         left = w;
                         rn_future_ref(&w->future);
-                        put_in_receipt(x, w);
+                        stop_put_in_receipt(x, w);
                         break;
                 }
                 rn_lock_give(&x->lock);
                 if (!left)
                         return;
-                give_up(x, left);
+                stop_give_up(x, left);
                 rn_future_unref(&left->future);
         }
 }
 
 /* All that a stop waits for. Lock held. */
-static bool all_settled(const rein_executor *x)
+static bool stop_all_settled(const rein_executor *x)
 {
         return x->unsettled <= x->in_stop;
 }
 
 /* The running task's jobs of x do not count while they are in here. */
-static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
+static size_t stop_exempt(rein_executor *x, const rn_task *self, bool yes)
 {
         size_t n = 0;
         for (const rn_ambient *a = self ? self->now : NULL; a; a = a->outer) {
@@ -216,13 +216,13 @@ static size_t exempt(rein_executor *x, const rn_task *self, bool yes)
         return n;
 }
 
-static int64_t before(int64_t at, int64_t span)
+static int64_t stop_time_before(int64_t at, int64_t span)
 {
         return at < INT64_MIN + span ? INT64_MIN : at - span;
 }
 
 /* Until something changes. A thread without a task (no memory) is not told, and looks every millisecond. */
-static void nap(rein_executor *x, rn_task *self, int64_t until)
+static void stop_nap(rein_executor *x, rn_task *self, int64_t until)
 {
         if (x->kind->help && x->kind->help(x, until))
                 return;
@@ -237,38 +237,38 @@ static void nap(rein_executor *x, rn_task *self, int64_t until)
 static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task *self)
 {
         rn_sleeper me = {.task = self};
-        int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : before(until, x->grace);
+        int64_t harden_at = until == RN_NEVER || how == REIN_STOP_NOW ? RN_NEVER : stop_time_before(until, x->grace);
         bool timed_out = false;
         rn_doing was = {0};
         if (self)
                 was = rn_task_doing(self, (rn_doing){"rein_executor_stop", x->name});
         rn_lock_take(&x->lock);
-        x->in_stop += exempt(x, self, true);
+        x->in_stop += stop_exempt(x, self, true);
         rn_list_push(&x->sleepers, &me.link);
         rn_executor_changed_locked(x); /* another stop may have waited for just this job */
-        while (!(all_settled(x) && (timed_out || x->kind->left(x)))) {
+        while (!(stop_all_settled(x) && (timed_out || x->kind->left(x)))) {
                 rn_lock_give(&x->lock);
                 int64_t now = rn_clock();
                 if (now >= harden_at) {
                         harden_at = RN_NEVER;
-                        harden(x, REIN_STOP_NOW);
+                        stop_harden(x, REIN_STOP_NOW);
                 } else if (now >= until) {
                         if (timed_out) { /* settled is a matter of instructions now; a wait that is short */
-                                nap(x, self, now + 1000000);
+                                stop_nap(x, self, now + 1000000);
                         } else {
                                 timed_out = true;
-                                harden(x, REIN_STOP_NOW);
-                                abandon_rest(x, false);
+                                stop_harden(x, REIN_STOP_NOW);
+                                stop_abandon_rest(x, false);
                         }
                 } else {
-                        nap(x, self, harden_at < until ? harden_at : until);
+                        stop_nap(x, self, harden_at < until ? harden_at : until);
                 }
                 rn_lock_take(&x->lock);
         }
         rn_list_remove(&me.link);
         RN_ASSERT(x->state != RN_OPEN && x->stops > 0, "nobody restarts an executor while its stop is waited for");
         int rc = x->unfinished > x->in_stop || !x->kind->left(x) ? REIN_ESTUCK : 0;
-        x->in_stop -= exempt(x, self, false);
+        x->in_stop -= stop_exempt(x, self, false);
         rn_lock_give(&x->lock);
         if (self)
                 rn_task_doing(self, was);
@@ -276,18 +276,18 @@ static int wait_for_stop(rein_executor *x, rein_stop how, int64_t until, rn_task
 }
 
 /* What was abandoned before the stop, by its limit or a cancel, and is still there. Lock held. */
-static void put_abandoned_in_receipt(rein_executor *x)
+static void stop_put_abandoned_in_receipt(rein_executor *x)
 {
         RN_LIST_EACH(l, &x->works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
                 if (rn_load32(&w->rung) == RN_RUNG_ABANDONED && !rn_future_is(&w->future, RN_GONE))
-                        put_in_receipt(x, w);
+                        stop_put_in_receipt(x, w);
         }
 }
 
 /* ---- the calls ---- */
 
-static int check_stop(const rein_executor *x, rein_stop how, const char *call)
+static int stop_check(const rein_executor *x, rein_stop how, const char *call)
 {
         if (!x || (unsigned)how > REIN_STOP_NOW)
                 return rn_fail(
@@ -306,17 +306,17 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
                 *r = NULL;
         rn_task *self = rn_self();
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        int rc = check_stop(x, how, "rein_executor_stop");
+        int rc = stop_check(x, how, "rein_executor_stop");
         if (rc < 0)
                 return rc;
         rn_executor_ref(x);
         rn_lock_take(&x->lock);
         x->stops++; /* nobody restarts it before we are done */
         rn_lock_give(&x->lock);
-        harden(x, how);
+        stop_harden(x, how);
         rc = wait_for_stop(x, how, until.ns, self);
         rn_lock_take(&x->lock);
-        put_abandoned_in_receipt(x);
+        stop_put_abandoned_in_receipt(x);
         rn_receipt_prune(x->receipt);
         if (r) { /* the next stop's is made by restart; one that comes before it gets an empty one */
                 *r = x->receipt ? x->receipt : rn_receipt_empty();
@@ -329,30 +329,30 @@ int rein_executor_stop(rein_executor *x, rein_stop how, rein_time until, rein_re
         return rc;
 }
 
-static bool over(const rein_executor *x)
+static bool stop_over(const rein_executor *x)
 {
         return x->state == REIN_STOP_NOW && x->unsettled == 0;
 }
 
 /* A stop that is over is not timed: its timer would keep x. */
-static int64_t next_of_clock(const rein_executor *x)
+static int64_t stop_next_of_clock(const rein_executor *x)
 {
         if (x->state < (int)REIN_STOP_NOW)
                 return x->now_at;
-        return over(x) ? RN_NEVER : x->abandon_at;
+        return stop_over(x) ? RN_NEVER : x->abandon_at;
 }
 
 int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 {
         RN_CALL();
         RN_ASKS_ONCE(executor, x);
-        int rc = check_stop(x, how, "rein_executor_stop_begin");
+        int rc = stop_check(x, how, "rein_executor_stop_begin");
         if (rc < 0)
                 return rc;
-        harden(x, how);
+        stop_harden(x, how);
         if (until.ns == RN_NEVER)
                 return 0;
-        int64_t now_at = before(until.ns, x->grace);
+        int64_t now_at = stop_time_before(until.ns, x->grace);
         rn_executor_ref(x);
         rn_lock_take(&x->lock);
         bool armed = false;
@@ -361,7 +361,7 @@ int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
                         x->now_at = now_at;
                 if (until.ns < x->abandon_at)
                         x->abandon_at = until.ns;
-                armed = next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, next_of_clock(x), 0);
+                armed = stop_next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, stop_next_of_clock(x), 0);
         }
         rn_lock_give(&x->lock);
         if (!armed)
@@ -371,28 +371,28 @@ int rein_executor_stop_begin(rein_executor *x, rein_stop how, rein_time until)
 
 /* The clock for stop_begin, on the hand thread, with a reference. It may come late, when the stop that had armed it is
  * over and another has begun: what is due is asked of x alone. */
-static void errand(rn_errand *e, uint32_t tag)
+static void stop_errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_executor *x = RN_ITEM(e, rein_executor, errand);
         RN_ASSERT(rn_get32(&x->refs) > 0, "an errand of the hand holds its executor");
         sorted s = {0};
         rn_lock_take(&x->lock);
-        bool harder = rn_clock() >= x->now_at && harden_locked(x, REIN_STOP_NOW, &s);
+        bool harder = rn_clock() >= x->now_at && stop_harden_locked(x, REIN_STOP_NOW, &s);
         rn_lock_give(&x->lock);
         if (harder)
-                hardened(x, REIN_STOP_NOW, s);
+                stop_hardened(x, REIN_STOP_NOW, s);
         rn_lock_take(&x->lock);
         bool due = rn_clock() >= x->abandon_at;
-        bool again = !due && next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, next_of_clock(x), 0);
+        bool again = !due && stop_next_of_clock(x) != RN_NEVER && rn_timer_arm(&x->timer, stop_next_of_clock(x), 0);
         rn_lock_give(&x->lock);
         if (due)
-                abandon_rest(x, true);
+                stop_abandon_rest(x, true);
         if (!again)
                 rn_executor_unref(x);
 }
 
-static void timer(rn_timer *t, uint32_t tag)
+static void stop_timer(rn_timer *t, uint32_t tag)
 {
         rein_executor *x = RN_ITEM(t, rein_executor, timer);
         if (!rn_hand(&x->errand, tag))
@@ -401,20 +401,20 @@ static void timer(rn_timer *t, uint32_t tag)
 
 void rn_stop_init(rein_executor *x)
 {
-        x->timer.fire = timer;
-        x->errand.run = errand;
+        x->timer.fire = stop_timer;
+        x->errand.run = stop_errand;
         x->now_at = x->abandon_at = RN_NEVER;
 }
 
 void rn_stop_over_locked(rein_executor *x)
 {
-        if (over(x) && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
+        if (stop_over(x) && x->abandon_at != RN_NEVER && rn_timer_disarm(&x->timer))
                 rn_told_sub32(&x->refs);
 }
 
 /* ---- taking work again; freeing ---- */
 
-static size_t abandoned_locked(const rein_executor *x)
+static size_t stop_abandoned_locked(const rein_executor *x)
 {
         size_t n = 0;
         RN_LIST_EACH(l, &x->works)
@@ -423,7 +423,7 @@ static size_t abandoned_locked(const rein_executor *x)
 }
 
 /* The next stop's, with what earlier ones left behind. */
-static void fill_locked(rein_receipt *r, const rein_executor *x)
+static void receipt_fill_locked(rein_receipt *r, const rein_executor *x)
 {
         RN_LIST_EACH(l, &x->works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
@@ -442,7 +442,7 @@ int rein_executor_restart(rein_executor *x)
         if (!rn_executor_ours(x))
                 return rn_executor_refused(x, "rein_executor_restart");
         rn_lock_take(&x->lock);
-        size_t left = abandoned_locked(x); /* it is stopped, or we say so: they become fewer only */
+        size_t left = stop_abandoned_locked(x); /* it is stopped, or we say so: they become fewer only */
         rn_lock_give(&x->lock);
         rein_receipt *fresh = rn_receipt_new(left), *old = NULL;
         if (!fresh)
@@ -457,7 +457,7 @@ int rein_executor_restart(rein_executor *x)
                 x->broken = false;
                 x->now_at = x->abandon_at = RN_NEVER;
                 old = x->receipt;
-                fill_locked(fresh, x);
+                receipt_fill_locked(fresh, x);
                 x->receipt = fresh;
                 fresh = NULL;
                 if (rn_timer_disarm(&x->timer))
@@ -498,7 +498,7 @@ void rn_stop_and_let_go(rein_executor *x, const char *when, const char *stuck)
         rein_receipt *r = NULL;
         int64_t until = rn_clock();
         until = x->grace > RN_NEVER - until ? RN_NEVER : until + x->grace;
-        say_lost(x, when, harden(x, REIN_STOP_NOW));
+        stop_say_lost(x, when, stop_harden(x, REIN_STOP_NOW));
         if (rein_executor_stop(x, REIN_STOP_NOW, REIN_TIME(until), &r) == REIN_ESTUCK && rn_receipt_stuck(r))
                 rn_receipt_say_stuck(r, "rein: '%s' %s:\n", x->name, stuck);
         rein_receipt_free(r);
@@ -542,7 +542,7 @@ void rn_stop_all_at_exit(void)
         /* Nobody makes or frees executors in another thread during exit but at its own risk: the list is stable. */
         RN_LIST_EACH(l, &world->executors) {
                 rein_executor *x = RN_ITEM(l, rein_executor, world);
-                say_lost(x, "at exit", harden(x, REIN_STOP_NOW));
+                stop_say_lost(x, "at exit", stop_harden(x, REIN_STOP_NOW));
         }
         RN_LIST_EACH(l, &world->executors) {
                 rein_executor *x = RN_ITEM(l, rein_executor, world);

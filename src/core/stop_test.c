@@ -523,14 +523,14 @@ static void test_a_job_that_heeds_the_stop_is_named(void **state)
 
 typedef struct by_hand {
         rein_executor *x;
-        _Atomic(rein_work *) taken;
+        _Atomic(rein_work *) handed_over;
         stubborn st;
         atomic_int rc, left, over; /* of the stop; what had left when it returned */
 } by_hand;
 
 static int take_one(void *self, rein_work *w)
 {
-        atomic_store(&((by_hand *)self)->taken, w);
+        atomic_store(&((by_hand *)self)->handed_over, w);
         return 0;
 }
 
@@ -543,7 +543,7 @@ static void post_none(void *self, rein_work *w)
 
 static void *run_taken(void *arg)
 {
-        rein_work_run(atomic_load(&((by_hand *)arg)->taken));
+        rein_work_run(atomic_load(&((by_hand *)arg)->handed_over));
         return NULL;
 }
 

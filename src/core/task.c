@@ -11,7 +11,7 @@
 
 /* ---- the word of a thread without a task ---- */
 
-static uintptr_t unopened_here(void)
+static uintptr_t task_unopened_here(void)
 {
         uintptr_t word = (uintptr_t)rn_self_word();
         return word & 1 ? word >> 1 : 0;
@@ -23,15 +23,15 @@ void rn_unopened(rn_task *self, int more)
                 RN_ASSERT(more > 0 || self->now->unopened > 0, "a scope that could not be opened is closed once");
                 self->now->unopened += (uint32_t)more;
         } else {
-                RN_ASSERT(more > 0 || unopened_here() > 0, "a scope that could not be opened is closed once");
-                uintptr_t count = unopened_here() + (uintptr_t)(intptr_t)more;
+                RN_ASSERT(more > 0 || task_unopened_here() > 0, "a scope that could not be opened is closed once");
+                uintptr_t count = task_unopened_here() + (uintptr_t)(intptr_t)more;
                 rn_self_word_set(count ? (void *)(count << 1 | 1) : NULL); /* nothing is left to try if this fails */
         }
 }
 
 bool rn_canceled_without_task(void)
 {
-        return unopened_here() > 0;
+        return task_unopened_here() > 0;
 }
 
 rn_opener rn_opener_of(rn_task *self)
@@ -68,7 +68,7 @@ void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reser
         t->now = &t->base;
         rn_storeptr(&t->doing, NULL);
         rn_storeptr(&t->doing_at, NULL);
-        t->waits = (rn_waits){0};
+        t->target = (rn_wait_target){0};
         t->waiting = (rn_link){0};
         rn_tell32(&t->look_again,
                   0); /* these are of nobody else yet, but for one who is late and reads a word of them */
@@ -138,7 +138,7 @@ rn_task *rn_self(void)
         t = rn_task_new();
         if (!t)
                 return NULL;
-        t->base.unopened = (uint32_t)unopened_here();
+        t->base.unopened = (uint32_t)task_unopened_here();
         return rn_task_adopt(t) ? t : NULL;
 }
 
@@ -174,7 +174,7 @@ void rn_task_thread_ends(void *word)
                 rn_work_thread_ended(t, w);
         }
         signals_leave();
-        rn_task_ends(t);
+        rn_task_end(t);
         rn_stocks *stocks = t->stocks;
         t->stocks = NULL;
         if (stocks) {
@@ -185,7 +185,7 @@ void rn_task_thread_ends(void *word)
         rn_task_free(t);
 }
 
-void rn_task_ends(rn_task *t)
+void rn_task_end(rn_task *t)
 {
         rn_scope_unwind(t, NULL, NULL, 0);
         RN_ASSERT(!t->base.scope && !t->base.hook && !t->base.held, "a task that ends has closed all that it opened");
@@ -208,7 +208,7 @@ typedef struct text {
 static rn_aptr texts[TEXT_CHAINS]; /* chains that only grow, at the front; also over a fork */
 static rn_a32 text_count;
 
-static const char *find_text(const text *from, const char *chars)
+static const char *text_find(const text *from, const char *chars)
 {
         for (; from; from = from->next)
                 if (strcmp(from->chars, chars) == 0)
@@ -229,11 +229,11 @@ const char *rn_text_for_ever(const char *chars)
         rn_aptr *chain = &texts[hash % TEXT_CHAINS];
         void *front = rn_loadptr(chain);
         rn_text_told();
-        const char *found = find_text(front, chars);
+        const char *found = text_find(front, chars);
         if (found || rn_load32(&text_count) >= MOST_TEXTS)
                 return found;
         const size_t n = strlen(chars) + 1;
-        text *t = rn_alloc_kept(sizeof *t + n);
+        text *t = rn_alloc_for_ever(sizeof *t + n);
         if (!t)
                 return NULL;
         memcpy(t->chars, chars, n);
@@ -250,7 +250,7 @@ rn_doing rn_task_doing_for_ever(rn_task *t, rn_doing what)
         RN_ASSERT(t == rn_self_if(), "a task says itself what it does");
         rn_doing was = {rn_peekptr(&t->doing), rn_peekptr(&t->doing_at)}; /* its own thread alone writes them */
         /* The text that `at` points to may just have been made (rn_text_for_ever): these pair with the loads in
-         * rn_work_note_stuck and describe_knot_locked, which read it. */
+         * rn_work_note_stuck and knot_describe_locked, which read it. */
         rn_tellptr(&t->doing, (void *)(uintptr_t)what.what);
         rn_tellptr(&t->doing_at, (void *)(uintptr_t)what.at);
         return was;
@@ -308,7 +308,7 @@ int rn_wait_turn(rn_task *self, int64_t until)
 
 #if RN_CHECKING
 
-static const char *held_wrong(const rn_ambient *a)
+static const char *task_held_wrong(const rn_ambient *a)
 {
         rn_held *const *back = &a->held;
         for (const rn_held *h = a->held; h; back = &h->next, h = h->next)
@@ -317,10 +317,10 @@ static const char *held_wrong(const rn_ambient *a)
         return NULL;
 }
 
-static const char *regions_wrong(const rn_task *t, const rn_ambient *a)
+static const char *task_regions_wrong(const rn_task *t, const rn_ambient *a)
 {
         for (const rn_hook *h = a->hook; h; h = h->outer) {
-                if (rn_get32(&h->kept.generation) % 2 == 0)
+                if (rn_get32(&h->in_slab.generation) % 2 == 0)
                         return "a region that it is in was given back";
                 if (h->task != t)
                         return "a region that it is in is another task's";
@@ -332,20 +332,20 @@ const char *rn_task_wrong(const rn_task *t)
 {
         unsigned depth = 0;
         const char *what = NULL;
-        if (!t->backend || rn_get32(&t->kept.generation) % 2 == 0)
+        if (!t->backend || rn_get32(&t->in_slab.generation) % 2 == 0)
                 return "it was given back, or never made";
         for (const rn_ambient *a = t->now; a != &t->base && !what; a = a->outer, depth++) {
                 if (!a)
                         return "the jobs that it runs do not lead back to its own ambient";
                 if (!a->work || a != &a->work->ambient || depth == t->inline_depth)
                         return "it is in more jobs than it counts, or in one whose ambient is another";
-                what = held_wrong(a);
+                what = task_held_wrong(a);
                 if (!what)
-                        what = regions_wrong(t, a);
+                        what = task_regions_wrong(t, a);
         }
         if (!what)
-                what = held_wrong(&t->base);
-        return what ? what : regions_wrong(t, &t->base);
+                what = task_held_wrong(&t->base);
+        return what ? what : task_regions_wrong(t, &t->base);
 }
 
 const char *rn_task_ask(const void *none)
@@ -363,7 +363,7 @@ const char *rn_task_ask(const void *none)
                 what = rn_stock_wrong(&self->stocks->promises);
         rn_scope *s = self->now->scope;
         if (!what && s)
-                what = rn_scope_ask_record(s, rn_peek32(&s->kept.generation));
+                what = rn_scope_ask_record(s, rn_peek32(&s->in_slab.generation));
         return what;
 }
 

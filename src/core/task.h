@@ -3,7 +3,7 @@
  * open hook regions, the error trail, context values, the job. A job that runs inside another (run by its waiter, or by
  * a submitter whose pool is full) has an ambient of its own, and the task goes back to the outer one when it ends.
  *
- * All of `now` belongs to the task itself. Other tasks touch: the door, `doing`, `holder_waits`, `look_again`, and `waits`
+ * All of `now` belongs to the task itself. Other tasks touch: the door, `doing`, `holder_waits`, `look_again`, and `target`
  * (graph lock).
  * Tasks live in a slab: a late unpark finds a task, if not the same one, and parks may end for no reason. */
 #ifndef RN_CORE_TASK_H
@@ -50,7 +50,7 @@ typedef struct rn_doing {
 
 /* What a task waits for without a limit, for deadlock.c: futures; a group's children; an executor: for room in its
  * queue, or to have its permit back; a task that holds a mutex. */
-typedef struct rn_waits {
+typedef struct rn_wait_target {
         struct rein_future *const *futures;
         size_t count;
         struct rn_group *group;
@@ -61,24 +61,24 @@ typedef struct rn_waits {
         const rn_aptr *held_by;      /* an rn_task; itself, once the mutex was handed over */
         const rn_a32 *once; /* NULL; or: what held_by says counts only when this is not 0, as anybody may set it */
         bool stays;         /* it cannot leave its wait, whatever it is told */
-} rn_waits;
+} rn_wait_target;
 
 enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */
 
 typedef struct rn_task {
-        rn_kept kept;
+        rn_slab_item in_slab;
         rn_door door;
         const rn_backend *backend; /* the same for every task of this slab, set before the first unpark */
         uint32_t process;          /* the generation of the process it belongs to */
         rn_a32 thread_id;
         rn_ambient *now, base;
         rn_aptr doing, doing_at; /* an rn_doing that others may look at */
-        rn_waits waits;
-        rn_link waiting;        /* in the world's list, while waits says something; graph lock, as the next */
+        rn_wait_target target;
+        rn_link waiting;        /* in the world's list, while target says something; graph lock, as the next */
         bool can_go;            /* deadlock.c, while it looks */
         bool looked_at;         /* its wait can end: it was found to be in no knot */
         rn_a32 look_again;      /* somebody who cannot leave tied a knot with it; set under the graph lock */
-        rn_a32 holder_waits;    /* it holds a mutex, and waits says something */
+        rn_a32 holder_waits;    /* it holds a mutex, and target says something */
         struct rn_coro *coro;   /* it runs in; NULL: on its thread's own stack */
         const void *stack_base; /* of threads whose stack size is known */
         size_t stack_size;
@@ -156,7 +156,7 @@ rn_task *rn_self(void);    /* the running task; made at the first call of a thre
 rn_task *rn_self_if(void); /* NULL when this thread has not called in */
 /* A record of a slab of such tasks; the reserves last as long as it is in use. */
 void rn_task_init(rn_task *t, const rn_backend *backend, rn_error_reserve *reserves, unsigned count);
-void rn_task_ends(rn_task *t);  /* what it holds is given back, but not the record; it is the running one */
+void rn_task_end(rn_task *t);   /* what it holds is given back, but not the record; it is the running one */
 rn_task *rn_task_new(void);     /* for a thread about to be started */
 bool rn_task_adopt(rn_task *t); /* on that thread: be it. false: impossible, t is freed */
 /* The same for a thread of the library's own, which others rely on already: it waits for the memory that this needs. */

@@ -39,9 +39,9 @@ static void test_a_broken_task_says_so(void **state)
         rn_ambient stray = {.outer = &self->base};
         rein_hook region;
         rn_held held = {.give = give}, second = {.give = give};
-        const uint32_t generation = rn_kept_generation(&self->kept);
+        const uint32_t generation = rn_slab_generation(&self->in_slab);
         BREAKS(self->backend, NULL, rn_task_wrong(self), "it was given back, or never made");
-        BREAKS(self->kept.generation.v, generation + 1, rn_task_wrong(self), "it was given back, or never made");
+        BREAKS(self->in_slab.generation.v, generation + 1, rn_task_wrong(self), "it was given back, or never made");
         BREAKS(self->now, NULL, rn_task_wrong(self), "the jobs that it runs do not lead back to its own ambient");
         BREAKS(self->now, &stray, rn_task_wrong(self),
                "it is in more jobs than it counts, or in one whose ambient is another");
@@ -53,7 +53,7 @@ static void test_a_broken_task_says_so(void **state)
         assert_int_equal(rein_hook_open(&region, stop, NULL), 0);
         rn_hook *h = self->now->hook;
         BREAKS(h->task, NULL, rn_task_wrong(self), "a region that it is in is another task's");
-        BREAKS(h->kept.generation.v, 4, rn_task_wrong(self), "a region that it is in was given back");
+        BREAKS(h->in_slab.generation.v, 4, rn_task_wrong(self), "a region that it is in was given back");
         assert_int_equal(rein_hook_close(&region, 0), 0);
 }
 

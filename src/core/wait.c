@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Waiting for futures: one, all, any, the first success, as completed; and rein_on. One engine, rn_waitset: a node in
+/* Waiting for futures: one, all, any, the first success, as completed; and rein_on. One engine, rn_watch_set: a node in
  * each future, on the waiter's stack (or in one block for more than 16). The thread that settles moves the node to the set and
  * rings the waiter's door; the waiter looks under the set's lock only, and takes its nodes out before it leaves. A task that waits for
  * one job may run it itself (deadlock.h), or see it end before there is a node (spin.h). */
@@ -16,7 +16,7 @@ enum { ON_STACK = 16 };
 
 /* ---- the engine ---- */
 
-static size_t fired(rn_waitset *set)
+static size_t watch_set_fired(rn_watch_set *set)
 {
         rn_lock_take(&set->lock);
         size_t n = set->fired;
@@ -24,45 +24,46 @@ static size_t fired(rn_waitset *set)
         return n;
 }
 
-typedef struct wait {
+typedef struct futures_wait {
         rein_future *const *f;
-        size_t n, need; /* futures; how many must have come to their end */
-        uint32_t end;   /* which end */
+        size_t n, need;     /* futures; how many must have come to their end */
+        uint32_t for_state; /* RN_SETTLED or RN_GONE */
         int64_t until;
         bool cancelable;
         bool checked; /* a deadlock was told already */
         const char *doing;
         size_t first; /* out: the index of the first that came */
-} wait;
+} futures_wait;
 
-static int sleep_until_fired(rn_task *self, wait *a, rn_waitset *set)
+static int wait_sleep(rn_task *self, futures_wait *a, rn_watch_set *set)
 {
-        rn_waiting waiting;
+        rn_wait wait;
         rn_doing was = rn_task_doing_for_ever(self, (rn_doing){a->doing, NULL});
         bool for_ever = a->until == RN_NEVER && !a->checked && (!a->cancelable || rn_cancel_at(self) == RN_NEVER);
         int rc = rn_wait_begin(
-                self, &(rn_waits){.futures = a->f, .count = a->n, .any = a->need < a->n, .cancelable = a->cancelable},
-                for_ever, &waiting);
-        while (rc == 0 && fired(set) < a->need)
-                rc = rn_wait_turn_looking(self, a->until, a->cancelable, &waiting);
-        if (rc != 0 && fired(set) >= a->need)
+                self,
+                &(rn_wait_target){.futures = a->f, .count = a->n, .any = a->need < a->n, .cancelable = a->cancelable},
+                for_ever, &wait);
+        while (rc == 0 && watch_set_fired(set) < a->need)
+                rc = rn_wait_turn_looking(self, a->until, a->cancelable, &wait);
+        if (rc != 0 && watch_set_fired(set) >= a->need)
                 rc = 0; /* it came at the same moment: what is there wins */
-        rn_wait_end(self, &waiting);
+        rn_wait_end(self, &wait);
         rn_task_doing_for_ever(self, was);
         return rc;
 }
 
-static int wait_with(rn_task *self, wait *a, rn_waiter *nodes)
+static int wait_watching(rn_task *self, futures_wait *a, rn_watcher *nodes)
 {
-        rn_waitset set = {.task = self};
+        rn_watch_set set = {.task = self};
         size_t watched = 0;
-        for (; watched < a->n && fired(&set) < a->need; watched++) {
-                rn_waiter *w = &nodes[watched];
-                *w = (rn_waiter){.set = &set, .f = a->f[watched], .index = watched, .end = a->end};
+        for (; watched < a->n && watch_set_fired(&set) < a->need; watched++) {
+                rn_watcher *w = &nodes[watched];
+                *w = (rn_watcher){.set = &set, .f = a->f[watched], .index = watched, .for_state = a->for_state};
                 if (!rn_future_watch(w))
-                        rn_waiter_fire(w);
+                        rn_watcher_fire(w);
         }
-        int rc = fired(&set) < a->need ? sleep_until_fired(self, a, &set) : 0;
+        int rc = watch_set_fired(&set) < a->need ? wait_sleep(self, a, &set) : 0;
         for (size_t i = 0; i < watched; i++)
                 rn_future_unwatch(&nodes[i]);
         RN_ASSERT(set.fired <= watched, "a future fires once in a wait");
@@ -72,50 +73,50 @@ static int wait_with(rn_task *self, wait *a, rn_waiter *nodes)
 }
 
 /* A frame of its own: who waits for one only should need little stack. */
-__attribute__((noinline)) static int wait_for_few(rn_task *self, wait *a)
+__attribute__((noinline)) static int wait_for_a_few(rn_task *self, futures_wait *a)
 {
-        rn_waiter nodes[ON_STACK] = {0};
-        return wait_with(self, a, nodes);
+        rn_watcher nodes[ON_STACK] = {0};
+        return wait_watching(self, a, nodes);
 }
 
-static bool is_over(const void *arg)
+static bool wait_is_over(const void *arg)
 {
-        const wait *a = arg;
-        return rn_future_is(a->f[0], a->end);
+        const futures_wait *a = arg;
+        return rn_future_is(a->f[0], a->for_state);
 }
 
 /* It is a job, and over before it is worth while to sleep (spin.h). */
-static bool is_over_soon(rn_task *self, const wait *a, const rein_work *job)
+static bool wait_is_over_soon(rn_task *self, const futures_wait *a, const rein_work *job)
 {
         const bool warm = job->warm || rn_load32((rn_a32 *)(uintptr_t)&job->state) == RN_WORK_RUNNING;
         if (self->backend->expects)
                 self->backend->expects(self, warm);
-        return self->backend->thread && rn_spin_until(&self->spin, warm, is_over, a);
+        return self->backend->thread && rn_spin_until(&self->spin, warm, wait_is_over, a);
 }
 
-static int wait_for(rn_task *self, wait *a)
+static int wait_for_futures(rn_task *self, futures_wait *a)
 {
         if (a->n == 1) {
                 rein_work *only = rn_work_of(a->f[0]);
-                rn_waiter node = {0};
+                rn_watcher node = {0};
                 if (only && a->until == RN_NEVER && rn_claim_here(self, only))
                         return 0;
-                if (only && is_over_soon(self, a, only))
+                if (only && wait_is_over_soon(self, a, only))
                         return 0;
-                return wait_with(self, a, &node);
+                return wait_watching(self, a, &node);
         }
         if (a->n <= ON_STACK)
-                return wait_for_few(self, a);
-        rn_waiter *nodes = rn_alloc(a->n * sizeof *nodes);
+                return wait_for_a_few(self, a);
+        rn_watcher *nodes = rn_alloc(a->n * sizeof *nodes);
         if (!nodes)
                 return -ENOMEM;
-        int rc = wait_with(self, a, nodes);
+        int rc = wait_watching(self, a, nodes);
         rn_free(nodes);
         return rc;
 }
 
 /* What every public wait checks at entry. */
-static int enter(rn_task **self, rein_future *const f[], size_t n, const char *call)
+static int wait_enter(rn_task **self, rein_future *const f[], size_t n, const char *call)
 {
         *self = rn_self();
         if (!*self)
@@ -139,7 +140,7 @@ static int enter(rn_task **self, rein_future *const f[], size_t n, const char *c
         return rn_canceled(*self) ? REIN_ECANCELED : 0;
 }
 
-static int tell_failure(rein_future *f)
+static int future_tell_failure(rein_future *f)
 {
         char who[96] = "what was promised";
         const char *what = f->outcome.code == REIN_ECANCELED ? "was cancelled" : "failed";
@@ -160,19 +161,19 @@ int rein_await(rein_future *f, void **value, rein_time until)
         RN_CALL();
         RN_ASKS(future, f);
         rn_task *self;
-        int rc = enter(&self, &f, 1, "rein_await");
+        int rc = wait_enter(&self, &f, 1, "rein_await");
         if (rc == 0 && !rn_future_is(f, RN_SETTLED))
-                rc = wait_for(self, &(wait){.f = &f,
-                                            .n = 1,
-                                            .need = 1,
-                                            .end = RN_SETTLED,
-                                            .until = until.ns,
-                                            .cancelable = true,
-                                            .doing = "rein_await"});
+                rc = wait_for_futures(self, &(futures_wait){.f = &f,
+                                                            .n = 1,
+                                                            .need = 1,
+                                                            .for_state = RN_SETTLED,
+                                                            .until = until.ns,
+                                                            .cancelable = true,
+                                                            .doing = "rein_await"});
         if (rc < 0)
                 return rc;
         if (f->outcome.code < 0)
-                return tell_failure(f);
+                return future_tell_failure(f);
         if (value)
                 *value = f->outcome.value;
         return 0;
@@ -183,16 +184,16 @@ int rein_wait_all(rein_future *const f[], size_t n, rein_time until)
         RN_CALL();
         RN_ASKS(task, NULL);
         rn_task *self;
-        int rc = enter(&self, f, n, "rein_wait_all");
+        int rc = wait_enter(&self, f, n, "rein_wait_all");
         if (rc < 0 || n == 0)
                 return rc;
-        return wait_for(self, &(wait){.f = f,
-                                      .n = n,
-                                      .need = n,
-                                      .end = RN_SETTLED,
-                                      .until = until.ns,
-                                      .cancelable = true,
-                                      .doing = "rein_wait_all"});
+        return wait_for_futures(self, &(futures_wait){.f = f,
+                                                      .n = n,
+                                                      .need = n,
+                                                      .for_state = RN_SETTLED,
+                                                      .until = until.ns,
+                                                      .cancelable = true,
+                                                      .doing = "rein_wait_all"});
 }
 
 int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
@@ -200,29 +201,29 @@ int rein_wait_any(rein_future *const f[], size_t n, rein_time until)
         RN_CALL();
         RN_ASKS(task, NULL);
         rn_task *self;
-        int rc = enter(&self, f, n, "rein_wait_any");
+        int rc = wait_enter(&self, f, n, "rein_wait_any");
         if (rc < 0)
                 return rc;
         if (n == 0)
                 return -ENOENT;
-        wait a = {.f = f,
-                  .n = n,
-                  .need = 1,
-                  .end = RN_SETTLED,
-                  .until = until.ns,
-                  .cancelable = true,
-                  .doing = "rein_wait_any"};
-        rc = wait_for(self, &a);
+        futures_wait a = {.f = f,
+                          .n = n,
+                          .need = 1,
+                          .for_state = RN_SETTLED,
+                          .until = until.ns,
+                          .cancelable = true,
+                          .doing = "rein_wait_any"};
+        rc = wait_for_futures(self, &a);
         return rc < 0 ? rc : (int)a.first;
 }
 
 /* ---- as completed ---- */
 
 typedef struct done {
-        rn_waitset set;
+        rn_watch_set set;
         size_t n, given, total;
         rein_future **f;
-        rn_waiter waiters[];
+        rn_watcher watchers[];
 } done;
 
 typedef struct handle {
@@ -238,7 +239,7 @@ _Static_assert(sizeof(handle) <= sizeof(rein_done), "rein_done has room for its 
 enum { OPEN = 0x509e0001, UNOPENED = 0x509e0002 };
 
 /* Each future once: an open-addressed table of what was seen; SIZE_MAX is free. */
-static bool seen_before(rein_future *const f[], size_t i, size_t *table, size_t slots)
+static bool futures_seen_before(rein_future *const f[], size_t i, size_t *table, size_t slots)
 {
         size_t at = ((uintptr_t)f[i] >> 4) * 0x9e3779b97f4a7c15u % slots;
         for (; table[at] != SIZE_MAX; at = (at + 1) % slots)
@@ -253,21 +254,21 @@ static done *done_new(rn_task *self, rein_future *const f[], size_t n, void *few
         const size_t slots = 2 * n + 1;
         size_t small[2 * ON_STACK + 1];
         size_t *table = few ? small : rn_alloc(slots * sizeof *table);
-        done *d = few ? few : table ? rn_alloc(sizeof *d + n * (sizeof *d->waiters + sizeof *d->f)) : NULL;
+        done *d = few ? few : table ? rn_alloc(sizeof *d + n * (sizeof *d->watchers + sizeof *d->f)) : NULL;
         if (d) {
                 memset(table, 0xff, slots * sizeof *table);
                 d->set.task = self;
                 d->n = n;
-                d->f = (rein_future **)(void *)&d->waiters[n];
+                d->f = (rein_future **)(void *)&d->watchers[n];
                 for (size_t i = 0; i < n; i++) {
-                        rn_waiter *w = &d->waiters[i];
-                        *w = (rn_waiter){.set = &d->set, .f = f[i], .index = i, .end = RN_SETTLED};
+                        rn_watcher *w = &d->watchers[i];
+                        *w = (rn_watcher){.set = &d->set, .f = f[i], .index = i, .for_state = RN_SETTLED};
                         d->f[i] = f[i];
-                        if (seen_before(f, i, table, slots))
+                        if (futures_seen_before(f, i, table, slots))
                                 continue;
                         d->total++;
                         if (!rn_future_watch(w))
-                                rn_waiter_fire(w);
+                                rn_watcher_fire(w);
                 }
         }
         if (!few)
@@ -278,7 +279,7 @@ static done *done_new(rn_task *self, rein_future *const f[], size_t n, void *few
 static void done_leave(done *d)
 {
         for (size_t i = 0; i < d->n; i++)
-                rn_future_unwatch(&d->waiters[i]);
+                rn_future_unwatch(&d->watchers[i]);
 }
 
 static void done_free(done *d)
@@ -315,10 +316,10 @@ void rein_done_open_at(const char *place, rein_done *it, rein_future *const f[],
         h->magic = h->d ? OPEN : UNOPENED;
 }
 
-static rn_waiter *next_fired(rn_waitset *set)
+static rn_watcher *watch_set_next_fired(rn_watch_set *set)
 {
         rn_lock_take(&set->lock);
-        rn_waiter *w = set->first;
+        rn_watcher *w = set->first;
         RN_ASSERT(!set->first == !set->last, "the list of those that fired has a first and a last, or neither");
         if (w) {
                 set->first = w->next_fired;
@@ -331,19 +332,19 @@ static rn_waiter *next_fired(rn_waitset *set)
 
 static int done_next(rn_task *self, done *d, int64_t until)
 {
-        rn_waiter *w = next_fired(&d->set);
+        rn_watcher *w = watch_set_next_fired(&d->set);
         if (!w && d->given == d->total)
                 return -ENOENT;
         int rc = 0;
         if (!w) {
-                rn_waiting waiting;
+                rn_wait wait;
                 rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_done_next", NULL});
-                rc = rn_wait_begin(self, &(rn_waits){.futures = d->f, .count = d->n}, false, &waiting);
-                while (rc == 0 && !(w = next_fired(&d->set)))
+                rc = rn_wait_begin(self, &(rn_wait_target){.futures = d->f, .count = d->n}, false, &wait);
+                while (rc == 0 && !(w = watch_set_next_fired(&d->set)))
                         rc = rn_wait_turn(self, until);
-                if (rc != 0 && (w = next_fired(&d->set)))
+                if (rc != 0 && (w = watch_set_next_fired(&d->set)))
                         rc = 0;
-                rn_wait_end(self, &waiting);
+                rn_wait_end(self, &wait);
                 rn_task_doing_for_ever(self, was);
         }
         if (rc == REIN_ETIMEOUT)
@@ -355,7 +356,7 @@ static int done_next(rn_task *self, done *d, int64_t until)
         return (int)w->index;
 }
 
-static int check_owner(const handle *h, const char *call, const rn_task *self)
+static int done_check_owner(const handle *h, const char *call, const rn_task *self)
 {
         if (!h || (h->magic != OPEN && h->magic != UNOPENED))
                 return rn_misused(call, "it is not open");
@@ -371,7 +372,7 @@ int rein_done_next(rein_done *it, rein_time until)
         handle *h = (handle *)(void *)it;
         rn_task *self = rn_self_if();
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        int rc = check_owner(h, "rein_done_next", self);
+        int rc = done_check_owner(h, "rein_done_next", self);
         if (rc < 0)
                 return rc;
         if (h->magic == UNOPENED)
@@ -389,14 +390,14 @@ void rein_done_close(rein_done *it)
         RN_CALL();
         RN_ASKS(task, NULL);
         handle *h = (handle *)(void *)it;
-        if (!it || check_owner(h, "rein_done_close", rn_self_if()) < 0)
+        if (!it || done_check_owner(h, "rein_done_close", rn_self_if()) < 0)
                 return;
         if (h->magic == OPEN)
                 done_free(h->d);
         h->magic = 0;
 }
 
-static int all_failed(rein_future *const f[], size_t n)
+static int futures_all_failed(rein_future *const f[], size_t n)
 {
         rein_error *chain = NULL;
         for (size_t i = n; i-- > 0;) {
@@ -414,14 +415,14 @@ int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
         RN_CALL();
         RN_ASKS(task, NULL);
         rn_task *self;
-        int rc = enter(&self, f, n, "rein_wait_first");
+        int rc = wait_enter(&self, f, n, "rein_wait_first");
         if (rc < 0)
                 return rc;
         if (n == 0)
                 return -ENOENT;
         union {
                 done d;
-                char room[sizeof(done) + ON_STACK * (sizeof(rn_waiter) + sizeof(rein_future *))];
+                char room[sizeof(done) + ON_STACK * (sizeof(rn_watcher) + sizeof(rein_future *))];
         } few = {.room = {0}};
         done *d = done_new(self, f, n, n <= ON_STACK ? &few : NULL);
         if (!d)
@@ -433,7 +434,7 @@ int rein_wait_first(rein_future *const f[], size_t n, rein_time until)
         else
                 done_free(d);
         if (rc == -ENOENT)
-                return all_failed(f, n);
+                return futures_all_failed(f, n);
         for (size_t i = 0; rc >= 0 && i < n; i++)
                 if (f[i] != f[rc])
                         rein_cancel_at("rein_wait_first", f[i], "another one succeeded first");
@@ -448,7 +449,7 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
         RN_ASKS(task, NULL);
         rn_task *self = rn_self();
         rein_future *f = NULL;
-        rein_job taken;
+        rein_job copy;
         const char *what = NULL;
         if (!self) {
                 rn_job_release(job, arg);
@@ -465,15 +466,15 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
                         rn_executor_refuse(w, REIN_ECANCELED, "no memory to open a scope around it");
                 else
                         rn_share_or_accept(self, x, w);
-                bool may_leave_it = rn_job_take(&taken, job, arg, &what) == 0 && taken.unheeded == REIN_ABANDON_IT;
+                bool may_leave_it = rn_job_take(&copy, job, arg, &what) == 0 && copy.unheeded == REIN_ABANDON_IT;
                 uint32_t end = may_leave_it ? RN_SETTLED : RN_GONE;
-                wait a = {.f = &f, .n = 1, .need = 1, .end = end, .until = RN_NEVER, .doing = "rein_on"};
-                int rc = rn_future_is(f, end) ? 0 : wait_for(self, &a);
+                futures_wait a = {.f = &f, .n = 1, .need = 1, .for_state = end, .until = RN_NEVER, .doing = "rein_on"};
+                int rc = rn_future_is(f, end) ? 0 : wait_for_futures(self, &a);
                 if (rc == REIN_EDEADLOCK) { /* told, and it still has to be gone */
                         rein_error *e = rn_trail_take(self, rc);
                         rein_cancel_at(place, f, "waiting for it is a deadlock");
                         a.checked = true;
-                        wait_for(self, &a);
+                        wait_for_futures(self, &a);
                         rn_error_set(&self->now->trail, e);
                         rn_future_seen(f);
                         rein_drop(f);

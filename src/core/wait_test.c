@@ -163,7 +163,7 @@ static void test_a_wait_that_timed_out_leaves_nothing_behind(void **state)
         assert_int_equal(rein_code(s.f[5]), 0); /* the split can be read off */
         assert_int_equal(rein_code(s.f[6]), REIN_EPENDING);
         for (int i = 0; i < 40; i++)
-                assert_true(rn_list_empty(&s.f[i]->waiters));
+                assert_true(rn_list_empty(&s.f[i]->watchers));
         forget(&s); /* settles now: nobody's memory is touched */
 }
 
@@ -243,7 +243,7 @@ static void test_more_than_16_futures_need_memory_and_a_failure_changes_nothing(
         rein_done_close(&it);
         support_poor = false;
         for (int i = 0; i < 20; i++)
-                assert_true(rn_list_empty(&s.f[i]->waiters));
+                assert_true(rn_list_empty(&s.f[i]->watchers));
         forget(&s);
 }
 
@@ -301,7 +301,7 @@ static void test_past_its_limit_it_says_k_of_n_unfinished_and_may_go_on(void **s
         assert_int_equal(rein_done_next(&it, REIN_NOWAIT), 2);
         rein_done_close(&it);
         for (int i = 0; i < 5; i++)
-                assert_true(rn_list_empty(&s.f[i]->waiters)); /* every waiter is unregistered */
+                assert_true(rn_list_empty(&s.f[i]->watchers)); /* every waiter is unregistered */
         rein_done_close(&it);
         forget(&s);
 }

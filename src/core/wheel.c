@@ -3,7 +3,7 @@
 
 enum { TICK = 16, DIGIT = 6, IN_HEAP = 1, IN_SLOTS = 2, FEW = 8 };
 
-static bool sooner(const rn_heap_node *a, const rn_heap_node *b)
+static bool wheel_sooner(const rn_heap_node *a, const rn_heap_node *b)
 {
         return RN_ITEM(a, rn_wheel_node, heap)->at < RN_ITEM(b, rn_wheel_node, heap)->at;
 }
@@ -12,7 +12,7 @@ void rn_wheel_init(rn_wheel *w)
 {
         w->cursor = 0;
         w->count = 0;
-        w->heap = (rn_heap){.before = sooner};
+        w->heap = (rn_heap){.before = wheel_sooner};
         for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
                 w->filled[k] = 0;
                 for (unsigned s = 0; s < RN_WHEEL_SLOTS; s++)
@@ -20,12 +20,12 @@ void rn_wheel_init(rn_wheel *w)
         }
 }
 
-static unsigned digit(int64_t tick, unsigned level)
+static unsigned wheel_digit(int64_t tick, unsigned level)
 {
         return (unsigned)(tick >> (DIGIT * level)) % RN_WHEEL_SLOTS;
 }
 
-static void place(rn_wheel *w, rn_wheel_node *n)
+static void wheel_place(rn_wheel *w, rn_wheel_node *n)
 {
         const int64_t tick = n->at < 0 ? 0 : n->at >> TICK;
         if (tick <= w->cursor) {
@@ -34,7 +34,7 @@ static void place(rn_wheel *w, rn_wheel_node *n)
                 return;
         }
         const unsigned highest = 63 - (unsigned)__builtin_clzll((uint64_t)(tick ^ w->cursor));
-        const unsigned level = highest / DIGIT, slot = digit(tick, level);
+        const unsigned level = highest / DIGIT, slot = wheel_digit(tick, level);
         RN_ASSERT(level < RN_WHEEL_LEVELS, "the levels of a wheel hold every time there is");
         n->place = (uint16_t)(IN_SLOTS + level * RN_WHEEL_SLOTS + slot);
         n->link = (rn_link){0};
@@ -47,7 +47,7 @@ void rn_wheel_push(rn_wheel *w, rn_wheel_node *n, int64_t at)
         RN_ASSERT(!rn_wheel_in(n), "what is put on a wheel is on none");
         n->at = at;
         w->count++;
-        place(w, n);
+        wheel_place(w, n);
 }
 
 void rn_wheel_remove(rn_wheel *w, rn_wheel_node *n)
@@ -74,7 +74,7 @@ typedef struct soonest {
         int64_t tick; /* the slot begins with it */
 } soonest;
 
-static bool find(const rn_wheel *w, soonest *s)
+static bool wheel_find(const rn_wheel *w, soonest *s)
 {
         for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
                 if (!w->filled[k])
@@ -88,7 +88,7 @@ static bool find(const rn_wheel *w, soonest *s)
 }
 
 /* The cursor goes to the slot's beginning. */
-static void go_to(rn_wheel *w, const soonest *s)
+static void wheel_go_to(rn_wheel *w, const soonest *s)
 {
         RN_ASSERT(s->tick > w->cursor, "the cursor of a wheel goes forward");
         rn_link here, *l;
@@ -97,14 +97,14 @@ static void go_to(rn_wheel *w, const soonest *s)
         w->filled[s->level] &= ~(UINT64_C(1) << s->slot);
         w->cursor = s->tick;
         while ((l = rn_list_pop(&here)))
-                place(w, RN_ITEM(l, rn_wheel_node, link));
+                wheel_place(w, RN_ITEM(l, rn_wheel_node, link));
 }
 
 rn_wheel_node *rn_wheel_pop(rn_wheel *w, int64_t now)
 {
         soonest s;
-        while (!w->heap.root && find(w, &s) && s.tick << TICK <= now)
-                go_to(w, &s);
+        while (!w->heap.root && wheel_find(w, &s) && s.tick << TICK <= now)
+                wheel_go_to(w, &s);
         rn_wheel_node *n = w->heap.root ? RN_ITEM(w->heap.root, rn_wheel_node, heap) : NULL;
         if (!n || n->at > now)
                 return NULL;
@@ -116,10 +116,10 @@ int64_t rn_wheel_next(rn_wheel *w)
 {
         soonest s;
         if (!w->heap.root) {
-                if (!find(w, &s))
+                if (!wheel_find(w, &s))
                         return INT64_MAX;
                 if (s.level == 0)
-                        go_to(w, &s);
+                        wheel_go_to(w, &s);
         }
         if (w->heap.root)
                 return RN_ITEM(w->heap.root, rn_wheel_node, heap)->at;
@@ -138,7 +138,7 @@ int64_t rn_wheel_next(rn_wheel *w)
 
 #if RN_CHECKING
 
-static const char *slot_wrong(const rn_wheel *w, unsigned level, unsigned slot, size_t *n)
+static const char *wheel_slot_wrong(const rn_wheel *w, unsigned level, unsigned slot, size_t *n)
 {
         size_t seen = 0;
         const rn_link *list = &w->slots[level][slot];
@@ -150,7 +150,7 @@ static const char *slot_wrong(const rn_wheel *w, unsigned level, unsigned slot, 
                 const int64_t tick = node->at >> TICK;
                 if (node->place != IN_SLOTS + level * RN_WHEEL_SLOTS + slot)
                         return "a timer in a slot does not know where it is";
-                if (tick <= w->cursor || digit(tick, level) != slot ||
+                if (tick <= w->cursor || wheel_digit(tick, level) != slot ||
                     (tick ^ w->cursor) >> (DIGIT * level) >> DIGIT != 0)
                         return "a timer is in a slot that is not that of its time";
                 if (++seen > RN_LIST_ASKED)
@@ -159,7 +159,7 @@ static const char *slot_wrong(const rn_wheel *w, unsigned level, unsigned slot, 
         return NULL;
 }
 
-static const char *first_wrong(const rn_wheel *w)
+static const char *wheel_first_wrong(const rn_wheel *w)
 {
         const rn_wheel_node *first = w->heap.root ? RN_ITEM(w->heap.root, rn_wheel_node, heap) : NULL;
         if (first && first->place != IN_HEAP)
@@ -174,10 +174,10 @@ const char *rn_wheel_wrong(const rn_wheel *w)
         bool all = true;
         const char *what = rn_heap_wrong(&w->heap);
         if (!what)
-                what = first_wrong(w);
+                what = wheel_first_wrong(w);
         for (unsigned k = 0; k < RN_WHEEL_LEVELS; k++) {
                 for (uint64_t left = w->filled[k]; left && !what; left &= left - 1, count += n) {
-                        what = slot_wrong(w, k, (unsigned)__builtin_ctzll(left), &n);
+                        what = wheel_slot_wrong(w, k, (unsigned)__builtin_ctzll(left), &n);
                         all = all && n <= RN_LIST_ASKED;
                 }
         }

@@ -48,9 +48,9 @@ void rn_job_release(const rein_job *given, void *arg)
                 given->release(arg);
 }
 
-static void destroy(rein_future *f);
+static void work_destroy(rein_future *f);
 
-const rn_future_kind rn_work_kind = {rn_work_cancel, destroy};
+const rn_future_kind rn_work_kind = {rn_work_cancel, work_destroy};
 
 int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_executor *x, rein_fn fn, void *arg,
                  const rein_job *job, rn_scope *parent)
@@ -88,7 +88,7 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
         w->context = self ? rn_context_ref(self->now->context) : NULL;
         w->submitted = rn_clock_late();
         w->root = root;
-        w->root_generation = rn_kept_generation(&root->kept);
+        w->root_generation = rn_slab_generation(&root->in_slab);
         rn_scope_link(root);
         if (job->sends) {
                 rn_sends *to = (rn_sends *)(void *)job->sends;
@@ -124,7 +124,7 @@ rein_work *rn_work_new(const rn_task *self, const char *place, rein_executor *x,
         return NULL;
 }
 
-static void destroy(rein_future *f)
+static void work_destroy(rein_future *f)
 {
         rein_work *w = (rein_work *)(void *)f;
         RN_ASSERT(!rn_linked(&w->all), "a job that is freed is in no executor's list");
@@ -168,7 +168,7 @@ void rn_work_stop_sending(rein_work *w)
 }
 
 /* Nothing of the job can touch arg any more. User code. */
-static void release_arg(rein_work *w)
+static void work_release_arg(rein_work *w)
 {
         rn_work_stop_sending(w);
         rn_owed(w->release, w->arg, -1);
@@ -186,9 +186,9 @@ static void release_arg(rein_work *w)
 
 /* Settled and gone by now, or gone with this: the group may go on, and the executor's stop. late: it had been abandoned,
  * which told the executor and, if its job allowed that, the group. Uses up a reference. */
-static void depart(rein_work *w, rn_task *self, bool late)
+static void work_depart(rein_work *w, rn_task *self, bool late)
 {
-        RN_ASSERT(rn_get32(&w->future.ends) & RN_SETTLED, "a job parts when it has settled");
+        RN_ASSERT(rn_get32(&w->future.state) & RN_SETTLED, "a job parts when it has settled");
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
                   "a job that parts does not run, and never will");
         rn_work_disarm(w);
@@ -226,7 +226,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
                 rn_share_detach(w);
         else
                 w->executor->kind->dequeue(w->executor, w);
-        release_arg(w);
+        work_release_arg(w);
         rn_scope_leave(w->root);
         rn_outcome o = {.code = code, .text = text, .where = where};
         if (code == REIN_EREJECTED)
@@ -234,7 +234,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
         bool late = rn_future_settle_gone(&w->future, &o) != 0;
         if (late)
                 rn_error_unref(o.cause);
-        depart(w, NULL, late);
+        work_depart(w, NULL, late);
 }
 
 void rn_works_never(rein_work *list, int code, const char *text)
@@ -250,7 +250,7 @@ void rn_works_never(rein_work *list, int code, const char *text)
 void rn_work_discard(rein_work *w)
 {
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_NEW, "a job that is discarded has not come in");
-        release_arg(w);
+        work_release_arg(w);
         rn_scope_leave(w->root);
         rn_future_unref(&w->future);
 }
@@ -267,7 +267,7 @@ bool rn_work_claim(rein_work *w)
 }
 
 /* The last look before it runs. 0, or why it must not. */
-static int begin(rein_work *w, rn_task *self, char *text, size_t n)
+static int work_may_begin(rein_work *w, rn_task *self, char *text, size_t n)
 {
         int rc = 0;
         rn_scope_lock(w->root);
@@ -292,7 +292,7 @@ static int begin(rein_work *w, rn_task *self, char *text, size_t n)
         return rc;
 }
 
-static void enter(rein_work *w, rn_task *self)
+static void work_enter(rein_work *w, rn_task *self)
 {
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_RUNNING, "a job that runs was claimed");
         RN_ASSERT(!rn_peekptr(&w->runner), "one task runs a job");
@@ -305,7 +305,7 @@ static void enter(rein_work *w, rn_task *self)
                 rn_work_rearm(w); /* others have no event once they run */
 }
 
-static void leave(rein_work *w, rn_task *self)
+static void work_leave(rein_work *w, rn_task *self)
 {
         RN_ASSERT(self->now == &w->ambient && rn_peekptr(&w->runner) == self, "a task leaves the job that it runs");
         RN_ASSERT(self->now->scope == w->root && !self->now->hook && !self->now->held,
@@ -320,7 +320,7 @@ static void leave(rein_work *w, rn_task *self)
 }
 
 /* What fn's return comes to. Fills o; text and where are buffers for it. */
-static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
+static void work_outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
 {
         char open[192], reason[sizeof w->root->line];
         int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
@@ -363,7 +363,7 @@ static void outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *te
                 rn_work_stopped_by(w, RN_RUNG_ASKED);
 }
 
-static void release_value(void (*release)(void *), void *value)
+static void work_release_value(void (*release)(void *), void *value)
 {
         if (!value || !release)
                 return;
@@ -372,7 +372,7 @@ static void release_value(void (*release)(void *), void *value)
 }
 
 /* It was abandoned, and came back. */
-static void log_late(rein_work *w, rn_outcome *o)
+static void work_log_late(rein_work *w, rn_outcome *o)
 {
         char where[RN_ERROR_WHERE];
         rn_error_reserve reserve;
@@ -385,17 +385,17 @@ static void log_late(rein_work *w, rn_outcome *o)
                                       (long long)(after / 1000000), rein_code_name(o->code),
                                       o->value ? "; its value was released" : "");
         rn_unseen(e);
-        release_value(o->release, o->value);
+        work_release_value(o->release, o->value);
         rn_error_unref(e);
 }
 
-static void end(rein_work *w, rn_task *self, rn_outcome *o)
+static void work_finish(rein_work *w, rn_task *self, rn_outcome *o)
 {
         rein_executor *x = w->executor;
-        leave(w, self);
-        release_value(w->given_release, w->given);
+        work_leave(w, self);
+        work_release_value(w->given_release, w->given);
         w->given = NULL;
-        release_arg(w);
+        work_release_arg(w);
         rn_scope_leave(w->root);
         if (rn_load32(&w->rung) != RN_RUNG_NONE) /* it may be in a receipt */
                 rn_tell64(&w->ended, rn_clock());
@@ -405,17 +405,17 @@ static void end(rein_work *w, rn_task *self, rn_outcome *o)
         rn_call("a job settles");
         bool late = rn_future_settle_gone(&w->future, o) != 0;
         if (late)
-                log_late(w, o);
+                work_log_late(w, o);
         rn_call("a job is gone");
-        depart(w, self, late);
+        work_depart(w, self, late);
 }
 
 /* What comes before and after a job has texts on its stack, and frames of its own: while the job runs, they are not
  * there. A coroutine that waits should need no second page. */
-__attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
+__attribute__((noinline)) static bool work_begin(rein_work *w, rn_task *self)
 {
         char text[320], where[RN_ERROR_WHERE];
-        int rc = self ? begin(w, self, text, sizeof text) : -ENOMEM;
+        int rc = self ? work_may_begin(w, self, text, sizeof text) : -ENOMEM;
         if (rc == 0)
                 return true;
         /* claimed, and still it never runs */
@@ -426,21 +426,21 @@ __attribute__((noinline)) static bool begins(rein_work *w, rn_task *self)
         rn_work_stopped_by(w, RN_RUNG_NEVER);
         rn_tell64(&w->ended, rn_clock());
         rn_work_describe(w, where, sizeof where);
-        release_arg(w);
+        work_release_arg(w);
         rn_scope_leave(w->root);
         if (x->kind->ending)
                 x->kind->ending(x, w, self);
         bool late = rn_future_settle_gone(&w->future, &(rn_outcome){.code = rc, .text = text, .where = where}) != 0;
-        depart(w, self, late);
+        work_depart(w, self, late);
         return false;
 }
 
-__attribute__((noinline)) static void ends(rein_work *w, rn_task *self, int rc)
+__attribute__((noinline)) static void work_end(rein_work *w, rn_task *self, int rc)
 {
         char text[320], where[RN_ERROR_WHERE];
         rn_outcome o;
-        outcome(w, self, rc, &o, text, sizeof text, where);
-        end(w, self, &o);
+        work_outcome(w, self, rc, &o, text, sizeof text, where);
+        work_finish(w, self, &o);
 }
 
 void rn_work_run_claimed(rein_work *w)
@@ -450,23 +450,23 @@ void rn_work_run_claimed(rein_work *w)
                 rn_executor_give_to_hand(w);
                 return;
         }
-        if (!begins(w, self))
+        if (!work_begin(w, self))
                 return;
         rn_call("a job begins");
-        enter(w, self);
+        work_enter(w, self);
         const int rc = w->fn(w->arg);
         rn_call("a job has returned");
-        ends(w, self, rc);
+        work_end(w, self, rc);
 }
 
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 {
         RN_ASSERT(w->shared && rn_get32(&w->state) == RN_WORK_ENDED, "what ends with its run is a mirror of it");
         rn_tell64(&w->ended, rn_clock());
-        release_arg(w);
+        work_release_arg(w);
         rn_scope_leave(w->root);
         rn_future_settle_gone(&w->future, o);
-        depart(w, NULL, false);
+        work_depart(w, NULL, false);
 }
 
 void rein_work_run(rein_work *w)
@@ -486,7 +486,7 @@ void rn_work_thread_ended(rn_task *t, rein_work *w)
         rn_scope_unwind(t, w->root, NULL, 0);
         rn_outcome o = {.code = REIN_EBROKEN, .where = where};
         o.text = "it ended its thread (pthread_exit or pthread_cancel) instead of returning";
-        end(w, t, &o);
+        work_finish(w, t, &o);
 }
 
 /* ---- inside a job ---- */
@@ -504,7 +504,7 @@ int rein_give(void *value, void (*release)(void *))
         rein_work *w = t ? t->now->work : NULL;
         if (!w)
                 return rn_fail(-EINVAL, "rein_give", "only a job can give a result");
-        release_value(w->given_release, w->given);
+        work_release_value(w->given_release, w->given);
         rn_owed(value ? release : NULL, value, 1);
         w->given = value;
         w->given_size = 0;
@@ -533,7 +533,7 @@ int rein_give_copy(const void *bytes, size_t n)
 
 /* Those who are known to hold it: its users, its run, its timer, its errand. Only alone: the last two are guarded by other
  * locks. When it never runs, the run's reference may be gone, and whoever forbade it has one, or is a user. */
-static uint32_t known_holders(const rein_work *w, uint32_t state)
+static uint32_t work_known_holders(const rein_work *w, uint32_t state)
 {
         const bool armed = rn_get32(&w->armed) != 0;
         return (uint32_t)(rn_get32(&w->future.holders) != 0) + (state != RN_WORK_NEVER) + (armed && w->timer.node.in) +
@@ -551,7 +551,7 @@ const char *rn_work_wrong(const rein_work *w)
                 return "a job in the list was given back";
         if (!rn_virtual())
                 return NULL;
-        if (rn_get32(&w->future.refs) < known_holders(w, state))
+        if (rn_get32(&w->future.refs) < work_known_holders(w, state))
                 return "a job has fewer references than those that hold it";
         if (rn_getptr(&w->runner) && state != RN_WORK_RUNNING)
                 return "a job has a task that runs it, and does not run";

@@ -88,13 +88,13 @@ struct rein_work {
         bool in_stop;   /* it is itself waiting for a stop of its executor */
         bool posted;    /* a continuation: a stop does not take it back, but gives it to the hand thread */
         bool unlisted;  /* in no executor's list: a continuation on the hand, a mirror of a shared run */
-        bool has_spare; /* it blocks, and a spare thread stands in for it */
+        bool has_spare; /* it blocks, and a spare permit stands in for it */
         bool in_receipt;
 #if RN_CHECKING
         bool counted_out; /* its executor does not count it as unsettled any more, and it is still in the list */
 #endif
-        rn_a32 taken; /* custom.c: does the user's executor have it? */
-        rn_a32 armed; /* its timer and errand are made */
+        rn_a32 handed_over; /* custom.c: does the user's executor have it? */
+        rn_a32 armed;       /* its timer and errand are made */
         rn_a32 rung;
         rn_a32 stuck;                /* 0, 1: being written; 2: stuck_in is there, and stays */
         int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */

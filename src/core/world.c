@@ -8,7 +8,7 @@
 
 static rn_world real_world;
 
-static void set_up(rn_world *w)
+static void world_set_up(rn_world *w)
 {
         RN_ASSERT(rn_peek64(&w->state) & 1, "the thread that sets a world up has said so");
         rn_store32(&w->lock.word, 0);
@@ -38,12 +38,12 @@ static void set_up(rn_world *w)
         rn_on_thread_exit(rn_task_thread_ends);
 }
 
-static rn_world *set_up_once(rn_world *world, int64_t ready)
+static rn_world *world_set_up_once(rn_world *world, int64_t ready)
 {
         int64_t state = rn_load64(&world->state);
         for (unsigned round = 0; state != ready; round++) {
                 if (state != (ready | 1) && rn_cas64(&world->state, &state, ready | 1)) {
-                        set_up(world);
+                        world_set_up(world);
                         rn_told_release(&world->state);
                         rn_store64(&world->state, ready);
                         break;
@@ -62,5 +62,5 @@ rn_world *rn_world_now(void)
         if (rn_load64(&real_world.state) == ready)
                 return &real_world;
         const rn_machine *m = rn_virtual();
-        return set_up_once(m ? m->world : &real_world, ready);
+        return world_set_up_once(m ? m->world : &real_world, ready);
 }

@@ -27,7 +27,7 @@ typedef struct answer {
 } answer;
 
 /* Was something wrong? Then its name is written down. */
-static bool is_wrong(answer *a, const char *what, const char *noun, const char *name)
+static bool answer_is_wrong(answer *a, const char *what, const char *noun, const char *name)
 {
         a->what = what;
         if (what)
@@ -39,10 +39,11 @@ static bool ask_lists(const rn_world *w, answer *a)
 {
         const rn_clockwork *c = &w->clock;
         size_t n;
-        return (!rn_lock_held(&c->lock) && is_wrong(a, rn_timers_wrong(c), "the clock", "")) ||
-               (!rn_lock_held(&c->hand_lock) && is_wrong(a, rn_errands_wrong(c), "the hand", "")) ||
-               (!rn_lock_held(&w->graph) && is_wrong(a, rn_waits_wrong(w), "the waits", "")) ||
-               (!rn_lock_held(&w->lock) && is_wrong(a, rn_list_wrong(&w->executors, &n), "the list of executors", ""));
+        return (!rn_lock_held(&c->lock) && answer_is_wrong(a, rn_timers_wrong(c), "the clock", "")) ||
+               (!rn_lock_held(&c->hand_lock) && answer_is_wrong(a, rn_errands_wrong(c), "the hand", "")) ||
+               (!rn_lock_held(&w->graph) && answer_is_wrong(a, rn_wait_targets_wrong(w), "the waits", "")) ||
+               (!rn_lock_held(&w->lock) &&
+                answer_is_wrong(a, rn_list_wrong(&w->executors, &n), "the list of executors", ""));
 }
 
 static bool ask_executors(const rn_world *w, answer *a)
@@ -64,7 +65,7 @@ static bool ask_slab(const rn_slab *s, const char *noun, answer *a)
 {
         /* While it is explored, the lock of a slab keeps nobody out: taking and giving commutes. */
         const bool exact = rn_virtual() && !RN_EXPLORING;
-        return s->item_size && !rn_lock_held(&s->shelf.lock) && is_wrong(a, rn_slab_wrong(s, exact), noun, "");
+        return s->item_size && !rn_lock_held(&s->shelf.lock) && answer_is_wrong(a, rn_slab_wrong(s, exact), noun, "");
 }
 
 static bool ask_slabs(const rn_world *w, answer *a)
@@ -72,9 +73,10 @@ static bool ask_slabs(const rn_world *w, answer *a)
         return ask_slab(&w->tasks, "the slab of tasks", a) || ask_slab(&w->scopes, "the slab of scopes", a) ||
                ask_slab(&w->groups, "the slab of groups", a) || ask_slab(&w->hooks, "the slab of regions", a) ||
                ask_slab(&w->fibers, "the slab of coroutines", a) ||
-               (!rn_lock_held(&w->works.lock) && is_wrong(a, rn_shelf_wrong(&w->works), "the shelf of jobs", "")) ||
+               (!rn_lock_held(&w->works.lock) &&
+                answer_is_wrong(a, rn_shelf_wrong(&w->works), "the shelf of jobs", "")) ||
                (!rn_lock_held(&w->promises.lock) &&
-                is_wrong(a, rn_shelf_wrong(&w->promises), "the shelf of promises", ""));
+                answer_is_wrong(a, rn_shelf_wrong(&w->promises), "the shelf of promises", ""));
 }
 
 static bool ask_tasks(const rn_slab *s, answer *a)
@@ -88,7 +90,7 @@ static bool ask_tasks(const rn_slab *s, answer *a)
                 const char *what = rn_task_wrong(t);
                 for (const rn_asker *one = askers; one && !what; one = one->next)
                         what = one->task ? one->task(t) : NULL;
-                if (is_wrong(a, what, "a task in ", doing ? doing : "code of its own"))
+                if (answer_is_wrong(a, what, "a task in ", doing ? doing : "code of its own"))
                         return true;
         }
         return false;
@@ -101,7 +103,7 @@ static bool ask_families(const rn_world *w, answer *a)
                 if (!head || rn_lock_held(&head->lock))
                         continue;
                 const bool top = s == head || !rn_linked(&s->sibling);
-                if (is_wrong(a, top ? rn_tree_wrong(s) : NULL, "the scope opened at ", s->place))
+                if (answer_is_wrong(a, top ? rn_tree_wrong(s) : NULL, "the scope opened at ", s->place))
                         return true;
         }
         return false;
@@ -122,7 +124,7 @@ static const char *holders_wrong(const rn_slab *scopes)
 
 static bool ask_holders(const rn_world *w, answer *a)
 {
-        return rn_virtual() && !RN_EXPLORING && is_wrong(a, holders_wrong(&w->scopes), "the scopes", "");
+        return rn_virtual() && !RN_EXPLORING && answer_is_wrong(a, holders_wrong(&w->scopes), "the scopes", "");
 }
 
 static bool ask_regions(const rn_world *w, answer *a)
@@ -132,7 +134,7 @@ static bool ask_regions(const rn_world *w, answer *a)
                 const rn_scope *head = s ? rn_getptr(&s->family) : NULL;
                 if (head && rn_lock_held(&head->lock))
                         continue;
-                if (is_wrong(a, rn_hook_wrong(h), "the region opened at ", h->place ? h->place : "nowhere"))
+                if (answer_is_wrong(a, rn_hook_wrong(h), "the region opened at ", h->place ? h->place : "nowhere"))
                         return true;
         }
         return false;

@@ -47,11 +47,11 @@ typedef struct slot {
 
 /* The lists an arena is in, each with the oldest member first: while it has a free slot (one such list a class), a warm
  * slot, no slot in use. */
-enum { FREE, WARM, SPARE, LISTS };
+enum { FREE, WARM, UNUSED, LISTS };
 
-typedef struct ends {
+typedef struct arena_list {
         rn_arena *first, *last;
-} ends;
+} arena_list;
 
 struct rn_arena {
         rn_arena *next[LISTS], *prev[LISTS];
@@ -67,7 +67,7 @@ struct rn_arena {
 
 typedef struct class
 {
-        ends free;
+        arena_list free;
         size_t slots; /* in all of its arenas */
 } class;
 
@@ -75,11 +75,11 @@ static struct arenas {
         rn_a64 state; /* twice the process's generation; and one, while it is set up */
         rn_lock lock;
         class classes[CLASSES];
-        ends warm, spare;
+        arena_list warm, unused;
         rn_arena_count count;
 } all;
 
-static void set_up(void)
+static void arenas_set_up(void)
 {
         const int64_t ready = (int64_t)rn_generation_really() << 1;
         int64_t state = rn_load64(&all.state);
@@ -88,7 +88,7 @@ static void set_up(void)
                         rn_set32(&all.lock.word, 0); /* the store of `state` below orders it before whoever takes it */
                         for (int i = 0; i < CLASSES; i++)
                                 all.classes[i] = (class){0};
-                        all.warm = all.spare = (ends){0};
+                        all.warm = all.unused = (arena_list){0};
                         all.count = (rn_arena_count){0};
                         rn_store64(&all.state, ready);
                         break;
@@ -100,7 +100,7 @@ static void set_up(void)
 
 /* ---- lists ---- */
 
-static void link_in(rn_arena *a, ends *list, int which)
+static void arena_link_in(rn_arena *a, arena_list *list, int which)
 {
         RN_ASSERT(list->first != a && list->last != a, "an arena is not put into a list twice");
         a->prev[which] = list->last;
@@ -109,7 +109,7 @@ static void link_in(rn_arena *a, ends *list, int which)
         list->last = a;
 }
 
-static void link_out(rn_arena *a, ends *list, int which)
+static void arena_link_out(rn_arena *a, arena_list *list, int which)
 {
         RN_ASSERT(a->prev[which] ? a->prev[which]->next[which] == a : list->first == a,
                   "an arena that is taken out of a list is in it");
@@ -119,7 +119,7 @@ static void link_out(rn_arena *a, ends *list, int which)
 
 /* ---- making and unmaking ---- */
 
-static rn_arena *map(unsigned kind)
+static rn_arena *arena_map(unsigned kind)
 {
         class *c = &all.classes[kind];
         const size_t size = (size_t)1 << (LEAST_SHIFT + kind), stride = size + RN_GUARD;
@@ -144,14 +144,14 @@ static rn_arena *map(unsigned kind)
         a->process = rn_generation_really();
         c->slots += slots;
         all.count.arenas++;
-        all.count.spare += slots;
-        link_in(a, &c->free, FREE);
-        link_in(a, &all.spare, SPARE);
+        all.count.unused += slots;
+        arena_link_in(a, &c->free, FREE);
+        arena_link_in(a, &all.unused, UNUSED);
         return a;
 }
 
 /* Nobody sees it any more. false: it could not be done. */
-static bool unmap(rn_arena *a)
+static bool arena_unmap(rn_arena *a)
 {
         if (!rn_unmap_stacks(a->low, a->slots * a->stride))
                 return false;
@@ -169,7 +169,7 @@ static char *stack_of(const rn_arena *a, uint32_t i)
         return a->low + i * a->stride + RN_GUARD;
 }
 
-static void push(rn_arena *a, bool warm, uint32_t i)
+static void arena_push(rn_arena *a, bool warm, uint32_t i)
 {
         RN_ASSERT(rn_lock_held(&all.lock), "the lock of the arenas is held");
         RN_ASSERT(i < a->fresh, "a slot that is free again was taken before");
@@ -180,10 +180,10 @@ static void push(rn_arena *a, bool warm, uint32_t i)
                 return;
         all.count.warm++;
         if (a->warm_count++ == 0)
-                link_in(a, &all.warm, WARM);
+                arena_link_in(a, &all.warm, WARM);
 }
 
-static uint32_t pop(rn_arena *a, bool warm)
+static uint32_t arena_pop(rn_arena *a, bool warm)
 {
         uint16_t *list = warm ? &a->warm : &a->cold;
         RN_ASSERT(*list && *list <= a->fresh, "a slot is taken from a list that has one");
@@ -194,36 +194,36 @@ static uint32_t pop(rn_arena *a, bool warm)
                 return i;
         all.count.warm--;
         if (--a->warm_count == 0)
-                link_out(a, &all.warm, WARM);
+                arena_link_out(a, &all.warm, WARM);
         return i;
 }
 
-static void begin_use(rn_arena *a)
+static void arena_begin_use(rn_arena *a)
 {
         RN_ASSERT(a->used < a->slots, "an arena whose slot is taken has a free one");
-        RN_ASSERT(a->used || all.count.spare >= a->slots, "the slots of an arena that nobody uses are counted");
+        RN_ASSERT(a->used || all.count.unused >= a->slots, "the slots of an arena that nobody uses are counted");
         all.count.used++;
         if (a->used++ == 0) {
-                all.count.spare -= a->slots;
-                link_out(a, &all.spare, SPARE);
+                all.count.unused -= a->slots;
+                arena_link_out(a, &all.unused, UNUSED);
         }
         if (a->used == a->slots)
-                link_out(a, &all.classes[a->kind].free, FREE);
+                arena_link_out(a, &all.classes[a->kind].free, FREE);
 }
 
-static void end_use(rn_arena *a)
+static void arena_end_use(rn_arena *a)
 {
         RN_ASSERT(a->used > 0 && all.count.used > 0, "a slot that is given back was in use");
         all.count.used--;
         if (a->used == a->slots)
-                link_in(a, &all.classes[a->kind].free, FREE);
+                arena_link_in(a, &all.classes[a->kind].free, FREE);
         if (--a->used == 0) {
-                all.count.spare += a->slots;
-                link_in(a, &all.spare, SPARE);
+                all.count.unused += a->slots;
+                arena_link_in(a, &all.unused, UNUSED);
         }
 }
 
-static int guard(rn_arena *a, uint32_t i)
+static int arena_guard(rn_arena *a, uint32_t i)
 {
         char *low = stack_of(a, i);
         if (a->slot[i].guarded)
@@ -235,16 +235,16 @@ static int guard(rn_arena *a, uint32_t i)
         return 0;
 }
 
-static char *take_from(rn_arena *a)
+static char *arena_take_from(rn_arena *a)
 {
         const bool warm = a->warm != 0;
-        const uint32_t i = warm || a->cold ? pop(a, warm) : a->fresh++;
+        const uint32_t i = warm || a->cold ? arena_pop(a, warm) : a->fresh++;
         RN_ASSERT(i < a->slots, "an arena that is said to have a free slot has one");
-        if (guard(a, i) != 0) {
-                push(a, false, i);
+        if (arena_guard(a, i) != 0) {
+                arena_push(a, false, i);
                 return NULL;
         }
-        begin_use(a);
+        arena_begin_use(a);
         return stack_of(a, i);
 }
 
@@ -255,12 +255,12 @@ int rn_arena_take(size_t size, char **low, size_t *got, rn_arena **from)
                 kind++;
         if (kind == CLASSES)
                 return -ENOMEM;
-        set_up();
+        arenas_set_up();
         rn_lock_take(&all.lock);
         rn_arena *a = all.classes[kind].free.last;
         if (!a)
-                a = map(kind);
-        *low = a ? take_from(a) : NULL;
+                a = arena_map(kind);
+        *low = a ? arena_take_from(a) : NULL;
         rn_lock_give(&all.lock);
         if (!*low)
                 return -ENOMEM;
@@ -270,63 +270,63 @@ int rn_arena_take(size_t size, char **low, size_t *got, rn_arena **from)
 }
 
 /* Lock held. One that has been without use for longest, if there are more slots of such: it then belongs to the caller. */
-static rn_arena *superfluous(size_t most)
+static rn_arena *arena_superfluous(size_t most)
 {
-        rn_arena *a = all.count.spare > most ? all.spare.first : NULL;
+        rn_arena *a = all.count.unused > most ? all.unused.first : NULL;
         if (!a)
                 return NULL;
         RN_ASSERT(!a->used, "an arena that is unmapped has no slot in use");
-        link_out(a, &all.spare, SPARE);
-        link_out(a, &all.classes[a->kind].free, FREE);
+        arena_link_out(a, &all.unused, UNUSED);
+        arena_link_out(a, &all.classes[a->kind].free, FREE);
         if (a->warm)
-                link_out(a, &all.warm, WARM);
+                arena_link_out(a, &all.warm, WARM);
         all.classes[a->kind].slots -= a->slots;
         all.count.arenas--;
-        all.count.spare -= a->slots;
+        all.count.unused -= a->slots;
         all.count.warm -= a->warm_count;
         return a;
 }
 
 /* It could not be unmapped: it stays, without memory. */
-static void put_back(rn_arena *a)
+static void arena_put_back(rn_arena *a)
 {
         rn_purge(a->low, a->slots * a->stride);
         rn_lock_take(&all.lock);
         all.classes[a->kind].slots += a->slots;
         all.count.arenas++;
-        all.count.spare += a->slots;
+        all.count.unused += a->slots;
         a->cold = a->warm = 0;
         a->warm_count = 0;
         for (uint32_t i = 0; i < a->fresh; i++)
-                push(a, false, i);
-        link_in(a, &all.spare, SPARE);
-        link_in(a, &all.classes[a->kind].free, FREE);
+                arena_push(a, false, i);
+        arena_link_in(a, &all.unused, UNUSED);
+        arena_link_in(a, &all.classes[a->kind].free, FREE);
         rn_lock_give(&all.lock);
 }
 
 /* A slot is free, its memory as `warm` says. */
-static void put(rn_arena *a, char *low, bool warm)
+static void arena_put(rn_arena *a, char *low, bool warm)
 {
         RN_ASSERT(low >= a->low && (size_t)(low - a->low) % a->stride == RN_GUARD,
                   "what is given back to an arena is one of its stacks");
         rn_lock_take(&all.lock);
-        push(a, warm, (uint32_t)((size_t)(low - a->low) / a->stride));
-        end_use(a);
-        rn_arena *gone = superfluous(RN_ARENA_SPARE);
+        arena_push(a, warm, (uint32_t)((size_t)(low - a->low) / a->stride));
+        arena_end_use(a);
+        rn_arena *gone = arena_superfluous(RN_ARENA_SPARE);
         rn_lock_give(&all.lock);
-        if (gone && !unmap(gone))
-                put_back(gone);
+        if (gone && !arena_unmap(gone))
+                arena_put_back(gone);
 }
 
 /* A warm slot, of those there are too many of: it is in use until it is cold. NULL: there are not. */
-static char *too_warm(rn_arena **from)
+static char *arena_too_warm(rn_arena **from)
 {
         char *low = NULL;
         rn_lock_take(&all.lock);
         rn_arena *a = all.count.warm > all.count.used + 2 * (size_t)RN_ARENA_SPARE ? all.warm.first : NULL;
         if (a) {
-                low = stack_of(a, pop(a, true));
-                begin_use(a);
+                low = stack_of(a, arena_pop(a, true));
+                arena_begin_use(a);
         }
         rn_lock_give(&all.lock);
         *from = a;
@@ -339,16 +339,16 @@ void rn_arena_give(rn_arena *a, char *low)
                 return;
         if (a->size > RN_ARENA_KEPT)
                 rn_purge(low, a->size - RN_ARENA_KEPT);
-        put(a, low, true);
-        for (int i = 0; i < 2 && (low = too_warm(&a)); i++) { /* one more is warm, and one less in use */
+        arena_put(a, low, true);
+        for (int i = 0; i < 2 && (low = arena_too_warm(&a)); i++) { /* one more is warm, and one less in use */
                 rn_purge(low, a->size);
-                put(a, low, false);
+                arena_put(a, low, false);
         }
 }
 
 rn_arena_count rn_arenas_now(void)
 {
-        set_up();
+        arenas_set_up();
         rn_lock_take(&all.lock);
         rn_arena_count now = all.count;
         rn_lock_give(&all.lock);
@@ -358,13 +358,13 @@ rn_arena_count rn_arenas_now(void)
 void rn_arenas_let_go(void)
 {
         bool gone = true;
-        set_up();
+        arenas_set_up();
         while (gone) {
                 rn_lock_take(&all.lock);
-                rn_arena *a = superfluous(0);
+                rn_arena *a = arena_superfluous(0);
                 rn_lock_give(&all.lock);
-                gone = a && unmap(a);
+                gone = a && arena_unmap(a);
                 if (a && !gone)
-                        put_back(a);
+                        arena_put_back(a);
         }
 }

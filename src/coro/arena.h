@@ -17,7 +17,7 @@ void rn_arena_give(rn_arena *a, char *low);
 
 /* For tests: slots in use; free ones that may have memory; those of arenas in which none is in use; arenas. */
 typedef struct rn_arena_count {
-        size_t used, warm, spare, arenas;
+        size_t used, warm, unused, arenas;
 } rn_arena_count;
 rn_arena_count rn_arenas_now(void);
 void rn_arenas_let_go(void); /* for tests: arenas in which none is in use are unmapped */

@@ -6,7 +6,7 @@
  * allows no fake frame between the two halves of a switch.
  *
  * AddressSanitizer: `fake` is the fake stack of a coroutine while it is stopped, NULL otherwise. One that ends passes
- * NULL, so its fake stack is freed; for one that is dropped in the middle that is made up for (drop_fake).
+ * NULL, so its fake stack is freed; for one that is dropped in the middle that is made up for (asan_drop_fake).
  * ThreadSanitizer: a fiber per coroutine, kept from make to free, because making one costs a mapping (gcc: about a
  * millisecond). The frames that a dropped or ended run left on its shadow stack are popped; otherwise it would be full
  * after some ten thousand runs. */
@@ -59,7 +59,7 @@ static void asan_arrive(rn_coro *c)
 }
 
 /* Only a coroutine that leaves for ever frees its fake stack: go there and leave, without any of its code running. */
-static void drop_fake(rn_coro *c)
+static void asan_drop_fake(rn_coro *c)
 {
         if (!c->fake)
                 return;
@@ -77,7 +77,7 @@ static void asan_forget(rn_coro *c)
 {
         if (!has_asan())
                 return;
-        drop_fake(c);
+        asan_drop_fake(c);
         /* Below sp every function took its redzones away when it returned. */
         char *sp = c->sp ? c->sp : c->stack.low, *high = c->stack.low + c->stack.size;
         __asan_unpoison_memory_region(sp, (size_t)(high - sp));
@@ -219,7 +219,7 @@ static inline bool runs_here(const rn_coro *c, const void *frame)
         return !c->stack.low || at - low < c->stack.size;
 }
 
-static void begin(void *arg)
+static void coro_begin(void *arg)
 {
         rn_coro *c = arg;
         if (rn_sanitized())
@@ -260,10 +260,10 @@ void rn_coro_remake(rn_coro *c, void (*entry)(void *), void *arg)
         c->arg = arg;
         c->err = 0;
         c->caught[0] = c->caught[1] = NULL;
-        c->sp = rn_swap_frame(c->stack.low, c->stack.size, begin, c);
+        c->sp = rn_swap_frame(c->stack.low, c->stack.size, coro_begin, c);
 }
 
-__attribute__((cold, noinline)) static void switch_told(rn_coro *from, rn_coro *to, unsigned flags)
+__attribute__((cold, noinline)) static void coro_switch_told(rn_coro *from, rn_coro *to, unsigned flags)
 {
         asan_depart(&from->fake, to);
         tsan_depart(to, flags);
@@ -280,7 +280,7 @@ void rn_coro_switch(rn_coro *from, rn_coro *to, unsigned flags)
         from->err = errno;
         exchange_exceptions(from, to);
         if (rn_sanitized()) {
-                switch_told(from, to, flags);
+                coro_switch_told(from, to, flags);
                 return;
         }
         errno = to->err;

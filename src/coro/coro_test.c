@@ -576,7 +576,7 @@ static void test_what_is_kept_is_bounded(void **state)
         now = rn_arenas_now(); /* whole arenas went */
         assert_int_equal(now.used, before.used);
         assert_true(now.arenas < arenas);
-        assert_in_range(now.spare, RN_ARENA_SPARE / 2, RN_ARENA_SPARE);
+        assert_in_range(now.unused, RN_ARENA_SPARE / 2, RN_ARENA_SPARE);
         assert_in_range(now.warm, 1, 2 * RN_ARENA_SPARE + now.used);
 
         make_crowd(64 << 10);
@@ -717,7 +717,7 @@ static void free_without_maps(void *unused)
         for (int i = CROWD / 4; i < CROWD - CROWD / 4; i++) /* those in the middle */
                 rn_stack_free(&crowd[i]);
         rn_arena_count now = rn_arenas_now();
-        if (now.used != CROWD / 2 || (kernel_can_guard() && now.spare <= RN_ARENA_SPARE))
+        if (now.used != CROWD / 2 || (kernel_can_guard() && now.unused <= RN_ARENA_SPARE))
                 _exit(2); /* none that could not be unmapped: nothing was tested */
         munmap(filler, (size_t)4096 << 17);
         for (int i = CROWD / 4; i < CROWD - CROWD / 4; i++) {
@@ -731,7 +731,7 @@ static void free_without_maps(void *unused)
         for (int i = 0; i < CROWD; i++)
                 rn_stack_free(&crowd[i]);
         now = rn_arenas_now();
-        _exit(now.used == 0 && now.spare <= RN_ARENA_SPARE ? 0 : 5);
+        _exit(now.used == 0 && now.unused <= RN_ARENA_SPARE ? 0 : 5);
 }
 
 static void test_an_arena_that_cannot_be_unmapped_is_used_again(void **state)

@@ -27,7 +27,7 @@ enum { PAINT = 0xfe };
  * nobody's, accesses that nothing orders. */
 #define UNWATCHED __attribute__((noinline, no_sanitize("address"), no_sanitize("thread")))
 
-UNWATCHED static size_t first_written(const rn_stack *s)
+UNWATCHED static size_t stack_first_written(const rn_stack *s)
 {
         uint64_t untouched;
         memset(&untouched, PAINT, sizeof untouched);
@@ -47,7 +47,7 @@ UNWATCHED void rn_stack_paint(rn_stack *s, bool from_it)
         enum { MARGIN = 512 };
         RN_ASSERT(!from_it || (size_t)((const char *)__builtin_frame_address(0) - s->low) < s->size,
                   "a stack that is painted from itself is the one that runs");
-        size_t from = s->painted ? first_written(s) : 0;
+        size_t from = s->painted ? stack_first_written(s) : 0;
         size_t to = from_it ? (size_t)((const char *)__builtin_frame_address(0) - s->low) - MARGIN : s->size;
         s->painted = true;
         uint64_t untouched;
@@ -62,7 +62,7 @@ UNWATCHED void rn_stack_paint(rn_stack *s, bool from_it)
 
 size_t rn_stack_deepest(const rn_stack *s)
 {
-        return s->painted ? s->size - first_written(s) : 0;
+        return s->painted ? s->size - stack_first_written(s) : 0;
 }
 
 /* ---- make and free ---- */

@@ -14,7 +14,7 @@ typedef struct fresh {
 } fresh;
 
 /* makecontext passes ints: the address in two halves. */
-static void start(unsigned high, unsigned low)
+static void ucontext_start(unsigned high, unsigned low)
 {
         const fresh *f = (const fresh *)((uintptr_t)high << 16 << 16 | low);
         f->main(f->arg);
@@ -39,6 +39,6 @@ void *rn_swap_frame(char *low, size_t size, void (*main)(void *), void *arg)
         f->context.uc_link = NULL;
         f->main = main;
         f->arg = arg;
-        makecontext(&f->context, (void (*)(void))start, 2, (unsigned)(top >> 16 >> 16), (unsigned)top);
+        makecontext(&f->context, (void (*)(void))ucontext_start, 2, (unsigned)(top >> 16 >> 16), (unsigned)top);
         return f;
 }

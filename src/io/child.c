@@ -33,7 +33,7 @@ enum { GRACE_MS = 2000, KILL_WAIT_S = 5 };
 
 #if RN_CHECKING
 
-static const char *ends_wrong(const rein_child *c)
+static const char *child_ends_wrong(const rein_child *c)
 {
         for (int i = 0; i < 3; i++) {
                 if (c->pipes[i] < 0)
@@ -56,10 +56,10 @@ const char *rn_child_wrong(const rein_child *c)
                 return "a child could not be killed, and nobody tried";
         if (!c->gone && (c->end.signo || c->end.code > 0 || c->end.core_dumped))
                 return "a child is there, and has an end";
-        return ends_wrong(c);
+        return child_ends_wrong(c);
 }
 
-static const char *ask(const rn_world *w, char *where, size_t n)
+static const char *children_ask(const rn_world *w, char *where, size_t n)
 {
         size_t count;
         const char *what = rn_lock_held(&w->fd_lock) ? NULL : rn_list_wrong(&w->children, &count);
@@ -75,21 +75,21 @@ static const char *ask(const rn_world *w, char *where, size_t n)
         return NULL;
 }
 
-__attribute__((constructor)) static void ask_also(void)
+__attribute__((constructor)) static void children_ask_also(void)
 {
-        static rn_asker asker = {.world = ask};
+        static rn_asker asker = {.world = children_ask};
         rn_ask_also(&asker);
 }
 
 #endif
 
-static void lock(rein_child *c)
+static void child_lock(rein_child *c)
 {
         rn_lock_take(&c->lock);
         RN_SOUND(rn_child_wrong(c));
 }
 
-static void unlock(rein_child *c)
+static void child_unlock(rein_child *c)
 {
         RN_SOUND(rn_child_wrong(c));
         rn_lock_give(&c->lock);
@@ -97,7 +97,7 @@ static void unlock(rein_child *c)
 
 /* ---- the end ---- */
 
-static bool look_locked(rein_child *c)
+static bool child_look_locked(rein_child *c)
 {
         RN_ASSERT(rn_lock_held(&c->lock), "a child is looked at under its lock");
         if (c->gone)
@@ -111,19 +111,19 @@ static bool look_locked(rein_child *c)
         return c->gone;
 }
 
-static bool is_gone(rein_child *c)
+static bool child_is_gone(rein_child *c)
 {
-        lock(c);
-        bool gone = look_locked(c);
-        unlock(c);
+        child_lock(c);
+        bool gone = child_look_locked(c);
+        child_unlock(c);
         return gone;
 }
 
-static int tell(rein_child *c, rein_child_end *end)
+static int child_tell(rein_child *c, rein_child_end *end)
 {
         if (!end)
                 return 0;
-        lock(c);
+        child_lock(c);
         rein_child_end all = {.gone = c->gone,
                               .core_dumped = c->end.core_dumped,
                               .code = c->end.code,
@@ -132,7 +132,7 @@ static int tell(rein_child *c, rein_child_end *end)
                               .user_ns = c->end.user_ns,
                               .system_ns = c->end.system_ns,
                               .memory_max = c->end.memory_max};
-        unlock(c);
+        child_unlock(c);
         all.size = end->size;
         memcpy(end, &all, end->size < sizeof all ? end->size : sizeof all);
         return 0;
@@ -140,14 +140,14 @@ static int tell(rein_child *c, rein_child_end *end)
 
 /* ---- those there are ---- */
 
-static void discard(rein_child *c)
+static void child_discard(rein_child *c)
 {
         RN_ASSERT(c->gone && !rn_linked(&c->link), "a handle goes after its process, and is in no list");
         rn_sys_close_own(c->pidfd);
         rn_retire(c);
 }
 
-static void reap_the_freed(void)
+static void children_reap_freed(void)
 {
         rn_world *world = rn_world_now();
         rn_link done, *next;
@@ -156,31 +156,31 @@ static void reap_the_freed(void)
         for (rn_link *l = world->children.next; l != &world->children; l = next) {
                 rein_child *c = RN_ITEM(l, rein_child, link);
                 next = l->next;
-                if (c->freed && is_gone(c)) {
+                if (c->freed && child_is_gone(c)) {
                         rn_list_remove(l);
                         rn_list_push(&done, l);
                 }
         }
         rn_lock_give(&world->fd_lock);
         for (rn_link *l; (l = rn_list_pop(&done));)
-                discard(RN_ITEM(l, rein_child, link));
+                child_discard(RN_ITEM(l, rein_child, link));
 }
 
-static void kill_at_exit(void)
+static void children_kill_at_exit(void)
 {
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
         RN_LIST_EACH(l, &world->children) {
                 rein_child *c = RN_ITEM(l, rein_child, link);
-                lock(c);
-                if (!look_locked(c))
+                child_lock(c);
+                if (!child_look_locked(c))
                         rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGKILL);
-                unlock(c);
+                child_unlock(c);
         }
         rn_lock_give(&world->fd_lock);
 }
 
-static void enlist(rein_child *c)
+static void child_enlist(rein_child *c)
 {
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
@@ -191,7 +191,7 @@ static void enlist(rein_child *c)
 
 /* ---- starting ---- */
 
-static int standard(const char *what, int number, rein_child_fd wish, int fds[3], int *ours, int *null)
+static int child_standard(const char *what, int number, rein_child_fd wish, int fds[3], int *ours, int *null)
 {
         int ends[2], rc;
         switch (wish.kind) {
@@ -225,7 +225,7 @@ static int standard(const char *what, int number, rein_child_fd wish, int fds[3]
         return rn_fail(-EINVAL, "rein_child_start", "`%s` is none of the REIN_CHILD_... that it can be", what);
 }
 
-static void close_those(const int fds[3], const rein_child_fd wish[3], int null)
+static void child_close_those(const int fds[3], const rein_child_fd wish[3], int null)
 {
         for (int i = 0; i < 3; i++)
                 if (wish[i].kind == REIN_AS_PIPE && fds[i] >= 0)
@@ -234,7 +234,7 @@ static void close_those(const int fds[3], const rein_child_fd wish[3], int null)
                 rn_sys_close_own(null);
 }
 
-static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
+static int child_launch(rein_child *c, char *const argv[], const rein_child_opts *o)
 {
         static const char *const names[] = {"in", "out", "err"};
         const rein_child_fd wish[3] = {o->in, o->out, o->err};
@@ -254,7 +254,7 @@ static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
                         return rn_fail(-EBADF, "rein_child_start", "`%s`: descriptor %d is not open", names[i],
                                        wish[i].fd);
         for (int i = 0; i < 3 && rc == 0; i++)
-                rc = standard(names[i], i, wish[i], s.fds, &c->pipes[i], &null);
+                rc = child_standard(names[i], i, wish[i], s.fds, &c->pipes[i], &null);
         if (rc == 0) {
                 rc = rn_sys_child_start(&s);
                 if (rc == -ENOSYS && !*s.failed)
@@ -264,13 +264,13 @@ static int launch(rein_child *c, char *const argv[], const rein_child_opts *o)
                                      o->cwd && strcmp(s.failed, "the directory") == 0 ? " " : "",
                                      o->cwd && strcmp(s.failed, "the directory") == 0 ? o->cwd : "");
         }
-        close_those(s.fds, wish, null);
+        child_close_those(s.fds, wish, null);
         c->pid = s.pid;
         c->pidfd = s.pidfd;
         return rc;
 }
 
-static void close_pipes(rein_child *c)
+static void child_close_pipes(rein_child *c)
 {
         for (int i = 0; i < 3; i++) {
                 if (c->pipes[i] >= 0)
@@ -280,18 +280,18 @@ static void close_pipes(rein_child *c)
 }
 
 /* Once for a process; a forked one inherits it. */
-static int watch_exit(void)
+static int children_watch_exit(void)
 {
         rn_world *world = rn_world_now();
         if (rn_load32(&world->children_watched))
                 return 0;
-        int rc = rn_at_exit(kill_at_exit);
+        int rc = rn_at_exit(children_kill_at_exit);
         if (rc == 0)
                 rn_store32(&world->children_watched, 1); /* twice does no harm */
         return rc;
 }
 
-static int start(rein_child **out, char *const argv[], const rein_child_opts *o)
+static int child_start_now(rein_child **out, char *const argv[], const rein_child_opts *o)
 {
         rein_child *c = rn_alloc(sizeof *c);
         if (!c)
@@ -302,32 +302,32 @@ static int start(rein_child **out, char *const argv[], const rein_child_opts *o)
         c->grace = o->grace_ns ? o->grace_ns : REIN_MS(GRACE_MS);
         const char *slash = strrchr(argv[0], '/');
         rn_text_copy(c->name, sizeof c->name, slash ? slash + 1 : argv[0]);
-        int rc = watch_exit();
+        int rc = children_watch_exit();
         if (rc == 0)
-                rc = launch(c, argv, o);
+                rc = child_launch(c, argv, o);
         if (rc < 0) {
-                close_pipes(c);
+                child_close_pipes(c);
                 rn_free(c);
                 return rc;
         }
-        enlist(c);
+        child_enlist(c);
         *out = c;
         return 0;
 }
 
-typedef struct errand {
+typedef struct start_args {
         rein_child **out;
         char *const *argv;
         const rein_child_opts *opts;
-} errand;
+} start_args;
 
-static int run_errand(void *arg)
+static int child_start_call(void *arg)
 {
-        const errand *e = arg;
-        return start(e->out, e->argv, e->opts);
+        const start_args *e = arg;
+        return child_start_now(e->out, e->argv, e->opts);
 }
 
-static bool is_not_now(int rc, const rein_child_opts *o)
+static bool child_is_not_now(int rc, const rein_child_opts *o)
 {
         return rc == -EAGAIN || rc == -EMFILE || rc == -ENFILE || rc == -ETXTBSY || (rc == -ENOMEM && !o->limits_count);
 }
@@ -353,13 +353,13 @@ int rein_child_start(rein_child **out, char *const argv[], const rein_child_opts
                 return rn_fail(-ENOTSUP, "rein_child_start", "there are no processes in a simulation");
         if (entered < 0)
                 return entered;
-        reap_the_freed();
-        errand e = {out, argv, &o};
+        children_reap_freed();
+        start_args e = {out, argv, &o};
         for (int64_t nap = REIN_MS(1);; nap = nap < REIN_MS(64) ? 2 * nap : nap) {
                 rc = self->backend->offload && !o.in_place
-                             ? self->backend->offload(self, "rein_child_start", run_errand, &e)
-                             : run_errand(&e);
-                if (!is_not_now(rc, &o) || rn_clock() >= o.start_until.ns)
+                             ? self->backend->offload(self, "rein_child_start", child_start_call, &e)
+                             : child_start_call(&e);
+                if (!child_is_not_now(rc, &o) || rn_clock() >= o.start_until.ns)
                         return rc;
                 const int64_t soon = rein_after(nap).ns;
                 int slept = rein_sleep(soon < o.start_until.ns ? REIN_TIME(soon) : o.start_until);
@@ -380,10 +380,10 @@ int rein_child_pipe(rein_child *c, int which)
                 return child_refused(c, "rein_child_pipe");
         if (which < 0 || which > 2)
                 return -EBADF;
-        lock(c);
+        child_lock(c);
         int fd = c->pipes[which];
         c->pipes[which] = -1;
-        unlock(c);
+        child_unlock(c);
         return fd < 0 ? -EBADF : fd;
 }
 
@@ -407,17 +407,17 @@ int rein_child_signal(rein_child *c, int signo)
         RN_TOLD_USED(c);
         if (c->process != rn_generation())
                 return child_refused(c, "rein_child_signal");
-        lock(c);
+        child_lock(c);
         int rc = c->gone ? -ESRCH : rn_sys_child_signal(c->pid, c->pidfd, c->group, signo);
-        unlock(c);
+        child_unlock(c);
         return rc == -EINVAL ? rn_fail(rc, "rein_child_signal", "signal %d: it must be from 0 to 64", signo) : rc;
 }
 
 /* false: it is gone. */
-static bool step_on(rein_child *c, int rung)
+static bool child_step_on(rein_child *c, int rung)
 {
-        lock(c);
-        bool there = !look_locked(c);
+        child_lock(c);
+        bool there = !child_look_locked(c);
         RN_ASSERT(rung == SIGTERM || c->stopped_by, "a child is asked before it is killed");
         if (there) {
                 c->stopped_by = c->stopped_by == SIGKILL ? SIGKILL : rung;
@@ -425,11 +425,11 @@ static bool step_on(rein_child *c, int rung)
                 if (rung == SIGTERM) /* else one that is stopped never gets to see it */
                         rn_sys_child_signal(c->pid, c->pidfd, c->group, SIGCONT);
         }
-        unlock(c);
+        child_unlock(c);
         return there;
 }
 
-static void nap(rn_task *self, const rein_child *c, int64_t until)
+static void child_nap(rn_task *self, const rein_child *c, int64_t until)
 {
         int rc = self ? rn_poll_one(self, c->pidfd, RN_POLLIN, until) : rn_sys_poll_one(c->pidfd, RN_POLLIN, -1, until);
         int64_t soon = rn_clock() + REIN_MS(1);
@@ -442,34 +442,34 @@ static void nap(rn_task *self, const rein_child *c, int64_t until)
                 rn_word_wait(&nothing, 0, soon < until ? soon : until);
 }
 
-static bool gone_by(rn_task *self, rein_child *c, int64_t until)
+static bool child_gone_by(rn_task *self, rein_child *c, int64_t until)
 {
         bool gone;
-        while (!(gone = is_gone(c)) && rn_clock() < until)
-                nap(self, c, until);
+        while (!(gone = child_is_gone(c)) && rn_clock() < until)
+                child_nap(self, c, until);
         return gone;
 }
 
 /* It was waited for after SIGKILL, in vain: nobody waits so long again. */
-static bool is_stuck(rein_child *c, bool now)
+static bool child_is_stuck(rein_child *c, bool now)
 {
-        lock(c);
+        child_lock(c);
         bool stuck = c->stuck |= now;
-        unlock(c);
+        child_unlock(c);
         return stuck;
 }
 
-static bool stop(rn_task *self, rein_child *c)
+static bool child_stop(rn_task *self, rein_child *c)
 {
         rn_doing was = {0};
         if (self)
                 was = rn_task_doing_for_ever(self, (rn_doing){"stopping a child", NULL});
-        bool gone = is_gone(c);
-        if (!gone && !is_stuck(c, false)) {
-                gone = !step_on(c, SIGTERM) || gone_by(self, c, rein_after(c->grace).ns) || !step_on(c, SIGKILL) ||
-                       gone_by(self, c, rein_after(REIN_SEC(KILL_WAIT_S)).ns);
+        bool gone = child_is_gone(c);
+        if (!gone && !child_is_stuck(c, false)) {
+                gone = !child_step_on(c, SIGTERM) || child_gone_by(self, c, rein_after(c->grace).ns) ||
+                       !child_step_on(c, SIGKILL) || child_gone_by(self, c, rein_after(REIN_SEC(KILL_WAIT_S)).ns);
                 if (!gone)
-                        is_stuck(c, true);
+                        child_is_stuck(c, true);
         }
         if (self)
                 rn_task_doing_for_ever(self, was);
@@ -478,14 +478,14 @@ static bool stop(rn_task *self, rein_child *c)
 
 /* ---- waiting ---- */
 
-static int look_at(const char *call, const rein_child *c, const rein_child_end *end)
+static int child_look_at(const char *call, const rein_child *c, const rein_child_end *end)
 {
         if (c->process != rn_generation())
                 return child_refused(c, call);
         return end && end->size < sizeof(size_t) ? rn_fail(-EINVAL, call, "the size of the end is not set") : 0;
 }
 
-static int wait_for(rn_task *self, rein_child *c, int64_t until)
+static int child_wait_for_end(rn_task *self, rein_child *c, int64_t until)
 {
         rn_fd_call call;
         int rc = rn_fd_begin(&call, self, c->pidfd, "rein_child_wait");
@@ -493,19 +493,19 @@ static int wait_for(rn_task *self, rein_child *c, int64_t until)
                 return rc;
         do
                 rc = rn_fd_wait(&call, RN_POLLIN, until);
-        while (rc > 0 && !is_gone(c));
+        while (rc > 0 && !child_is_gone(c));
         rn_fd_end(&call);
         return rc > 0 ? 0 : rc;
 }
 
-static int stopped(rein_child *c)
+static int child_stopped(rein_child *c)
 {
-        lock(c);
+        child_lock(c);
         const char *rung = !c->stopped_by             ? "was cancelled as it ended"
                            : c->stopped_by == SIGTERM ? "left at SIGTERM"
                            : c->gone                  ? "was killed after its grace"
                                                       : "could not be killed";
-        unlock(c);
+        child_unlock(c);
         return rn_fail(REIN_ECANCELED, "rein_child_wait", "'%s' (process %d) %s", c->name, c->pid, rung);
 }
 
@@ -515,14 +515,14 @@ int rein_child_wait(rein_child *c, rein_child_end *end, rein_time until)
         RN_TOLD_USED(c);
         rn_task *self;
         const int entered = rn_io_enter(&self);
-        int rc = look_at("rein_child_wait", c, end);
+        int rc = child_look_at("rein_child_wait", c, end);
         if (rc < 0)
                 return rc;
-        if (!is_gone(c)) /* else it is told, cancelled or not */
-                rc = entered < 0 ? entered : wait_for(self, c, until.ns);
+        if (!child_is_gone(c)) /* else it is told, cancelled or not */
+                rc = entered < 0 ? entered : child_wait_for_end(self, c, until.ns);
         if (rc == REIN_ECANCELED)
-                rc = stop(self, c) && !c->stopped_by ? 0 : stopped(c);
-        tell(c, end);
+                rc = child_stop(self, c) && !c->stopped_by ? 0 : child_stopped(c);
+        child_tell(c, end);
         return rc;
 }
 
@@ -532,11 +532,11 @@ int rein_child_stop(rein_child *c, rein_child_end *end)
         RN_TOLD_USED(c);
         rn_task *self = rn_self();
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        int rc = look_at("rein_child_stop", c, end);
+        int rc = child_look_at("rein_child_stop", c, end);
         if (rc < 0)
                 return rc;
-        bool gone = stop(self, c);
-        tell(c, end);
+        bool gone = child_stop(self, c);
+        child_tell(c, end);
         return gone ? 0
                     : rn_fail(REIN_ESTUCK, "rein_child_stop", "'%s' (process %d) could not be killed", c->name, c->pid);
 }
@@ -553,8 +553,8 @@ void rein_child_free(rein_child *c)
         }
         rn_task *self = rn_self();
         rn_stretch_spend(self, RN_SPENDS_CALL);
-        bool gone = is_gone(c) || stop(self, c);
-        close_pipes(c);
+        bool gone = child_is_gone(c) || child_stop(self, c);
+        child_close_pipes(c);
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
         RN_ASSERT(!c->freed && rn_linked(&c->link), "a child is given back once");
@@ -564,8 +564,8 @@ void rein_child_free(rein_child *c)
         c->process = RN_GIVEN_BACK;
         rn_lock_give(&world->fd_lock);
         if (gone)
-                discard(c);
-        reap_the_freed();
+                child_discard(c);
+        children_reap_freed();
 }
 
 bool rn_child_has_pipe(const rein_child_opts *o)

@@ -117,19 +117,19 @@ static void input_write(collector *c)
 
 enum { OUT, ERR, IN, END, ALL };
 
-static rn_polled *await(rn_awaited *a, rn_polled *next, int fd, int events)
+static rn_polled *collector_await(rn_awaited *a, rn_polled *next, int fd, int events)
 {
         *a = (rn_awaited){.polled = {.next = next, .fd = fd, .events = events}};
         return fd < 0 ? next : &a->polled;
 }
 
 /* Wait until one of them has something, for what is not over. Returns: how many have; 0: none, or not yet; -errno. */
-static int await_any(collector *c, rn_task *self, rn_awaited at[ALL], int64_t until)
+static int collector_await_any(collector *c, rn_task *self, rn_awaited at[ALL], int64_t until)
 {
-        rn_polled *all = await(&at[END], NULL, rein_child_pidfd(c->child), RN_POLLIN);
-        all = await(&at[IN], all, c->in, RN_POLLOUT);
-        all = await(&at[ERR], all, c->err.over ? -1 : c->err.fd, RN_POLLIN);
-        all = await(&at[OUT], all, c->out.over ? -1 : c->out.fd, RN_POLLIN);
+        rn_polled *all = collector_await(&at[END], NULL, rein_child_pidfd(c->child), RN_POLLIN);
+        all = collector_await(&at[IN], all, c->in, RN_POLLOUT);
+        all = collector_await(&at[ERR], all, c->err.over ? -1 : c->err.fd, RN_POLLIN);
+        all = collector_await(&at[OUT], all, c->out.over ? -1 : c->out.fd, RN_POLLIN);
         return self->backend->poll(self, (rn_awaited *)(void *)all, until);
 }
 
@@ -143,7 +143,7 @@ static void voice_heed(voice *v, int got)
 }
 
 /* Returns: 0: it has ended; REIN_ECANCELED; -errno. */
-static int collect(collector *c, rn_task *self)
+static int collector_collect(collector *c, rn_task *self)
 {
         rn_awaited at[ALL];
         RN_ASSERT(self == rn_self_if() && c->child, "the task that collects started the child");
@@ -151,7 +151,8 @@ static int collect(collector *c, rn_task *self)
         const rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_child_collect", NULL});
         do {
                 const int64_t until = rn_cancel_at(self);
-                rc = until != RN_NEVER && until <= rn_clock() ? REIN_ECANCELED : await_any(c, self, at, until);
+                rc = until != RN_NEVER && until <= rn_clock() ? REIN_ECANCELED
+                                                              : collector_await_any(c, self, at, until);
                 if (rc <= 0)
                         continue;
                 voice_heed(&c->out, at[OUT].polled.got);
@@ -163,7 +164,7 @@ static int collect(collector *c, rn_task *self)
         return rc < 0 ? rc : 0;
 }
 
-static int run(collector *c, char *const argv[], const rein_child_opts *o, rein_child_end *end)
+static int collector_run(collector *c, char *const argv[], const rein_child_opts *o, rein_child_end *end)
 {
         rn_task *self;
         int rc = rn_io_enter(&self);
@@ -174,7 +175,7 @@ static int run(collector *c, char *const argv[], const rein_child_opts *o, rein_
         c->in = rein_child_pipe(c->child, 0);
         c->out.fd = rein_child_pipe(c->child, 1);
         c->err.fd = rein_child_pipe(c->child, 2);
-        rc = collect(c, self);
+        rc = collector_collect(c, self);
         if (rc == 0 || rc == REIN_ECANCELED)
                 rc = rein_child_wait(c->child, end, REIN_NEVER); /* it says how; cancelled, it stops it */
         else
@@ -184,7 +185,7 @@ static int run(collector *c, char *const argv[], const rein_child_opts *o, rein_
         return rc;
 }
 
-static void clear(collector *c)
+static void collector_clear(collector *c)
 {
         input_end(c);
         if (c->out.fd >= 0)
@@ -220,14 +221,14 @@ int rein_child_collect(char *const argv[], const rein_child_opts *opts, rein_chi
                        .err = {.fd = -1, .most = most},
                        .given = said->in,
                        .given_n = said->in ? said->in_n : 0};
-        rc = run(&c, argv, &o, end);
+        rc = collector_run(&c, argv, &o, end);
         said->out = voice_text(&c.out);
         said->err = voice_text(&c.err);
         said->out_n = c.out.n;
         said->err_n = c.err.n;
         said->out_cut = c.out.cut;
         said->err_cut = c.err.cut;
-        clear(&c);
+        collector_clear(&c);
         return rc;
 }
 

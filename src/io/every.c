@@ -26,12 +26,12 @@ static every *every_of(rein_every *e)
         return (every *)(void *)e;
 }
 
-static int64_t time_sum(int64_t at, int64_t span)
+static int64_t every_time_sum(int64_t at, int64_t span)
 {
         return at > RN_NEVER - span ? RN_NEVER : at + span;
 }
 
-static const char *opts_wrong(const rein_every_opts *o)
+static const char *every_opts_wrong(const rein_every_opts *o)
 {
         if (o->period_ns < 1)
                 return "period_ns has to be at least 1";
@@ -41,18 +41,18 @@ static const char *opts_wrong(const rein_every_opts *o)
 }
 
 /* The first tick of the grid through `first` that has not passed. */
-static int64_t first_tick(const rein_every_opts *o, int64_t now)
+static int64_t every_first_tick(const rein_every_opts *o, int64_t now)
 {
         const int64_t first = o->first.ns, period = o->period_ns;
         if (!first)
-                return time_sum(now, period);
+                return every_time_sum(now, period);
         if (first == REIN_NOWAIT.ns)
                 return now;
         if (first >= now)
                 return first;
         const uint64_t late = (uint64_t)now - (uint64_t)first; /* it may be more than an int64_t holds */
         const uint64_t since_tick = late % (uint64_t)period;
-        return since_tick ? time_sum(now, period - (int64_t)since_tick) : now;
+        return since_tick ? every_time_sum(now, period - (int64_t)since_tick) : now;
 }
 
 void rein_every_start(rein_every *e, const rein_every_opts *opts)
@@ -67,14 +67,14 @@ void rein_every_start(rein_every *e, const rein_every_opts *opts)
         if (rc < 0)
                 s->code = rc;
         else
-                s->wrong = opts_wrong(&o);
+                s->wrong = every_opts_wrong(&o);
         if (s->wrong)
                 return;
         s->period = o.period_ns;
         s->jitter = o.jitter_ns;
         s->until = o.until.ns ? o.until.ns : RN_NEVER;
         s->catch_up = o.catch_up;
-        s->next = first_tick(&o, rn_clock());
+        s->next = every_first_tick(&o, rn_clock());
 }
 
 int64_t rein_every_next(rein_every *e)
@@ -96,10 +96,10 @@ int64_t rein_every_next(rein_every *e)
         }
         int64_t at = tick;
         if (s->jitter)
-                at = time_sum(tick, (int64_t)(rn_random64() % (uint64_t)s->jitter));
+                at = every_time_sum(tick, (int64_t)(rn_random64() % (uint64_t)s->jitter));
         int rc = rein_sleep(REIN_TIME(at < s->until ? at : s->until));
         if (rc < 0)
                 return rc;
-        s->next = time_sum(tick, s->period);
+        s->next = every_time_sum(tick, s->period);
         return skipped;
 }

@@ -64,12 +64,12 @@ bool rn_io_is_shortage(int code)
         return code == -EMFILE || code == -ENFILE || code == -ENOBUFS || code == -ENOMEM || code == -EAGAIN;
 }
 
-static rn_fd_call *call_of(rn_link *l)
+static rn_fd_call *fd_call_of(rn_link *l)
 {
         return RN_ITEM(l, rn_fd_call, link);
 }
 
-static rn_link *calls(rn_world *world, int fd)
+static rn_link *fd_calls_at(rn_world *world, int fd)
 {
         return &world->fd_calls[(unsigned)fd % RN_FD_BUCKETS];
 }
@@ -77,7 +77,7 @@ static rn_link *calls(rn_world *world, int fd)
 #if RN_CHECKING
 
 /* The hook of one that was got out stays until it has taken the lock. */
-static const char *call_wrong(const rn_fd_call *c, int fd, bool *idle_before)
+static const char *fd_call_wrong(const rn_fd_call *c, int fd, bool *idle_before)
 {
         const uint32_t state = rn_get32(&c->state);
         if (state > CLOSED)
@@ -101,14 +101,14 @@ const char *rn_fd_calls_wrong(const rn_world *w, int fd)
         if (what)
                 return what;
         RN_LIST_EACH(l, list) {
-                what = call_wrong(RN_ITEM(l, rn_fd_call, link), fd, &idle_before);
+                what = fd_call_wrong(RN_ITEM(l, rn_fd_call, link), fd, &idle_before);
                 if (what || ++seen > RN_LIST_ASKED)
                         return what;
         }
         return NULL;
 }
 
-static const char *all_wrong(const rn_world *w)
+static const char *fd_calls_wrong(const rn_world *w)
 {
         size_t open = 0;
         for (int i = 0; w->fd_calls_open && i < RN_FD_BUCKETS; i++) {
@@ -123,21 +123,21 @@ static const char *all_wrong(const rn_world *w)
         return open == w->fd_calls_open ? NULL : "the calls with descriptors are not as many as are counted";
 }
 
-static const char *ask(const rn_world *w, char *where, size_t n)
+static const char *fds_ask(const rn_world *w, char *where, size_t n)
 {
         snprintf(where, n, "the list of calls");
-        return rn_lock_held(&w->fd_lock) ? NULL : all_wrong(w);
+        return rn_lock_held(&w->fd_lock) ? NULL : fd_calls_wrong(w);
 }
 
-__attribute__((constructor)) static void ask_also(void)
+__attribute__((constructor)) static void fds_ask_also(void)
 {
-        static rn_asker asker = {.world = ask};
+        static rn_asker asker = {.world = fds_ask};
         rn_ask_also(&asker);
 }
 
 #endif
 
-static rn_world *lock_calls(int fd)
+static rn_world *fd_lock_calls(int fd)
 {
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
@@ -146,22 +146,22 @@ static rn_world *lock_calls(int fd)
         return world;
 }
 
-static void unlock_calls(rn_world *world, int fd)
+static void fd_unlock_calls(rn_world *world, int fd)
 {
         RN_SOUND(rn_fd_calls_wrong(world, fd));
         (void)fd;
         rn_lock_give(&world->fd_lock);
 }
 
-static void list_locked(rn_world *world, rn_fd_call *c)
+static void fd_list_locked(rn_world *world, rn_fd_call *c)
 {
 #if RN_CHECKING
         world->fd_calls_open++;
 #endif
-        rn_list_push(calls(world, c->fd), &c->link);
+        rn_list_push(fd_calls_at(world, c->fd), &c->link);
 }
 
-static void unlist_locked(rn_world *world, rn_fd_call *c)
+static void fd_unlist_locked(rn_world *world, rn_fd_call *c)
 {
         RN_ASSERT(rn_linked(&c->link), "a call that ends has begun");
 #if RN_CHECKING
@@ -172,13 +172,13 @@ static void unlist_locked(rn_world *world, rn_fd_call *c)
         rn_list_remove(&c->link);
 }
 
-static bool condemned_locked(rn_world *world, int fd)
+static bool fd_condemned_locked(rn_world *world, int fd)
 {
         RN_ASSERT(rn_lock_held(&world->fd_lock), "calls with descriptors are looked at under their lock");
-        RN_LIST_EACH(l, calls(world, fd)) {
-                if (rn_load32(&call_of(l)->state) != CONDEMNED)
+        RN_LIST_EACH(l, fd_calls_at(world, fd)) {
+                if (rn_load32(&fd_call_of(l)->state) != CONDEMNED)
                         break;
-                if (call_of(l)->fd == fd)
+                if (fd_call_of(l)->fd == fd)
                         return true;
         }
         return false;
@@ -190,11 +190,11 @@ int rn_fd_begin(rn_fd_call *c, rn_task *self, int fd, const char *doing)
         RN_ASSERT(self == rn_self_if() && doing, "a call with a descriptor is the running task's, and has a name");
         if (fd < 0) /* poll(2) would pass it over, and wait for ever */
                 return -EBADF;
-        rn_world *world = lock_calls(fd);
-        bool late = condemned_locked(world, fd);
+        rn_world *world = fd_lock_calls(fd);
+        bool late = fd_condemned_locked(world, fd);
         if (!late)
-                list_locked(world, c);
-        unlock_calls(world, fd);
+                fd_list_locked(world, c);
+        fd_unlock_calls(world, fd);
         return late ? -EBADF : 0;
 }
 
@@ -202,9 +202,9 @@ void rn_fd_end(rn_fd_call *c)
 {
         RN_ASSERT(rn_get32(&c->state) == IDLE || rn_get32(&c->state) == CLOSED,
                   "a call that ends is in no system call");
-        rn_world *world = lock_calls(c->fd);
-        unlist_locked(world, c);
-        unlock_calls(world, c->fd);
+        rn_world *world = fd_lock_calls(c->fd);
+        fd_unlist_locked(world, c);
+        fd_unlock_calls(world, c->fd);
 }
 
 bool rn_fd_shut(const rn_fd_call *c)
@@ -259,13 +259,13 @@ int rn_fd_enter(rn_fd_call *c, bool blocks)
 }
 
 /* Nobody is inside with it any more, but who came after rein_close had looked. */
-static int close_now(int fd)
+static int fd_close_now(int fd)
 {
         rn_hook *struck = NULL;
         const int rc = rn_sys_close(fd);
-        rn_world *world = lock_calls(fd);
-        RN_LIST_EACH(l, calls(world, fd)) {
-                rn_fd_call *c = call_of(l);
+        rn_world *world = fd_lock_calls(fd);
+        RN_LIST_EACH(l, fd_calls_at(world, fd)) {
+                rn_fd_call *c = fd_call_of(l);
                 uint32_t inside = INSIDE;
                 if (c->fd != fd)
                         continue;
@@ -274,7 +274,7 @@ static int close_now(int fd)
                 else if (c->hook)
                         rn_hook_strike(c->hook, &struck);
         }
-        unlock_calls(world, fd);
+        fd_unlock_calls(world, fd);
         rn_hooks_hit(struck);
         return rc;
 }
@@ -285,25 +285,25 @@ void rn_fd_leave(rn_fd_call *c)
         bool last = false;
         rn_told_release(&c->state);
         if (!rn_cas32(&c->state, &inside, IDLE)) {
-                rn_world *world = lock_calls(c->fd);
+                rn_world *world = fd_lock_calls(c->fd);
                 RN_ASSERT(rn_get32(&c->state) == CONDEMNED || rn_get32(&c->state) == NUDGED,
                           "a call that leaves a system call was inside");
                 const bool condemned = rn_load32(&c->state) == CONDEMNED;
                 rn_list_remove(&c->link);
-                rn_list_push(calls(world, c->fd), &c->link);
+                rn_list_push(fd_calls_at(world, c->fd), &c->link);
                 rn_store32(&c->state, condemned ? CLOSED : IDLE);
-                last = condemned && !condemned_locked(world, c->fd);
-                unlock_calls(world, c->fd);
+                last = condemned && !fd_condemned_locked(world, c->fd);
+                fd_unlock_calls(world, c->fd);
         }
         if (c->hook)
                 rn_hook_finish(c->task, c->hook);
         c->hook = NULL;
         if (last)
-                close_now(c->fd);
+                fd_close_now(c->fd);
 }
 
 /* What c was when it became CLOSED or CONDEMNED, or had long been; NUDGED is INSIDE. */
-static uint32_t shut_locked(rn_fd_call *c)
+static uint32_t fd_shut_locked(rn_fd_call *c)
 {
         uint32_t was = IDLE;
         while (was == IDLE || was == INSIDE || was == NUDGED)
@@ -319,16 +319,16 @@ int rein_close(int fd)
         if (fd < 0)
                 return -EBADF;
         rn_hook *struck = NULL;
-        rn_world *world = lock_calls(fd);
-        bool late = condemned_locked(world, fd), held = false;
+        rn_world *world = fd_lock_calls(fd);
+        bool late = fd_condemned_locked(world, fd), held = false;
         rn_link *next;
-        rn_link *all = calls(world, fd);
+        rn_link *all = fd_calls_at(world, fd);
         for (rn_link *l = all->next; !late && l != all; l = next) {
-                rn_fd_call *c = call_of(l);
+                rn_fd_call *c = fd_call_of(l);
                 next = l->next;
                 if (c->fd != fd)
                         continue;
-                switch (shut_locked(c)) {
+                switch (fd_shut_locked(c)) {
                 case IDLE:
                         if (c->task->backend->forget)
                                 c->task->backend->forget(c->task, fd);
@@ -345,11 +345,11 @@ int rein_close(int fd)
                         break;
                 }
         }
-        unlock_calls(world, fd);
+        fd_unlock_calls(world, fd);
         rn_hooks_hit(struck);
         if (late)
                 return -EBADF;
-        return held ? 0 : close_now(fd);
+        return held ? 0 : fd_close_now(fd);
 }
 
 void rein_release_fd(void *fd)
@@ -389,7 +389,7 @@ typedef struct transfer {
         bool later; /* a read: not likely to find something */
 } transfer;
 
-static int begin(transfer *t, int fd, size_t n, int64_t until, bool writes)
+static int transfer_begin(transfer *t, int fd, size_t n, int64_t until, bool writes)
 {
         rn_task *self;
         const char *call = writes ? "rein_write" : "rein_read";
@@ -410,7 +410,7 @@ static int begin(transfer *t, int fd, size_t n, int64_t until, bool writes)
 }
 
 /* -ENOTSOCK: that is known only now. */
-static int64_t once(transfer *t, void *to, const void *from, size_t n)
+static int64_t transfer_once(transfer *t, void *to, const void *from, size_t n)
 {
         const int fd = t->call.fd;
         int64_t done;
@@ -429,7 +429,7 @@ static int64_t once(transfer *t, void *to, const void *from, size_t n)
 
 /* Some bytes: a socket is asked, and waited for when it has none; what is no socket may block, and is waited for first.
  * Again if somebody else was faster or a signal came. -ENOTSUP: only a thread can. */
-static int64_t move(transfer *t, void *to, const void *from, size_t n)
+static int64_t transfer_move(transfer *t, void *to, const void *from, size_t n)
 {
         const int events = t->writes ? RN_POLLOUT : RN_POLLIN;
         bool wait = t->socket ? t->later : t->stream, waited = false;
@@ -442,7 +442,7 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
                 if (rc < 0)
                         return rc;
                 const bool guessed = t->socket;
-                int64_t done = once(t, to, from, n);
+                int64_t done = transfer_once(t, to, from, n);
                 rn_fd_leave(&t->call);
                 RN_ASSERT(done <= (int64_t)n, "a transfer moves no more than it was asked to");
                 if (done == -ENOTSOCK && guessed) {
@@ -462,27 +462,27 @@ static int64_t move(transfer *t, void *to, const void *from, size_t n)
 }
 
 /* The same call, made by a thread. */
-typedef struct errand {
+typedef struct transfer_args {
         int fd;
         void *to;
         const void *from;
         size_t n;
         rein_time until;
         int64_t done;
-} errand;
+} transfer_args;
 
-static int run_errand(void *arg)
+static int transfer_call(void *arg)
 {
-        errand *e = arg;
+        transfer_args *e = arg;
         e->done = e->from ? rein_write(e->fd, e->from, e->n, e->until) : rein_read(e->fd, e->to, e->n, e->until);
         return 0;
 }
 
-static int64_t by_a_thread(const transfer *t, void *to, const void *from, size_t n)
+static int64_t transfer_by_a_thread(const transfer *t, void *to, const void *from, size_t n)
 {
-        errand e = {t->call.fd, to, from, n, REIN_TIME(t->until), 0};
+        transfer_args e = {t->call.fd, to, from, n, REIN_TIME(t->until), 0};
         rn_task *self = t->call.task;
-        int rc = self->backend->offload(self, t->call.doing, run_errand, &e);
+        int rc = self->backend->offload(self, t->call.doing, transfer_call, &e);
         return rc < 0 ? rc : e.done;
 }
 
@@ -490,27 +490,27 @@ int64_t rein_read(int fd, void *buf, size_t n, rein_time until)
 {
         RN_CALL();
         transfer t;
-        int rc = begin(&t, fd, n, until.ns, false);
+        int rc = transfer_begin(&t, fd, n, until.ns, false);
         if (rc < 0)
                 return rc;
-        int64_t done = n ? move(&t, buf, NULL, n) : 0;
+        int64_t done = n ? transfer_move(&t, buf, NULL, n) : 0;
         t.call.task->filled = done == (int64_t)n ? (uint32_t)fd + 1 : 0;
         rn_fd_end(&t.call);
-        return done == -ENOTSUP && t.must_not_block ? by_a_thread(&t, buf, NULL, n) : done;
+        return done == -ENOTSUP && t.must_not_block ? transfer_by_a_thread(&t, buf, NULL, n) : done;
 }
 
 int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
 {
         RN_CALL();
         transfer t;
-        int rc = begin(&t, fd, n, until.ns, true);
+        int rc = transfer_begin(&t, fd, n, until.ns, true);
         if (rc < 0)
                 return rc;
         const char *at = buf;
         int64_t done = 0;
         size_t left = n;
         while (left && done >= 0) {
-                done = left < n && rn_canceled(t.call.task) ? REIN_ECANCELED : move(&t, NULL, at, left);
+                done = left < n && rn_canceled(t.call.task) ? REIN_ECANCELED : transfer_move(&t, NULL, at, left);
                 if (done >= 0) {
                         at += done;
                         left -= (size_t)done;
@@ -518,6 +518,6 @@ int64_t rein_write(int fd, const void *buf, size_t n, rein_time until)
         }
         rn_fd_end(&t.call);
         if (done == -ENOTSUP && t.must_not_block)
-                done = by_a_thread(&t, NULL, at, left);
+                done = transfer_by_a_thread(&t, NULL, at, left);
         return done < 0 ? done : (int64_t)n;
 }

@@ -57,15 +57,15 @@ const char *rn_lookups_wrong(const rn_world *w)
         return NULL;
 }
 
-static const char *ask(const rn_world *w, char *where, size_t n)
+static const char *lookups_ask(const rn_world *w, char *where, size_t n)
 {
         snprintf(where, n, "the list of names");
         return rn_lock_held(&w->fd_lock) ? NULL : rn_lookups_wrong(w);
 }
 
-__attribute__((constructor)) static void ask_also(void)
+__attribute__((constructor)) static void lookups_ask_also(void)
 {
-        static rn_asker asker = {.world = ask};
+        static rn_asker asker = {.world = lookups_ask};
         rn_ask_also(&asker);
 }
 
@@ -97,7 +97,7 @@ static void lookup_release(lookup *l)
                 rn_free(l);
 }
 
-static void list_free(void *list)
+static void lookup_list_free(void *list)
 {
         rn_sys_addr_free(list);
 }
@@ -108,14 +108,14 @@ static void lookup_settle(lookup *l, int rc, const char *why, rn_sys_addr *list)
         if (rc < 0)
                 rein_promise_break(l->promise, rc, "host %s%s%s, service '%s': %s", l->host[0] ? "'" : "",
                                    l->host[0] ? l->host : "NULL", l->host[0] ? "'" : "", l->service, why);
-        else if (rein_promise_keep(l->promise, list, list_free) < 0)
+        else if (rein_promise_keep(l->promise, list, lookup_list_free) < 0)
                 rn_sys_addr_free(list);
         rein_promise_drop(l->promise);
         lookup_release(l);
 }
 
 /* All that are queued, when the lane is dead; into a list of the caller's, which settles them. */
-static void queue_refuse_locked(rn_world *world, rn_link *refused)
+static void lookups_refuse_locked(rn_world *world, rn_link *refused)
 {
         if (!lane_is_dead(world) || lane_has_room(world))
                 return;
@@ -124,7 +124,7 @@ static void queue_refuse_locked(rn_world *world, rn_link *refused)
         rn_list_move(refused, &world->lookups);
 }
 
-static void queue_settle(rn_link *refused, int rc, const char *why)
+static void lookups_settle(rn_link *refused, int rc, const char *why)
 {
         for (rn_link *i; (i = rn_list_pop(refused));)
                 lookup_settle(RN_ITEM(i, lookup, link), rc, why, NULL);
@@ -153,7 +153,7 @@ static lookup *lookup_answered(lookup *l)
         return next;
 }
 
-static void thread_main(void *arg)
+static void lookup_thread_main(void *arg)
 {
         for (lookup *l = arg, *next; l; l = next) {
                 rn_sys_addr *list = NULL;
@@ -190,12 +190,12 @@ static void lookup_without_thread(lookup *l, int rc)
                 rn_list_move(&refused, &world->lookups);
         }
         lookups_unlock(world);
-        queue_settle(&refused, rc, "no thread could be started to look it up");
+        lookups_settle(&refused, rc, "no thread could be started to look it up");
 }
 
 static void lookup_start(lookup *l)
 {
-        const int rc = rn_thread_start(thread_main, l, "rein-lookup", 0);
+        const int rc = rn_thread_start(lookup_thread_main, l, "rein-lookup", 0);
         if (rc < 0)
                 lookup_without_thread(l, rc);
 }
@@ -216,12 +216,12 @@ static void lookup_begin(lookup *l)
         } else {
                 l->state = QUEUED;
                 rn_list_push(&world->lookups, &l->link);
-                queue_refuse_locked(world, &refused);
+                lookups_refuse_locked(world, &refused);
         }
         lookups_unlock(world);
         if (more)
                 lookup_start(l);
-        queue_settle(&refused, -EAGAIN, hung);
+        lookups_settle(&refused, -EAGAIN, hung);
 }
 
 /* The caller waits no longer. A thread that its look-up holds is spared, and the next in the queue gets one of its own. */
@@ -244,13 +244,13 @@ static void lookup_leave(lookup *l)
                         next->state = RUNNING;
                         world->lookup_threads++;
                 }
-                queue_refuse_locked(world, &refused);
+                lookups_refuse_locked(world, &refused);
         }
         const bool last = --l->shares == 0;
         lookups_unlock(world);
         if (next)
                 lookup_start(next);
-        queue_settle(&refused, -EAGAIN, hung);
+        lookups_settle(&refused, -EAGAIN, hung);
         if (queued) /* there is no other settler */
                 lookup_settle(l, REIN_ECANCELED, "nobody waits for it any more", NULL);
         else if (last)

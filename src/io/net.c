@@ -15,14 +15,14 @@
 
 /* getaddrinfo(3) takes what strtoul(3) makes of a text for a port, and the lowest 16 bits of that: a blank, a sign, and
  * 65536 for 0. */
-static bool is_number(const char *service)
+static bool service_is_number(const char *service)
 {
         service += strspn(service, " \t\n\v\f\r");
         service += *service == '-' || *service == '+';
         return *service && !service[strspn(service, "0123456789")];
 }
 
-static bool is_port(const char *service, unsigned least)
+static bool service_is_port(const char *service, unsigned least)
 {
         unsigned port = 0;
         if (*service < '0' || *service > '9')
@@ -44,7 +44,7 @@ int rn_net_check(const char *call, const char *host, const char *service, rn_net
         if (!service || !*service)
                 return rn_fail(-EINVAL, call, "a service is needed: a port from %u to %d, or a name", least,
                                RN_MOST_PORT);
-        if (is_number(service) && !is_port(service, least))
+        if (service_is_number(service) && !service_is_port(service, least))
                 return rn_fail(-EINVAL, call, "port '%.40s': it must be from %u to %d, in digits", service, least,
                                RN_MOST_PORT);
         return 0;
@@ -99,7 +99,7 @@ typedef struct shortage {
 enum { FIRST_PAUSE_NS = 1000000, LONGEST_PAUSE_NS = 50000000, PATIENCE_NS = 1000000000 };
 
 /* 0: try again; the shortage, when it has lasted; -EBADF, REIN_ECANCELED. */
-static int sit_out(shortage *s, rn_fd_call *c, int code, int64_t until)
+static int shortage_sit_out(shortage *s, rn_fd_call *c, int code, int64_t until)
 {
         rn_task *self = c->task;
         const int64_t now = rn_clock();
@@ -147,28 +147,28 @@ static int accept_one(rn_fd_call *c, int64_t until)
                         rc = got;
                 }
                 if (rn_io_is_shortage(rc))
-                        rc = sit_out(&s, c, rc, until);
+                        rc = shortage_sit_out(&s, c, rc, until);
                 if (rc < 0)
                         return rc;
         }
 }
 
-typedef struct errand {
+typedef struct accept_args {
         int fd, done;
         rein_time until;
-} errand;
+} accept_args;
 
-static int run_errand(void *arg)
+static int accept_call(void *arg)
 {
-        errand *e = arg;
+        accept_args *e = arg;
         e->done = rein_accept(e->fd, e->until);
         return 0;
 }
 
 static int accept_by_a_thread(rn_task *self, int fd, rein_time until)
 {
-        errand e = {fd, 0, until};
-        int rc = self->backend->offload(self, "rein_accept", run_errand, &e);
+        accept_args e = {fd, 0, until};
+        int rc = self->backend->offload(self, "rein_accept", accept_call, &e);
         return rc < 0 ? rc : e.done;
 }
 

@@ -14,7 +14,7 @@ typedef struct listener {
         bool was_blocked; /* before it, or before those it took over from */
 } listener;
 
-static void enlist(listener *me)
+static void listener_enlist(listener *me)
 {
         rn_world *world = rn_world_now();
         rn_lock_take(&world->fd_lock);
@@ -23,7 +23,7 @@ static void enlist(listener *me)
 }
 
 /* Is it for another one of this thread to put the mask back? */
-static bool leave(listener *me)
+static bool listener_leave(listener *me)
 {
         rn_world *world = rn_world_now();
         listener *heir = NULL;
@@ -48,7 +48,7 @@ enum { FIRST_PAUSE_NS = 1000000, LONGEST_PAUSE_NS = 50000000 };
  * passes over that, just when a signal may be what ends the want. So the signal is looked for after pauses, each twice as
  * long, and so is a descriptor. Returns: 1: the signal was taken; 0: there is one, in *fd; REIN_ETIMEOUT; REIN_ECANCELED;
  * -errno. */
-static int wait_without(rn_task *self, int signo, int *fd, int64_t until)
+static int listener_wait_without_fd(rn_task *self, int signo, int *fd, int64_t until)
 {
         for (int64_t pause = FIRST_PAUSE_NS;; pause = pause < LONGEST_PAUSE_NS / 2 ? 2 * pause : LONGEST_PAUSE_NS) {
                 int rc = rn_sys_signal_take(-1, signo);
@@ -69,7 +69,7 @@ static int wait_without(rn_task *self, int signo, int *fd, int64_t until)
         }
 }
 
-static int wait_with(rn_task *self, int signo, int fd, int64_t until)
+static int listener_wait_with_fd(rn_task *self, int signo, int fd, int64_t until)
 {
         rn_fd_call c;
         int rc = rn_fd_begin(&c, self, fd, "rein_wait_signal");
@@ -98,15 +98,15 @@ int rein_wait_signal(int signo, rein_time until)
                         rc, "rein_wait_signal",
                         "signal %d: it must be from 1 to 64, and none of SIGKILL, SIGSTOP and the C library's own",
                         signo);
-        enlist(&me);
+        listener_enlist(&me);
         const rn_doing was = rn_task_doing_for_ever(self, (rn_doing){"rein_wait_signal", NULL});
         int fd = rn_sys_signal_open(signo);
-        rc = rn_io_is_shortage(fd) ? wait_without(self, signo, &fd, until.ns) : fd < 0 ? fd : 0;
+        rc = rn_io_is_shortage(fd) ? listener_wait_without_fd(self, signo, &fd, until.ns) : fd < 0 ? fd : 0;
         if (rc == 0)
-                rc = wait_with(self, signo, fd, until.ns);
+                rc = listener_wait_with_fd(self, signo, fd, until.ns);
         if (fd >= 0)
                 rn_sys_close_own(fd);
         rn_task_doing_for_ever(self, was);
-        rn_sys_signal_unblock(signo, leave(&me) || me.was_blocked);
+        rn_sys_signal_unblock(signo, listener_leave(&me) || me.was_blocked);
         return rc > 0 ? signo : rc;
 }

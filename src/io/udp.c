@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Datagrams. The socket is asked so that it answers at once; only then is it waited for, but for a receiver that waits
- * again and again (waits_first). */
+ * again and again (datagram_waits_first). */
 #include <errno.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ _Static_assert(sizeof(((rein_addr *)0)->bytes) == RN_ADDRESS, "a rein_addr holds
 
 /* ---- sockets ---- */
 
-static int open_at(const char *call, const char *host, const char *service, rn_net_use use, int64_t until)
+static int udp_open_at(const char *call, const char *host, const char *service, rn_net_use use, int64_t until)
 {
         rn_task *self;
         rn_sys_addr *list = NULL;
@@ -36,13 +36,13 @@ static int open_at(const char *call, const char *host, const char *service, rn_n
 int rein_udp_bind(const char *host, const char *service)
 {
         RN_CALL();
-        return open_at("rein_udp_bind", host, service, RN_NET_BIND, RN_NEVER);
+        return udp_open_at("rein_udp_bind", host, service, RN_NET_BIND, RN_NEVER);
 }
 
 int rein_udp_connect(const char *host, const char *service, rein_time until)
 {
         RN_CALL();
-        return open_at("rein_udp_connect", host, service, RN_NET_SEND, until.ns);
+        return udp_open_at("rein_udp_connect", host, service, RN_NET_SEND, until.ns);
 }
 
 /* ---- addresses ---- */
@@ -108,7 +108,7 @@ typedef struct datagram {
         rein_addr addr;
 } datagram;
 
-static int64_t once(datagram *d)
+static int64_t datagram_once(datagram *d)
 {
         if (d->out)
                 return rn_sys_send_to(d->call.fd, d->out, d->n, d->addr.bytes, d->addr.len);
@@ -116,45 +116,45 @@ static int64_t once(datagram *d)
 }
 
 /* What self->empty says of it. */
-static uint32_t mark(const datagram *d)
+static uint32_t datagram_mark(const datagram *d)
 {
         return (uint32_t)d->call.fd + 1;
 }
 
 /* To ask one that is empty costs a system call, to wait for one that is not two and a turn of the loop. So a coroutine
  * takes its last receive for a hint, and looks now and then whether it still is true. */
-static bool waits_first(datagram *d)
+static bool datagram_waits_first(datagram *d)
 {
         rn_task *self = d->call.task;
-        return !d->out && self->backend->offload && self->empty == mark(d) && ++self->unasked % ASK_EVERY;
+        return !d->out && self->backend->offload && self->empty == datagram_mark(d) && ++self->unasked % ASK_EVERY;
 }
 
-static void learn(datagram *d, int64_t done)
+static void datagram_learn(datagram *d, int64_t done)
 {
         rn_task *self = d->call.task;
         if (done == -EAGAIN) {
-                self->empty = mark(d);
+                self->empty = datagram_mark(d);
                 self->unasked = 0;
-        } else if (self->empty == mark(d)) {
+        } else if (self->empty == datagram_mark(d)) {
                 self->empty = 0;
         }
 }
 
-static int64_t move(datagram *d, int64_t until)
+static int64_t datagram_move(datagram *d, int64_t until)
 {
         const int events = d->out ? RN_POLLOUT : RN_POLLIN;
-        for (bool wait = waits_first(d);; wait = true) {
+        for (bool wait = datagram_waits_first(d);; wait = true) {
                 int rc = wait ? rn_fd_wait(&d->call, events, until) : 0;
                 rn_stretch_spend(d->call.task, RN_SPENDS_SYSTEM_CALL);
                 if (rc >= 0)
                         rc = rn_fd_enter(&d->call, false);
                 if (rc < 0)
                         return rc;
-                int64_t done = once(d);
+                int64_t done = datagram_once(d);
                 rn_fd_leave(&d->call);
                 RN_ASSERT(done <= (int64_t)d->n && d->addr.len <= RN_ADDRESS, "a datagram fits where it goes");
                 if (!wait && !d->out)
-                        learn(d, done);
+                        datagram_learn(d, done);
                 if (done != -EAGAIN && done != -EINTR)
                         return done;
                 if (rn_canceled(d->call.task))
@@ -164,7 +164,7 @@ static int64_t move(datagram *d, int64_t until)
         }
 }
 
-static int64_t transfer(const char *call, int fd, datagram *d, const rein_addr *to, int64_t until)
+static int64_t datagram_transfer(const char *call, int fd, datagram *d, const rein_addr *to, int64_t until)
 {
         rn_task *self;
         int rc = rn_io_enter(&self);
@@ -179,7 +179,7 @@ static int64_t transfer(const char *call, int fd, datagram *d, const rein_addr *
         rc = rn_fd_begin(&d->call, self, fd, call);
         if (rc < 0)
                 return rc;
-        int64_t done = move(d, until);
+        int64_t done = datagram_move(d, until);
         rn_fd_end(&d->call);
         return done;
 }
@@ -188,14 +188,14 @@ int64_t rein_sendto(int fd, const void *buf, size_t n, const rein_addr *to, rein
 {
         RN_CALL();
         datagram d = {.out = buf ? buf : "", .n = buf ? n : 0};
-        return transfer("rein_sendto", fd, &d, to, until.ns);
+        return datagram_transfer("rein_sendto", fd, &d, to, until.ns);
 }
 
 int64_t rein_recvfrom(int fd, void *buf, size_t n, rein_addr *from, rein_time until)
 {
         RN_CALL();
         datagram d = {.in = buf, .n = n};
-        int64_t got = transfer("rein_recvfrom", fd, &d, NULL, until.ns);
+        int64_t got = datagram_transfer("rein_recvfrom", fd, &d, NULL, until.ns);
         if (from && (got >= 0 || got == -EMSGSIZE))
                 *from = d.addr;
         return got;

@@ -41,7 +41,7 @@ static size_t fiber_waits(const rn_fiber *f)
 
 /* ---- the lists of its thread ---- */
 
-static const char *ready_wrong(const rn_loop *l)
+static const char *loop_ready_wrong(const rn_loop *l)
 {
         size_t n, seen = 0;
         const char *what = rn_list_wrong(&l->ready, &n);
@@ -56,7 +56,7 @@ static const char *ready_wrong(const rn_loop *l)
         return NULL;
 }
 
-static const char *idle_wrong(const rn_loop *l)
+static const char *loop_idle_wrong(const rn_loop *l)
 {
         size_t n;
         const char *what = rn_list_wrong(&l->idle, &n);
@@ -75,7 +75,7 @@ static const char *idle_wrong(const rn_loop *l)
         return NULL;
 }
 
-static const char *bucket_wrong(const rn_loop *l, size_t b, size_t *waiting)
+static const char *loop_bucket_wrong(const rn_loop *l, size_t b, size_t *waiting)
 {
         size_t n, seen = 0;
         const rn_link *list = &l->waiters[b];
@@ -99,19 +99,19 @@ static const char *bucket_wrong(const rn_loop *l, size_t b, size_t *waiting)
 }
 
 /* There are many lists, and seldom is anything in them. */
-static const char *waiters_wrong(const rn_loop *l)
+static const char *loop_waiters_wrong(const rn_loop *l)
 {
         size_t waiting = 0;
         const char *what = NULL;
         for (size_t b = 0; l->waiting && b < RN_LOOP_BUCKETS && !what; b++)
-                what = rn_list_empty(&l->waiters[b]) ? NULL : bucket_wrong(l, b, &waiting);
+                what = rn_list_empty(&l->waiters[b]) ? NULL : loop_bucket_wrong(l, b, &waiting);
         if (what || l->waiting > RN_LIST_ASKED)
                 return what;
         return waiting == l->waiting ? NULL : "those that wait for a descriptor are not as many as it counts";
 }
 
 /* Others may put more in front meanwhile; nobody but the loop's thread takes one out. */
-static const char *mail_wrong(const rn_loop *l)
+static const char *loop_mail_wrong(const rn_loop *l)
 {
         size_t left = rn_get32(&l->busy) + (size_t)1, seen = 0;
         for (const rn_fiber *f = rn_getptr(&l->mail); f && seen++ < RN_LIST_ASKED; f = rn_getptr(&f->next)) {
@@ -119,7 +119,7 @@ static const char *mail_wrong(const rn_loop *l)
                         return "a coroutine is twice in the mail";
                 if (f->loop != l || !f->work || rn_linked(&f->ready))
                         return "one is in the mail that is another's, or idle, or among those to run";
-                if (rn_get32(&f->task.door.word) != RN_FIBER_PERMIT)
+                if (rn_get32(&f->task.door.word) != RN_FIBER_RUNG)
                         return "a coroutine is in the mail, and was not woken";
         }
         return NULL;
@@ -127,13 +127,13 @@ static const char *mail_wrong(const rn_loop *l)
 
 const char *rn_fibers_wrong(const rn_loop *l)
 {
-        const char *what = ready_wrong(l);
+        const char *what = loop_ready_wrong(l);
         if (!what)
-                what = idle_wrong(l);
+                what = loop_idle_wrong(l);
         if (!what)
-                what = mail_wrong(l);
+                what = loop_mail_wrong(l);
         if (!what)
-                what = waiters_wrong(l);
+                what = loop_waiters_wrong(l);
         if (!what && l->current && (l->current->loop != l || !l->current->coro.stack.low))
                 what = "the coroutine that runs is another's, or has no stack";
         return what;
@@ -164,7 +164,7 @@ const char *rn_inbox_wrong(const rn_loop *l, size_t *jobs)
 /* ---- all of it, while everybody rests ---- */
 
 /* Each coroutine that has a job runs, is to run, or sleeps; or another thread has woken it and has not posted it yet. */
-static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
+static const char *loop_places_wrong(const rn_loop *l, const rn_slab *fibers)
 {
         size_t busy = 0, timed = 0, waiting = 0;
         for (const rn_fiber *f = NULL; (f = rn_slab_next(fibers, f));) {
@@ -188,7 +188,7 @@ static const char *places_wrong(const rn_loop *l, const rn_slab *fibers)
 }
 
 /* It has looked at everything since it said that it sleeps, and whoever came later has rung. */
-static const char *sleep_wrong(const rn_loop *l)
+static const char *loop_sleep_wrong(const rn_loop *l)
 {
         if (l->sure == RN_LOOP_AWAKE || !rn_get32(&l->asleep) || rn_get32(&l->posters))
                 return NULL;
@@ -210,10 +210,10 @@ const char *rn_loop_wrong(const rein_executor *x)
                 return what;
         what = rn_fibers_wrong(l);
         if (!what && m->world->fibers.item_size)
-                what = places_wrong(l, &m->world->fibers);
+                what = loop_places_wrong(l, &m->world->fibers);
         const size_t counted = rn_get32(&l->jobs),
-                     there = jobs + l->taken; /* one that begins is counted a moment longer */
+                     there = jobs + l->to_start; /* one that begins is counted a moment longer */
         if (!what && counted != there && counted != there + 1)
                 what = "its jobs that have not begun are not as many as it counts";
-        return what ? what : sleep_wrong(l);
+        return what ? what : loop_sleep_wrong(l);
 }

@@ -243,7 +243,7 @@ static void jobs_are_counted_and_not_there(void)
 
 static void a_job_was_taken_and_not_counted(void)
 {
-        m.l->taken = 2;
+        m.l->to_start = 2;
 }
 
 static void jobs_and_no_thread(void)

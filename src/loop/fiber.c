@@ -8,7 +8,7 @@
 #include "core/world.h"
 #include "loop/loop.h"
 
-enum { EMPTY = RN_FIBER_EMPTY, PERMIT = RN_FIBER_PERMIT, ASLEEP = RN_FIBER_ASLEEP };
+enum { EMPTY = RN_FIBER_EMPTY, RUNG = RN_FIBER_RUNG, ASLEEP = RN_FIBER_ASLEEP };
 enum { MOST_IDLE = 64, IDLE_BYTES = 4 << 20 };
 enum { SPENT_COUNTS = 7 }; /* a whole stretch counts like so many more that end by a park */
 
@@ -20,12 +20,12 @@ rn_fiber *rn_fiber_of(rn_task *t)
 }
 
 /* The same, of a task that is known to be one. */
-static rn_fiber *fiber(rn_task *t)
+static rn_fiber *fiber_of(rn_task *t)
 {
         return (rn_fiber *)(void *)t;
 }
 
-static rn_link *bucket(rn_loop *l, int fd)
+static rn_link *loop_bucket(rn_loop *l, int fd)
 {
         return &l->waiters[(unsigned)fd % RN_LOOP_BUCKETS];
 }
@@ -33,14 +33,14 @@ static rn_link *bucket(rn_loop *l, int fd)
 /* ---- beginning and ending ---- */
 
 /* Back to who resumed it. */
-static void leave(rn_fiber *f)
+static void fiber_leave(rn_fiber *f)
 {
         RN_ASSERT(f->loop->current == f && rn_self_word() == &f->task,
                   "only the coroutine that runs goes back to its loop");
         rn_coro_switch(&f->coro, f->loop->host, 0);
 }
 
-static void run(rein_work *w)
+static void fiber_run(rein_work *w)
 {
         if (rn_work_claim(w))
                 rn_work_run_claimed(w);
@@ -48,12 +48,12 @@ static void run(rein_work *w)
                 rn_future_unref(&w->future); /* the run's: it was cancelled before it began */
 }
 
-static void run_measured(rn_fiber *f)
+static void fiber_run_measured(rn_fiber *f)
 {
         rein_work *w = f->work;
         rn_future_ref(&w->future); /* it may end */
         rn_stack_paint(&f->coro.stack, true);
-        run(w);
+        fiber_run(w);
         rn_loop_note_depth(f->loop, w, &f->coro.stack);
         rn_future_unref(&w->future);
 }
@@ -68,16 +68,16 @@ static void fiber_main(void *arg)
         for (;;) {
                 RN_ASSERT(f->work, "a coroutine that is resumed has a job");
                 if (f->loop->depths)
-                        run_measured(f);
+                        fiber_run_measured(f);
                 else
-                        run(f->work);
+                        fiber_run(f->work);
                 f->work = NULL;
-                leave(f);
+                fiber_leave(f);
         }
 }
 
 /* In a forked child the loop's descriptors are still the parent's: to turn it here would take what is due there. */
-static void only_in_its_process(const rn_loop *l)
+static void loop_only_in_its_process(const rn_loop *l)
 {
         if (rn_executor_ours(&l->base))
                 return;
@@ -86,7 +86,7 @@ static void only_in_its_process(const rn_loop *l)
         rn_abort();
 }
 
-static rn_slab *slab(void)
+static rn_slab *fiber_slab(void)
 {
         rn_world *w = rn_world_now();
         rn_lock_take(&w->lock);
@@ -96,13 +96,13 @@ static rn_slab *slab(void)
         return &w->fibers;
 }
 
-static rn_fiber *make(rn_loop *l, size_t stack)
+static rn_fiber *fiber_make(rn_loop *l, size_t stack)
 {
-        rn_fiber *f = rn_slab_take(slab());
+        rn_fiber *f = rn_slab_take(fiber_slab());
         if (!f)
                 return NULL;
         if (rn_choose(2, RN_CHOOSE_ALLOC) || rn_coro_make(&f->coro, stack, fiber_main, f) < 0) {
-                rn_slab_give(slab(), f);
+                rn_slab_give(fiber_slab(), f);
                 return NULL;
         }
         rn_task_init(&f->task, &fiber_backend, NULL, 0); /* fiber_main has the reserve */
@@ -123,7 +123,7 @@ static rn_fiber *make(rn_loop *l, size_t stack)
         return f;
 }
 
-static void discard(rn_fiber *f)
+static void fiber_discard(rn_fiber *f)
 {
         RN_ASSERT(!f->work && !rn_linked(&f->ready) && !f->awaited && !rn_wheel_in(&f->timer),
                   "a coroutine that is given back has no job and waits for nothing");
@@ -131,10 +131,10 @@ static void discard(rn_fiber *f)
         f->task.stocks = NULL; /* nor, if the loop is being freed, on its thread */
         void *word = rn_self_word();
         rn_self_word_switch(&f->task);
-        rn_task_ends(&f->task);
+        rn_task_end(&f->task);
         rn_self_word_switch(word);
         rn_coro_free(&f->coro);
-        rn_slab_give(slab(), f);
+        rn_slab_give(fiber_slab(), f);
 }
 
 void rn_fiber_resume(rn_loop *l, rn_fiber *f)
@@ -146,17 +146,17 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
         l->current = f;
         if (l->slow) {
                 rn_future_ref(&w->future); /* it may end */
-                rn_stall_begins(l, f);
+                rn_stall_begin(l, f);
         }
         l->stretches++;
         f->task.stretch_left = RN_STRETCH;
         rn_self_word_switch(&f->task);
         rn_coro_switch(l->host, &f->coro, 0);
-        only_in_its_process(l);
+        loop_only_in_its_process(l);
         rn_self_word_switch(l->thread);
         l->current = NULL;
         if (l->slow) {
-                rn_stall_ends(l);
+                rn_stall_end(l);
                 rn_future_unref(&w->future);
         }
         if (f->work)
@@ -167,7 +167,7 @@ void rn_fiber_resume(rn_loop *l, rn_fiber *f)
                 rn_list_push_front(&l->idle, &f->ready);
                 l->idle_count++;
         } else {
-                discard(f);
+                fiber_discard(f);
         }
         if (rn_sub32(&l->busy, 1) != 0 || !rn_load32(&l->closing))
                 return;
@@ -181,7 +181,7 @@ bool rn_fiber_run(rn_loop *l, rein_work *w)
         RN_ASSERT(w->executor == &l->base, "a loop runs its own jobs");
         const bool larger = w->stack_size > l->stack_size;
         rn_link *idle = larger ? NULL : rn_list_pop(&l->idle);
-        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : make(l, larger ? w->stack_size : l->stack_size);
+        rn_fiber *f = idle ? RN_ITEM(idle, rn_fiber, ready) : fiber_make(l, larger ? w->stack_size : l->stack_size);
         if (!f)
                 return false;
         l->idle_count -= idle != NULL;
@@ -205,24 +205,24 @@ void rn_fibers_free_idle(rn_loop *l)
 {
         for (rn_link *i; (i = rn_list_pop(&l->idle));) {
                 l->idle_count--;
-                discard(RN_ITEM(i, rn_fiber, ready));
+                fiber_discard(RN_ITEM(i, rn_fiber, ready));
         }
 }
 
 /* ---- the door ---- */
 
 /* The loop itself wakes it. */
-static void wake_here(rn_loop *l, rn_fiber *f)
+static void fiber_wake_here(rn_loop *l, rn_fiber *f)
 {
         uint32_t was = ASLEEP;
         RN_ASSERT(f->loop == l && f != l->current, "a loop wakes its own coroutines, between their stretches");
-        if (rn_cas32(&f->task.door.word, &was, PERMIT))
+        if (rn_cas32(&f->task.door.word, &was, RUNG))
                 rn_list_push(&l->ready, &f->ready);
 }
 
-static void park(rn_task *self, int64_t until)
+static void fiber_park(rn_task *self, int64_t until)
 {
-        rn_fiber *f = fiber(self);
+        rn_fiber *f = fiber_of(self);
         rn_loop *l = f->loop;
         uint32_t was = EMPTY;
         RN_ASSERT(l->current == f, "a coroutine parks while it runs");
@@ -230,7 +230,7 @@ static void park(rn_task *self, int64_t until)
         if (!rn_choose(2, RN_CHOOSE_SPURIOUS) && rn_cas32(&self->door.word, &was, ASLEEP)) {
                 if (until != RN_NEVER)
                         rn_wheel_push(&l->timers, &f->timer, until);
-                leave(f);
+                fiber_leave(f);
                 if (rn_wheel_in(&f->timer))
                         rn_wheel_remove(&l->timers, &f->timer);
         }
@@ -239,29 +239,29 @@ static void park(rn_task *self, int64_t until)
 }
 
 /* What it waits for may come at once: the loop does not sleep before it has seen whether it does. */
-static void expects(rn_task *self, bool warm)
+static void fiber_expects(rn_task *self, bool warm)
 {
-        rn_loop *l = fiber(self)->loop;
+        rn_loop *l = fiber_of(self)->loop;
         l->expects = true;
         l->expects_soon |= warm;
 }
 
-/* Its door stays as it is: an unpark meanwhile leaves a permit, and queues nothing. */
-static void yield(rn_task *self, bool spent)
+/* Its door stays as it is: an unpark meanwhile leaves it rung, and queues nothing. */
+static void fiber_yield(rn_task *self, bool spent)
 {
-        rn_fiber *f = fiber(self);
+        rn_fiber *f = fiber_of(self);
         f->loop->stretches += spent ? SPENT_COUNTS : 0;
         RN_ASSERT(!rn_linked(&f->ready), "a coroutine that runs is not among those to run");
         rn_list_push(&f->loop->ready, &f->ready);
-        leave(f);
+        fiber_leave(f);
 }
 
-static bool unpark(rn_task *t)
+static bool fiber_unpark(rn_task *t)
 {
-        rn_fiber *f = fiber(t);
+        rn_fiber *f = fiber_of(t);
         uint32_t was = rn_load32(&t->door.word);
         rn_told_release(&t->door.word);
-        while (!rn_cas32(&t->door.word, &was, PERMIT))
+        while (!rn_cas32(&t->door.word, &was, RUNG))
                 ;
         if (was != ASLEEP)
                 return false;
@@ -295,50 +295,50 @@ void rn_fibers_collect(rn_loop *l)
 void rn_fibers_fire(rn_loop *l, int64_t now)
 {
         for (rn_wheel_node *n; (n = rn_wheel_pop(&l->timers, now));)
-                wake_here(l, RN_ITEM(n, rn_fiber, timer));
+                fiber_wake_here(l, RN_ITEM(n, rn_fiber, timer));
 }
 
 /* ---- descriptors ----
  *
  * What a coroutine waits for is a list on its own stack. Each item of it is also in the list of its number, with those of
- * other coroutines, from wait_begin to wait_end: until it got something, which only the loop tells it, or until the coroutine
+ * other coroutines, from awaited_begin to awaited_end: until it got something, which only the loop tells it, or until the coroutine
  * runs again. The poller watches each number for what all in that list want together, for one report; whatever an end of a
  * wait leaves in the list is watched anew. An item that got something is in no list; the first one wakes the coroutine, and
  * until that runs, others of the same wait may get something too. */
 
-static void wait_begin(rn_loop *l, rn_awaited *a)
+static void awaited_begin(rn_loop *l, rn_awaited *a)
 {
         RN_ASSERT(a->polled.fd >= 0 && a->polled.events > 0, "a coroutine waits for something of a descriptor");
-        rn_list_push(bucket(l, a->polled.fd), &a->by_fd);
+        rn_list_push(loop_bucket(l, a->polled.fd), &a->by_fd);
         l->waiting++;
 }
 
-static void wait_end(rn_loop *l, rn_awaited *a)
+static void awaited_end(rn_loop *l, rn_awaited *a)
 {
         RN_ASSERT(l->waiting > 0, "a coroutine whose wait for a descriptor ends is counted");
         rn_list_remove(&a->by_fd);
         l->waiting--;
 }
 
-static rn_awaited *awaited(rn_link *by_fd)
+static rn_awaited *awaited_of(rn_link *by_fd)
 {
         return RN_ITEM(by_fd, rn_awaited, by_fd);
 }
 
 /* What those who wait for fd want together. */
-static int wanted(rn_loop *l, int fd)
+static int loop_wanted(rn_loop *l, int fd)
 {
         int events = 0;
-        RN_LIST_EACH(i, bucket(l, fd)) {
-                const rn_polled *p = &awaited(i)->polled;
+        RN_LIST_EACH(i, loop_bucket(l, fd)) {
+                const rn_polled *p = &awaited_of(i)->polled;
                 events |= p->fd == fd ? p->events : 0;
         }
         return events;
 }
 
-static int rewatch(rn_loop *l, int fd)
+static int loop_rewatch(rn_loop *l, int fd)
 {
-        int events = wanted(l, fd);
+        int events = loop_wanted(l, fd);
         if (events)
                 return rn_poller_watch(l->poller, fd, events);
         rn_poller_unwatch(l->poller, fd);
@@ -346,30 +346,30 @@ static int rewatch(rn_loop *l, int fd)
 }
 
 /* What the poller does not watch has something all the same, or nobody would ever be told. */
-static int got_unwatched(const rn_awaited *a, int rc)
+static int awaited_got_unwatched(const rn_awaited *a, int rc)
 {
         return rc == -EPERM   ? a->polled.events /* a regular file is always ready */
                : rc == -EBADF ? RN_POLLNVAL
                               : rc;
 }
 
-static void tell(rn_loop *l, rn_awaited *a, int got)
+static void awaited_tell(rn_loop *l, rn_awaited *a, int got)
 {
         a->polled.got = got;
-        wait_end(l, a);
-        wake_here(l, fiber(a->task));
+        awaited_end(l, a);
+        fiber_wake_here(l, fiber_of(a->task));
 }
 
 /* For those who still wait for fd. When it cannot be watched any more they are told why. */
-static void rewatch_for_others(rn_loop *l, int fd)
+static void loop_rewatch_for_others(rn_loop *l, int fd)
 {
-        const int rc = rewatch(l, fd);
-        rn_link *next, *all = bucket(l, fd);
+        const int rc = loop_rewatch(l, fd);
+        rn_link *next, *all = loop_bucket(l, fd);
         for (rn_link *i = all->next; rc < 0 && i != all; i = next) {
-                rn_awaited *a = awaited(i);
+                rn_awaited *a = awaited_of(i);
                 next = i->next;
                 if (a->polled.fd == fd)
-                        tell(l, a, got_unwatched(a, rc));
+                        awaited_tell(l, a, awaited_got_unwatched(a, rc));
         }
 }
 
@@ -377,36 +377,36 @@ void rn_fibers_told(rn_loop *l, int fd, int events)
 {
         bool left = false;
         RN_ASSERT(rn_loop_owned(l), "what the poller tells is told in the thread of its loop");
-        rn_link *next, *all = bucket(l, fd);
+        rn_link *next, *all = loop_bucket(l, fd);
         for (rn_link *i = all->next; i != all; i = next) {
-                rn_awaited *a = awaited(i);
+                rn_awaited *a = awaited_of(i);
                 next = i->next;
                 if (a->polled.fd != fd)
                         continue;
                 const int got = events & (a->polled.events | RN_POLLERR | RN_POLLHUP | RN_POLLNVAL);
                 if (got)
-                        tell(l, a, got);
+                        awaited_tell(l, a, got);
                 else
                         left = true;
         }
         if (left)
-                rewatch_for_others(l, fd);
+                loop_rewatch_for_others(l, fd);
 }
 
 /* The wait of the running coroutine is over, or could not begin. */
-static void waits_end(rn_loop *l, rn_fiber *f)
+static void fiber_end_waits(rn_loop *l, rn_fiber *f)
 {
         for (rn_awaited *a = f->awaited; a; a = rn_awaited_next(a))
                 if (rn_linked(&a->by_fd))
-                        wait_end(l, a);
+                        awaited_end(l, a);
         for (rn_awaited *a = f->awaited; a; a = rn_awaited_next(a))
                 if (a->task && !a->polled.got)
-                        rewatch_for_others(l, a->polled.fd);
+                        loop_rewatch_for_others(l, a->polled.fd);
         f->awaited = NULL;
 }
 
 /* Returns: 0: all of them are watched; -errno: why `*unwatched` is not. */
-static int waits_begin(rn_loop *l, rn_fiber *f, rn_awaited *all, rn_awaited **unwatched)
+static int fiber_begin_waits(rn_loop *l, rn_fiber *f, rn_awaited *all, rn_awaited **unwatched)
 {
         for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
                 a->polled.got = 0;
@@ -415,8 +415,8 @@ static int waits_begin(rn_loop *l, rn_fiber *f, rn_awaited *all, rn_awaited **un
         f->awaited = all;
         for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
                 a->task = &f->task;
-                wait_begin(l, a);
-                const int rc = rewatch(l, a->polled.fd);
+                awaited_begin(l, a);
+                const int rc = loop_rewatch(l, a->polled.fd);
                 *unwatched = a;
                 if (rc < 0)
                         return rc;
@@ -425,28 +425,28 @@ static int waits_begin(rn_loop *l, rn_fiber *f, rn_awaited *all, rn_awaited **un
 }
 
 /* What cannot be watched is ready, or is none. What the others have by now is told with it. */
-static int poll_unwatched(rn_awaited *all, rn_awaited *a, int why)
+static int fiber_poll_unwatched(rn_awaited *all, rn_awaited *a, int why)
 {
         if (why != -EPERM && why != -EBADF)
                 return why;
         const int n = rn_sys_poll(&all->polled, -1, INT64_MIN);
         if (n != 0)
                 return n;
-        a->polled.got = got_unwatched(a, why); /* as it is not asked in the same way, or is another's by now */
+        a->polled.got = awaited_got_unwatched(a, why); /* as it is not asked in the same way, or is another's by now */
         return 1;
 }
 
-static int poll_fds(rn_task *self, rn_awaited *all, int64_t until)
+static int fiber_poll_fds(rn_task *self, rn_awaited *all, int64_t until)
 {
-        rn_fiber *f = fiber(self);
+        rn_fiber *f = fiber_of(self);
         rn_loop *l = f->loop;
         rn_awaited *unwatched = NULL;
-        const int why = waits_begin(l, f, all, &unwatched);
+        const int why = fiber_begin_waits(l, f, all, &unwatched);
         if (why == 0)
-                park(self, until);
-        waits_end(l, f);
+                fiber_park(self, until);
+        fiber_end_waits(l, f);
         if (why < 0)
-                return poll_unwatched(all, unwatched, why);
+                return fiber_poll_unwatched(all, unwatched, why);
         int n = 0, rc = 0;
         for (rn_awaited *a = all; a; a = rn_awaited_next(a)) {
                 n += a->polled.got > 0;
@@ -456,25 +456,25 @@ static int poll_fds(rn_task *self, rn_awaited *all, int64_t until)
         return n > 0 ? n : rc;
 }
 
-static void close_door(rn_task *self)
+static void fiber_close(rn_task *self)
 {
         (void)self; /* it has no descriptor of its own */
 }
 
 /* The registration goes with the file, not with the number: one that is still open under another number would go on to
  * tell of this one. */
-static void forget(rn_task *t, int fd)
+static void fiber_forget(rn_task *t, int fd)
 {
-        rn_poller_forget(fiber(t)->loop->poller, fd);
+        rn_poller_forget(fiber_of(t)->loop->poller, fd);
 }
 
 static const rn_backend fiber_backend = {
-        .park = park,
-        .unpark = unpark,
-        .poll = poll_fds,
-        .close = close_door,
-        .yield = yield,
-        .expects = expects,
-        .forget = forget,
+        .park = fiber_park,
+        .unpark = fiber_unpark,
+        .poll = fiber_poll_fds,
+        .close = fiber_close,
+        .yield = fiber_yield,
+        .expects = fiber_expects,
+        .forget = fiber_forget,
         .offload = rn_fiber_offload,
 };

@@ -7,7 +7,7 @@
 #include "loop/loop.h"
 #include "rein/rein.h"
 
-static rn_loop *guest(rein_executor *x, const char *call, int *rc)
+static rn_loop *guest_loop(rein_executor *x, const char *call, int *rc)
 {
         rn_loop *l = rn_loop_of(x);
         *rc = 0;
@@ -38,7 +38,7 @@ int rein_loop_fd(rein_executor *x)
 {
         RN_CALL();
         int rc;
-        rn_loop *l = guest(x, "rein_loop_fd", &rc);
+        rn_loop *l = guest_loop(x, "rein_loop_fd", &rc);
         if (!l)
                 return rc;
         rc = rn_poller_fd(l->poller);
@@ -54,7 +54,7 @@ int rein_loop_turn(rein_executor *x)
 {
         RN_CALL();
         int rc;
-        rn_loop *l = guest(x, "rein_loop_turn", &rc);
+        rn_loop *l = guest_loop(x, "rein_loop_turn", &rc);
         if (!l)
                 return rc;
         rn_executor_ref(x); /* one of its jobs may free it */

@@ -26,7 +26,7 @@ rn_loop *rn_loop_of(rein_executor *x)
         return x && x->kind == &loop_kind ? (rn_loop *)(void *)x : NULL;
 }
 
-static rn_loop *of(rein_executor *x)
+static rn_loop *loop_of(rein_executor *x)
 {
         return (rn_loop *)(void *)x;
 }
@@ -34,25 +34,25 @@ static rn_loop *of(rein_executor *x)
 /* ---- whose it is ---- */
 
 /* The thread may have ended since, and its record be another's. */
-static bool turned_by(const rn_loop *l, rn_task *t)
+static bool loop_turned_by(const rn_loop *l, rn_task *t)
 {
-        return t && t == l->thread && rn_kept_generation(&t->kept) == l->thread_generation;
+        return t && t == l->thread && rn_slab_generation(&t->in_slab) == l->thread_generation;
 }
 
 bool rn_loop_mine(const rn_loop *l)
 {
-        return turned_by(l, rn_self_if());
+        return loop_turned_by(l, rn_self_if());
 }
 
 bool rn_loop_here(const rn_loop *l)
 {
         rn_task *self = rn_self_if();
         const rn_fiber *f = rn_fiber_of(self);
-        return f ? f->loop == l : turned_by(l, self);
+        return f ? f->loop == l : loop_turned_by(l, self);
 }
 
 /* A simulated thread is a coroutine itself, and known to its machine as such. */
-static void hosted_here(rn_loop *l)
+static void loop_hosted_here(rn_loop *l)
 {
         const rn_machine *m = rn_virtual();
         if (!m)
@@ -60,11 +60,11 @@ static void hosted_here(rn_loop *l)
         l->host = m ? m->coro() : &l->thread_coro;
 }
 
-static void turned_by_now(rn_loop *l, rn_task *t)
+static void loop_turned_by_now(rn_loop *l, rn_task *t)
 {
         RN_ASSERT(!l->current && rn_list_empty(&l->ready), "a loop changes its thread while nobody is to run");
         l->thread = t;
-        l->thread_generation = rn_kept_generation(&t->kept);
+        l->thread_generation = rn_slab_generation(&t->in_slab);
 }
 
 /* ---- posting ---- */
@@ -78,13 +78,13 @@ bool rn_loop_ring(rn_loop *l)
         return true;
 }
 
-static void lock(rn_loop *l)
+static void loop_lock(rn_loop *l)
 {
         rn_lock_take(&l->base.lock);
         RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
 }
 
-static void unlock(rn_loop *l)
+static void loop_unlock(rn_loop *l)
 {
         RN_SOUND(l->base.unfinished <= RN_LIST_ASKED ? rn_loop_wrong(&l->base) : NULL);
         rn_lock_give(&l->base.lock);
@@ -93,12 +93,12 @@ static void unlock(rn_loop *l)
 static void loop_main(void *arg);
 
 /* The loop with a thread of its own starts it with the first job. */
-static int start_thread(rn_loop *l)
+static int loop_start_thread(rn_loop *l)
 {
         rn_task *t = rn_task_new();
         if (!t)
                 return -ENOMEM;
-        turned_by_now(l, t);
+        loop_turned_by_now(l, t);
         rn_executor_ref(&l->base);
         RN_ASSERT(rn_lock_held(&l->base.lock) && !l->running && !l->hosted, "a loop has one thread, or a host");
         int rc = rn_thread_start(loop_main, l, l->base.name, 0);
@@ -110,11 +110,11 @@ static int start_thread(rn_loop *l)
 }
 
 /* Into the inbox of a loop that has somebody who turns it. Lock held. */
-static bool put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake)
+static bool loop_put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **wake)
 {
         (void)self; /* a loop keeps the order of all */
         (void)wake;
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         RN_ASSERT(rn_lock_held(&x->lock), "a job comes into an inbox under the executor's lock");
         RN_ASSERT(!rn_linked(&w->by_age) && w->executor == x, "a job is in the inbox of its own loop, once");
         if (!l->hosted && !l->running)
@@ -126,64 +126,64 @@ static bool put(rein_executor *x, const rn_task *self, rein_work *w, rn_task **w
 }
 
 /* The same, starting its thread if need be. 0; REIN_EREJECTED: it was finished meanwhile; or why there is no thread. */
-static int enter(rn_loop *l, rein_work *w)
+static int loop_enter(rn_loop *l, rein_work *w)
 {
         rein_executor *x = &l->base;
-        lock(l);
+        loop_lock(l);
         int rc = rn_load32(&w->state) == RN_WORK_QUEUED ? 0 : REIN_EREJECTED;
         bool start = rc == 0 && !l->hosted && !l->running;
         if (start)
-                rc = start_thread(l);
+                rc = loop_start_thread(l);
         l->running |= start && rc == 0;
         if (rc == 0)
-                put(x, NULL, w, NULL);
-        unlock(l);
+                loop_put(x, NULL, w, NULL);
+        loop_unlock(l);
         return rc;
 }
 
-static int take(rein_executor *x, rein_work *w, const char **what)
+static int loop_take(rein_executor *x, rein_work *w, const char **what)
 {
         *what = "has no thread, and none could be started";
-        return enter(of(x), w);
+        return loop_enter(loop_of(x), w);
 }
 
-static void post(rein_executor *x, rein_work *w)
+static void loop_post(rein_executor *x, rein_work *w)
 {
-        int rc = enter(of(x), w);
+        int rc = loop_enter(loop_of(x), w);
         if (rc == REIN_EREJECTED)
                 rn_future_unref(&w->future); /* a stop gave it to the hand meanwhile */
         else if (rc < 0)
                 rn_executor_rescue(x, w);
 }
 
-static void dequeue(rein_executor *x, rein_work *w)
+static void loop_dequeue(rein_executor *x, rein_work *w)
 {
-        lock(of(x));
+        loop_lock(loop_of(x));
         bool here = rn_linked(&w->by_age);
         if (here) {
                 rn_list_remove(&w->by_age);
-                rn_sub32(&of(x)->jobs, 1);
-                rn_loop_ring(of(x)); /* it may have been the last that kept the loop from its end */
+                rn_sub32(&loop_of(x)->jobs, 1);
+                rn_loop_ring(loop_of(x)); /* it may have been the last that kept the loop from its end */
         }
-        unlock(of(x));
+        loop_unlock(loop_of(x));
         if (here)
                 rn_future_unref(&w->future);
 }
 
-static void stopping(rein_executor *x, rein_stop how)
+static void loop_stopping(rein_executor *x, rein_stop how)
 {
         (void)how;
-        lock(of(x));
+        loop_lock(loop_of(x));
         if (x->state != RN_OPEN) /* else it was restarted meanwhile */
-                rn_store32(&of(x)->closing, 1);
-        rn_loop_ring(of(x));
-        unlock(of(x));
+                rn_store32(&loop_of(x)->closing, 1);
+        rn_loop_ring(loop_of(x));
+        loop_unlock(loop_of(x));
 }
 
 /* Something that a stop or rein_run waits for. What happens in the loop's own thread, it looks at by itself. */
-static void changed(rein_executor *x)
+static void loop_changed(rein_executor *x)
 {
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         if (rn_loop_here(l))
                 return;
         rn_store32(&l->news, 1);
@@ -192,11 +192,11 @@ static void changed(rein_executor *x)
 
 /* ---- turning ---- */
 
-static void start_job(rn_loop *l, rein_work *w)
+static void loop_start_job(rn_loop *l, rein_work *w)
 {
-        RN_ASSERT(l->taken > 0 && rn_get32(&l->jobs) >= l->taken, "a job that begins was taken from the inbox");
+        RN_ASSERT(l->to_start > 0 && rn_get32(&l->jobs) >= l->to_start, "a job that begins was taken from the inbox");
         RN_ASSERT(!rn_linked(&w->by_age), "a job that begins is in the inbox no more");
-        l->taken--;
+        l->to_start--;
         rn_sub32(&l->jobs, 1);
         if (rn_fiber_run(l, w))
                 return;
@@ -209,28 +209,28 @@ static void start_job(rn_loop *l, rein_work *w)
         rn_future_unref(&w->future); /* the run's */
 }
 
-static uint32_t take_jobs(rn_loop *l, rein_work *taken[], uint32_t most)
+static uint32_t loop_take_jobs(rn_loop *l, rein_work *batch[], uint32_t most)
 {
         uint32_t n = 0;
-        lock(l);
+        loop_lock(l);
         for (rn_link *first; n < most && (first = rn_list_pop(&l->inbox)); n++)
-                taken[n] = RN_ITEM(first, rein_work, by_age);
-        l->taken += n;
-        unlock(l);
+                batch[n] = RN_ITEM(first, rein_work, by_age);
+        l->to_start += n;
+        loop_unlock(l);
         return n;
 }
 
 /* What has come in so far, in its order. Each runs at once, so that those which do not wait need one stack between
  * them. One that is cancelled between being taken and being started is not in the inbox, and is given up here. */
-static bool start_jobs(rn_loop *l)
+static bool loop_start_jobs(rn_loop *l)
 {
-        rein_work *taken[TAKE_AT_ONCE];
+        rein_work *batch[TAKE_AT_ONCE];
         const uint32_t come = rn_load32(&l->jobs), most = come < START_AT_ONCE ? come : START_AT_ONCE;
         uint32_t started = 0;
         for (uint32_t n = 1; started < most && n; started += n) {
-                n = take_jobs(l, taken, most - started < TAKE_AT_ONCE ? most - started : TAKE_AT_ONCE);
+                n = loop_take_jobs(l, batch, most - started < TAKE_AT_ONCE ? most - started : TAKE_AT_ONCE);
                 for (uint32_t i = 0; i < n; i++)
-                        start_job(l, taken[i]);
+                        loop_start_job(l, batch[i]);
         }
         return started > 0;
 }
@@ -258,7 +258,7 @@ bool rn_loop_has_mail(const rn_loop *l)
 }
 
 /* In a simulation time may have come to the next timer, by what others were busy with so long. */
-static int64_t time_now(rn_loop *l)
+static int64_t loop_time_now(rn_loop *l)
 {
         const rn_machine *m = rn_virtual();
         return m ? m->clock_at(rn_wheel_next(&l->timers)) : rn_clock();
@@ -269,9 +269,9 @@ static int64_t time_now(rn_loop *l)
 bool rn_loop_run_ready(rn_loop *l)
 {
         rn_fibers_collect(l);
-        bool any = start_jobs(l);
+        bool any = loop_start_jobs(l);
         if (l->timers.count)
-                rn_fibers_fire(l, time_now(l));
+                rn_fibers_fire(l, loop_time_now(l));
         rn_link now;
         rn_list_init(&now);
         rn_list_move(&now, &l->ready);
@@ -280,22 +280,22 @@ bool rn_loop_run_ready(rn_loop *l)
         return any;
 }
 
-static bool mail_is_there(const void *l)
+static bool loop_mail_is_there(const void *l)
 {
         return rn_loop_has_mail(l);
 }
 
 /* Is it what a coroutine waits for from elsewhere, and comes at once? */
-static bool comes_soon(rn_loop *l)
+static bool loop_comes_soon(rn_loop *l)
 {
         if (!l->expects)
                 return false;
         const bool warm = l->expects_soon;
         l->expects = l->expects_soon = false;
-        return rn_spin_until(&l->spin, warm, mail_is_there, l);
+        return rn_spin_until(&l->spin, warm, loop_mail_is_there, l);
 }
 
-static bool done(const rn_loop *l)
+static bool loop_done(const rn_loop *l)
 {
         return rn_load32((rn_a32 *)&l->busy) == 0 && rn_load32((rn_a32 *)&l->jobs) == 0;
 }
@@ -306,19 +306,20 @@ void rn_loop_wakes(rn_loop *l)
         rn_swap32(&l->asleep, 0);
 }
 
-static void turn(rn_loop *l, int64_t until)
+static void loop_turn(rn_loop *l, int64_t until)
 {
         if (rn_loop_run_ready(l)) {
                 if (l->stretches >= LOOK_EVERY)
                         rn_loop_look(l, 0);
                 return;
         }
-        if (until == RN_NEVER && comes_soon(l))
+        if (until == RN_NEVER && loop_comes_soon(l))
                 return;
         int64_t timer = rn_wheel_next(&l->timers);
         l->sleeps++;
         rn_swap32(&l->asleep, 1);
-        bool stay = rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (!l->hosted && rn_load32(&l->closing) && done(l));
+        bool stay =
+                rn_loop_has_mail(l) || rn_swap32(&l->news, 0) || (!l->hosted && rn_load32(&l->closing) && loop_done(l));
         l->sure = stay ? RN_LOOP_AWAKE : RN_LOOP_SLEEPS;
         rn_loop_look(l, stay ? 0 : timer < until ? timer : until);
         rn_loop_wakes(l);
@@ -329,34 +330,34 @@ void rn_loop_turn(rn_loop *l, int64_t until)
         RN_ASSERT(rn_loop_owned(l) && !l->current, "a loop is turned by its thread, and not by one of its coroutines");
         l->sure = RN_LOOP_AWAKE;
         RN_SOUND(rn_fibers_wrong(l));
-        turn(l, until);
+        loop_turn(l, until);
         RN_SOUND(rn_fibers_wrong(l));
 }
 
 /* ---- its own thread ---- */
 
-static bool may_end(rn_loop *l)
+static bool loop_may_end(rn_loop *l)
 {
         rein_executor *x = &l->base;
-        lock(l);
-        bool ends = x->state != RN_OPEN && done(l);
-        unlock(l);
+        loop_lock(l);
+        bool ends = x->state != RN_OPEN && loop_done(l);
+        loop_unlock(l);
         return ends;
 }
 
 /* true: this thread is no longer the loop's; one that comes in now starts another. */
-static bool leave(rn_loop *l)
+static bool loop_leave(rn_loop *l)
 {
         rein_executor *x = &l->base;
-        lock(l);
-        bool ends = x->state != RN_OPEN && done(l);
+        loop_lock(l);
+        bool ends = x->state != RN_OPEN && loop_done(l);
         if (ends) {
                 RN_ASSERT(rn_list_empty(&l->inbox) && rn_list_empty(&l->ready) && !l->timers.count && !l->idle_count,
                           "a thread leaves a loop in which there is nothing left to do, and no stack of its own");
                 l->running = false;
                 rn_executor_changed_locked(x);
         }
-        unlock(l);
+        loop_unlock(l);
         return ends;
 }
 
@@ -364,22 +365,22 @@ static void loop_main(void *arg)
 {
         rn_loop *l = arg;
         rn_task_adopt_surely(l->thread);
-        hosted_here(l);
+        loop_hosted_here(l);
         rn_loop_watch_faults(l); /* without memory or a signal they are not told */
         void *fault_stack = l->fault_stack;
         do {
-                while (!may_end(l))
+                while (!loop_may_end(l))
                         rn_loop_turn(l, RN_NEVER);
                 rn_fibers_free_idle(l);
-        } while (!leave(l));
+        } while (!loop_leave(l));
         rn_fault_stack_free(fault_stack);
         rn_executor_unref(&l->base);
 }
 
 /* A stop called by its own coroutines waits for the others. */
-static bool left(rein_executor *x)
+static bool loop_left(rein_executor *x)
 {
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         const uint32_t busy = rn_load32(&l->busy);
         if (x->in_stop)
                 return busy <= x->in_stop;
@@ -388,25 +389,25 @@ static bool left(rein_executor *x)
 
 /* ---- the executor ---- */
 
-static int restart(rein_executor *x)
+static int loop_restart(rein_executor *x)
 {
-        if (of(x)->running)
+        if (loop_of(x)->running)
                 return -EBUSY;
-        rn_store32(&of(x)->closing, 0);
+        rn_store32(&loop_of(x)->closing, 0);
         return 0;
 }
 
-static size_t threads(rein_executor *x)
+static size_t loop_threads(rein_executor *x)
 {
-        lock(of(x));
-        size_t n = of(x)->running;
-        unlock(of(x));
+        loop_lock(loop_of(x));
+        size_t n = loop_of(x)->running;
+        loop_unlock(loop_of(x));
         return n;
 }
 
-static void destroy(rein_executor *x)
+static void loop_destroy(rein_executor *x)
 {
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         for (unsigned round = 0; rn_load32(&l->posters); round++)
                 rn_pause(round);
         RN_ASSERT(!rn_get32(&l->jobs) && !rn_get32(&l->busy) && !l->running && rn_list_empty(&l->inbox),
@@ -420,9 +421,9 @@ static void destroy(rein_executor *x)
 }
 
 /* A stop that is waited for by the thread that turns the loop must turn it. */
-static bool help(rein_executor *x, int64_t until)
+static bool loop_help(rein_executor *x, int64_t until)
 {
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         if (!l->hosted || !rn_loop_mine(l))
                 return false;
         rn_loop_turn(l, until);
@@ -430,15 +431,15 @@ static bool help(rein_executor *x, int64_t until)
         return true;
 }
 
-static bool may_free(rein_executor *x)
+static bool loop_may_free(rein_executor *x)
 {
-        rn_loop *l = of(x);
-        return !l->hosted || rn_loop_here(l) || rn_kept_generation(&l->thread->kept) != l->thread_generation;
+        rn_loop *l = loop_of(x);
+        return !l->hosted || rn_loop_here(l) || rn_slab_generation(&l->thread->in_slab) != l->thread_generation;
 }
 
-static void freed(rein_executor *x)
+static void loop_freed(rein_executor *x)
 {
-        rn_loop *l = of(x);
+        rn_loop *l = loop_of(x);
         rn_stall_freed(l);
         if (l->offload_is_mine)
                 rein_executor_free(l->offload);
@@ -451,23 +452,23 @@ static void freed(rein_executor *x)
 }
 
 static const rn_executor_kind loop_kind = {
-        .put = put,
-        .accept = take,
-        .post = post,
-        .dequeue = dequeue,
-        .stopping = stopping,
-        .left = left,
-        .restart = restart,
-        .threads = threads,
-        .destroy = destroy,
-        .help = help,
-        .changed = changed,
-        .may_free = may_free,
-        .freed = freed,
+        .put = loop_put,
+        .accept = loop_take,
+        .post = loop_post,
+        .dequeue = loop_dequeue,
+        .stopping = loop_stopping,
+        .left = loop_left,
+        .restart = loop_restart,
+        .threads = loop_threads,
+        .destroy = loop_destroy,
+        .help = loop_help,
+        .changed = loop_changed,
+        .may_free = loop_may_free,
+        .freed = loop_freed,
         .wrong = rn_loop_wrong,
 };
 
-static void undo(rn_loop *l)
+static void loop_undo(rn_loop *l)
 {
         rn_executor_undo(&l->base);
         rn_poller_free(l->poller);
@@ -475,7 +476,7 @@ static void undo(rn_loop *l)
         rn_free(l);
 }
 
-static rn_loop *make(const char *place, const rein_loop_opts *o, const char **what, int *rc)
+static rn_loop *loop_make(const char *place, const rein_loop_opts *o, const char **what, int *rc)
 {
         rn_loop *l = rn_alloc(sizeof *l);
         *what = "no memory, no descriptor, or rein's clock thread could not be started";
@@ -490,7 +491,7 @@ static rn_loop *make(const char *place, const rein_loop_opts *o, const char **wh
                 return NULL;
         }
         if (o->tell_stacks && !(l->depths = rn_loop_depths_new())) {
-                undo(l);
+                loop_undo(l);
                 *rc = -ENOMEM;
                 return NULL;
         }
@@ -521,14 +522,14 @@ int rn_loop_host(rn_loop *l, const char **what)
         if (!self)
                 return -ENOMEM;
         l->hosted = true;
-        turned_by_now(l, self);
-        hosted_here(l);
+        loop_turned_by_now(l, self);
+        loop_hosted_here(l);
         rn_store32(&l->asleep, 1); /* whoever is first rings */
         l->sure = RN_LOOP_RESTS;
         return rn_loop_watch_faults(l);
 }
 
-static int check(const rein_loop_opts *o, const char **what)
+static int loop_check(const rein_loop_opts *o, const char **what)
 {
         if (o->grace_ns < 0 || o->slow_ns < 0)
                 *what = "grace_ns and slow_ns must be " RN_SPAN_RANGE "; 0 is the default";
@@ -546,10 +547,10 @@ rein_executor *rein_loop_new_at(const char *place, const rein_loop_opts *given)
         const char *what = NULL;
         int rc = given ? rn_opts_take(&o, sizeof o, given, given->size, &what) : 0;
         if (rc == 0)
-                rc = check(&o, &what);
-        rn_loop *l = rc == 0 ? make(place, &o, &what, &rc) : NULL;
+                rc = loop_check(&o, &what);
+        rn_loop *l = rc == 0 ? loop_make(place, &o, &what, &rc) : NULL;
         if (l && o.hosted && (rc = rn_loop_host(l, &what)) < 0) {
-                undo(l);
+                loop_undo(l);
                 l = NULL;
         }
         if (!l) {

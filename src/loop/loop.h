@@ -6,10 +6,10 @@
  * lock-free stack, because an unpark may come from a signal handler).
  *
  * A fiber's door word, for a coroutine:
- *      EMPTY    no permit
- *      PERMIT   the next park returns at once; or it was parked, and is on its way to run
+ *      EMPTY    not rung
+ *      RUNG     the next park returns at once; or it was parked, and is on its way to run
  *      ASLEEP   parked
- * Only the owner goes to EMPTY and ASLEEP. Whoever takes it from ASLEEP to PERMIT puts it in the mail (or, being the
+ * Only the owner goes to EMPTY and ASLEEP. Whoever takes it from ASLEEP to RUNG puts it in the mail (or, being the
  * loop itself, among the ready), nobody else does; one that yields puts itself among the ready, and is not ASLEEP. So a
  * fiber is in one list at most, and its links are embedded.
  *
@@ -50,7 +50,7 @@ typedef struct rn_fiber {
         bool larger;         /* a stack for a job that asked for it: not for the others */
 } rn_fiber;
 
-enum { RN_FIBER_EMPTY, RN_FIBER_PERMIT, RN_FIBER_ASLEEP }; /* its door word */
+enum { RN_FIBER_EMPTY, RN_FIBER_RUNG, RN_FIBER_ASLEEP }; /* its door word */
 enum { RN_LOOP_BUCKETS = 256 };
 enum { RN_LOOP_AWAKE, RN_LOOP_RESTS, RN_LOOP_SLEEPS };
 
@@ -111,7 +111,7 @@ struct rn_loop {
         rn_link waiters[RN_LOOP_BUCKETS]; /* rn_awaited, by descriptor */
         size_t waiting;                   /* all of them */
         rn_fiber *current;
-        uint32_t taken; /* jobs taken from the inbox and not begun */
+        uint32_t to_start; /* jobs taken from the inbox and not begun */
         int sure; /* that nothing was there when it went to sleep, or to rest between two turns: the look is over */
         bool expects, expects_soon; /* somebody has begun to wait for a job elsewhere; that runs by now */
         rn_spin spin;
@@ -162,8 +162,8 @@ int rn_fiber_offload(rn_task *self, const char *name, int (*fn)(void *), void *a
 
 /* watch.c: [owner], with .slow_ns around each resume */
 void rn_stall_init(rn_loop *l);
-void rn_stall_begins(rn_loop *l, const rn_fiber *f);
-void rn_stall_ends(rn_loop *l); /* its work is still there */
+void rn_stall_begin(rn_loop *l, const rn_fiber *f);
+void rn_stall_end(rn_loop *l); /* its work is still there */
 void rn_stall_freed(rn_loop *l);
 
 /* stacks.c: [owner] */

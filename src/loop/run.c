@@ -22,7 +22,7 @@ static int watch_interrupt(void *arg)
 }
 
 /* In the scope of the caller, as rein_on: a cancel of rein_run's caller is one of main. */
-static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, void *arg)
+static rein_future *run_start_main(const char *place, rein_executor *x, rein_fn fn, void *arg)
 {
         rn_task *self = rn_self_if();
         rein_future *failed = NULL;
@@ -41,7 +41,7 @@ static rein_future *start_main(const char *place, rein_executor *x, rein_fn fn, 
 /* The same in a simulation, without a coroutine that would be one more in each of its schedules. The record in the list has
  * a reference to its job. Whoever takes the record out of the list gives that back: rein_run may return, and the record be
  * gone, before the cancel is over. */
-static void interrupt(rein_future *job)
+static void run_interrupt(rein_future *job)
 {
         rn_load32(&job->refs); /* the thread sanitizer does not see the order of a simulation's threads */
         rn_told_acquire(&job->refs);
@@ -49,16 +49,16 @@ static void interrupt(rein_future *job)
         rn_future_unref(job);
 }
 
-static void interruptible_in(const rn_machine *sim, rn_interruptible *me)
+static void run_interruptible_in(const rn_machine *sim, rn_interruptible *me)
 {
         rn_future_ref(me->job);
         rn_told_release(&me->job->refs);
-        me->cancel = interrupt;
+        me->cancel = run_interrupt;
         me->next = *sim->interruptible;
         *sim->interruptible = me;
 }
 
-static void interruptible_out(const rn_machine *sim, const rn_interruptible *me)
+static void run_interruptible_out(const rn_machine *sim, const rn_interruptible *me)
 {
         rn_interruptible **at = sim->interruptible;
         while (*at && *at != me)
@@ -69,13 +69,13 @@ static void interruptible_out(const rn_machine *sim, const rn_interruptible *me)
         rn_future_unref(me->job);
 }
 
-static void turn_until_gone(rn_loop *l, rein_future *f)
+static void run_turn_until_gone(rn_loop *l, rein_future *f)
 {
         while (!rein_gone(f))
                 rn_loop_turn(l, RN_NEVER);
 }
 
-static int told(rein_future *f)
+static int run_told(rein_future *f)
 {
         const int code = f->outcome.code;
         rn_future_seen(f);
@@ -103,31 +103,31 @@ int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *
                 return rein_wrap_at(place, rein_error_code(rein_trail()), "rein_run has no loop");
         rn_loop *l = rn_loop_of(x);
         rn_executor_ref(x);
-        rein_future *main = start_main(place, x, fn, arg), *watcher = NULL;
+        rein_future *main = run_start_main(place, x, fn, arg), *watcher = NULL;
         if (rn_interrupt_signal())
                 watcher = rein_submit_at(place, x, watch_interrupt, main,
                                          REIN_JOB(.name = "interrupt", .background = true));
         const rn_machine *sim = rn_virtual();
         rn_interruptible me = {.job = main};
         if (sim)
-                interruptible_in(sim, &me);
-        turn_until_gone(l, main);
+                run_interruptible_in(sim, &me);
+        run_turn_until_gone(l, main);
         if (sim)
-                interruptible_out(sim, &me);
+                run_interruptible_out(sim, &me);
         if (watcher) {
                 rein_cancel(watcher, "the program has ended");
-                turn_until_gone(l, watcher);
+                run_turn_until_gone(l, watcher);
                 rn_future_seen(watcher);
                 rein_drop(watcher);
         }
         rn_stop_and_let_go(x, "when its program had ended", "has ended, and this did not leave");
         rn_executor_unref(x);
-        return told(main);
+        return run_told(main);
 }
 
 /* ---- threads for what blocks ---- */
 
-static rein_executor *offload_of(rn_loop *l)
+static rein_executor *loop_offload(rn_loop *l)
 {
         if (!l->offload) {
                 char name[RN_NAME_TEXT];
@@ -144,7 +144,7 @@ int rein_to_thread_at(const char *place, rein_fn fn, void *arg, const rein_job *
 {
         RN_CALL();
         rn_fiber *f = rn_fiber_of(rn_self_if());
-        rein_executor *x = f ? offload_of(f->loop) : NULL;
+        rein_executor *x = f ? loop_offload(f->loop) : NULL;
         if (x)
                 return rein_on_at(place, x, fn, arg, job);
         rn_job_release(job, arg); /* it will never run */

@@ -61,7 +61,7 @@ void rn_loop_note_depth(rn_loop *l, const rein_work *w, const rn_stack *s)
                 snprintf(d->who, sizeof d->who, "of %s", rn_base_name(w->future.place));
 }
 
-static const depth *next_deepest(const rn_depths *d, const depth *after)
+static const depth *depth_next_deepest(const rn_depths *d, const depth *after)
 {
         const depth *best = NULL;
         for (const depth *i = d->of; i < d->of + d->count; i++) {
@@ -81,7 +81,7 @@ void rn_loop_tell_depths(const rn_loop *l)
         rn_message_begin(&m, stderr);
         rn_message_add(&m, "rein: stacks in the loop '%s': bytes written at most, of how many, in how many runs\n",
                        l->base.name);
-        for (const depth *i = NULL; (i = next_deepest(l->depths, i));)
+        for (const depth *i = NULL; (i = depth_next_deepest(l->depths, i));)
                 rn_message_add(&m, "rein: %8zu of %zu, %lu runs: job %s%s\n", i->deepest, i->stack, i->runs, i->who,
                                i == &l->depths->of[MOST_DEPTHS - 1] && l->depths->crowded
                                        ? ", and more functions than are told apart"
@@ -92,7 +92,7 @@ void rn_loop_tell_depths(const rn_loop *l)
 /* ---- overflow, exceptions ---- */
 
 /* In a signal handler, on the thread that faulted: nothing here locks or allocates. */
-static size_t explain(const void *address, char *text, size_t n)
+static size_t overflow_explain(const void *address, char *text, size_t n)
 {
         const rn_fiber *f = rn_fiber_of(rn_self_if());
         if (!f || !f->work)
@@ -117,7 +117,7 @@ static size_t explain(const void *address, char *text, size_t n)
 }
 
 /* On the thread and stack of the code that threw; the C++ runtime ends the program after it. */
-static void tell_of_throw(void)
+static void throw_tell(void)
 {
         const rn_fiber *f = rn_fiber_of(rn_self_if());
         char who[RN_NAME_TEXT * 2 + 32];
@@ -129,7 +129,7 @@ static void tell_of_throw(void)
 
 void rn_loop_watch_throws(void)
 {
-        rn_coro_on_throw(tell_of_throw);
+        rn_coro_on_throw(throw_tell);
 }
 
 int rein_loop_keep_exceptions(void *(*globals)(void))
@@ -153,7 +153,7 @@ int rn_loop_watch_faults(rn_loop *l)
         if (rn_virtual() || !(l->tell_overflow || (l->slow && l->slow_frames)))
                 return 0;
         if (l->tell_overflow)
-                rn_fault_watch(explain);
+                rn_fault_watch(overflow_explain);
         int rc = rn_fault_stack(&l->fault_stack);
         return rc < 0 || !l->slow_frames ? rc : rn_frames_by_signal();
 }

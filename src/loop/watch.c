@@ -9,13 +9,13 @@
 static const int64_t told_every = 1000000000;
 enum { MOST_FRAMES = 16 };
 
-static rn_loop *of(rn_stall *s)
+static rn_loop *stall_of(rn_stall *s)
 {
         return (rn_loop *)(void *)((char *)s - offsetof(rn_loop, stall));
 }
 
 /* Taken down by the thread that is about to tell; the lock is held. */
-static bool may_tell_locked(rn_stall *s, int64_t since, int64_t now)
+static bool stall_may_tell_locked(rn_stall *s, int64_t since, int64_t now)
 {
         RN_ASSERT(rn_lock_held(&s->lock), "what was told is noted under its lock");
         if (s->this_one == since)
@@ -29,7 +29,8 @@ static bool may_tell_locked(rn_stall *s, int64_t since, int64_t now)
         return true;
 }
 
-static void say(const char *who, const char *held, int64_t span, const char *more, unsigned untold, const char *frames)
+static void stall_say(const char *who, const char *held, int64_t span, const char *more, unsigned untold,
+                      const char *frames)
 {
         char others[48] = "";
         if (untold)
@@ -38,21 +39,21 @@ static void say(const char *who, const char *held, int64_t span, const char *mor
                (long long)(span / 1000000), more, others, frames);
 }
 
-static int64_t later(int64_t at, int64_t span)
+static int64_t stall_later(int64_t at, int64_t span)
 {
         return span > RN_NEVER - at ? RN_NEVER : at + span;
 }
 
-static void arm(rn_stall *s, int64_t at)
+static void stall_arm(rn_stall *s, int64_t at)
 {
         uint32_t none = 0;
         if (!rn_cas32(&s->armed, &none, 1))
                 return;
-        rn_executor_ref(&of(s)->base);
+        rn_executor_ref(&stall_of(s)->base);
         rn_timer_arm(&s->timer, at, 0);
 }
 
-void rn_stall_begins(rn_loop *l, const rn_fiber *f)
+void rn_stall_begin(rn_loop *l, const rn_fiber *f)
 {
         rn_stall *s = &l->stall;
         const int64_t now = rn_clock();
@@ -63,10 +64,10 @@ void rn_stall_begins(rn_loop *l, const rn_fiber *f)
         rn_told_release(&s->since);
         rn_store64(&s->since, now * 2);
         if (!rn_load32(&s->armed))
-                arm(s, later(now, l->slow));
+                stall_arm(s, stall_later(now, l->slow));
 }
 
-void rn_stall_ends(rn_loop *l)
+void rn_stall_end(rn_loop *l)
 {
         rn_stall *s = &l->stall;
         const int64_t was = rn_swap64(&s->since, 0);
@@ -79,7 +80,7 @@ void rn_stall_ends(rn_loop *l)
         if (span < l->slow)
                 return;
         rn_lock_take(&s->lock);
-        const bool tell = may_tell_locked(s, was / 2, now);
+        const bool tell = stall_may_tell_locked(s, was / 2, now);
         const unsigned untold = s->untold;
         s->untold = tell ? 0 : untold;
         rn_lock_give(&s->lock);
@@ -87,19 +88,19 @@ void rn_stall_ends(rn_loop *l)
                 return;
         char who[RN_NAME_TEXT * 2 + 32];
         rn_work_describe(s->work, who, sizeof who);
-        say(who, "held the loop up for", span, "", untold, "");
+        stall_say(who, "held the loop up for", span, "", untold, "");
 }
 
 /* On the clock thread. */
-static void look(rn_timer *t, uint32_t tag)
+static void stall_look(rn_timer *t, uint32_t tag)
 {
         rn_stall *s = RN_ITEM(t, rn_stall, timer);
-        rn_loop *l = of(s);
+        rn_loop *l = stall_of(s);
         const int64_t now = rn_clock(), since = rn_load64(&s->since) / 2;
         (void)tag;
         RN_ASSERT(rn_get32(&s->armed), "a timer that fires was armed");
         if (since && now - since < l->slow) {
-                rn_timer_arm(t, later(since, l->slow), 0);
+                rn_timer_arm(t, stall_later(since, l->slow), 0);
         } else if (since) {
                 rn_executor_ref(&l->base);
                 if (!rn_hand(&s->errand, 0))
@@ -108,12 +109,12 @@ static void look(rn_timer *t, uint32_t tag)
         } else {                                      /* idle: who is resumed next arms it, unless it has been */
                 rn_store32(&s->armed, 0);
                 if (rn_load64(&s->since))
-                        arm(s, later(now, l->slow));
+                        stall_arm(s, stall_later(now, l->slow));
                 rn_executor_unref(&l->base);
         }
 }
 
-static int64_t pin(rn_stall *s)
+static int64_t stall_pin(rn_stall *s)
 {
         int64_t since = rn_load64(&s->since);
         rn_store32(&s->looking, 1);
@@ -125,7 +126,7 @@ static int64_t pin(rn_stall *s)
         return 0;
 }
 
-static void unpin(rn_stall *s, int64_t since)
+static void stall_unpin(rn_stall *s, int64_t since)
 {
         int64_t pinned = since * 2 + 1;
         rn_told_release(&s->looking);
@@ -134,20 +135,20 @@ static void unpin(rn_stall *s, int64_t since)
 }
 
 /* On the hand thread. */
-static void tell(rn_errand *e, uint32_t tag)
+static void stall_tell(rn_errand *e, uint32_t tag)
 {
         rn_stall *s = RN_ITEM(e, rn_stall, errand);
-        rn_loop *l = of(s);
+        rn_loop *l = stall_of(s);
         char who[RN_NAME_TEXT * 2 + 32], doing[RN_STUCK_TEXT], more[RN_STUCK_TEXT + 128];
         uintptr_t frames[MOST_FRAMES];
         (void)tag;
-        const int64_t since = pin(s), now = rn_clock();
+        const int64_t since = stall_pin(s), now = rn_clock();
         bool may = since && now - since >= l->slow;
         unsigned untold = 0;
         int n = 0;
         if (may) {
                 rn_lock_take(&s->lock);
-                may = may_tell_locked(s, since, now);
+                may = stall_may_tell_locked(s, since, now);
                 untold = s->untold;
                 s->untold = may ? 0 : untold;
                 rn_lock_give(&s->lock);
@@ -161,7 +162,7 @@ static void tell(rn_errand *e, uint32_t tag)
                          rn_base_name(s->work->future.place));
         }
         if (since)
-                unpin(s, since);
+                stall_unpin(s, since);
         char text[MOST_FRAMES * 128] = "";
         size_t used = 0;
         for (int i = 0; i < n; i++) {
@@ -170,14 +171,14 @@ static void tell(rn_errand *e, uint32_t tag)
                 used += (size_t)snprintf(text + used, sizeof text - used, "        %s %s\n", i ? "from" : "at", frame);
         }
         if (may)
-                say(who, "holds the loop up, for", now - since, more, untold, text);
+                stall_say(who, "holds the loop up, for", now - since, more, untold, text);
         rn_executor_unref(&l->base);
 }
 
 void rn_stall_init(rn_loop *l)
 {
-        l->stall.timer.fire = look;
-        l->stall.errand.run = tell;
+        l->stall.timer.fire = stall_look;
+        l->stall.errand.run = stall_tell;
 }
 
 void rn_stall_freed(rn_loop *l)

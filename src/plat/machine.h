@@ -41,7 +41,7 @@ typedef struct rn_machine {
         void (*owed)(void (*release)(void *), const void *value, int change);
 
         uint32_t (*choose)(uint32_t n, int kind);
-        void *(*alloc)(size_t n, bool kept);
+        void *(*alloc)(size_t n, bool for_ever);
         void (*free)(void *p);
         int64_t (*clock)(void);
         int64_t (*clock_at)(int64_t due); /* the same; the asker's own work until `due` may just have taken so long */

@@ -49,7 +49,7 @@ static inline uint32_t rn_choose(uint32_t n, rn_choice kind)
 
 void *rn_alloc(size_t n); /* zeroed, aligned as malloc does; NULL when there is none */
 void rn_free(void *p);
-void *rn_alloc_kept(size_t n); /* the same, for memory that lives as long as the process */
+void *rn_alloc_for_ever(size_t n); /* the same, for memory that lives as long as the process */
 
 /* Memory for many stacks: addresses for `size` bytes (whole pages), each page zeroed memory as soon as it is touched and
  * never a part of a huge one. NULL: none. Like all of these it asks no rn_choose: the simulator itself makes stacks. */

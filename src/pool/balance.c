@@ -6,7 +6,7 @@
 
 /* ---- permits ---- */
 
-static const char *permit_wrong(const rein_work *w)
+static const char *pool_permit_wrong(const rein_work *w)
 {
         const uint32_t permit = rn_get32(&w->permit), state = rn_get32(&w->state);
         if (w->has_spare && permit == RN_LOST_PERMIT)
@@ -16,7 +16,7 @@ static const char *permit_wrong(const rein_work *w)
         return NULL;
 }
 
-static const char *works_wrong(const pool *p, size_t *has, size_t *lost, size_t *spares)
+static const char *pool_works_wrong(const pool *p, size_t *has, size_t *lost, size_t *spares)
 {
         size_t n;
         const char *torn = rn_list_wrong(&p->base.works, &n);
@@ -24,7 +24,8 @@ static const char *works_wrong(const pool *p, size_t *has, size_t *lost, size_t 
                 return torn;
         RN_LIST_EACH(l, &p->base.works) {
                 const rein_work *w = RN_ITEM(l, rein_work, all);
-                const char *what = w->executor == &p->base ? permit_wrong(w) : "a job of another executor is listed";
+                const char *what =
+                        w->executor == &p->base ? pool_permit_wrong(w) : "a job of another executor is listed";
                 if (what)
                         return what;
                 *has += rn_get32(&w->permit) == RN_HAS_PERMIT;
@@ -34,10 +35,10 @@ static const char *works_wrong(const pool *p, size_t *has, size_t *lost, size_t 
         return NULL;
 }
 
-static const char *permits_wrong(const pool *p)
+static const char *pool_permits_wrong(const pool *p)
 {
         size_t has = 0, lost = 0, spares = 0;
-        const char *what = works_wrong(p, &has, &lost, &spares);
+        const char *what = pool_works_wrong(p, &has, &lost, &spares);
         if (what)
                 return what;
         if (p->permits < 0 || p->spares < 0 || p->replaced < 0 || p->lost < 0)
@@ -58,7 +59,7 @@ static const char *permits_wrong(const pool *p)
         return NULL;
 }
 
-static const char *returners_wrong(const pool *p)
+static const char *pool_returners_wrong(const pool *p)
 {
         size_t n;
         const char *torn = rn_list_wrong(&p->returners, &n);
@@ -76,13 +77,13 @@ static const char *returners_wrong(const pool *p)
 
 /* ---- the queue ---- */
 
-static bool may_be_queued(const rein_work *w)
+static bool work_may_be_queued(const rein_work *w)
 {
         const uint32_t state = rn_get32(&w->state);
         return state == RN_WORK_QUEUED || state == RN_WORK_NEVER || (w->posted && w->unlisted);
 }
 
-static const char *queued_wrong(const pool *p, const rn_link *list, bool plain, size_t *queued)
+static const char *pool_queued_wrong(const pool *p, const rn_link *list, bool plain, size_t *queued)
 {
         const rein_work *before = NULL;
         size_t n;
@@ -91,7 +92,7 @@ static const char *queued_wrong(const pool *p, const rn_link *list, bool plain, 
                 return torn;
         RN_LIST_EACH(l, list) {
                 const rein_work *w = RN_ITEM(l, rein_work, by_age);
-                if (w->executor != &p->base || !may_be_queued(w))
+                if (w->executor != &p->base || !work_may_be_queued(w))
                         return "a job is in its queue that is another's, or runs, or has ended";
                 if (plain != (w->priority == 0) || (!plain && !w->by_priority.in))
                         return "a job is in the part of its queue that is not for its priority";
@@ -103,14 +104,14 @@ static const char *queued_wrong(const pool *p, const rn_link *list, bool plain, 
         return NULL;
 }
 
-static const char *queue_wrong(const pool *p)
+static const char *pool_queue_wrong(const pool *p)
 {
         size_t ranked = 0, plain = 0;
-        const char *what = queued_wrong(p, &p->ranked_by_age, false, &ranked);
+        const char *what = pool_queued_wrong(p, &p->ranked_by_age, false, &ranked);
         if (!what)
-                what = queued_wrong(p, &p->plain, true, &plain);
+                what = pool_queued_wrong(p, &p->plain, true, &plain);
         if (!what)
-                what = queued_wrong(p, &p->inside, true, &plain);
+                what = pool_queued_wrong(p, &p->inside, true, &plain);
         if (what)
                 return what;
         if (ranked != p->ranked.count || (ranked == 0) != (p->ranked.root == NULL))
@@ -121,7 +122,7 @@ static const char *queue_wrong(const pool *p)
         return ranked + plain == p->queued ? NULL : "its queue is not as long as it counts";
 }
 
-static const char *room_wrong(const pool *p)
+static const char *pool_room_wrong(const pool *p)
 {
         size_t n;
         const char *torn = rn_list_wrong(&p->room, &n);
@@ -135,7 +136,7 @@ static const char *room_wrong(const pool *p)
 
 /* ---- threads ---- */
 
-static const char *idle_wrong(const pool *p, size_t *idle)
+static const char *pool_idle_wrong(const pool *p, size_t *idle)
 {
         bool spins = p->spins == NULL;
         size_t n;
@@ -165,12 +166,12 @@ static const char *worker_wrong(const pool *p, const worker *k)
         return NULL;
 }
 
-static const char *threads_wrong(const pool *p)
+static const char *pool_threads_wrong(const pool *p)
 {
         size_t idle = 0, busy = 0, there = 0, n;
         const char *what = rn_list_wrong(&p->workers, &n);
         if (!what)
-                what = idle_wrong(p, &idle);
+                what = pool_idle_wrong(p, &idle);
         if (what)
                 return what;
         RN_LIST_EACH(l, &p->workers) {
@@ -192,8 +193,9 @@ static const char *threads_wrong(const pool *p)
 const char *rn_pool_wrong(const rein_executor *x)
 {
         const pool *p = (const pool *)(const void *)x;
-        static const char *(*const parts[])(const pool *) = {permits_wrong, returners_wrong, queue_wrong,
-                                                             room_wrong,    threads_wrong,   rn_elastic_wrong};
+        static const char *(*const parts[])(const pool *) = {pool_permits_wrong, pool_returners_wrong,
+                                                             pool_queue_wrong,   pool_room_wrong,
+                                                             pool_threads_wrong, rn_elastic_wrong};
         const char *what = NULL;
         for (size_t i = 0; i < sizeof parts / sizeof *parts && !what; i++)
                 what = parts[i](p);

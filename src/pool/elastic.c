@@ -9,12 +9,12 @@
 static const int64_t every = 10000000, hardly_any_cpu = 1000000;
 
 /* Jobs wait for one, or those who lent theirs; and none is free. */
-static bool permits_wanted(const pool *p)
+static bool elastic_permits_wanted(const pool *p)
 {
         return !p->permits && (p->queued || !rn_list_empty(&p->returners));
 }
 
-static bool blocks(rein_work *w)
+static bool elastic_blocks(rein_work *w)
 {
         int64_t cpu, call;
         uint64_t digest;
@@ -30,7 +30,7 @@ static bool blocks(rein_work *w)
         return same;
 }
 
-static void look(rn_errand *e, uint32_t tag)
+static void elastic_look(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         pool *p = RN_ITEM(e, pool, watch_errand);
@@ -39,9 +39,9 @@ static void look(rn_errand *e, uint32_t tag)
         p->watching = false;
         RN_LIST_EACH(l, &p->base.works) {
                 rein_work *w = RN_ITEM(l, rein_work, all);
-                if (!permits_wanted(p) || p->opts.threads + p->spares >= p->opts.threads_max)
+                if (!elastic_permits_wanted(p) || p->opts.threads + p->spares >= p->opts.threads_max)
                         break;
-                if (rn_load32(&w->permit) != RN_HAS_PERMIT || w->has_spare || !blocks(w))
+                if (rn_load32(&w->permit) != RN_HAS_PERMIT || w->has_spare || !elastic_blocks(w))
                         continue;
                 RN_ASSERT(rn_get32(&w->state) != RN_WORK_QUEUED, "a spare permit stands in for a job that runs");
                 w->has_spare = true;
@@ -54,20 +54,20 @@ static void look(rn_errand *e, uint32_t tag)
         rn_executor_unref(&p->base);
 }
 
-static void tick(rn_timer *t, uint32_t tag)
+static void elastic_tick(rn_timer *t, uint32_t tag)
 {
         rn_hand(&RN_ITEM(t, pool, watch_timer)->watch_errand, tag); /* the reference goes along */
 }
 
 void rn_elastic_init(pool *p)
 {
-        p->watch_timer.fire = tick;
-        p->watch_errand.run = look;
+        p->watch_timer.fire = elastic_tick;
+        p->watch_errand.run = elastic_look;
 }
 
 const char *rn_elastic_wrong(const pool *p)
 {
-        return p->opts.elastic && permits_wanted(p) && !p->watching
+        return p->opts.elastic && elastic_permits_wanted(p) && !p->watching
                        ? "somebody waits for a permit, and nobody looks who blocks"
                        : NULL;
 }
@@ -75,7 +75,7 @@ const char *rn_elastic_wrong(const pool *p)
 void rn_elastic_watch_locked(pool *p)
 {
         RN_ASSERT(rn_lock_held(&p->base.lock), "whether somebody looks is decided under the pool's lock");
-        if (!p->opts.elastic || !permits_wanted(p) || p->watching)
+        if (!p->opts.elastic || !elastic_permits_wanted(p) || p->watching)
                 return;
         p->watching = true;
         rn_executor_ref(&p->base);

@@ -3,8 +3,8 @@
  *
  * A job's `permit` is told under the executor's lock, and whoever decides something by it holds that lock, so the lock
  * orders each rn_tell32 before it. The two readers without the lock decide nothing: holder_of_permit (deadlock.c) reads
- * the permits of its own task's jobs, and a lend looks again under the lock; can_go (there too) has taken the lock since
- * a permit that counts was granted. */
+ * the permits of its own task's jobs, and a lend looks again under the lock; wait_can_go (there too) has
+ * taken the lock since a permit that counts was granted. */
 #include "core/deadlock.h"
 #include "pool/pool.h"
 
@@ -36,24 +36,24 @@ void rn_permit_put_locked(pool *p)
         }
 }
 
-static bool is_exhausted(const pool *p)
+static bool pool_is_exhausted(const pool *p)
 {
         return p->lost - p->replaced >= p->opts.threads;
 }
 
 /* An abandoned job comes back, and its lost permit with it. Is there still need of the one that replaced it? Then that one
  * goes on to stand in for another that is lost, and this one is free. */
-static void lost_permit_comes_back(pool *p)
+static void permit_comes_back(pool *p)
 {
         p->lost--;
         if (p->replaced > p->lost || p->replaced > p->opts.replace_abandoned)
                 p->replaced--;
         else
                 rn_permit_put_locked(p);
-        p->exhausted = is_exhausted(p);
+        p->exhausted = pool_is_exhausted(p);
 }
 
-void rn_permit_job_ends_locked(pool *p, rein_work *w)
+void rn_permit_end_job_locked(pool *p, rein_work *w)
 {
         RN_ASSERT(rn_lock_held(&p->base.lock), "permits go from hand to hand under the pool's lock");
         RN_ASSERT(rn_get32(&w->state) == RN_WORK_ENDED || rn_get32(&w->state) == RN_WORK_NEVER,
@@ -68,7 +68,7 @@ void rn_permit_job_ends_locked(pool *p, rein_work *w)
                         rn_permit_put_locked(p);
                 break;
         case RN_LOST_PERMIT:
-                lost_permit_comes_back(p);
+                permit_comes_back(p);
                 break;
         }
         rn_tell32(&w->permit, RN_NO_PERMIT);
@@ -94,7 +94,7 @@ void rn_pool_abandoned(rein_executor *x, rein_work *w)
                         rn_permit_put_locked(p);
                         start = rn_workers_wanted_locked(p);
                 }
-                exhausted = p->exhausted = is_exhausted(p);
+                exhausted = p->exhausted = pool_is_exhausted(p);
                 if (exhausted)
                         rn_pool_tell_room(p);
         }
@@ -125,7 +125,7 @@ bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self)
 }
 
 /* Every thread sits in a wait for this pool, and nobody is on the way to the queue. */
-static bool nobody_can_run(const pool *p)
+static bool pool_nobody_can_run(const pool *p)
 {
         if (p->searching || !p->queued)
                 return false;
@@ -152,7 +152,7 @@ int rn_pool_lend(rein_executor *x, rein_work *mine)
         rn_pool_unlock(p);
         rn_workers_start(p, start);
         rn_pool_lock(p);
-        bool stuck = nobody_can_run(p) && p->permits > 0;
+        bool stuck = pool_nobody_can_run(p) && p->permits > 0;
         if (stuck)
                 rn_permit_take_locked(p, mine);
         rn_pool_unlock(p);
@@ -175,18 +175,18 @@ void rn_pool_reclaim(rein_executor *x, rein_work *mine, rn_task *self)
         rn_pool_unlock(p);
         if (free)
                 return;
-        rn_waiting waiting;
+        rn_wait wait;
         rn_doing was = rn_task_doing(self, (rn_doing){"its place in", x->name});
-        rn_wait_stay(self, &(rn_waits){.executor = x, .permit_of = mine}, &waiting);
+        rn_wait_stay(self, &(rn_wait_target){.executor = x, .permit_of = mine}, &wait);
         for (bool granted = false;;) {
                 rn_pool_lock(p);
                 granted = me.granted;
                 rn_pool_unlock(p);
                 if (granted)
                         break;
-                rn_wait_turn_staying(self, &waiting); /* in a knot it is for the others to give way */
+                rn_wait_turn_staying(self, &wait); /* in a knot it is for the others to give way */
         }
-        rn_wait_end(self, &waiting);
+        rn_wait_end(self, &wait);
         rn_task_doing(self, was);
 }
 

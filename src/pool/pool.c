@@ -6,13 +6,13 @@
 #include "core/opts.h"
 #include "core/ranges.h"
 
-static int take(rein_executor *x, rein_work *w, const char **what)
+static int pool_take(rein_executor *x, rein_work *w, const char **what)
 {
         int rc = rn_queue_enter(rn_pool_of(x), w, what);
         return rc < 0 ? rc : 0;
 }
 
-static void post(rein_executor *x, rein_work *w)
+static void pool_post(rein_executor *x, rein_work *w)
 {
         pool *p = rn_pool_of(x);
         rn_pool_lock(p);
@@ -29,7 +29,7 @@ static void post(rein_executor *x, rein_work *w)
         rn_workers_start(p, start);
 }
 
-static void dequeue(rein_executor *x, rein_work *w)
+static void pool_dequeue(rein_executor *x, rein_work *w)
 {
         pool *p = rn_pool_of(x);
         rn_pool_lock(p);
@@ -44,7 +44,7 @@ static void dequeue(rein_executor *x, rein_work *w)
                 rn_unpark(arriving); /* it may wait for room, for a job that will never run */
 }
 
-static void stopping(rein_executor *x, rein_stop how)
+static void pool_stopping(rein_executor *x, rein_stop how)
 {
         (void)how;
         pool *p = rn_pool_of(x);
@@ -55,11 +55,11 @@ static void stopping(rein_executor *x, rein_stop how)
 }
 
 /* Its code has ended, and it is about to settle: the permit is free, and its thread counts as searching from now on. */
-static void ending(rein_executor *x, rein_work *w, rn_task *self)
+static void pool_ending(rein_executor *x, rein_work *w, rn_task *self)
 {
         pool *p = rn_pool_of(x);
         rn_pool_lock(p);
-        rn_permit_job_ends_locked(p, w);
+        rn_permit_end_job_locked(p, w);
         if (self && self->worker && self->worker->job == w) {
                 RN_ASSERT(!self->worker->ended, "what a thread ran before has left by the time its next job ends");
                 self->worker->job = NULL;
@@ -71,13 +71,13 @@ static void ending(rein_executor *x, rein_work *w, rn_task *self)
         rn_workers_start(p, start);
 }
 
-static int restart(rein_executor *x)
+static int pool_restart(rein_executor *x)
 {
         (void)x;
         return 0;
 }
 
-static size_t threads(rein_executor *x)
+static size_t pool_threads(rein_executor *x)
 {
         pool *p = rn_pool_of(x);
         rn_pool_lock(p);
@@ -86,7 +86,7 @@ static size_t threads(rein_executor *x)
         return n;
 }
 
-static void destroy(rein_executor *x)
+static void pool_destroy(rein_executor *x)
 {
         const rn_machine *m = rn_virtual();
         const pool *p = rn_pool_of(x);
@@ -101,17 +101,17 @@ static void destroy(rein_executor *x)
 
 static const rn_executor_kind pool_kind = {
         .put = rn_queue_put,
-        .accept = take,
-        .post = post,
-        .dequeue = dequeue,
-        .stopping = stopping,
-        .ending = ending,
+        .accept = pool_take,
+        .post = pool_post,
+        .dequeue = pool_dequeue,
+        .stopping = pool_stopping,
+        .ending = pool_ending,
         .departs = rn_worker_departs,
         .abandoned = rn_pool_abandoned,
         .left = rn_workers_left,
-        .restart = restart,
-        .threads = threads,
-        .destroy = destroy,
+        .restart = pool_restart,
+        .threads = pool_threads,
+        .destroy = pool_destroy,
         .claim = rn_pool_claim,
         .lend = rn_pool_lend,
         .reclaim = rn_pool_reclaim,
@@ -120,20 +120,20 @@ static const rn_executor_kind pool_kind = {
         .wrong = rn_pool_wrong,
 };
 
-static bool threads_out_of_range(int n)
+static bool pool_threads_out_of_range(int n)
 {
         return n < 0 || n > RN_MOST_THREADS;
 }
 
-static int take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)
+static int pool_take_opts(rein_pool_opts *o, const rein_pool_opts *given, const char **what)
 {
         *o = (rein_pool_opts){.size = sizeof *o};
         int rc = given ? rn_opts_take(o, sizeof *o, given, given->size, what) : 0;
         if (rc < 0)
                 return rc;
         *what = NULL;
-        if (threads_out_of_range(o->threads) || threads_out_of_range(o->threads_max) ||
-            threads_out_of_range(o->replace_abandoned))
+        if (pool_threads_out_of_range(o->threads) || pool_threads_out_of_range(o->threads_max) ||
+            pool_threads_out_of_range(o->replace_abandoned))
                 *what = "threads, threads_max and replace_abandoned must be " RN_THREADS_RANGE "; 0 is the default";
         else if (o->queue_max > RN_MOST_QUEUE)
                 *what = "queue_max must be " RN_QUEUE_RANGE "; 0 is the default, 65536";
@@ -169,7 +169,7 @@ rein_executor *rein_pool_new_at(const char *place, const rein_pool_opts *given)
         RN_CALL();
         rein_pool_opts opts;
         const char *what = NULL;
-        int rc = take_opts(&opts, given, &what);
+        int rc = pool_take_opts(&opts, given, &what);
         pool *p = rc == 0 ? rn_alloc(sizeof *p) : NULL;
         if (rc == 0) {
                 what = "no memory, or rein's clock thread could not be started";

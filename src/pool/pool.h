@@ -110,7 +110,7 @@ bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w,
 /* permit.c. */
 void rn_permit_take_locked(pool *p, rein_work *w); /* one is free */
 void rn_permit_put_locked(pool *p);
-void rn_permit_job_ends_locked(pool *p, rein_work *w);
+void rn_permit_end_job_locked(pool *p, rein_work *w);
 void rn_pool_abandoned(rein_executor *x, rein_work *w);
 bool rn_pool_claim(rein_executor *x, rein_work *w, rn_task *self);
 int rn_pool_lend(rein_executor *x, rein_work *mine);

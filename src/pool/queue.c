@@ -17,7 +17,7 @@ bool rn_queue_older(const rein_work *x, const rein_work *y)
         return (int64_t)(x->sequence - y->sequence) < 0;
 }
 
-static bool before(const rn_heap_node *a, const rn_heap_node *b)
+static bool queue_before(const rn_heap_node *a, const rn_heap_node *b)
 {
         const rein_work *x = RN_ITEM(a, rein_work, by_priority), *y = RN_ITEM(b, rein_work, by_priority);
         return x->priority != y->priority ? x->priority > y->priority : rn_queue_older(x, y);
@@ -25,7 +25,7 @@ static bool before(const rn_heap_node *a, const rn_heap_node *b)
 
 void rn_queue_init(pool *p)
 {
-        p->ranked.before = before;
+        p->ranked.before = queue_before;
         rn_list_init(&p->plain);
         rn_list_init(&p->inside);
         rn_list_init(&p->ranked_by_age);
@@ -87,7 +87,7 @@ rein_work *rn_queue_pop(pool *p)
         return w;
 }
 
-static rein_work *oldest_of(const rn_link *list)
+static rein_work *queue_oldest(const rn_link *list)
 {
         RN_LIST_EACH(l, list) {
                 rein_work *w = RN_ITEM(l, rein_work, by_age);
@@ -103,14 +103,14 @@ rein_work *rn_queue_oldest(pool *p)
         const rn_link *lists[] = {&p->plain, &p->inside, &p->ranked_by_age};
         rein_work *oldest = NULL;
         for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
-                rein_work *w = oldest_of(lists[i]);
+                rein_work *w = queue_oldest(lists[i]);
                 if (w && (!oldest || rn_queue_older(w, oldest)))
                         oldest = w;
         }
         return oldest;
 }
 
-static bool full(const pool *p)
+static bool queue_full(const pool *p)
 {
         return p->queued >= p->opts.queue_max;
 }
@@ -119,7 +119,7 @@ static bool full(const pool *p)
 
 bool rn_pool_room_is_told(const pool *p)
 {
-        return !full(p) || p->exhausted;
+        return !queue_full(p) || p->exhausted;
 }
 
 void rn_pool_tell_room(pool *p)
@@ -132,7 +132,7 @@ void rn_pool_tell_room(pool *p)
         }
 }
 
-static bool has_room_locked(const pool *p)
+static bool queue_has_room_locked(const pool *p)
 {
         return rn_pool_room_is_told(p) || p->base.broken || p->base.state >= (int)REIN_STOP_RUNNING;
 }
@@ -141,36 +141,36 @@ bool rn_pool_has_room(rein_executor *x)
 {
         pool *p = rn_pool_of(x);
         rn_pool_lock(p);
-        const bool room = has_room_locked(p);
+        const bool room = queue_has_room_locked(p);
         rn_pool_unlock(p);
         return room;
 }
 
 /* Whoever makes room after this look finds it untold, and wakes it. */
-static bool sees_room(pool *p, entrant *me)
+static bool queue_sees_room(pool *p, entrant *me)
 {
         rn_pool_lock(p);
-        const bool room = me->told = has_room_locked(p);
+        const bool room = me->told = queue_has_room_locked(p);
         rn_pool_unlock(p);
         return room;
 }
 
 /* Lock held on entry and on return. 0: there is room, or w is finished already. */
-static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what)
+static int queue_wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what)
 {
         rein_executor *x = &p->base;
         entrant me = {.task = self};
-        rn_waiting waiting;
+        rn_wait wait;
         RN_ASSERT(rn_lock_held(&x->lock), "a submitter joins those who wait for room under the pool's lock");
         RN_ASSERT(!rn_pool_room_is_told(p), "a submitter waits for room only while there is none");
         rn_list_push(&p->room, &me.link);
         rn_pool_unlock(p);
         rn_doing was = rn_task_doing(self, (rn_doing){"rein_submit, for room in", x->name});
         bool for_ever = rn_cancel_at(self) == RN_NEVER;
-        int rc = rn_wait_begin(self, &(rn_waits){.executor = x, .cancelable = true}, for_ever, &waiting);
-        while (rc == 0 && !sees_room(p, &me) && rn_load32(&w->state) == RN_WORK_QUEUED)
-                rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
-        rn_wait_end(self, &waiting);
+        int rc = rn_wait_begin(self, &(rn_wait_target){.executor = x, .cancelable = true}, for_ever, &wait);
+        while (rc == 0 && !queue_sees_room(p, &me) && rn_load32(&w->state) == RN_WORK_QUEUED)
+                rc = rn_wait_turn_looking(self, RN_NEVER, true, &wait);
+        rn_wait_end(self, &wait);
         rn_task_doing(self, was);
         rn_pool_lock(p);
         rn_list_remove(&me.link);
@@ -181,7 +181,7 @@ static int wait_for_room(pool *p, rein_work *w, rn_task *self, const char **what
         return rc;
 }
 
-static void drop(rein_work *victim)
+static void queue_drop(rein_work *victim)
 {
         if (!victim)
                 return;
@@ -192,7 +192,7 @@ static void drop(rein_work *victim)
 }
 
 /* Whatever room there is: 0, or why it never gets in. Lock held. */
-static int refuses(const pool *p, const rein_work *w, const char **what)
+static int queue_refuses(const pool *p, const rein_work *w, const char **what)
 {
         if (rn_load32(&w->state) != RN_WORK_QUEUED)
                 return REIN_EREJECTED; /* a stop or a cancel has finished it meanwhile; it keeps that outcome */
@@ -203,7 +203,7 @@ static int refuses(const pool *p, const rein_work *w, const char **what)
 }
 
 /* Out of the queue, for one more to get in. The caller drops it, without the lock. Lock held. */
-static rein_work *take_victim(pool *p)
+static rein_work *queue_take_victim(pool *p)
 {
         rein_work *victim = rn_queue_oldest(p);
         if (!victim)
@@ -222,14 +222,14 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
         const bool own = rn_executor_inside(x, self);
         size_t start = 0;
         rn_pool_lock(p);
-        const bool was_full = full(p) && !own;
-        int rc = self ? refuses(p, w, what) : -ENOMEM;
-        while (rc == 0 && p->opts.full == REIN_FULL_WAIT && full(p) && !own) {
-                rc = wait_for_room(p, w, self, what);
+        const bool was_full = queue_full(p) && !own;
+        int rc = self ? queue_refuses(p, w, what) : -ENOMEM;
+        while (rc == 0 && p->opts.full == REIN_FULL_WAIT && queue_full(p) && !own) {
+                rc = queue_wait_for_room(p, w, self, what);
                 if (rc == 0)
-                        rc = refuses(p, w, what);
+                        rc = queue_refuses(p, w, what);
         }
-        if (rc == 0 && full(p) && !own) {
+        if (rc == 0 && queue_full(p) && !own) {
                 if (p->opts.full == REIN_FULL_CALLER) {
                         rn_pool_unlock(p);
                         rein_work_run(w);
@@ -237,7 +237,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
                         return 1;
                 }
                 if (p->opts.full == REIN_FULL_DROP_OLDEST) {
-                        victim = take_victim(p);
+                        victim = queue_take_victim(p);
                 } else {
                         rc = REIN_EREJECTED;
                         *what = "is full";
@@ -248,7 +248,7 @@ int rn_queue_enter(pool *p, rein_work *w, const char **what)
                 start = rn_workers_wanted_locked(p);
         }
         rn_pool_unlock(p);
-        drop(victim);
+        queue_drop(victim);
         rn_workers_start(p, start);
         if (was_full) /* else a submit never blocks */
                 rn_stretch_spend(self, RN_SPENDS_CALL);
@@ -260,7 +260,7 @@ bool rn_queue_put(rein_executor *x, const rn_task *self, rein_work *w, rn_task *
         pool *p = rn_pool_of(x);
         RN_ASSERT(rn_lock_held(&x->lock), "a job is put into the queue under the pool's lock");
         const bool enough = p->searching > p->queued || p->searching >= (size_t)p->permits;
-        if (p->exhausted || full(p) || (!enough && rn_list_empty(&p->idle)))
+        if (p->exhausted || queue_full(p) || (!enough && rn_list_empty(&p->idle)))
                 return false;
         w->warm = p->searching > p->queued || (!enough && p->spins);
         rn_queue_push(p, self, w);

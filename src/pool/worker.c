@@ -69,7 +69,7 @@ bool rn_workers_left(rein_executor *x)
 static void worker_main(void *arg);
 
 /* There is none, or abandoned jobs hold all there are, and may never give them back. */
-static bool no_thread_will_look(const pool *p)
+static bool pool_no_thread_will_look(const pool *p)
 {
         size_t held = 0;
         RN_LIST_EACH(l, &p->workers) {
@@ -81,21 +81,21 @@ static bool no_thread_will_look(const pool *p)
 
 /* When no thread can be had that would look at the queue, what is in it fails with that error, and its continuations go to
  * the hand. */
-static void without(pool *p, int failed)
+static void pool_without_thread(pool *p, int failed)
 {
         rn_pool_lock(p);
         RN_ASSERT(p->searching > 0 && p->threads > 0, "a thread was counted before it was started");
         p->searching--;
         p->threads--;
         p->unstarted++;
-        bool stranded = p->queued && no_thread_will_look(p);
+        bool stranded = p->queued && pool_no_thread_will_look(p);
         rn_executor_changed_locked(&p->base);
         rn_pool_unlock(p);
         if (stranded)
                 rn_executor_reject_queued(&p->base, failed, "no thread could be started for it");
 }
 
-static int start_one(pool *p)
+static int worker_start(pool *p)
 {
         worker *k = rn_alloc(sizeof *k);
         int rc = -ENOMEM;
@@ -115,9 +115,9 @@ static int start_one(pool *p)
 void rn_workers_start(pool *p, size_t n)
 {
         while (n--) {
-                int rc = start_one(p);
+                int rc = worker_start(p);
                 if (rc < 0)
-                        without(p, rc);
+                        pool_without_thread(p, rc);
         }
 }
 
@@ -134,7 +134,7 @@ bool rn_worker_departs(rn_task *self, rein_work *w, bool settled)
 }
 
 /* The caller gives up its reference, without the lock. NULL: there is none. */
-static rein_work *take_ended_locked(worker *k)
+static rein_work *worker_take_ended_locked(worker *k)
 {
         rein_work *w = k->ended;
         RN_ASSERT(rn_lock_held(&k->pool->base.lock), "a job leaves the list of its pool under the pool's lock");
@@ -145,7 +145,7 @@ static rein_work *take_ended_locked(worker *k)
         return w;
 }
 
-static void break_pool(pool *p, rn_task *self, int rc)
+static void pool_break(pool *p, rn_task *self, int rc)
 {
         char text[160], where[RN_ERROR_WHERE];
         rein_error *by = rn_trail_take(self, rc);
@@ -161,7 +161,7 @@ static void break_pool(pool *p, rn_task *self, int rc)
 
 /* The job ended its thread, or fini did: another takes its place, if there is need. An init that ends it has failed: the
  * next one would as well. */
-static void thread_ended(void *arg)
+static void worker_thread_ended(void *arg)
 {
         worker *k = arg;
         pool *p = k->pool;
@@ -173,10 +173,10 @@ static void thread_ended(void *arg)
                         &k->task->now->trail,
                         rn_error_make(NULL, REIN_EBROKEN, p->base.name, NULL, NULL,
                                       "it ended its thread (pthread_exit or pthread_cancel) instead of returning"));
-                break_pool(p, k->task, REIN_EBROKEN);
+                pool_break(p, k->task, REIN_EBROKEN);
         }
         rn_pool_lock(p);
-        rein_work *ended = take_ended_locked(k);
+        rein_work *ended = worker_take_ended_locked(k);
         if (began)
                 rn_list_remove(&k->link);
         p->searching--; /* it was counted when its job ended, or was started */
@@ -192,7 +192,7 @@ static void thread_ended(void *arg)
 }
 
 /* The next job, claimed and with its permit; NULL: none, or no permit. Lock held. */
-static rein_work *next_job(pool *p)
+static rein_work *worker_next_job(pool *p)
 {
         while (p->permits > 0) {
                 rein_work *w = rn_queue_pop(p);
@@ -207,7 +207,7 @@ static rein_work *next_job(pool *p)
         return NULL;
 }
 
-static bool is_unparked(const void *task)
+static bool task_is_unparked(const void *task)
 {
         return rn_peek32(&((const rn_task *)task)->door.word) != 0; /* a hint: the park that follows acquires */
 }
@@ -215,9 +215,9 @@ static bool is_unparked(const void *task)
 /* A thread that submits a job and then waits for it can run the job itself, which is cheaper than waking another CPU. A worker
  * that spins would always win that race, so it waits a moment before it takes the job: in vain when the submitter does not
  * wait. */
-static bool leave_it_to_the_waiter(worker *k)
+static bool worker_leave_to_waiter(worker *k)
 {
-        /* `lingers` was told before the unpark, and the park has taken that unpark's permit: the door orders the two. */
+        /* `lingers` was told before the unpark, and the park has taken that unpark's ring: the door orders the two. */
         if (!rn_peek32(&k->lingers) || !rn_spin_worth(&k->linger, true))
                 return false;
         rn_spin_for(LINGER_NS);
@@ -225,7 +225,7 @@ static bool leave_it_to_the_waiter(worker *k)
 }
 
 /* Sleep in the idle list. false: idle long enough. Lock held, searching counted on return when true. */
-static bool idle(pool *p, worker *k)
+static bool worker_idle(pool *p, worker *k)
 {
         const int64_t now = rn_clock(), until = p->opts.idle_ns > RN_NEVER - now ? RN_NEVER : now + p->opts.idle_ns;
         bool left = false;
@@ -238,9 +238,9 @@ static bool idle(pool *p, worker *k)
         if (!p->spins && !k->task->woke_somebody && rn_spin_possible()) {
                 p->spins = k;
                 rn_pool_unlock(p);
-                if (rn_spin_until(&k->task->idle_spin, true, is_unparked, k->task)) {
+                if (rn_spin_until(&k->task->idle_spin, true, task_is_unparked, k->task)) {
                         rn_park(k->task, until); /* at once: the permit is there */
-                        left = leave_it_to_the_waiter(k);
+                        left = worker_leave_to_waiter(k);
                 }
                 rn_pool_lock(p);
                 if (p->spins == k)
@@ -252,9 +252,9 @@ static bool idle(pool *p, worker *k)
                 rn_pool_lock(p);
         }
         if (left) {
-                const bool taken = p->queued == 0; /* and to spin for it was in vain */
-                rn_spin_told(&k->linger, !taken);
-                rn_spin_told(&k->task->idle_spin, taken);
+                const bool in_vain = p->queued == 0; /* and to spin for it was in vain */
+                rn_spin_told(&k->linger, !in_vain);
+                rn_spin_told(&k->task->idle_spin, in_vain);
         }
         if (k->woken)
                 return true;
@@ -270,7 +270,7 @@ static void worker_main(void *arg)
         rn_task *self = k->task;
         rn_task_adopt_surely(self);
         self->worker = k;
-        self->thread_ended = thread_ended;
+        self->thread_ended = worker_thread_ended;
         self->thread_ended_arg = k;
         if (p->opts.stack_size) {
                 self->stack_base = rn_stack_base();
@@ -278,12 +278,12 @@ static void worker_main(void *arg)
         }
         int rc = p->opts.init ? p->opts.init(p->opts.init_arg) : 0;
         if (rc < 0)
-                break_pool(p, self, rc);
+                pool_break(p, self, rc);
 
         rn_pool_lock(p);
         rn_list_push(&p->workers, &k->link);
         while (rc >= 0) {
-                rein_work *ended = take_ended_locked(k), *w = next_job(p);
+                rein_work *ended = worker_take_ended_locked(k), *w = worker_next_job(p);
                 if (w) {
                         p->searching--;
                         k->job = w;
@@ -296,7 +296,7 @@ static void worker_main(void *arg)
                         rn_work_run_claimed(w);
                 if (w || ended) {
                         rn_pool_lock(p);
-                } else if (p->base.state != RN_OPEN || p->base.broken || !idle(p, k)) {
+                } else if (p->base.state != RN_OPEN || p->base.broken || !worker_idle(p, k)) {
                         break;
                 }
         }

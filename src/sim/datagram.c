@@ -26,7 +26,7 @@ struct rn_sim_box {
         bool refused;
 };
 
-static void free_datagram(datagram *d)
+static void datagram_free(datagram *d)
 {
         rn_sim_quiet();
         rn_host_free(d);
@@ -51,7 +51,7 @@ bool rn_sim_box_ready(const rn_sim_box *b)
 
 /* ---- who is meant ---- */
 
-static bool is_at(const char *own, const char *address)
+static bool box_is_at(const char *own, const char *address)
 {
         const char *service = strrchr(address, ':');
         return own[0] && (strcmp(own, address) == 0 || (own[0] == ':' && service && strcmp(own, service) == 0));
@@ -62,13 +62,13 @@ static rn_sim_box *box_at(const char *address)
         rn_sim_box *found = NULL, *b;
         rn_sim_quiet();
         for (int i = 0; (b = rn_sim_box_next(&i));)
-                if (is_at(b->address, address) && (!found || strcmp(b->address, address) == 0))
+                if (box_is_at(b->address, address) && (!found || strcmp(b->address, address) == 0))
                         found = b; /* who is bound to the host itself goes before who is bound to all */
         rn_sim_loud();
         return found;
 }
 
-static int m_datagrams(const rn_sys_addr *a, bool bound)
+static int sim_datagrams(const rn_sys_addr *a, bool bound)
 {
         rn_sim_fd_point(-1);
         const char *where = (const char *)a->bytes, *service = strrchr(where, ':');
@@ -104,7 +104,7 @@ static int m_datagrams(const rn_sys_addr *a, bool bound)
 /* ---- sending ---- */
 
 /* Behind the others, or before up to OVERTAKEN of them. */
-static void put(rn_sim_box *to, datagram *d)
+static void box_put(rn_sim_box *to, datagram *d)
 {
         unsigned can = to->count < OVERTAKEN ? to->count : OVERTAKEN;
         unsigned skip = to->count - (can ? rn_sim_fault(can + 1, RN_SIM_REORDER) : 0);
@@ -118,7 +118,7 @@ static void put(rn_sim_box *to, datagram *d)
         to->count++;
 }
 
-static void deliver(rn_sim_box *to, const char *from, const void *buf, size_t n)
+static void box_deliver(rn_sim_box *to, const char *from, const void *buf, size_t n)
 {
         if (to->count == HELD)
                 return;
@@ -132,10 +132,10 @@ static void deliver(rn_sim_box *to, const char *from, const void *buf, size_t n)
         }
         rn_sim_loud();
         if (d)
-                put(to, d);
+                box_put(to, d);
 }
 
-static int64_t send_from(rn_sim_box *own, const void *buf, size_t n, const char *address)
+static int64_t box_send_from(rn_sim_box *own, const void *buf, size_t n, const char *address)
 {
         if (!address[0])
                 return -EDESTADDRREQ;
@@ -148,7 +148,7 @@ static int64_t send_from(rn_sim_box *own, const void *buf, size_t n, const char 
         if (rn_sim_fault(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
         rn_sim_box *to = box_at(address);
-        if (to && to->peer[0] && !is_at(own->address, to->peer))
+        if (to && to->peer[0] && !box_is_at(own->address, to->peer))
                 to = NULL; /* it hears its peer alone */
         if (!to) {
                 own->refused = own->peer[0] != 0;
@@ -156,14 +156,14 @@ static int64_t send_from(rn_sim_box *own, const void *buf, size_t n, const char 
         }
         if (rn_sim_fault(2, RN_SIM_LOSS))
                 return (int64_t)n;
-        deliver(to, own->address, buf, n);
+        box_deliver(to, own->address, buf, n);
         if (rn_sim_fault(2, RN_SIM_TWICE))
-                deliver(to, own->address, buf, n);
+                box_deliver(to, own->address, buf, n);
         return (int64_t)n;
 }
 
 /* The box of fd, when the call is not interrupted. */
-static int begin(int fd, const char *what, rn_sim_box **b)
+static int box_begin(int fd, const char *what, rn_sim_box **b)
 {
         const rn_machine *m = rn_virtual();
         if (m && fd >= 0 && !m->owns(fd)) {
@@ -177,29 +177,29 @@ static int begin(int fd, const char *what, rn_sim_box **b)
         return *b ? 0 : -EBADF;
 }
 
-static int64_t m_send_to(int fd, const void *buf, size_t n, const void *to, uint32_t len)
+static int64_t sim_send_to(int fd, const void *buf, size_t n, const void *to, uint32_t len)
 {
         rn_sim_box *b;
         char address[RN_SIM_ADDRESS];
-        int rc = begin(fd, "sends to", &b);
+        int rc = box_begin(fd, "sends to", &b);
         if (rc < 0)
                 return rc;
         rn_sim_quiet();
         snprintf(address, sizeof address, "%.*s", (int)len, len ? (const char *)to : "");
         rn_sim_loud();
-        return send_from(b, buf, n, len ? address : b->peer);
+        return box_send_from(b, buf, n, len ? address : b->peer);
 }
 
 int64_t rn_sim_send(int fd, const void *buf, size_t n)
 {
         rn_sim_box *b = rn_sim_box_of(fd);
         RN_ASSERT(b, "a datagram socket has its box");
-        return send_from(b, buf, n, b->peer);
+        return box_send_from(b, buf, n, b->peer);
 }
 
 /* ---- receiving ---- */
 
-static int64_t receive(rn_sim_box *b, void *buf, size_t n, char *from)
+static int64_t box_receive(rn_sim_box *b, void *buf, size_t n, char *from)
 {
         if (b->refused) {
                 b->refused = false;
@@ -217,16 +217,16 @@ static int64_t receive(rn_sim_box *b, void *buf, size_t n, char *from)
         if (from)
                 memcpy(from, d->from, RN_SIM_ADDRESS);
         int64_t rc = d->n > n ? -EMSGSIZE : (int64_t)d->n;
-        free_datagram(d);
+        datagram_free(d);
         return rc;
 }
 
-static int64_t m_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *len)
+static int64_t sim_receive_from(int fd, void *buf, size_t n, void *from, uint32_t *len)
 {
         rn_sim_box *b;
-        int64_t rc = begin(fd, "receives from", &b);
+        int64_t rc = box_begin(fd, "receives from", &b);
         if (rc == 0)
-                rc = receive(b, buf, n, from);
+                rc = box_receive(b, buf, n, from);
         if (rc >= 0 || rc == -EMSGSIZE)
                 *len = (uint32_t)strlen(from) + 1;
         return rc;
@@ -234,11 +234,11 @@ static int64_t m_receive_from(int fd, void *buf, size_t n, void *from, uint32_t 
 
 int64_t rn_sim_receive(int fd, void *buf, size_t n)
 {
-        int64_t rc = receive(rn_sim_box_of(fd), buf, n, NULL);
+        int64_t rc = box_receive(rn_sim_box_of(fd), buf, n, NULL);
         return rc == -EMSGSIZE ? (int64_t)n : rc;
 }
 
-static int m_address(int fd, void *bytes, uint32_t *len)
+static int sim_address(int fd, void *bytes, uint32_t *len)
 {
         const rn_sim_box *b = rn_sim_box_of(fd);
         if (!b)
@@ -250,8 +250,8 @@ static int m_address(int fd, void *bytes, uint32_t *len)
 
 void rn_sim_datagrams(rn_machine *m)
 {
-        m->datagrams = m_datagrams;
-        m->send_to = m_send_to;
-        m->receive_from = m_receive_from;
-        m->address = m_address;
+        m->datagrams = sim_datagrams;
+        m->send_to = sim_send_to;
+        m->receive_from = sim_receive_from;
+        m->address = sim_address;
 }

@@ -33,7 +33,7 @@ static char *last_trace; /* rein_sim_report.trace */
 
 /* ---- options ---- */
 
-static int take_opts(search *k, const rein_sim_opts *given, const char **what)
+static int search_take_opts(search *k, const rein_sim_opts *given, const char **what)
 {
         rein_sim_opts *o = &k->opts;
         if (given) {
@@ -78,7 +78,7 @@ static int take_opts(search *k, const rein_sim_opts *given, const char **what)
         return 0;
 }
 
-static uint64_t number_of(const char *text, uint64_t otherwise)
+static uint64_t search_number_of(const char *text, uint64_t otherwise)
 {
         uint64_t n = 0;
         if (!text || !*text)
@@ -89,7 +89,7 @@ static uint64_t number_of(const char *text, uint64_t otherwise)
 }
 
 /* REIN_SIM_REPLAY is "name:trace"; NULL: not for us. */
-static const char *replay_of(const rein_sim_opts *o)
+static const char *search_replay_of(const rein_sim_opts *o)
 {
         const char *env = rn_env("REIN_SIM_REPLAY");
         size_t n = strlen(o->name);
@@ -98,7 +98,7 @@ static const char *replay_of(const rein_sim_opts *o)
 
 /* ---- plans ---- */
 
-static rn_sim_plan plan_of(const rein_sim_opts *o)
+static rn_sim_plan search_plan_of(const rein_sim_opts *o)
 {
         return (rn_sim_plan){.generator = o->generator == REIN_SIM_MIXED ? REIN_SIM_RANDOM : o->generator,
                              .seed = o->seed,
@@ -112,7 +112,7 @@ static rn_sim_plan plan_of(const rein_sim_opts *o)
 
 /* The number-th schedule of a random search. Every schedule does without half of the faults, so that one does not hide
  * what another would show. */
-static void plan_number(search *k, uint64_t number)
+static void search_plan_number(search *k, uint64_t number)
 {
         uint64_t state = k->opts.seed * 0x9e3779b97f4a7c15u + number;
         rn_sim_plan *p = &k->plan;
@@ -149,7 +149,7 @@ static const char *generator_name(const search *k, char *text, size_t n)
         return text;
 }
 
-static void print_line(const search *k, const char *what, const char *trace)
+static void search_print_line(const search *k, const char *what, const char *trace)
 {
         static char line[40960]; /* a trace may be long, and in a signal handler nothing is allocated */
         char generator[16];
@@ -167,7 +167,7 @@ static void print_line(const search *k, const char *what, const char *trace)
 /* A crash inside the program ends the process: say first how to see it again. */
 static search *crashing;
 
-static void crashed(void)
+static void search_crashed(void)
 {
         search *k = crashing;
         if (!k || !rn_sim)
@@ -179,10 +179,10 @@ static void crashed(void)
         snprintf(k->result.text, sizeof k->result.text, "the program crashed in '%s'",
                  rn_sim->running ? rn_sim_task_name(rn_sim->running) : "?");
         k->result.ended = REIN_SIM_FAILED;
-        print_line(k, "CRASH", trace);
+        search_print_line(k, "CRASH", trace);
 }
 
-static int found(search *k, const char *place)
+static int search_found(search *k, const char *place)
 {
         RN_ASSERT(k->result.ended != REIN_SIM_PASSED, "a schedule that is reported has failed");
         k->failed = true;
@@ -196,14 +196,14 @@ static int found(search *k, const char *place)
         k->report.until_found = k->report.schedules;
         k->report.hash = k->result.hash;
         if (!k->opts.quiet)
-                print_line(k, "FAIL", last_trace);
+                search_print_line(k, "FAIL", last_trace);
         return rein_fail_at(place, REIN_EFOUND, "'%s': %s: %s", k->opts.name, ended_name(k->result.ended),
                             k->result.text);
 }
 
 /* ---- schedules ---- */
 
-static int once(search *k)
+static int search_once(search *k)
 {
         int rc = rn_sim_once(&k->plan, &k->program, &k->path, &k->result);
         if (rc < 0)
@@ -219,7 +219,7 @@ static int once(search *k)
 }
 
 /* The same schedule again: a difference is a failure of its own. Not so what only the second run asked. */
-static int again(search *k)
+static int search_again(search *k)
 {
         rn_sim_plan plan = k->plan;
         rn_sim_result r;
@@ -241,7 +241,7 @@ static int again(search *k)
         return rc;
 }
 
-static int replay(search *k, const char *trace, const char *place)
+static int search_replay(search *k, const char *trace, const char *place)
 {
         uint32_t faults;
         uint64_t digest, count;
@@ -252,7 +252,7 @@ static int replay(search *k, const char *trace, const char *place)
         k->plan.ask_each = true;
         k->plan.faults = faults;
         k->plan.tell = !k->opts.quiet;
-        rc = once(k);
+        rc = search_once(k);
         if (rc < 0)
                 return rc;
         if (k->path.count != count || rn_trace_digest(&k->path) != digest)
@@ -260,30 +260,30 @@ static int replay(search *k, const char *trace, const char *place)
                                     "the trace is of another program than '%s' is now: it asked %" PRIu64
                                     " questions, now there are %zu%s",
                                     k->opts.name, count, k->path.count, k->path.count == count ? " others" : "");
-        return k->result.ended == REIN_SIM_PASSED ? k->result.code : found(k, place);
+        return k->result.ended == REIN_SIM_PASSED ? k->result.code : search_found(k, place);
 }
 
 /* Random generators: opts.schedules of them. */
-static int random_search(search *k, const char *place)
+static int search_random(search *k, const char *place)
 {
         for (uint64_t i = 0; i < k->opts.schedules; i++) {
-                plan_number(k, i);
-                int rc = once(k);
+                search_plan_number(k, i);
+                int rc = search_once(k);
                 if (rc == 0 && k->result.ended == REIN_SIM_PASSED && i % TWICE_EVERY == TWICE_EVERY - 1)
-                        rc = again(k);
+                        rc = search_again(k);
                 if (rc < 0)
                         return rc;
                 if (k->result.ended == REIN_SIM_PASSED)
                         continue;
                 if (k->result.ended != REIN_SIM_UNSTABLE)
                         rn_sim_shrink(&k->plan, &k->program, &k->path, &k->result);
-                return found(k, place);
+                return search_found(k, place);
         }
         return 0;
 }
 
 /* All schedules with no preemption, with one, and so on. */
-static int depth_first(search *k, const char *place)
+static int search_depth_first(search *k, const char *place)
 {
         for (uint32_t bound = 0; bound <= k->opts.bound; bound++) {
                 k->path.count = 0;
@@ -291,12 +291,12 @@ static int depth_first(search *k, const char *place)
                 do {
                         if (k->report.schedules == k->opts.schedules)
                                 return 0;
-                        int rc = once(k);
+                        int rc = search_once(k);
                         if (rc < 0)
                                 return rc;
                         if (k->result.ended != REIN_SIM_PASSED) {
                                 rn_sim_shrink(&k->plan, &k->program, &k->path, &k->result);
-                                return found(k, place);
+                                return search_found(k, place);
                         }
                 } while (rn_path_next(&k->path));
         }
@@ -306,28 +306,28 @@ static int depth_first(search *k, const char *place)
 
 typedef int (*way)(search *k, const char *place);
 
-static int run_one(search *k, const char *place)
+static int search_run_one(search *k, const char *place)
 {
-        int rc = once(k);
+        int rc = search_once(k);
         if (rc < 0)
                 return rc;
-        return k->result.ended == REIN_SIM_PASSED ? k->result.code : found(k, place);
+        return k->result.ended == REIN_SIM_PASSED ? k->result.code : search_found(k, place);
 }
 
-static int begin(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
+static int search_begin(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         const char *what;
-        int rc = take_opts(k, opts, &what);
+        int rc = search_take_opts(k, opts, &what);
         if (rc < 0)
                 return rein_fail_at(place, rc, "%s", what);
-        const char *trace = replay_of(&k->opts);
-        k->opts.seed = number_of(rn_env("REIN_SIM_SEED"), k->opts.seed);
-        k->opts.schedules = number_of(rn_env("REIN_SIM_SCHEDULES"), k->opts.schedules);
+        const char *trace = search_replay_of(&k->opts);
+        k->opts.seed = search_number_of(rn_env("REIN_SIM_SEED"), k->opts.seed);
+        k->opts.schedules = search_number_of(rn_env("REIN_SIM_SCHEDULES"), k->opts.schedules);
         k->program = (rn_program){.fn = fn, .arg = arg, .name = k->opts.name};
-        k->plan = plan_of(&k->opts);
+        k->plan = search_plan_of(&k->opts);
         crashing = k;
-        rn_crash_watch(crashed);
-        rc = trace ? replay(k, trace, place) : how(k, place);
+        rn_crash_watch(search_crashed);
+        rc = trace ? search_replay(k, trace, place) : how(k, place);
         rn_crash_watch(NULL);
         crashing = NULL;
         rn_path_free(&k->path);
@@ -340,7 +340,7 @@ static int begin(search *k, way how, const char *place, const rein_sim_opts *opt
 }
 
 /* One at a time: the state of a simulation is the process's. */
-static int alone(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
+static int search_alone(search *k, way how, const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         static rn_a32 simulates;
         uint32_t nobody = 0;
@@ -350,7 +350,7 @@ static int alone(search *k, way how, const char *place, const rein_sim_opts *opt
                 return -EINVAL;
         if (!rn_cas32(&simulates, &nobody, 1))
                 return -EBUSY;
-        int rc = begin(k, how, place, opts, fn, arg);
+        int rc = search_begin(k, how, place, opts, fn, arg);
         rn_store32(&simulates, 0);
         return rc;
 }
@@ -358,14 +358,14 @@ static int alone(search *k, way how, const char *place, const rein_sim_opts *opt
 int rein_sim_run_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         search k = {0};
-        return alone(&k, run_one, place, opts, fn, arg);
+        return search_alone(&k, search_run_one, place, opts, fn, arg);
 }
 
 int rein_sim_explore_at(const char *place, const rein_sim_opts *opts, rein_fn fn, void *arg)
 {
         search k = {0};
         bool dfs = opts && opts->size >= sizeof *opts && opts->generator == REIN_SIM_DFS;
-        return alone(&k, dfs ? depth_first : random_search, place, opts, fn, arg);
+        return search_alone(&k, dfs ? search_depth_first : search_random, place, opts, fn, arg);
 }
 
 void rn_sim_let_go(void)

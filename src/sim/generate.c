@@ -20,7 +20,7 @@ uint64_t rn_sim_random(uint64_t *state)
 
 /* ---- the list ---- */
 
-static bool grow(rn_path *path)
+static bool path_grow(rn_path *path)
 {
         size_t room = path->room ? 2 * path->room : 256;
         rn_sim_quiet();
@@ -38,7 +38,7 @@ static bool grow(rn_path *path)
 
 int rn_path_add(rn_path *path, rn_pick p)
 {
-        if (path->count == path->room && !grow(path))
+        if (path->count == path->room && !path_grow(path))
                 return -1;
         path->picks[path->count++] = p;
         return 0;
@@ -65,7 +65,7 @@ bool rn_path_next(rn_path *path)
 
 /* ---- one answer ---- */
 
-static uint32_t invent(uint32_t n, char about)
+static uint32_t path_invent(uint32_t n, char about)
 {
         rn_sim_state *s = rn_sim;
         const rn_sim_plan *p = s->plan;
@@ -93,7 +93,7 @@ uint32_t rn_sim_pick(uint32_t n, char about, bool current_first)
         if (s->at < s->given)
                 pick = s->path->picks[s->at].pick < n ? s->path->picks[s->at].pick : 0;
         else
-                pick = bounded || enough ? 0 : invent(n, about);
+                pick = bounded || enough ? 0 : path_invent(n, about);
         RN_ASSERT(pick < n, "a pick is one of the answers there are");
         s->surprises += surprise && pick;
         rn_pick took = {bounded || enough ? 1 : n, pick, about};
@@ -127,7 +127,7 @@ void rn_sim_generator_begin(void)
                         s->change_at[i] = 1 + rn_sim_random(&s->random) % (s->plan->length ? s->plan->length : 64);
 }
 
-static void fall_below_all(rn_sim_task *t)
+static void task_fall_below_all(rn_sim_task *t)
 {
         t->priority = -(int64_t)++rn_sim->lowest;
 }
@@ -137,18 +137,18 @@ static void fall_below_all(rn_sim_task *t)
 void rn_sim_spins(rn_sim_task *t)
 {
         if (rn_sim->plan->generator == REIN_SIM_PCT)
-                fall_below_all(t);
+                task_fall_below_all(t);
 }
 
 /* The task that reached a point of change falls below everybody. */
-static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_first)
+static uint32_t tasks_by_priority(rn_sim_task *const *ready, uint32_t n, bool current_first)
 {
         rn_sim_state *s = rn_sim;
         bool falls = false;
         for (uint32_t i = 0; i + 1 < s->plan->depth && current_first; i++)
                 falls = falls || s->change_at[i] == s->result->decisions + 1;
         if (s->running && falls)
-                fall_below_all(s->running);
+                task_fall_below_all(s->running);
         RN_ASSERT(n > 0, "somebody can go on when it is asked who does");
         uint32_t best = 0;
         for (uint32_t i = 1; i < n; i++)
@@ -157,7 +157,7 @@ static uint32_t by_priority(rn_sim_task *const *ready, uint32_t n, bool current_
         return best;
 }
 
-static uint32_t write_down(uint32_t pick, uint32_t n)
+static uint32_t path_write_down(uint32_t pick, uint32_t n)
 {
         rn_sim_state *s = rn_sim;
         RN_ASSERT(pick < n, "the task that goes on is one of those that can");
@@ -175,9 +175,9 @@ uint32_t rn_sim_next(rn_sim_task *const *ready, uint32_t n, bool current_first)
         rn_sim_state *s = rn_sim;
         if (s->reduction) {
                 uint32_t i = rn_reduction_pick(ready, n);
-                return i == UINT32_MAX || n == 1 ? i : write_down(i, n);
+                return i == UINT32_MAX || n == 1 ? i : path_write_down(i, n);
         }
         if (s->plan->generator == REIN_SIM_PCT && s->at >= s->given)
-                return write_down(by_priority(ready, n, current_first), n);
+                return path_write_down(tasks_by_priority(ready, n, current_first), n);
         return rn_sim_pick(n, 's', current_first);
 }

@@ -55,7 +55,7 @@ uint32_t rein_sim_self(void)
 }
 
 /* What the next op of the running task waits for. The time it was woken at decides, not the address: that may be gone. */
-static void sleep_on(const void *address, const char *what, int64_t until)
+static void task_sleep_on(const void *address, const char *what, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
         RN_ASSERT(me, "a task sleeps");
@@ -74,7 +74,7 @@ int rein_sim_sleep_on(const void *address, const char *what, rein_time until)
                 return -EPERM;
         if (rn_sim_fault(2, RN_CHOOSE_SPURIOUS))
                 return 0;
-        sleep_on(address, what, until.ns);
+        task_sleep_on(address, what, until.ns);
         const rn_sim_task *me = rn_sim->running;
         return me->woken ? 0 : me->poked ? -EINTR : REIN_ETIMEOUT;
 }
@@ -100,6 +100,6 @@ int rein_sim_block(rein_time until)
                 rn_sim_op((rn_op){.kind = RN_OP_LOOK, .at = &rn_sim->running->poked, .len = 1});
         else
                 rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = "enters foreign code"});
-        sleep_on(&rn_sim->running->poked, "blocks in foreign code", until.ns);
+        task_sleep_on(&rn_sim->running->poked, "blocks in foreign code", until.ns);
         return rn_sim->running->poked ? -EINTR : 0;
 }

@@ -16,20 +16,20 @@ extern void __asan_poison_memory_region(const volatile void *at, size_t n) __att
 extern void __asan_unpoison_memory_region(const volatile void *at, size_t n) __attribute__((weak));
 extern void __tsan_write_range(void *at, unsigned long n) __attribute__((weak)); /* declared nowhere */
 
-static void hide(const void *at, size_t n)
+static void memory_hide(const void *at, size_t n)
 {
         if (__asan_poison_memory_region)
                 __asan_poison_memory_region(at, n);
 }
 
-static void show(const void *at, size_t n)
+static void memory_show(const void *at, size_t n)
 {
         if (__asan_unpoison_memory_region)
                 __asan_unpoison_memory_region(at, n);
 }
 
 /* Giving back is a write to all of it. */
-static void ends(void *at, size_t n)
+static void memory_write_all(void *at, size_t n)
 {
         if (__tsan_write_range)
                 __tsan_write_range(at, n);
@@ -43,11 +43,11 @@ typedef struct rn_block {
         struct rn_block *next, *before;
         size_t size;
         uint32_t state;
-        bool kept;
+        bool for_ever;
         _Alignas(16) char bytes[];
 } rn_block;
 
-static void *m_alloc(size_t n, bool for_ever)
+static void *sim_alloc(size_t n, bool for_ever)
 {
         rn_sim_state *s = rn_sim;
         rn_block *b = n <= SIZE_MAX - sizeof *b ? rn_host_alloc(sizeof *b + n) : NULL;
@@ -55,7 +55,7 @@ static void *m_alloc(size_t n, bool for_ever)
                 return NULL;
         b->size = n;
         b->state = IN_USE;
-        b->kept = for_ever;
+        b->for_ever = for_ever;
         b->next = s->blocks;
         if (b->next)
                 b->next->before = b;
@@ -64,7 +64,7 @@ static void *m_alloc(size_t n, bool for_ever)
 }
 
 /* Looked at where it happens: at the point before, another may give it back as well. */
-static void m_free(void *p)
+static void sim_free(void *p)
 {
         rn_sim_state *s = rn_sim;
         if (!p)
@@ -89,8 +89,8 @@ static void m_free(void *p)
                 s->blocks = b->next;
         b->next = s->freed;
         s->freed = b;
-        ends(b->bytes, b->size);
-        hide(b->bytes, b->size);
+        memory_write_all(b->bytes, b->size);
+        memory_hide(b->bytes, b->size);
 }
 
 bool rn_sim_freed(const volatile void *at)
@@ -110,7 +110,7 @@ size_t rn_sim_memory_left(size_t *bytes)
         size_t count = 0;
         *bytes = 0;
         for (const rn_block *b = rn_sim->blocks; b; b = b->next) {
-                if (b->kept)
+                if (b->for_ever)
                         continue;
                 count++;
                 *bytes += b->size;
@@ -118,11 +118,11 @@ size_t rn_sim_memory_left(size_t *bytes)
         return count;
 }
 
-static void free_all(rn_block *b)
+static void blocks_free_all(rn_block *b)
 {
         while (b) {
                 rn_block *next = b->next;
-                show(b->bytes, b->size);
+                memory_show(b->bytes, b->size);
                 rn_host_free(b);
                 b = next;
         }
@@ -130,20 +130,20 @@ static void free_all(rn_block *b)
 
 void rn_sim_memory_free(void)
 {
-        free_all(rn_sim->blocks);
-        free_all(rn_sim->freed);
+        blocks_free_all(rn_sim->blocks);
+        blocks_free_all(rn_sim->freed);
         rn_sim->blocks = rn_sim->freed = NULL;
         rn_host_free(rn_sim->owed);
 }
 
 /* ---- time and chance ---- */
 
-static int64_t m_clock(void)
+static int64_t sim_clock(void)
 {
         return rn_sim->now;
 }
 
-static int64_t m_clock_at(int64_t due)
+static int64_t sim_clock_at(int64_t due)
 {
         rn_sim_state *s = rn_sim;
         if (s->running && due > s->now && due != RN_NEVER && s->plan->faults & REIN_SIM_EARLY &&
@@ -154,7 +154,7 @@ static int64_t m_clock_at(int64_t due)
 }
 
 /* The same numbers in every schedule: what is random in a program is not what differs between two runs. */
-static uint64_t m_random64(void)
+static uint64_t sim_random64(void)
 {
         return rn_sim_random(&rn_sim->numbers);
 }
@@ -174,7 +174,7 @@ uint32_t rn_sim_fault(uint32_t n, int kind)
         return rn_sim_pick(n, rn_sim_letters[kind], false);
 }
 
-static uint32_t m_choose(uint32_t n, int kind)
+static uint32_t sim_choose(uint32_t n, int kind)
 {
         return rn_sim_fault(n, kind);
 }
@@ -213,7 +213,7 @@ static owed_value *owed_place(void (*release)(void *), const void *value)
         return free_place;
 }
 
-static void m_owed(void (*release)(void *), const void *value, int change)
+static void sim_owed(void (*release)(void *), const void *value, int change)
 {
         rn_sim_quiet();
         owed_value *o = owed_place(release, value);
@@ -240,13 +240,13 @@ size_t rn_sim_owed(void)
 
 /* ---- points ---- */
 
-static void m_call(const char *function)
+static void sim_call(const char *function)
 {
         if (rn_sim->running && !rn_sim->plan->observe) /* there, what the call does is a point */
                 rn_sim_op((rn_op){.kind = RN_OP_CALL, .what = function});
 }
 
-static void m_misuse(const char *call, const char *what)
+static void sim_misuse(const char *call, const char *what)
 {
         const rn_sim_task *me = rn_sim->running;
         rn_sim_over(REIN_SIM_MISUSE, "%s, by '%s': %s", call, me ? me->name : "nobody", what);
@@ -254,19 +254,19 @@ static void m_misuse(const char *call, const char *what)
                 rn_sim_stop();
 }
 
-static void m_wrong(const char *name, const char *what)
+static void sim_wrong(const char *name, const char *what)
 {
         rn_sim_over(REIN_SIM_FAILED, "'%s' does not add up: %s", name, what);
 }
 
-static void m_broken(const char *what)
+static void sim_broken(const char *what)
 {
         rn_sim_over(REIN_SIM_FAILED, "%s", what);
         if (rn_sim->running && !rn_sim->deciding)
                 rn_sim_stop();
 }
 
-static void m_pause(void)
+static void sim_pause(void)
 {
         rn_sim_task *me = rn_sim->running;
         const rn_op last = me->op;
@@ -281,7 +281,7 @@ static void m_pause(void)
 
 /* ---- words and locks ---- */
 
-static void m_word_wait(rn_a32 *word, uint32_t value, int64_t until)
+static void sim_word_wait(rn_a32 *word, uint32_t value, int64_t until)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
@@ -319,7 +319,7 @@ uint32_t rn_sim_wake(const volatile void *address, uint32_t how_many)
         return woken;
 }
 
-static void m_word_wake(rn_a32 *word, uint32_t how_many)
+static void sim_word_wake(rn_a32 *word, uint32_t how_many)
 {
         if (rn_sim->running)
                 rn_sim_wake(word, how_many);
@@ -339,7 +339,7 @@ bool rn_sim_commutes(const volatile void *lock)
                 lock == &w->hooks.shelf.lock || lock == &w->fibers.shelf.lock);
 }
 
-static void m_lock_wait(rn_lock *l)
+static void sim_lock_wait(rn_lock *l)
 {
         if (!rn_sim->running || rn_sim_commutes(l))
                 return;
@@ -349,7 +349,7 @@ static void m_lock_wait(rn_lock *l)
                 rn_weak_lock(&l->word, true);
 }
 
-static void m_lock_gave(rn_lock *l)
+static void sim_lock_gave(rn_lock *l)
 {
         if (!rn_sim->running || rn_sim_commutes(l))
                 return;
@@ -361,25 +361,25 @@ static void m_lock_gave(rn_lock *l)
 
 /* ---- threads ---- */
 
-static int m_thread_start(void (*main)(void *), void *arg, const char *name)
+static int sim_thread_start(void (*main)(void *), void *arg, const char *name)
 {
-        m_call("starts a thread");
+        sim_call("starts a thread");
         return rn_sim_spawn(name, main, arg) < 0 ? -EAGAIN : 0;
 }
 
-static uint32_t m_thread_id(void)
+static uint32_t sim_thread_id(void)
 {
         return rn_sim->running ? rn_sim->running->id + 1 : 0;
 }
 
-static rn_sim_task *task_of(uint32_t thread_id)
+static rn_sim_task *thread_task_of(uint32_t thread_id)
 {
         return thread_id && thread_id <= rn_sim->count ? rn_sim->tasks[thread_id - 1] : NULL;
 }
 
-static void m_thread_doing(uint32_t id, char *text, size_t n)
+static void sim_thread_doing(uint32_t id, char *text, size_t n)
 {
-        rn_sim_task *t = task_of(id);
+        rn_sim_task *t = thread_task_of(id);
         rn_sim_quiet();
         if (t && !t->ended)
                 rn_sim_describe(t, text, n);
@@ -389,9 +389,9 @@ static void m_thread_doing(uint32_t id, char *text, size_t n)
 }
 
 /* Only rein_sim_block is a system call that rein does not make. */
-static bool m_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)
+static bool sim_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t *digest)
 {
-        const rn_sim_task *t = task_of(id);
+        const rn_sim_task *t = thread_task_of(id);
         if (!t || t->ended)
                 return false;
         *cpu_ns = 0;
@@ -400,22 +400,22 @@ static bool m_thread_probe(uint32_t id, int64_t *cpu_ns, int64_t *call, uint64_t
         return true;
 }
 
-static size_t m_stack_left(void)
+static size_t sim_stack_left(void)
 {
         const rn_coro *c = rn_sim->running ? rn_sim_here() : NULL;
         const char *here = __builtin_frame_address(0);
         return c && here > c->stack.low ? (size_t)(here - c->stack.low) : 0;
 }
 
-static struct rn_coro *m_coro(void)
+static struct rn_coro *sim_coro(void)
 {
         return &rn_sim->running->coro;
 }
 
 /* As a signal: whoever sleeps in the kernel leaves; whoever does not, never learns of it. */
-static void m_poke(uint32_t thread_id)
+static void sim_poke(uint32_t thread_id)
 {
-        rn_sim_task *t = task_of(thread_id);
+        rn_sim_task *t = thread_task_of(thread_id);
         if (rn_sim->running && t)
                 rn_sim_op((rn_op){.kind = RN_OP_POKE, .what = t->name, .whom = t->id});
         if (t && !t->ended && (t->op.kind == RN_OP_SLEEP || t->op.kind == RN_OP_POLL))
@@ -424,27 +424,27 @@ static void m_poke(uint32_t thread_id)
 
 void rn_sim_machine(rn_machine *m)
 {
-        m->call = m_call;
-        m->misuse = m_misuse;
-        m->wrong = m_wrong;
-        m->broken = m_broken;
-        m->owed = m_owed;
-        m->choose = m_choose;
-        m->alloc = m_alloc;
-        m->free = m_free;
-        m->clock = m_clock;
-        m->clock_at = m_clock_at;
-        m->random64 = m_random64;
-        m->word_wait = m_word_wait;
-        m->word_wake = m_word_wake;
-        m->lock_wait = m_lock_wait;
-        m->lock_gave = m_lock_gave;
-        m->pause = m_pause;
-        m->thread_start = m_thread_start;
-        m->thread_id = m_thread_id;
-        m->thread_doing = m_thread_doing;
-        m->thread_probe = m_thread_probe;
-        m->stack_left = m_stack_left;
-        m->coro = m_coro;
-        m->poke = m_poke;
+        m->call = sim_call;
+        m->misuse = sim_misuse;
+        m->wrong = sim_wrong;
+        m->broken = sim_broken;
+        m->owed = sim_owed;
+        m->choose = sim_choose;
+        m->alloc = sim_alloc;
+        m->free = sim_free;
+        m->clock = sim_clock;
+        m->clock_at = sim_clock_at;
+        m->random64 = sim_random64;
+        m->word_wait = sim_word_wait;
+        m->word_wake = sim_word_wake;
+        m->lock_wait = sim_lock_wait;
+        m->lock_gave = sim_lock_gave;
+        m->pause = sim_pause;
+        m->thread_start = sim_thread_start;
+        m->thread_id = sim_thread_id;
+        m->thread_doing = sim_thread_doing;
+        m->thread_probe = sim_thread_probe;
+        m->stack_left = sim_stack_left;
+        m->coro = sim_coro;
+        m->poke = sim_poke;
 }

@@ -54,27 +54,27 @@ static void quiet_free(void *p)
         rn_sim_loud();
 }
 
-static rn_files *files(void)
+static rn_files *net_files(void)
 {
         if (!rn_sim->files)
                 rn_sim->files = quiet_alloc(sizeof(rn_files));
         return rn_sim->files;
 }
 
-static file *of(int fd)
+static file *file_of(int fd)
 {
         rn_files *f = rn_sim->files;
         return f && fd >= FIRST && fd < FIRST + FILES ? f->at[fd - FIRST] : NULL;
 }
 
-static bool m_owns(int fd)
+static bool sim_owns(int fd)
 {
         return fd >= FIRST && fd < FIRST + FILES;
 }
 
-static int number(file *x)
+static int file_number(file *x)
 {
-        rn_files *f = files();
+        rn_files *f = net_files();
         for (int i = 0; f && x && i < FILES; i++) {
                 if (!f->at[i]) {
                         RN_ASSERT(!x->serial, "a file gets one number in its life");
@@ -86,7 +86,7 @@ static int number(file *x)
         return x ? -EMFILE : -ENOMEM;
 }
 
-static file *make(kind k)
+static file *file_make(kind k)
 {
         file *x = quiet_alloc(sizeof *x);
         if (x)
@@ -94,12 +94,12 @@ static file *make(kind k)
         return x;
 }
 
-static int opened(kind k)
+static int file_opened(kind k)
 {
         if (rn_sim_fault(2, RN_CHOOSE_FD))
                 return -EMFILE;
-        file *x = make(k);
-        int fd = number(x);
+        file *x = file_make(k);
+        int fd = file_number(x);
         if (fd < 0)
                 quiet_free(x);
         return fd;
@@ -122,7 +122,7 @@ void rn_sim_point_at(int fd, const volatile void *at)
         rn_sim_op((rn_op){.kind = RN_OP_FD, .at = at, .len = 1});
 }
 
-static void point(int fd)
+static void net_point(int fd)
 {
         rn_sim_point_at(fd, &rn_sim->files); /* no two are independent */
 }
@@ -131,12 +131,12 @@ static void point(int fd)
 
 void rn_sim_fd_point(int fd)
 {
-        point(fd);
+        net_point(fd);
 }
 
 rn_sim_box *rn_sim_box_of(int fd)
 {
-        const file *x = of(fd);
+        const file *x = file_of(fd);
         return x ? x->box : NULL;
 }
 
@@ -150,15 +150,15 @@ rn_sim_box *rn_sim_box_next(int *i)
 
 int rn_sim_box_open(rn_sim_box *b)
 {
-        int fd = opened(DATAGRAMS);
+        int fd = file_opened(DATAGRAMS);
         if (fd >= 0)
-                of(fd)->box = b;
+                file_of(fd)->box = b;
         return fd;
 }
 
 /* ---- the end of a file ---- */
 
-static void let_go(ring *r, bool writer)
+static void ring_let_go(ring *r, bool writer)
 {
         if (!r)
                 return;
@@ -171,26 +171,26 @@ static void let_go(ring *r, bool writer)
                 quiet_free(r);
 }
 
-static void destroy(file *x)
+static void file_destroy(file *x)
 {
         RN_ASSERT(x->kind != NONE && x->waits <= BACKLOG, "a file that ends is one, and no more wait for it than may");
         for (uint32_t i = 0; i < x->waits; i++)
-                destroy(x->waiting[i]);
-        let_go(x->in, false);
-        let_go(x->out, true);
+                file_destroy(x->waiting[i]);
+        ring_let_go(x->in, false);
+        ring_let_go(x->out, true);
         if (x->box)
                 rn_sim_box_free(x->box);
         quiet_free(x);
 }
 
-static int m_close(int fd)
+static int sim_close(int fd)
 {
-        point(fd);
-        file *x = of(fd);
+        net_point(fd);
+        file *x = file_of(fd);
         if (!x)
                 return -EBADF;
         rn_sim->files->at[fd - FIRST] = NULL;
-        destroy(x);
+        file_destroy(x);
         return 0;
 }
 
@@ -206,7 +206,7 @@ void rn_sim_files_free(void)
 {
         for (int i = 0; rn_sim->files && i < FILES; i++)
                 if (rn_sim->files->at[i])
-                        destroy(rn_sim->files->at[i]);
+                        file_destroy(rn_sim->files->at[i]);
         quiet_free(rn_sim->files);
         rn_sim->files = NULL;
 }
@@ -215,7 +215,7 @@ void rn_sim_files_free(void)
 
 int rn_sim_fd_events(int fd, int events, unsigned depth)
 {
-        const file *x = of(fd);
+        const file *x = file_of(fd);
         if (!x)
                 return RN_POLLNVAL;
         int r = 0;
@@ -247,14 +247,14 @@ int rn_sim_fd_events(int fd, int events, unsigned depth)
         return r & events;
 }
 
-static int ready(int fd, int events)
+static int file_ready(int fd, int events)
 {
         return rn_sim_fd_events(fd, events, 0);
 }
 
 uint64_t rn_sim_fd_serial(int fd)
 {
-        const file *x = of(fd);
+        const file *x = file_of(fd);
         return x ? x->serial : 0;
 }
 
@@ -262,7 +262,7 @@ int64_t rn_sim_fd_due(const rn_sim_task *t)
 {
         int64_t due = RN_NEVER;
         for (const rn_polled *p = t->all; p; p = p->next) {
-                const file *x = of(p->fd);
+                const file *x = file_of(p->fd);
                 const int64_t at = x && x->kind == POLLER ? rn_sim_poller_due(x->poller) : RN_NEVER;
                 due = at < due ? at : due;
         }
@@ -271,28 +271,28 @@ int64_t rn_sim_fd_due(const rn_sim_task *t)
 
 int rn_sim_fd_of_poller(struct rn_sim_poller *p)
 {
-        int fd = opened(POLLER);
+        int fd = file_opened(POLLER);
         if (fd >= 0)
-                of(fd)->poller = p;
+                file_of(fd)->poller = p;
         return fd;
 }
 
 bool rn_sim_fd_ready(const rn_sim_task *t)
 {
         for (const rn_polled *p = t->all; p; p = p->next)
-                if (ready(p->fd, p->events))
+                if (file_ready(p->fd, p->events))
                         return true;
-        return t->wake >= 0 && ready(t->wake, RN_POLLIN);
+        return t->wake >= 0 && file_ready(t->wake, RN_POLLIN);
 }
 
-static int m_poll(rn_polled *all, int wake, int64_t until)
+static int sim_poll(rn_polled *all, int wake, int64_t until)
 {
         rn_sim_task *me = rn_sim->running;
         int n = 0;
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return 0;
         for (const rn_polled *p = all; p; p = p->next) {
-                if (m_owns(p->fd))
+                if (sim_owns(p->fd))
                         continue;
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", me->name, p->fd);
                 rn_sim_stop();
@@ -306,55 +306,55 @@ static int m_poll(rn_polled *all, int wake, int64_t until)
         me->until = RN_NEVER;
         me->all = NULL;
         for (rn_polled *p = me->poked ? NULL : all; p; p = p->next) {
-                p->got = ready(p->fd, p->events);
+                p->got = file_ready(p->fd, p->events);
                 n += p->got != 0;
         }
         return n;
 }
 
-static int m_wakefd(void)
+static int sim_wakefd(void)
 {
-        return opened(WAKE);
+        return file_opened(WAKE);
 }
 
-static void m_wakefd_ring(int wake)
+static void sim_wakefd_ring(int wake)
 {
-        point(wake);
-        file *x = of(wake);
+        net_point(wake);
+        file *x = file_of(wake);
         if (x)
                 x->rings++;
 }
 
-static void m_wakefd_drain(int wake)
+static void sim_wakefd_drain(int wake)
 {
         if (rn_sim->plan->observe)
-                point(wake);
-        file *x = of(wake);
+                net_point(wake);
+        file *x = file_of(wake);
         if (x)
                 x->rings = 0;
 }
 
 /* ---- bytes ---- */
 
-static int64_t refused(int fd, const char *what)
+static int64_t net_refused(int fd, const char *what)
 {
         rn_sim_over(REIN_SIM_MISUSE, "'%s' %s the real descriptor %d", rn_sim->running->name, what, fd);
         rn_sim_stop();
 }
 
-static size_t part(size_t n)
+static size_t net_part(size_t n)
 {
         return n > 1 && rn_sim_fault(2, RN_CHOOSE_SHORT) ? n / 2 : n;
 }
 
-static int64_t m_read(int fd, void *buf, size_t n)
+static int64_t sim_read(int fd, void *buf, size_t n)
 {
-        if (!m_owns(fd))
-                return refused(fd, "reads");
+        if (!sim_owns(fd))
+                return net_refused(fd, "reads");
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        point(fd);
-        file *x = of(fd);
+        net_point(fd);
+        file *x = file_of(fd);
         if (x && x->kind == DATAGRAMS)
                 return rn_sim_receive(fd, buf, n);
         if (!x || x->kind != END || !x->in)
@@ -365,7 +365,7 @@ static int64_t m_read(int fd, void *buf, size_t n)
         if (rn_sim_fault(2, RN_CHOOSE_AGAIN))
                 return -EAGAIN;
         RN_ASSERT(r->used <= r->room && r->from < r->room, "a pipe has no more bytes than room for them");
-        n = part(n < r->used ? n : r->used);
+        n = net_part(n < r->used ? n : r->used);
         for (size_t i = 0; i < n; i++)
                 ((char *)buf)[i] = r->bytes[(r->from + i) % r->room];
         r->from = (r->from + n) % r->room;
@@ -373,14 +373,14 @@ static int64_t m_read(int fd, void *buf, size_t n)
         return (int64_t)n;
 }
 
-static int64_t m_write(int fd, const void *buf, size_t n)
+static int64_t sim_write(int fd, const void *buf, size_t n)
 {
-        if (!m_owns(fd))
-                return refused(fd, "writes to");
+        if (!sim_owns(fd))
+                return net_refused(fd, "writes to");
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        point(fd);
-        file *x = of(fd);
+        net_point(fd);
+        file *x = file_of(fd);
         if (x && x->kind == DATAGRAMS)
                 return rn_sim_send(fd, buf, n);
         if (!x || x->kind != END || !x->out)
@@ -392,7 +392,7 @@ static int64_t m_write(int fd, const void *buf, size_t n)
                 return -EAGAIN;
         RN_ASSERT(r->used < r->room, "a pipe into which is written has room");
         size_t left = r->room - r->used;
-        n = part(n < left ? n : left);
+        n = net_part(n < left ? n : left);
         for (size_t i = 0; i < n; i++)
                 r->bytes[(r->from + r->used + i) % r->room] = ((const char *)buf)[i];
         r->used += n;
@@ -400,7 +400,7 @@ static int64_t m_write(int fd, const void *buf, size_t n)
 }
 
 /* Two ends: what `a` writes into `there` b reads; back may be NULL. */
-static void join(file *a, file *b, ring *there, ring *back)
+static void file_join(file *a, file *b, ring *there, ring *back)
 {
         RN_ASSERT(!a->out && !b->in && !a->in && !b->out, "two ends are joined once");
         a->out = b->in = there;
@@ -413,16 +413,16 @@ int rein_sim_pipe(int fds[2], size_t capacity)
                 return -EPERM;
         if (!fds || !capacity)
                 return -EINVAL;
-        int r = opened(END), w = r < 0 ? r : opened(END);
+        int r = file_opened(END), w = r < 0 ? r : file_opened(END);
         ring *between = w < 0 ? NULL : ring_new(capacity);
         if (!between) {
                 if (r >= 0)
-                        m_close(r);
+                        sim_close(r);
                 if (w >= 0)
-                        m_close(w);
+                        sim_close(w);
                 return w < 0 ? w : -ENOMEM;
         }
-        join(of(w), of(r), between, NULL);
+        file_join(file_of(w), file_of(r), between, NULL);
         fds[0] = r;
         fds[1] = w;
         return 0;
@@ -433,11 +433,11 @@ int rein_sim_pipe(int fds[2], size_t capacity)
 /* Those of clients, and where "0" was asked for. */
 void rn_sim_net_port(char *text, size_t n, const char *host)
 {
-        rn_files *f = files();
+        rn_files *f = net_files();
         snprintf(text, n, "%s:%u", host, 49152 + (f ? f->ports++ : 0));
 }
 
-static int m_lookup(const char *host, const char *service, rn_sys_addr **list, const char **why)
+static int sim_lookup(const char *host, const char *service, rn_sys_addr **list, const char **why)
 {
         *list = rn_alloc(sizeof **list);
         if (!*list)
@@ -466,13 +466,13 @@ static file *listener_at(const char *address)
         return found;
 }
 
-static int m_listen(const rn_sys_addr *a, int backlog)
+static int sim_listen(const rn_sys_addr *a, int backlog)
 {
-        point(-1);
+        net_point(-1);
         if (listener_at((const char *)a->bytes))
                 return -EADDRINUSE;
-        int fd = opened(LISTENER);
-        file *x = fd < 0 ? NULL : of(fd);
+        int fd = file_opened(LISTENER);
+        file *x = fd < 0 ? NULL : file_of(fd);
         if (x) {
                 rn_sim_quiet();
                 memcpy(x->address, a->bytes, RN_SIM_ADDRESS);
@@ -482,19 +482,19 @@ static int m_listen(const rn_sys_addr *a, int backlog)
         return fd;
 }
 
-static int m_accept(int fd)
+static int sim_accept(int fd)
 {
         if (rn_sim_fault(2, RN_CHOOSE_INTR))
                 return -EINTR;
         if (rn_sim_fault(2, RN_CHOOSE_FD))
                 return -EMFILE;
-        point(fd);
-        file *l = of(fd);
+        net_point(fd);
+        file *l = file_of(fd);
         if (!l || l->kind != LISTENER)
                 return l ? -EINVAL : -EBADF;
         if (!l->waits)
                 return -EAGAIN;
-        int got = number(l->waiting[0]);
+        int got = file_number(l->waiting[0]);
         if (got >= 0) {
                 rn_sim_quiet();
                 memmove(&l->waiting[0], &l->waiting[1], --l->waits * sizeof l->waiting[0]);
@@ -503,57 +503,57 @@ static int m_accept(int fd)
         return got;
 }
 
-static int m_connect(const rn_sys_addr *a)
+static int sim_connect(const rn_sys_addr *a)
 {
-        point(-1);
-        int fd = opened(END);
+        net_point(-1);
+        int fd = file_opened(END);
         if (fd < 0)
                 return fd;
         file *l = listener_at((const char *)a->bytes);
         if (!l || l->waits == l->backlog) {
-                m_close(fd);
+                sim_close(fd);
                 return -ECONNREFUSED;
         }
-        file *far = make(END);
+        file *far = file_make(END);
         ring *there = ring_new(SOCKET_ROOM), *back = ring_new(SOCKET_ROOM);
         if (!far || !there || !back) {
                 quiet_free(far);
                 quiet_free(there);
                 quiet_free(back);
-                m_close(fd);
+                sim_close(fd);
                 return -ENOMEM;
         }
-        join(of(fd), far, there, back);
+        file_join(file_of(fd), far, there, back);
         RN_ASSERT(l->waits < l->backlog && l->backlog <= BACKLOG, "a connection waits where there is room for it");
         l->waiting[l->waits++] = far;
         return fd;
 }
 
-static int m_connected(int fd)
+static int sim_connected(int fd)
 {
-        return of(fd) ? 0 : -EBADF;
+        return file_of(fd) ? 0 : -EBADF;
 }
 
 /* ---- signals ---- */
 
-static int m_signal_open(int signo)
+static int sim_signal_open(int signo)
 {
-        int fd = opened(SIGNAL);
+        int fd = file_opened(SIGNAL);
         if (fd >= 0)
-                of(fd)->signo = signo;
+                file_of(fd)->signo = signo;
         return fd;
 }
 
-static int m_signal_take(int fd, int signo)
+static int sim_signal_take(int fd, int signo)
 {
-        rn_files *f = files();
-        if (!f || (fd >= 0 && !of(fd)) || !f->pending[signo])
+        rn_files *f = net_files();
+        if (!f || (fd >= 0 && !file_of(fd)) || !f->pending[signo])
                 return 0;
         f->pending[signo] = false;
         return 1;
 }
 
-static bool waited_for(int signo)
+static bool signal_waited_for(int signo)
 {
         for (int i = 0; i < FILES; i++) {
                 const file *x = rn_sim->files->at[i];
@@ -564,7 +564,7 @@ static bool waited_for(int signo)
 }
 
 /* The first of them is cancelled, and can be no more. */
-static bool interrupts(void)
+static bool signal_interrupts(void)
 {
         const rn_interruptible *one = rn_sim->interruptible;
         if (!one)
@@ -581,30 +581,30 @@ int rein_sim_raise(int signo)
                 return -EPERM;
         if (signo <= 0 || signo >= SIGNALS)
                 return -EINVAL;
-        point(-1);
-        if (!files())
+        net_point(-1);
+        if (!net_files())
                 return -ENOMEM;
-        if (!rn_is_interrupt(signo) || waited_for(signo) || !interrupts())
+        if (!rn_is_interrupt(signo) || signal_waited_for(signo) || !signal_interrupts())
                 rn_sim->files->pending[signo] = true;
         return 0;
 }
 
 void rn_sim_net(rn_machine *m)
 {
-        m->owns = m_owns;
-        m->poll = m_poll;
-        m->wakefd = m_wakefd;
-        m->wakefd_ring = m_wakefd_ring;
-        m->wakefd_drain = m_wakefd_drain;
-        m->close = m_close;
-        m->read = m_read;
-        m->write = m_write;
-        m->lookup = m_lookup;
-        m->listen = m_listen;
-        m->accept = m_accept;
-        m->connect = m_connect;
-        m->connected = m_connected;
+        m->owns = sim_owns;
+        m->poll = sim_poll;
+        m->wakefd = sim_wakefd;
+        m->wakefd_ring = sim_wakefd_ring;
+        m->wakefd_drain = sim_wakefd_drain;
+        m->close = sim_close;
+        m->read = sim_read;
+        m->write = sim_write;
+        m->lookup = sim_lookup;
+        m->listen = sim_listen;
+        m->accept = sim_accept;
+        m->connect = sim_connect;
+        m->connected = sim_connected;
         rn_sim_datagrams(m);
-        m->signal_open = m_signal_open;
-        m->signal_take = m_signal_take;
+        m->signal_open = sim_signal_open;
+        m->signal_take = sim_signal_take;
 }

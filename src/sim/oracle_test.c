@@ -53,7 +53,7 @@ static int value_twice(void *arg)
         CHECK(rein_take(f, &value, &release) == 0);
         release(value);
         f->outcome.value = value; /* the library does not know that it gave it away */
-        f->taken = false;
+        f->value_taken = false;
         rein_drop(f);
         rein_sim_point("after");
         return 0;

@@ -23,12 +23,12 @@ struct rn_sim_poller {
 
 typedef struct rn_sim_poller poller;
 
-static poller *of(rn_poller *p)
+static poller *sim_poller_of(rn_poller *p)
 {
         return (poller *)(void *)p;
 }
 
-static int m_new(bool portable, rn_poller **made)
+static int sim_poller_new(bool portable, rn_poller **made)
 {
         if (rn_sim_fault(2, RN_CHOOSE_FD))
                 return -EMFILE;
@@ -47,18 +47,18 @@ static int m_new(bool portable, rn_poller **made)
         return 0;
 }
 
-static void m_free(rn_poller *given)
+static void sim_poller_free(rn_poller *given)
 {
-        poller *p = of(given);
+        poller *p = sim_poller_of(given);
         rn_sim->machine.close(p->fd);
         rn_free(p);
 }
 
 /* ---- who is watched ---- */
 
-static int m_watch(rn_poller *given, int fd, int events)
+static int sim_poller_watch(rn_poller *given, int fd, int events)
 {
-        poller *p = of(given);
+        poller *p = sim_poller_of(given);
         if (!rn_sim->machine.owns(fd)) {
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' waits for the real descriptor %d", rn_sim->running->name, fd);
                 rn_sim_stop();
@@ -76,9 +76,9 @@ static int m_watch(rn_poller *given, int fd, int events)
         return 0;
 }
 
-static void m_unwatch(rn_poller *given, int fd)
+static void sim_poller_unwatch(rn_poller *given, int fd)
 {
-        poller *p = of(given);
+        poller *p = sim_poller_of(given);
         watched *w = rn_sim->machine.owns(fd) ? &p->at[fd - RN_SIM_FD] : NULL;
         if (!w || !w->events)
                 return;
@@ -89,7 +89,7 @@ static void m_unwatch(rn_poller *given, int fd)
 
 /* ---- what there is ---- */
 
-static int events_of(const poller *p, int i, unsigned depth)
+static int sim_poller_events(const poller *p, int i, unsigned depth)
 {
         const watched *w = &p->at[i];
         if (!w->events || w->serial != rn_sim_fd_serial(RN_SIM_FD + i))
@@ -102,7 +102,7 @@ bool rn_sim_poller_ready(const poller *p, unsigned depth)
         if (p->rung || p->alarm <= rn_sim->now)
                 return true;
         for (int i = 0; p->count && depth < DEPTH && i < RN_SIM_FDS; i++)
-                if (events_of(p, i, depth + 1))
+                if (sim_poller_events(p, i, depth + 1))
                         return true;
         return false;
 }
@@ -112,19 +112,19 @@ int64_t rn_sim_poller_due(const poller *p)
         return p->alarm;
 }
 
-static int take(poller *p, rn_ready *out, int n)
+static int sim_poller_take(poller *p, rn_ready *out, int n)
 {
         int ready[RN_SIM_FDS] = {0}, count = 0, many = 0;
         if (p->alarm <= rn_sim->now)
                 p->alarm = RN_NEVER;
         p->rung = false;
         for (int i = 0; p->count && i < RN_SIM_FDS; i++)
-                if (events_of(p, i, 0))
+                if (sim_poller_events(p, i, 0))
                         ready[count++] = i;
         const int first = count > 1 ? (int)rn_sim_pick((uint32_t)count, 'u', false) : 0;
         for (; many < count && many < n; many++) {
                 const int i = ready[first + many < count ? first + many : first + many - count];
-                out[many] = (rn_ready){RN_SIM_FD + i, events_of(p, i, 0)};
+                out[many] = (rn_ready){RN_SIM_FD + i, sim_poller_events(p, i, 0)};
                 RN_ASSERT(p->count > 0 && p->at[i].events, "what is told was watched, and counted");
                 p->at[i].events = 0;
                 p->count--;
@@ -132,9 +132,9 @@ static int take(poller *p, rn_ready *out, int n)
         return many;
 }
 
-static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
+static int sim_poller_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
 {
-        poller *p = of(given);
+        poller *p = sim_poller_of(given);
         rn_sim_task *me = rn_sim->running;
         const rn_polled own = {.fd = p->fd, .events = RN_POLLIN};
         RN_ASSERT(n > 0, "a poller that is waited for may tell of something");
@@ -152,36 +152,36 @@ static int m_wait(rn_poller *given, rn_ready *out, int n, int64_t until)
                           .what = "has nothing to do"});
         me->until = RN_NEVER;
         me->all = NULL;
-        return me->poked ? 0 : take(p, out, n);
+        return me->poked ? 0 : sim_poller_take(p, out, n);
 }
 
-static void m_ring(rn_poller *given)
+static void sim_poller_ring(rn_poller *given)
 {
-        poller *p = of(given);
+        poller *p = sim_poller_of(given);
         rn_sim_point_at(p->fd, p);
         p->rung = true;
 }
 
 /* ---- as a guest of another loop ---- */
 
-static int m_fd(rn_poller *given)
+static int sim_poller_fd(rn_poller *given)
 {
-        return of(given)->portable ? -ENOTSUP : of(given)->fd;
+        return sim_poller_of(given)->portable ? -ENOTSUP : sim_poller_of(given)->fd;
 }
 
-static void m_alarm(rn_poller *given, int64_t at)
+static void sim_poller_alarm(rn_poller *given, int64_t at)
 {
-        of(given)->alarm = at;
+        sim_poller_of(given)->alarm = at;
 }
 
 void rn_sim_pollers(rn_machine *m)
 {
-        m->poller_new = m_new;
-        m->poller_free = m_free;
-        m->poller_watch = m_watch;
-        m->poller_unwatch = m_unwatch;
-        m->poller_wait = m_wait;
-        m->poller_ring = m_ring;
-        m->poller_fd = m_fd;
-        m->poller_alarm = m_alarm;
+        m->poller_new = sim_poller_new;
+        m->poller_free = sim_poller_free;
+        m->poller_watch = sim_poller_watch;
+        m->poller_unwatch = sim_poller_unwatch;
+        m->poller_wait = sim_poller_wait;
+        m->poller_ring = sim_poller_ring;
+        m->poller_fd = sim_poller_fd;
+        m->poller_alarm = sim_poller_alarm;
 }

@@ -37,33 +37,33 @@ struct rn_reduction {
 };
 
 /* A poke finds its task asleep or not, and any step of that task may be the last one before it sleeps. */
-static bool pokes(const rn_op *a, uint32_t task, const rn_op *b)
+static bool op_pokes(const rn_op *a, uint32_t task, const rn_op *b)
 {
         return a->kind == RN_OP_POKE && (a->whom == task || (b->kind == RN_OP_POKE && a->whom == b->whom));
 }
 
-static bool reads(rn_op_kind k)
+static bool op_reads(rn_op_kind k)
 {
         return k == RN_OP_READ || k == RN_OP_PAUSE;
 }
 
-static bool overlap(const volatile char *x, size_t x_len, const volatile char *y, size_t y_len)
+static bool memory_overlap(const volatile char *x, size_t x_len, const volatile char *y, size_t y_len)
 {
         return x < y + y_len && y < x + x_len;
 }
 
-static bool dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
+static bool ops_dependent(uint32_t task_a, const rn_op *a, uint32_t task_b, const rn_op *b)
 {
-        if (pokes(a, task_b, b) || pokes(b, task_a, a))
+        if (op_pokes(a, task_b, b) || op_pokes(b, task_a, a))
                 return true;
         const volatile char *x = a->at, *y = b->at;
-        if (a->also && overlap(a->also, 1, y, b->len))
+        if (a->also && memory_overlap(a->also, 1, y, b->len))
                 return true;
-        if (b->also && overlap(b->also, 1, x, a->len))
+        if (b->also && memory_overlap(b->also, 1, x, a->len))
                 return true;
-        if (!x || !y || (reads(a->kind) && reads(b->kind)) || (a->kind == RN_OP_ADD && b->kind == RN_OP_ADD))
+        if (!x || !y || (op_reads(a->kind) && op_reads(b->kind)) || (a->kind == RN_OP_ADD && b->kind == RN_OP_ADD))
                 return false;
-        return overlap(x, a->len, y, b->len);
+        return memory_overlap(x, a->len, y, b->len);
 }
 
 int rn_reduction_begin(rn_reduction **r)
@@ -85,7 +85,7 @@ void rn_reduction_free(rn_reduction *r)
         rn_host_free(r);
 }
 
-void rn_reduction_run_begins(rn_reduction *r)
+void rn_reduction_begin_run(rn_reduction *r)
 {
         r->count = r->locks = 0;
 }
@@ -107,7 +107,7 @@ uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n)
                 const step *last = now - 1;
                 uint64_t asleep = (last->sleep | last->done) & ~(1ull << last->task);
                 for (uint32_t i = 0; i < s->count; i++)
-                        if (asleep >> i & 1 && !dependent(i, &s->tasks[i]->op, last->task, &last->op))
+                        if (asleep >> i & 1 && !ops_dependent(i, &s->tasks[i]->op, last->task, &last->op))
                                 now->sleep |= 1ull << i;
         }
         now->enabled = 0;
@@ -131,14 +131,14 @@ uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n)
 
 /* ---- what it was ordered after ---- */
 
-static void join(uint32_t *to, const uint32_t *from)
+static void clocks_join(uint32_t *to, const uint32_t *from)
 {
         for (uint32_t i = 0; i < rn_sim->count; i++)
                 if (from[i] > to[i])
                         to[i] = from[i];
 }
 
-static given_lock *given(rn_reduction *r, const volatile void *lock, bool make)
+static given_lock *reduction_given(rn_reduction *r, const volatile void *lock, bool make)
 {
         for (size_t i = 0; i < r->locks; i++)
                 if (r->given[i].lock == lock)
@@ -154,14 +154,14 @@ static given_lock *given(rn_reduction *r, const volatile void *lock, bool make)
 void rn_reduction_gave(const volatile void *lock)
 {
         rn_reduction *r = rn_sim->reduction;
-        given_lock *g = r ? given(r, lock, true) : NULL;
+        given_lock *g = r ? reduction_given(r, lock, true) : NULL;
         if (g)
-                join(g->clock, rn_sim->running->clock);
+                clocks_join(g->clock, rn_sim->running->clock);
 }
 
 /* Which tasks could begin what remains when step i is taken later: the steps after it that are not ordered after it, and then
  * now. A task can when its first one there is ordered after none of the others. */
-static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
+static uint64_t reduction_could_begin(const rn_reduction *r, size_t i, const step *now)
 {
         const step *first[RN_SIM_TASKS] = {NULL};
         const size_t n = r->count;
@@ -181,12 +181,12 @@ static uint64_t could_begin(const rn_reduction *r, size_t i, const step *now)
 
 /* Step i and now are in a race: at i, the other order must be tried, if none of those that lead to it has been. There is
  * none when it is step i that let now's task go on. */
-static void ask_for_the_other_order(const rn_reduction *r, size_t i, const step *now)
+static void reduction_ask_for_other_order(const rn_reduction *r, size_t i, const step *now)
 {
         RN_ASSERT(i < r->count, "a race is with an earlier step");
         RN_ASSERT(r->steps[i].task != now->task, "a race is with another task's step");
         step *before = &r->steps[i];
-        const uint64_t who = could_begin(r, i, now), can = who & before->enabled;
+        const uint64_t who = reduction_could_begin(r, i, now), can = who & before->enabled;
         if ((who & (before->backtrack | before->sleep)) || (!can && who == 1ull << now->task))
                 return;
         if (can >> now->task & 1)
@@ -214,18 +214,18 @@ void rn_reduction_stepped(rn_sim_task *t)
         for (size_t i = r->count; i-- > 0;) {
                 const step *other = &r->steps[i];
                 if (other->task == t->id || i + 1 <= t->clock[other->task] ||
-                    !dependent(other->task, &other->op, t->id, &now->op))
+                    !ops_dependent(other->task, &other->op, t->id, &now->op))
                         continue;
                 RN_ASSERT(n < RN_SIM_TASKS, "a step is in a race with one step of each other task at most");
                 races[n++] = i;
-                join(t->clock, other->clock);
+                clocks_join(t->clock, other->clock);
         }
         memcpy(now->clock, t->clock, sizeof now->clock);
         while (n)
-                ask_for_the_other_order(r, races[--n], now);
-        const given_lock *g = t->op.kind == RN_OP_LOCK ? given(r, t->op.at, false) : NULL;
+                reduction_ask_for_other_order(r, races[--n], now);
+        const given_lock *g = t->op.kind == RN_OP_LOCK ? reduction_given(r, t->op.at, false) : NULL;
         if (g)
-                join(t->clock, g->clock);
+                clocks_join(t->clock, g->clock);
         t->clock[t->id] = (uint32_t)++r->count;
         memcpy(now->clock, t->clock, sizeof now->clock);
 }

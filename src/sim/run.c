@@ -17,7 +17,7 @@ static const int64_t start_of_time = ((int64_t)UINT32_MAX - 2000) * 1000000;
 static const rn_program *program_now;
 static uint32_t generations;
 
-static void unseen(const rein_error *e, void *arg)
+static void program_unseen(const rein_error *e, void *arg)
 {
         (void)arg;
         rn_sim_over(REIN_SIM_UNSEEN, "a failure nobody looked at: %s: %s", rein_code_name(rein_error_code(e)),
@@ -39,7 +39,7 @@ static void program_main(void *arg)
 
 /* ---- the end ---- */
 
-static void look_at_what_is_left(void)
+static void program_look_at_what_is_left(void)
 {
         rn_sim_state *s = rn_sim;
         rn_world *w = s->machine.world;
@@ -67,7 +67,7 @@ static void look_at_what_is_left(void)
                 rn_sim_over(REIN_SIM_LEAK, "%zu descriptors were left open", rn_sim_files_open());
 }
 
-static void end(const rn_program *program)
+static void program_end(const rn_program *program)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_result *r = s->result;
@@ -75,7 +75,7 @@ static void end(const rn_program *program)
                 return;
         s->over = false;
         rn_sim_look();
-        look_at_what_is_left();
+        program_look_at_what_is_left();
         int rc = program->check ? program->check(program->arg) : 0;
         if (rc < 0)
                 rn_sim_over(REIN_SIM_FAILED, "the check in the end answered %s", rein_code_name(rc));
@@ -83,14 +83,14 @@ static void end(const rn_program *program)
 
 /* ---- the whole ---- */
 
-static int set_up(rn_sim_state *s, const rn_sim_plan *plan, rn_path *path, rn_sim_result *result)
+static int program_set_up(rn_sim_state *s, const rn_sim_plan *plan, rn_path *path, rn_sim_result *result)
 {
         *s = (rn_sim_state){.plan = plan, .path = path, .result = result, .now = start_of_time, .numbers = 1};
         *result = (rn_sim_result){.hash = 14695981039346656037u};
         s->given = path->count;
         s->reduction = plan->reduction;
         if (s->reduction)
-                rn_reduction_run_begins(s->reduction);
+                rn_reduction_begin_run(s->reduction);
         rn_sim_machine(&s->machine);
         rn_sim_net(&s->machine);
         rn_sim_pollers(&s->machine);
@@ -106,7 +106,7 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
 {
         static rn_sim_state state;
         rn_sim_state *s = &state;
-        if (set_up(s, plan, path, result) < 0)
+        if (program_set_up(s, plan, path, result) < 0)
                 return -ENOMEM;
         RN_ASSERT(!rn_sim, "one simulation runs at a time");
         rn_sim = s;
@@ -116,14 +116,14 @@ int rn_sim_once(const rn_sim_plan *plan, const rn_program *program, rn_path *pat
                 rn_self_word_switch(NULL);
                 program_now = program;
                 rn_world *w = rn_world_now();
-                w->unseen = unseen;
+                w->unseen = program_unseen;
                 rn_sim_generator_begin();
                 rn_observe_begin();
                 if (rn_weak_begin() < 0 || rn_sim_locals_begin() < 0 || rn_sim_spawn("main", program_main, NULL) < 0) {
                         rc = -ENOMEM;
                 } else {
                         rn_sim_go();
-                        end(program);
+                        program_end(program);
                 }
                 rn_observe_end();
                 rn_machine_set(NULL);

@@ -31,19 +31,19 @@ enum { MOST_IDLE_JUMPS = 10000, MOST_LAST_JUMPS = 256 };
 /* ---- tasks ---- */
 
 /* Coroutines are kept from one schedule to the next: making one costs a mapping. */
-static rn_sim_task *kept[RN_SIM_TASKS];
-static size_t kept_stack;
+static rn_sim_task *made[RN_SIM_TASKS];
+static size_t made_stack;
 
 void rn_sim_tasks_free(void)
 {
-        for (size_t i = 0; i < RN_SIM_TASKS && kept[i]; i++) {
-                rn_coro_free(&kept[i]->coro);
-                rn_host_free(kept[i]);
-                kept[i] = NULL;
+        for (size_t i = 0; i < RN_SIM_TASKS && made[i]; i++) {
+                rn_coro_free(&made[i]->coro);
+                rn_host_free(made[i]);
+                made[i] = NULL;
         }
 }
 
-static rn_sim_task *choose(void);
+static rn_sim_task *schedule_choose(void);
 
 /* The coroutine of a task's loop that runs now is told by rein's word. */
 rn_coro *rn_sim_here(void)
@@ -54,7 +54,7 @@ rn_coro *rn_sim_here(void)
 }
 
 /* The running task leaves for good: `next` goes on, or the host. */
-static _Noreturn void leave(rn_sim_task *next)
+static _Noreturn void task_leave(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
@@ -69,11 +69,11 @@ static _Noreturn void leave(rn_sim_task *next)
 
 _Noreturn void rn_sim_stop(void)
 {
-        leave(NULL);
+        task_leave(NULL);
 }
 
 /* The end of a thread closes what it left open, so that others go on; it was forgotten all the same. */
-static void look_at_what_is_open(const rn_sim_task *t)
+static void task_look_at_what_is_open(const rn_sim_task *t)
 {
         char open[160];
         rn_task *self = rn_self_if();
@@ -87,7 +87,7 @@ static void task_main(void *arg)
         t->main(t->arg);
         if (t->id != 0)
                 rn_sim_locals_end();
-        look_at_what_is_open(t);
+        task_look_at_what_is_open(t);
         if (rn_self_word())
                 rn_thread_word_ends(rn_self_word());
         t->word = NULL;
@@ -95,11 +95,11 @@ static void task_main(void *arg)
         rn_sim->progress++;
         rn_sim_task *starter = rn_sim->starter;
         rn_sim->starter = NULL;
-        leave(starter ? starter : choose());
+        task_leave(starter ? starter : schedule_choose());
 }
 
 /* The host waits in here while tasks run. The task that runs is left for good when the run is over. */
-static void hand_over(rn_sim_task *next)
+static void task_hand_over(rn_sim_task *next)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *me = s->running;
@@ -118,11 +118,11 @@ static void hand_over(rn_sim_task *next)
 
 static rn_sim_task *task_take(uint32_t id, size_t stack)
 {
-        if (stack != kept_stack) {
+        if (stack != made_stack) {
                 rn_sim_tasks_free();
-                kept_stack = stack;
+                made_stack = stack;
         }
-        rn_sim_task *t = kept[id];
+        rn_sim_task *t = made[id];
         if (t) {
                 rn_coro coro = t->coro;
                 *t = (rn_sim_task){.coro = coro};
@@ -135,24 +135,24 @@ static rn_sim_task *task_take(uint32_t id, size_t stack)
                         rn_host_free(t);
                         return NULL;
                 }
-                kept[id] = t;
+                made[id] = t;
         }
         return t;
 }
 
 /* In the exploring build every access to what is shared is a point, so what comes before the first one is the task's own
  * business and may as well be done at once. */
-static void run_to_first_point(rn_sim_task *t)
+static void task_run_to_first_point(rn_sim_task *t)
 {
         rn_sim_state *s = rn_sim;
         RN_ASSERT(s->running && !s->starter, "one task starts another one at a time");
         s->starter = s->running;
-        hand_over(t);
+        task_hand_over(t);
 }
 
 /* The place of a new task: the next one; when all are taken, that of one that has ended. Not in the exploring build, whose
  * searches tell tasks by their places. -1: all of them are there. */
-static int free_place(void)
+static int task_free_place(void)
 {
         const rn_sim_state *s = rn_sim;
         if (s->count < RN_SIM_TASKS)
@@ -163,10 +163,10 @@ static int free_place(void)
         return -1;
 }
 
-static int spawn(const char *name, void (*main)(void *), void *arg)
+static int task_spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
-        int id = free_place();
+        int id = task_free_place();
         RN_ASSERT(id < 0 || (uint32_t)id == s->count || s->tasks[id]->ended,
                   "a new task takes a new place, or that of one that ended");
         rn_sim_task *t = id < 0 ? NULL : task_take((uint32_t)id, s->plan->stack_size);
@@ -194,15 +194,15 @@ int rn_sim_spawn(const char *name, void (*main)(void *), void *arg)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_quiet();
-        int id = spawn(name, main, arg);
+        int id = task_spawn(name, main, arg);
         rn_sim_loud();
         if (id >= 0 && s->plan->observe && s->running && !s->starter)
-                run_to_first_point(s->tasks[id]);
+                task_run_to_first_point(s->tasks[id]);
         return id;
 }
 
 /* The library's own threads, which live as long as the world. */
-static bool serves(const rn_sim_task *t)
+static bool task_serves(const rn_sim_task *t)
 {
         const rn_world *w = rn_sim->machine.world;
         return w && t->word && (t->word == w->clock.clock_task || t->word == w->clock.hand_task);
@@ -215,7 +215,7 @@ const char *rn_sim_task_name(const rn_sim_task *t)
 
 /* ---- what the ops ask for ---- */
 
-static bool all_calm(const rn_sim_task *but)
+static bool tasks_all_calm(const rn_sim_task *but)
 {
         const rn_sim_state *s = rn_sim;
         for (uint32_t i = 0; i < s->count; i++) {
@@ -242,14 +242,14 @@ bool rn_sim_ready(rn_sim_task *t)
         case RN_OP_PAUSE:
                 return t->unpaused || (!t->op.at && s->progress > t->paused_at);
         case RN_OP_CALM:
-                return all_calm(t);
+                return tasks_all_calm(t);
         default:
                 return true;
         }
 }
 
 /* When nobody is enabled, those that only spin are let go on: they may be counting. */
-static bool spinners_go_on(void)
+static bool tasks_spinners_go_on(void)
 {
         const rn_sim_state *s = rn_sim;
         bool any = false;
@@ -264,7 +264,7 @@ static bool spinners_go_on(void)
 }
 
 /* t changed something: who spins on it looks again. */
-static void unpause(const rn_sim_task *t)
+static void task_unpause(const rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
         const volatile char *at = t->op.at;
@@ -277,7 +277,7 @@ static void unpause(const rn_sim_task *t)
         }
 }
 
-static uint32_t enabled(rn_sim_task **ready)
+static uint32_t tasks_enabled(rn_sim_task **ready)
 {
         rn_sim_state *s = rn_sim;
         uint32_t n = 0;
@@ -313,7 +313,7 @@ typedef struct list_of_all {
         size_t used;
 } list_of_all;
 
-static void add_to(list_of_all *all, const char *one)
+static void list_add_to(list_of_all *all, const char *one)
 {
         if (all->used >= sizeof all->text)
                 return;
@@ -321,7 +321,7 @@ static void add_to(list_of_all *all, const char *one)
         all->used += put > 0 ? (size_t)put : 0;
 }
 
-static bool was_running(const rn_task *t)
+static bool task_was_running(const rn_task *t)
 {
         for (uint32_t i = 0; i < rn_sim->count; i++)
                 if (rn_sim->tasks[i]->word == t && !rn_sim->tasks[i]->ended)
@@ -330,45 +330,45 @@ static bool was_running(const rn_task *t)
 }
 
 /* Of loops; NULL: there were none yet. */
-static rn_slab *coroutines(void)
+static rn_slab *coroutine_slab(void)
 {
         rn_slab *fibers = &rn_sim->machine.world->fibers;
         return fibers->item_size ? fibers : NULL;
 }
 
 /* Everybody who is still there, one after the other. */
-static void stuck(int ended, const char *what)
+static void schedule_stuck(int ended, const char *what)
 {
         const rn_sim_state *s = rn_sim;
         list_of_all all = {"", 0};
         char one[400];
         for (uint32_t i = 0; i < s->count; i++) {
-                if (s->tasks[i]->ended || serves(s->tasks[i]))
+                if (s->tasks[i]->ended || task_serves(s->tasks[i]))
                         continue;
                 rn_sim_describe(s->tasks[i], one, sizeof one);
-                add_to(&all, one);
+                list_add_to(&all, one);
         }
-        rn_slab *fibers = coroutines();
+        rn_slab *fibers = coroutine_slab();
         for (rn_task *t = NULL; fibers && (t = rn_slab_next(fibers, t));) {
-                if (!t->coro || !t->now->work || was_running(t))
+                if (!t->coro || !t->now->work || task_was_running(t))
                         continue;
                 rn_sim_describe_coroutine(t, one, sizeof one);
-                add_to(&all, one);
+                list_add_to(&all, one);
         }
         rn_sim_over(ended, "%s: %s", what, all.text);
 }
 
-static bool alive(bool main_too)
+static bool tasks_alive(bool main_too)
 {
         const rn_sim_state *s = rn_sim;
         for (uint32_t i = main_too ? 0 : 1; i < s->count; i++)
-                if (!s->tasks[i]->ended && !serves(s->tasks[i]))
+                if (!s->tasks[i]->ended && !task_serves(s->tasks[i]))
                         return true;
         return false;
 }
 
 /* When t goes on although nobody wakes it. */
-static int64_t goes_on_at(const rn_sim_task *t)
+static int64_t task_goes_on_at(const rn_sim_task *t)
 {
         if (t->ended || (t->op.kind != RN_OP_SLEEP && t->op.kind != RN_OP_POLL))
                 return RN_NEVER;
@@ -376,12 +376,12 @@ static int64_t goes_on_at(const rn_sim_task *t)
         return due < t->until ? due : t->until;
 }
 
-static int64_t next_timer(void)
+static int64_t schedule_next_timer(void)
 {
         const rn_sim_state *s = rn_sim;
         int64_t next = RN_NEVER;
         for (uint32_t i = 0; i < s->count; i++) {
-                const int64_t at = goes_on_at(s->tasks[i]);
+                const int64_t at = task_goes_on_at(s->tasks[i]);
                 next = at < next ? at : next;
         }
         return next;
@@ -389,11 +389,11 @@ static int64_t next_timer(void)
 
 /* The program is over, and the library's own threads have nothing to do now. What they let go of a little later, by a
  * timer, is not left behind. false: that was all. */
-static bool time_after_the_end(void)
+static bool schedule_time_after_the_end(void)
 {
         rn_sim_state *s = rn_sim;
         size_t bytes;
-        int64_t next = next_timer();
+        int64_t next = schedule_next_timer();
         if (next == RN_NEVER || s->last_jumps++ == MOST_LAST_JUMPS || !rn_sim_memory_left(&bytes))
                 return false;
         s->now = next > s->now ? next : s->now;
@@ -403,10 +403,10 @@ static bool time_after_the_end(void)
 }
 
 /* Nobody can run now. false: the run is over. */
-static bool time_passes(void)
+static bool schedule_time_passes(void)
 {
         rn_sim_state *s = rn_sim;
-        int64_t next = next_timer();
+        int64_t next = schedule_next_timer();
         if (next != RN_NEVER && s->idle_jumps++ < MOST_IDLE_JUMPS) {
                 s->now = next > s->now ? next : s->now;
                 if (s->reduction)
@@ -414,25 +414,25 @@ static bool time_passes(void)
                 return true;
         }
         if (!s->tasks[0]->ended || s->plan->observe)
-                stuck(REIN_SIM_DEADLOCK, "nobody can go on");
+                schedule_stuck(REIN_SIM_DEADLOCK, "nobody can go on");
         else
-                stuck(REIN_SIM_LEFT_RUNNING, "left behind when the program returned");
+                schedule_stuck(REIN_SIM_LEFT_RUNNING, "left behind when the program returned");
         return false;
 }
 
 /* ---- one step ---- */
 
-static bool changes_something(rn_op_kind k)
+static bool op_changes_something(rn_op_kind k)
 {
         return k != RN_OP_PAUSE && k != RN_OP_READ && k != RN_OP_START;
 }
 
-static void note_progress(const rn_sim_task *t)
+static void task_note_progress(const rn_sim_task *t)
 {
-        if (!changes_something(t->op.kind))
+        if (!op_changes_something(t->op.kind))
                 return;
         rn_sim->progress++;
-        unpause(t);
+        task_unpause(t);
 }
 
 bool rn_sim_at_rest(const rn_sim_task *but)
@@ -445,7 +445,7 @@ bool rn_sim_at_rest(const rn_sim_task *but)
 }
 
 /* Its memory was given back; a wake reads nothing there. */
-static void look_for_misuse(const rn_sim_task *t)
+static void task_look_for_misuse(const rn_sim_task *t)
 {
         if (t->op.at && t->op.kind != RN_OP_FREE && t->op.kind != RN_OP_WAKE && rn_sim_freed(t->op.at))
                 rn_sim_over(REIN_SIM_MISUSE, "'%s' %s memory that was given back", t->name, rn_sim_op_name(t->op.kind));
@@ -455,11 +455,11 @@ static void look_for_misuse(const rn_sim_task *t)
 /* A question to all records takes as long as many steps. So a search asks after one in ASK_EVERY of the steps that change
  * something, in each schedule after others; a schedule that is replayed or made short asks after each, and so fails where
  * it goes wrong. */
-static bool asks_before(const rn_sim_task *t)
+static bool task_asks_before(const rn_sim_task *t)
 {
         const rn_sim_state *s = rn_sim;
         return s->plan->ask_each ||
-               (changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
+               (op_changes_something(t->op.kind) && (s->progress + s->machine.generation) % ASK_EVERY == 0);
 }
 
 void rn_sim_look(void)
@@ -474,7 +474,7 @@ void rn_sim_look(void)
         rn_sim_over(REIN_SIM_FAILED, "%s does not add up: %s", where, what);
 }
 #else
-static bool asks_before(const rn_sim_task *t)
+static bool task_asks_before(const rn_sim_task *t)
 {
         (void)t;
         return true;
@@ -495,7 +495,7 @@ void rn_sim_look(void)
 }
 #endif
 
-static void stepped(rn_sim_task *t, bool preempted)
+static void task_stepped(rn_sim_task *t, bool preempted)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_result *r = s->result;
@@ -504,20 +504,20 @@ static void stepped(rn_sim_task *t, bool preempted)
         r->steps++;
         r->preemptions += preempted;
         r->hash = (r->hash ^ (t->id * 31u + (uint32_t)t->op.kind)) * 1099511628211u;
-        note_progress(t);
-        if (!serves(t))
+        task_note_progress(t);
+        if (!task_serves(t))
                 s->idle_jumps = 0;
         if (s->plan->tell)
                 rn_sim_tell(t, preempted);
         if (s->reduction)
                 rn_reduction_stepped(t);
-        look_for_misuse(t);
-        if (asks_before(t) && rn_sim_at_rest(NULL))
+        task_look_for_misuse(t);
+        if (task_asks_before(t) && rn_sim_at_rest(NULL))
                 rn_sim_look();
 }
 
 /* The last fifth of the steps is fair, so that who only waits for another is not called a livelock. */
-static rn_sim_task *in_turn(rn_sim_task *const *ready, uint32_t n)
+static rn_sim_task *tasks_in_turn(rn_sim_task *const *ready, uint32_t n)
 {
         const rn_sim_state *s = rn_sim;
         uint32_t last = s->running ? s->running->id : 0;
@@ -530,14 +530,14 @@ static rn_sim_task *in_turn(rn_sim_task *const *ready, uint32_t n)
         return best;
 }
 
-static bool early_timer(void)
+static bool schedule_early_timer(void)
 {
         rn_sim_state *s = rn_sim;
         if (!(s->plan->faults & REIN_SIM_EARLY) || s->quiet)
                 return false;
         int64_t next = RN_NEVER;
         for (uint32_t i = 0; i < s->count; i++) {
-                const int64_t at = goes_on_at(s->tasks[i]);
+                const int64_t at = task_goes_on_at(s->tasks[i]);
                 if (at < next && at > s->now)
                         next = at;
         }
@@ -549,7 +549,7 @@ static bool early_timer(void)
 }
 
 /* Tasks set aside as slow do not compete, as long as others are there. */
-static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
+static uint32_t tasks_without_the_slow(rn_sim_task **ready, uint32_t n)
 {
         rn_sim_state *s = rn_sim;
         if (!(s->plan->faults & REIN_SIM_SLOW) || n < 2)
@@ -570,61 +570,61 @@ static uint32_t without_the_slow(rn_sim_task **ready, uint32_t n)
 enum { MOST_QUIET_TURNS = 1000000 };
 
 /* The task that runs goes on while it can, then the first that can: nothing is chosen, nothing is counted. */
-static rn_sim_task *go_on_quietly(rn_sim_task *t)
+static rn_sim_task *task_go_on_quietly(rn_sim_task *t)
 {
         rn_sim_state *s = rn_sim;
         if (s->quiet_turns++ == MOST_QUIET_TURNS)
-                stuck(REIN_SIM_LIVELOCK, "no end of what nobody looks at");
-        note_progress(t);
-        if (!serves(t))
+                schedule_stuck(REIN_SIM_LIVELOCK, "no end of what nobody looks at");
+        task_note_progress(t);
+        if (!task_serves(t))
                 s->idle_jumps = 0;
         if (s->plan->tell && s->quiet_turns == 1)
                 rn_say("        (until everybody rests, and after the last step: not told)\n");
-        look_for_misuse(t);
+        task_look_for_misuse(t);
         return s->over ? NULL : t;
 }
 
 /* Which task goes on; NULL: the run is over. */
-static rn_sim_task *decide(void)
+static rn_sim_task *schedule_decide(void)
 {
         rn_sim_state *s = rn_sim;
         rn_sim_task *ready[RN_SIM_TASKS];
         for (;;) {
                 if (s->over)
                         return NULL;
-                uint32_t n = enabled(ready);
-                const bool ended = !alive(true);
+                uint32_t n = tasks_enabled(ready);
+                const bool ended = !tasks_alive(true);
                 if (ended && n == 0) {
-                        if (time_after_the_end())
+                        if (schedule_time_after_the_end())
                                 continue;
                         s->over = true;
                         return NULL;
                 }
-                if (n == 0 && spinners_go_on()) {
+                if (n == 0 && tasks_spinners_go_on()) {
                         if (s->idle_jumps++ <= MOST_IDLE_JUMPS)
                                 continue;
-                        stuck(REIN_SIM_LIVELOCK, "everybody only spins");
+                        schedule_stuck(REIN_SIM_LIVELOCK, "everybody only spins");
                         return NULL;
                 }
                 if (n == 0) {
-                        if (!time_passes())
+                        if (!schedule_time_passes())
                                 return NULL;
                         continue;
                 }
                 if (s->quiet)
-                        return go_on_quietly(ready[0]);
-                if (!ended && early_timer())
+                        return task_go_on_quietly(ready[0]);
+                if (!ended && schedule_early_timer())
                         continue;
                 if (s->result->steps >= s->plan->max_steps) {
-                        stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
+                        schedule_stuck(REIN_SIM_LIVELOCK, "no end after max_steps, the last of them in fair order");
                         return NULL;
                 }
                 const bool could = s->running && ready[0] == s->running && ready[0]->op.kind != RN_OP_PAUSE;
-                n = ended ? 1 : without_the_slow(ready, n); /* in the end there is nothing to choose */
+                n = ended ? 1 : tasks_without_the_slow(ready, n); /* in the end there is nothing to choose */
                 const bool first = could && ready[0] == s->running;
                 rn_sim_task *t = ready[0];
                 if (s->result->steps >= (uint64_t)s->plan->max_steps / 5 * 4) {
-                        t = in_turn(ready, n);
+                        t = tasks_in_turn(ready, n);
                 } else if (n > 1 || s->reduction) {
                         uint32_t i = rn_sim_next(ready, n, first);
                         if (i == UINT32_MAX) {
@@ -634,18 +634,18 @@ static rn_sim_task *decide(void)
                         }
                         t = ready[i];
                 }
-                stepped(t, could && t != s->running);
+                task_stepped(t, could && t != s->running);
                 if (s->over)
                         return NULL;
                 return t;
         }
 }
 
-static rn_sim_task *choose(void)
+static rn_sim_task *schedule_choose(void)
 {
         rn_sim_quiet();
         rn_sim->deciding = true;
-        rn_sim_task *next = decide();
+        rn_sim_task *next = schedule_decide();
         rn_sim->deciding = false;
         rn_sim_loud();
         return next;
@@ -662,10 +662,10 @@ void rn_sim_op(rn_op op)
         me->word = rn_self_word();
         if ((op.kind == RN_OP_SLEEP || op.kind == RN_OP_POLL) && me->until != RN_NEVER && !s->quiet)
                 s->result->timed = true;
-        rn_sim_task *next = s->starter ? s->starter : choose();
+        rn_sim_task *next = s->starter ? s->starter : schedule_choose();
         s->starter = NULL;
         if (next != me)
-                hand_over(next);
+                task_hand_over(next);
         me->op.what = NULL;
 }
 
@@ -689,7 +689,7 @@ void rn_sim_calm(bool quiet_then)
 /* Those that a run which ended early, or a leak, left in the middle. Their frames are dropped. */
 static void drop_coroutines(void)
 {
-        rn_slab *fibers = coroutines();
+        rn_slab *fibers = coroutine_slab();
         for (const rn_task *t = NULL; fibers && (t = rn_slab_next(fibers, t));)
                 if (t->coro)
                         rn_coro_free(t->coro);
@@ -700,9 +700,9 @@ void rn_sim_go(void)
         rn_sim_state *s = rn_sim;
         RN_ASSERT(!s->running && s->count > 0, "a run begins with no task running, and one to run");
         rn_coro_of_thread(&s->host);
-        rn_sim_task *first = choose();
+        rn_sim_task *first = schedule_choose();
         if (first)
-                hand_over(first);
+                task_hand_over(first);
         s->running = NULL;
         for (uint32_t i = 0; i < s->count; i++)
                 rn_coro_join(&s->tasks[i]->coro);

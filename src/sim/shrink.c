@@ -18,7 +18,7 @@ typedef struct shrinking {
         unsigned tries;
 } shrinking;
 
-static uint64_t weight(const rn_sim_result *r, const rn_path *p)
+static uint64_t path_weight(const rn_sim_result *r, const rn_path *p)
 {
         uint64_t sum = 0;
         for (size_t i = 0; i < p->count; i++)
@@ -26,7 +26,7 @@ static uint64_t weight(const rn_sim_result *r, const rn_path *p)
         return (r->preemptions << 40) + (r->steps << 16) + (sum < 65535 ? sum : 65535);
 }
 
-static bool copy(rn_path *to, const rn_path *from)
+static bool path_copy(rn_path *to, const rn_path *from)
 {
         to->count = 0;
         for (size_t i = 0; i < from->count; i++)
@@ -36,12 +36,12 @@ static bool copy(rn_path *to, const rn_path *from)
 }
 
 /* Run `tried`; if it fails the same way and weighs less, it is the best from now on. */
-static bool better(shrinking *k)
+static bool shrink_better(shrinking *k)
 {
         rn_sim_result r;
         if (++k->tries > MOST_TRIES || rn_sim_once(&k->plan, k->program, &k->tried, &r) < 0)
                 return false;
-        if (r.ended != k->ended || weight(&r, &k->tried) >= weight(&k->result, &k->best))
+        if (r.ended != k->ended || path_weight(&r, &k->tried) >= path_weight(&k->result, &k->best))
                 return false;
         rn_path old = k->best;
         k->best = k->tried;
@@ -50,37 +50,37 @@ static bool better(shrinking *k)
         return true;
 }
 
-static bool leave_out(shrinking *k, size_t at, size_t n)
+static bool shrink_leave_out(shrinking *k, size_t at, size_t n)
 {
         RN_ASSERT(at + n <= k->best.count, "the stretch that is left out is one of the schedule");
-        if (!copy(&k->tried, &k->best))
+        if (!path_copy(&k->tried, &k->best))
                 return false;
         memmove(&k->tried.picks[at], &k->tried.picks[at + n], (k->tried.count - at - n) * sizeof(rn_pick));
         k->tried.count -= n;
-        return better(k);
+        return shrink_better(k);
 }
 
-static bool leave_stretches_out(shrinking *k)
+static bool shrink_leave_stretches_out(shrinking *k)
 {
         bool any = false;
         for (size_t n = k->best.count; n; n /= 2)
                 for (size_t at = 0; at + n <= k->best.count && k->tries < MOST_TRIES;)
-                        if (leave_out(k, at, n))
+                        if (shrink_leave_out(k, at, n))
                                 any = true;
                         else
                                 at += n;
         return any;
 }
 
-static bool make_plainer(shrinking *k)
+static bool shrink_make_plainer(shrinking *k)
 {
         bool any = false;
         for (size_t i = 0; i < k->best.count; i++)
                 for (uint32_t v = 0; i < k->best.count && v < k->best.picks[i].pick && k->tries < MOST_TRIES; v++) {
-                        if (!copy(&k->tried, &k->best))
+                        if (!path_copy(&k->tried, &k->best))
                                 return any;
                         k->tried.picks[i].pick = v;
-                        if (better(k)) {
+                        if (shrink_better(k)) {
                                 any = true;
                                 break;
                         }
@@ -88,24 +88,24 @@ static bool make_plainer(shrinking *k)
         return any;
 }
 
-static bool exchange_neighbours(shrinking *k)
+static bool shrink_exchange_neighbours(shrinking *k)
 {
         bool any = false;
         for (size_t i = 0; i + 1 < k->best.count && k->tries < MOST_TRIES; i++) {
                 if (k->best.picks[i].pick == k->best.picks[i + 1].pick)
                         continue;
-                if (!copy(&k->tried, &k->best))
+                if (!path_copy(&k->tried, &k->best))
                         return any;
                 rn_pick p = k->tried.picks[i];
                 k->tried.picks[i] = k->tried.picks[i + 1];
                 k->tried.picks[i + 1] = p;
-                any |= better(k);
+                any |= shrink_better(k);
         }
         return any;
 }
 
 /* Without one kind of fault, and without the picks about it. */
-static void leave_fault_out(shrinking *k, unsigned fault)
+static void shrink_leave_fault_out(shrinking *k, unsigned fault)
 {
         if (!(k->plan.faults >> fault & 1))
                 return;
@@ -117,7 +117,7 @@ static void leave_fault_out(shrinking *k, unsigned fault)
                 if (k->best.picks[i].about != rn_sim_letters[fault] && rn_path_add(&k->tried, k->best.picks[i]) < 0)
                         return;
         if (rn_sim_once(&plan, k->program, &k->tried, &r) < 0 || r.ended != k->ended ||
-            r.preemptions > k->result.preemptions || !copy(&k->best, &k->tried))
+            r.preemptions > k->result.preemptions || !path_copy(&k->best, &k->tried))
                 return;
         k->plan = plan;
         k->result = r;
@@ -125,7 +125,7 @@ static void leave_fault_out(shrinking *k, unsigned fault)
 
 /* Depth-first with so many preemptions: does it fail the same way? A task set aside is a preemption by another name, with
  * many choices: not looked at. */
-static bool fails_within(shrinking *k, int64_t bound)
+static bool shrink_fails_within(shrinking *k, int64_t bound)
 {
         rn_sim_plan plan = k->plan;
         plan.generator = REIN_SIM_DFS;
@@ -136,7 +136,7 @@ static bool fails_within(shrinking *k, int64_t bound)
                 rn_sim_result r;
                 if (rn_sim_once(&plan, k->program, &k->tried, &r) < 0)
                         return false;
-                if (r.ended == k->ended && copy(&k->best, &k->tried)) {
+                if (r.ended == k->ended && path_copy(&k->best, &k->tried)) {
                         k->plan.faults = plan.faults;
                         k->result = r;
                         return true;
@@ -148,11 +148,11 @@ static bool fails_within(shrinking *k, int64_t bound)
 }
 
 /* From none upwards: what fails with few preemptions does so soon, and few are what a person can follow. */
-static void search_below(shrinking *k)
+static void shrink_search_below(shrinking *k)
 {
         const int64_t most = (int64_t)k->result.preemptions;
         for (int64_t bound = 0; bound < most && bound < MOST_BOUND; bound++)
-                if (fails_within(k, bound))
+                if (shrink_fails_within(k, bound))
                         return;
 }
 
@@ -164,15 +164,15 @@ void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, 
         k.plan.tell = false;
         k.plan.ask_each = true;
         for (unsigned fault = RN_SIM_FAULTS; fault-- > 0;)
-                leave_fault_out(&k, fault);
+                shrink_leave_fault_out(&k, fault);
         while (k.tries < MOST_TRIES) {
-                bool any = leave_stretches_out(&k);
-                any |= make_plainer(&k);
-                any |= exchange_neighbours(&k);
+                bool any = shrink_leave_stretches_out(&k);
+                any |= shrink_make_plainer(&k);
+                any |= shrink_exchange_neighbours(&k);
                 if (!any)
                         break;
         }
-        search_below(&k);
+        shrink_search_below(&k);
         /* Once more, so that the path has what was really asked. */
         rn_sim_result r;
         if (rn_sim_once(&k.plan, program, &k.best, &r) == 0 && r.ended == k.ended)

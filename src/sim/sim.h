@@ -296,7 +296,7 @@ void rn_sim_shrink(rn_sim_plan *plan, const rn_program *program, rn_path *path, 
 int rn_reduction_begin(rn_reduction **r);
 void rn_reduction_free(rn_reduction *r);
 bool rn_reduction_next(rn_reduction *r);
-void rn_reduction_run_begins(rn_reduction *r);
+void rn_reduction_begin_run(rn_reduction *r);
 uint32_t rn_reduction_pick(rn_sim_task *const *ready, uint32_t n); /* UINT32_MAX: redundant */
 void rn_reduction_stepped(rn_sim_task *t);
 void rn_reduction_gave(const volatile void *lock);

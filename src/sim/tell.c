@@ -47,19 +47,19 @@ static void describe_job(const rn_task *task, char *text, size_t n)
 
 static void describe_wait(const rn_task *task, char *text, size_t n)
 {
-        const rn_waits *waits = &task->waits;
+        const rn_wait_target *target = &task->target;
         text[0] = 0;
-        if (waits->group) {
-                snprintf(text, n, " for the group of %s", rn_base_name(waits->group->place));
-        } else if (waits->executor) {
-                snprintf(text, n, waits->permit_of ? " for its permit of '%s'" : " for room in '%s'",
-                         waits->executor->name);
-        } else if (waits->count) {
-                const rein_work *w = rn_work_of(waits->futures[0]);
+        if (target->group) {
+                snprintf(text, n, " for the group of %s", rn_base_name(target->group->place));
+        } else if (target->executor) {
+                snprintf(text, n, target->permit_of ? " for its permit of '%s'" : " for room in '%s'",
+                         target->executor->name);
+        } else if (target->count) {
+                const rein_work *w = rn_work_of(target->futures[0]);
                 char job[96] = "a promise that nobody kept";
                 if (w)
                         rn_work_describe(w, job, sizeof job);
-                snprintf(text, n, waits->count > 1 ? " for %s and %zu more" : " for %s", job, waits->count - 1);
+                snprintf(text, n, target->count > 1 ? " for %s and %zu more" : " for %s", job, target->count - 1);
         }
 }
 
@@ -97,7 +97,7 @@ void rn_sim_describe_coroutine(rn_task *task, char *text, size_t n)
 }
 
 /* "(name) ", or "(where it was submitted) ", of the coroutine that t is in. */
-static const char *coroutine(const rn_sim_task *t, char *text, size_t n)
+static const char *describe_coroutine(const rn_sim_task *t, char *text, size_t n)
 {
         const rn_task *task = (uintptr_t)t->word & 1 ? NULL : t->word;
         const rein_work *w = task && task->coro ? task->now->work : NULL;
@@ -116,7 +116,8 @@ void rn_sim_tell(const rn_sim_task *t, bool preempted)
         rn_message m;
         rn_message_begin_in(&m, stderr, room, sizeof room);
         rn_message_add(&m, "%6llu  %-12s %s%s", (unsigned long long)s->result->steps, t->name,
-                       coroutine(t, who, sizeof who), loop ? "looks what there is to do" : op_names[t->op.kind]);
+                       describe_coroutine(t, who, sizeof who),
+                       loop ? "looks what there is to do" : op_names[t->op.kind]);
         if (loop)
                 rn_message_add(&m, " (%d)", t->fd);
         else if (t->op.what)

@@ -22,7 +22,7 @@ uint64_t rn_trace_digest(const rn_path *path)
         return h;
 }
 
-static size_t room_for(const rn_path *path)
+static size_t trace_room_for(const rn_path *path)
 {
         size_t surprises = 0;
         for (size_t i = 0; i < path->count; i++)
@@ -33,7 +33,7 @@ static size_t room_for(const rn_path *path)
 bool rn_trace_write(const rn_path *path, uint32_t flags, char *text, size_t room)
 {
         size_t used = 0;
-        if (room_for(path) > room)
+        if (trace_room_for(path) > room)
                 return false;
         used += (size_t)snprintf(text, room, "1.%" PRIu32 ".%zu.", flags, path->count);
         size_t gap = 0;
@@ -54,7 +54,7 @@ bool rn_trace_write(const rn_path *path, uint32_t flags, char *text, size_t room
 
 char *rn_trace_print(const rn_path *path, uint32_t flags)
 {
-        const size_t room = room_for(path);
+        const size_t room = trace_room_for(path);
         char *text = rn_host_alloc(room);
         if (text)
                 (void)rn_trace_write(path, flags, text, room);
@@ -62,7 +62,7 @@ char *rn_trace_print(const rn_path *path, uint32_t flags)
 }
 
 /* A decimal number at *at, which moves behind it. */
-static bool take(const char **at, uint64_t *n)
+static bool trace_take(const char **at, uint64_t *n)
 {
         if (**at < '0' || **at > '9')
                 return false;
@@ -76,7 +76,7 @@ static bool take(const char **at, uint64_t *n)
         return true;
 }
 
-static bool past(const char **at, char c)
+static bool trace_past(const char **at, char c)
 {
         if (**at != c)
                 return false;
@@ -85,13 +85,14 @@ static bool past(const char **at, char c)
 }
 
 /* One surprise, "12s1of3.", and the plain picks before it. 0, -EINVAL, -ENOMEM. */
-static int take_surprise(const char **at, rn_path *path, uint64_t count)
+static int trace_take_surprise(const char **at, rn_path *path, uint64_t count)
 {
         uint64_t gap, pick, n;
-        if (!take(at, &gap) || !**at || path->count + gap >= count)
+        if (!trace_take(at, &gap) || !**at || path->count + gap >= count)
                 return -EINVAL;
         char about = *(*at)++;
-        if (!take(at, &pick) || !past(at, 'o') || !past(at, 'f') || !take(at, &n) || !past(at, '.') || pick >= n)
+        if (!trace_take(at, &pick) || !trace_past(at, 'o') || !trace_past(at, 'f') || !trace_take(at, &n) ||
+            !trace_past(at, '.') || pick >= n)
                 return -EINVAL;
         for (; gap; gap--)
                 if (rn_path_add(path, (rn_pick){0, 0, '0'}) < 0)
@@ -104,12 +105,12 @@ int rn_trace_parse(const char *text, rn_path *path, uint32_t *flags, uint64_t *d
         const char *at = text;
         uint64_t version, f;
         path->count = 0;
-        if (!take(&at, &version) || version != 1 || !past(&at, '.') || !take(&at, &f) || !past(&at, '.') ||
-            !take(&at, count) || !past(&at, '.') || f > UINT32_MAX)
+        if (!trace_take(&at, &version) || version != 1 || !trace_past(&at, '.') || !trace_take(&at, &f) ||
+            !trace_past(&at, '.') || !trace_take(&at, count) || !trace_past(&at, '.') || f > UINT32_MAX)
                 return -EINVAL;
         *flags = (uint32_t)f;
         while (strchr(at, '.')) {
-                int rc = take_surprise(&at, path, *count);
+                int rc = trace_take_surprise(&at, path, *count);
                 if (rc < 0)
                         return rc;
         }

@@ -57,20 +57,20 @@ struct rn_weak {
         view overtaken; /* what comes before a load that came before a store of an earlier step */
 };
 
-static void join(view *to, const view *from, uint32_t locations)
+static void view_join(view *to, const view *from, uint32_t locations)
 {
         for (uint32_t i = 0; i < locations; i++)
                 if (from->seen[i] > to->seen[i])
                         to->seen[i] = from->seen[i];
 }
 
-static void copy(view *to, const view *from, uint32_t locations)
+static void view_copy(view *to, const view *from, uint32_t locations)
 {
         memcpy(to->seen, from->seen, locations * sizeof to->seen[0]);
 }
 
 /* A first store, which everybody knows of. */
-static location *begin_with(location *l, uint64_t value)
+static location *location_begin_with(location *l, uint64_t value)
 {
         l->count = 1;
         l->last_ordered = l->first;
@@ -82,22 +82,22 @@ static location *begin_with(location *l, uint64_t value)
 }
 
 /* Something else lies there now, or it was made anew by a plain store: nobody gets what was there before. */
-static location *as_it_is(location *l, uint64_t value)
+static location *location_as_it_is(location *l, uint64_t value)
 {
         RN_ASSERT(l->count > 0 && l->count <= STORES, "a location has its last stores");
         if (l->last[l->count - 1].value != value) {
                 l->first += l->count;
-                begin_with(l, value);
+                location_begin_with(l, value);
         }
         return l;
 }
 
-static location *find(const volatile void *where, uint64_t value)
+static location *location_find(const volatile void *where, uint64_t value)
 {
         rn_weak *w = rn_sim->weak;
         for (uint32_t i = 0; i < w->locations; i++)
                 if (w->at[i].where == where)
-                        return as_it_is(&w->at[i], value);
+                        return location_as_it_is(&w->at[i], value);
         if (w->locations == LOCATIONS) {
                 rn_sim_over(REIN_SIM_MISUSE, "more locations than the weak memory can hold");
                 rn_sim_stop();
@@ -113,51 +113,51 @@ static location *find(const volatile void *where, uint64_t value)
         for (uint32_t i = 0; i < RN_SIM_TASKS; i++)
                 w->of_task[i].known.seen[n] = w->of_task[i].ordered.seen[n] = w->of_task[i].before.seen[n] = 0;
         w->overtaken.seen[n] = 0;
-        return begin_with(l, value);
+        return location_begin_with(l, value);
 }
 
-static views *mine(void)
+static views *task_views(void)
 {
         return &rn_sim->weak->of_task[rn_sim->running->id];
 }
 
-static bool acquires(memory_order order)
+static bool order_acquires(memory_order order)
 {
         return order == memory_order_acquire || order == memory_order_acq_rel || order == memory_order_seq_cst;
 }
 
-static bool releases(memory_order order)
+static bool order_releases(memory_order order)
 {
         return order == memory_order_release || order == memory_order_acq_rel || order == memory_order_seq_cst;
 }
 
-static uint32_t larger(uint32_t a, uint32_t b)
+static uint32_t stamp_larger(uint32_t a, uint32_t b)
 {
         return a > b ? a : b;
 }
 
 /* The oldest store that a load may get. */
-static uint32_t oldest_for_load(const location *l, memory_order order)
+static uint32_t location_oldest_for_load(const location *l, memory_order order)
 {
         const rn_weak *w = rn_sim->weak;
-        const views *me = mine();
+        const views *me = task_views();
         const size_t i = (size_t)(l - w->at);
-        const uint32_t least = larger(me->known.seen[i], l->first);
+        const uint32_t least = stamp_larger(me->known.seen[i], l->first);
         if (order != memory_order_seq_cst)
                 return least;
         if (l->last_ordered > me->before.seen[i])
-                return larger(least, l->last_ordered);
-        return larger(least, larger(me->ordered.seen[i], w->overtaken.seen[i]));
+                return stamp_larger(least, l->last_ordered);
+        return stamp_larger(least, stamp_larger(me->ordered.seen[i], w->overtaken.seen[i]));
 }
 
-static void take_over(const store *from, memory_order order)
+static void store_take_over(const store *from, memory_order order)
 {
-        views *me = mine();
-        join(&me->before, &from->of_writer.before, from->locations);
-        if (!from->released || !acquires(order))
+        views *me = task_views();
+        view_join(&me->before, &from->of_writer.before, from->locations);
+        if (!from->released || !order_acquires(order))
                 return;
-        join(&me->known, &from->of_writer.known, from->locations);
-        join(&me->ordered, &from->of_writer.ordered, from->locations);
+        view_join(&me->known, &from->of_writer.known, from->locations);
+        view_join(&me->ordered, &from->of_writer.ordered, from->locations);
 }
 
 uint64_t rn_weak_load(const volatile void *where, uint64_t newest, memory_order order, bool update)
@@ -166,24 +166,24 @@ uint64_t rn_weak_load(const volatile void *where, uint64_t newest, memory_order 
         if (!s || !s->weak || !s->running || s->quiet)
                 return newest;
         rn_weak *w = s->weak;
-        location *l = find(where, newest);
-        views *me = mine();
-        const uint32_t last = l->first + l->count - 1, least = update ? last : oldest_for_load(l, order);
+        location *l = location_find(where, newest);
+        views *me = task_views();
+        const uint32_t last = l->first + l->count - 1, least = update ? last : location_oldest_for_load(l, order);
         const uint32_t got = last - rn_sim_pick(last - least + 1, 'w', false);
         RN_ASSERT(got >= least && got <= last, "a load gets a store that its task has not seen overwritten");
         const store *from = &l->last[got - l->first];
         me->known.seen[l - w->at] = got;
-        take_over(from, order);
-        join(&l->before, &me->before, w->locations);
+        store_take_over(from, order);
+        view_join(&l->before, &me->before, w->locations);
         if (order == memory_order_seq_cst) {
-                join(&l->ordered, &me->ordered, w->locations);
+                view_join(&l->ordered, &me->ordered, w->locations);
                 if (got < l->last_ordered)
-                        join(&w->overtaken, &me->ordered, w->locations);
+                        view_join(&w->overtaken, &me->ordered, w->locations);
         }
         return from->value;
 }
 
-static store *next_store(location *l)
+static store *location_next_store(location *l)
 {
         RN_ASSERT(l->count > 0 && l->count <= STORES, "a location keeps so many stores");
         if (l->count == STORES) {
@@ -195,19 +195,19 @@ static store *next_store(location *l)
 }
 
 /* Does what was released before it go on being released? */
-static void go_on_releasing(store *to, const store *before)
+static void store_go_on_releasing(store *to, const store *before)
 {
         if (!before->released)
                 return;
         if (!to->released) {
-                copy(&to->of_writer.known, &before->of_writer.known, before->locations);
-                copy(&to->of_writer.ordered, &before->of_writer.ordered, before->locations);
+                view_copy(&to->of_writer.known, &before->of_writer.known, before->locations);
+                view_copy(&to->of_writer.ordered, &before->of_writer.ordered, before->locations);
                 for (uint32_t i = before->locations; i < to->locations; i++)
                         to->of_writer.known.seen[i] = to->of_writer.ordered.seen[i] = 0;
                 to->released = true;
         } else {
-                join(&to->of_writer.known, &before->of_writer.known, before->locations);
-                join(&to->of_writer.ordered, &before->of_writer.ordered, before->locations);
+                view_join(&to->of_writer.known, &before->of_writer.known, before->locations);
+                view_join(&to->of_writer.ordered, &before->of_writer.ordered, before->locations);
         }
 }
 
@@ -217,31 +217,31 @@ void rn_weak_store(const volatile void *where, uint64_t old, uint64_t value, mem
         if (!s || !s->weak || !s->running || s->quiet)
                 return;
         rn_weak *w = s->weak;
-        location *l = find(where, old);
-        views *me = mine();
+        location *l = location_find(where, old);
+        views *me = task_views();
         const uint32_t n = w->locations, i = (uint32_t)(l - w->at);
-        store *to = next_store(l);
+        store *to = location_next_store(l);
         const store *before = to - 1; /* there is always one */
         const uint32_t number = l->first + l->count - 1;
         me->known.seen[i] = number;
-        join(&me->before, &l->before, n);
+        view_join(&me->before, &l->before, n);
         me->before.seen[i] = number;
         if (order == memory_order_seq_cst) {
-                join(&me->ordered, &l->ordered, n);
+                view_join(&me->ordered, &l->ordered, n);
                 me->ordered.seen[i] = l->last_ordered = number;
-                join(&l->ordered, &me->ordered, n);
+                view_join(&l->ordered, &me->ordered, n);
         }
-        join(&l->before, &me->before, n);
+        view_join(&l->before, &me->before, n);
         to->value = value;
         to->locations = n;
-        to->released = releases(order);
-        copy(&to->of_writer.before, &me->before, n);
+        to->released = order_releases(order);
+        view_copy(&to->of_writer.before, &me->before, n);
         if (to->released) {
-                copy(&to->of_writer.known, &me->known, n);
-                copy(&to->of_writer.ordered, &me->ordered, n);
+                view_copy(&to->of_writer.known, &me->known, n);
+                view_copy(&to->of_writer.ordered, &me->ordered, n);
         }
         if (update) /* a release sequence goes on through updates */
-                go_on_releasing(to, before);
+                store_go_on_releasing(to, before);
         l->writer = s->running->id;
 }
 
@@ -253,7 +253,7 @@ void rn_weak_born(const rn_sim_task *t)
         RN_ASSERT(t->id < RN_SIM_TASKS, "a task that is born has a view");
         views *its = &s->weak->of_task[t->id];
         if (s->running)
-                *its = *mine();
+                *its = *task_views();
         else
                 memset(its, 0, sizeof *its);
 }
@@ -277,7 +277,8 @@ void rn_weak_gives_back(const void *p, size_t n)
         for (uint32_t i = 0; i < w->locations; i++) {
                 const location *l = &w->at[i];
                 const volatile char *at = l->where;
-                if (at >= from && at < from + n && larger(mine()->known.seen[i], l->first) < l->first + l->count - 1)
+                if (at >= from && at < from + n &&
+                    stamp_larger(task_views()->known.seen[i], l->first) < l->first + l->count - 1)
                         rn_sim_over(
                                 REIN_SIM_MISUSE,
                                 "'%s' gives memory back in which '%s' has stored something, and has not acquired that",
@@ -288,13 +289,13 @@ void rn_weak_gives_back(const void *p, size_t n)
 /* ---- the library's atomics ---- */
 
 /* The order in the code, unless the plan weakens those that are sequentially consistent. */
-static memory_order weakened(memory_order order)
+static memory_order order_weakened(memory_order order)
 {
         const memory_order all = rn_sim && rn_sim->weak ? rn_sim->weak->order : memory_order_relaxed;
         return order == memory_order_seq_cst && all != memory_order_relaxed ? all : order;
 }
 
-static void before(rn_access access, const volatile void *where)
+static void observe_before(rn_access access, const volatile void *where)
 {
         static const rn_op_kind kinds[] = {[RN_ACCESS_READ] = RN_OP_READ,
                                            [RN_ACCESS_WRITE] = RN_OP_WRITE,
@@ -305,33 +306,33 @@ static void before(rn_access access, const volatile void *where)
                 rn_sim_op((rn_op){.kind = kinds[access], .at = where, .len = 1, .between = access == RN_ACCESS_TELL});
 }
 
-static void after(void)
+static void observe_after(void)
 {
         if (rn_virtual() && rn_sim->running)
                 rn_sim_after();
 }
 
-static bool at_rest(void)
+static bool observe_at_rest(void)
 {
         return !rn_virtual() || rn_sim_at_rest(rn_sim->running);
 }
 
-static uint64_t loaded(const volatile void *where, uint64_t newest, rn_access access, memory_order order)
+static uint64_t observe_loaded(const volatile void *where, uint64_t newest, rn_access access, memory_order order)
 {
-        return rn_virtual() ? rn_weak_load(where, newest, weakened(order), access >= RN_ACCESS_UPDATE) : newest;
+        return rn_virtual() ? rn_weak_load(where, newest, order_weakened(order), access >= RN_ACCESS_UPDATE) : newest;
 }
 
-static void wrote(const volatile void *where, uint64_t old, uint64_t now, rn_access access, memory_order order)
+static void observe_wrote(const volatile void *where, uint64_t old, uint64_t now, rn_access access, memory_order order)
 {
         if (!rn_virtual() || !rn_sim->weak || !rn_sim->running)
                 return;
         const bool update = access >= RN_ACCESS_UPDATE;
         if (update)
-                rn_weak_load(where, old, weakened(order), true);
-        rn_weak_store(where, old, now, weakened(order), update);
+                rn_weak_load(where, old, order_weakened(order), true);
+        rn_weak_store(where, old, now, order_weakened(order), update);
 }
 
-static const rn_observer observer = {before, after, at_rest, loaded, wrote};
+static const rn_observer observer = {observe_before, observe_after, observe_at_rest, observe_loaded, observe_wrote};
 
 void rn_observe_begin(void)
 {
@@ -344,26 +345,26 @@ void rn_observe_end(void)
 }
 
 /* One for all schedules: it is large, and little of it is used. */
-static rn_weak *kept;
+static rn_weak *used_again;
 
 int rn_weak_begin(void)
 {
         if (!rn_sim->plan->weak)
                 return 0;
-        if (!kept)
-                kept = rn_host_alloc(sizeof *kept);
-        if (!kept)
+        if (!used_again)
+                used_again = rn_host_alloc(sizeof *used_again);
+        if (!used_again)
                 return -1;
-        rn_sim->weak = kept;
-        kept->order = rn_sim->plan->order;
-        kept->locations = 0;
+        rn_sim->weak = used_again;
+        used_again->order = rn_sim->plan->order;
+        used_again->locations = 0;
         return 0;
 }
 
 void rn_weak_free(void)
 {
-        rn_host_free(kept);
-        kept = NULL;
+        rn_host_free(used_again);
+        used_again = NULL;
 }
 
 void rn_weak_unpaused(const volatile void *where)
@@ -371,7 +372,7 @@ void rn_weak_unpaused(const volatile void *where)
         rn_weak *w = rn_sim->weak;
         for (uint32_t i = 0; w && i < w->locations; i++)
                 if (w->at[i].where == where)
-                        mine()->known.seen[i] = w->at[i].first + w->at[i].count - 1;
+                        task_views()->known.seen[i] = w->at[i].first + w->at[i].count - 1;
 }
 
 void rn_weak_calm(void)

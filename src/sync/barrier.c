@@ -18,7 +18,7 @@ const char *rn_barrier_wrong(const rein_barrier *b)
         return look.whole && look.waiting != b->here ? "a barrier counts others than those that wait at it" : NULL;
 }
 
-static const char *ask(const rn_object *o)
+static const char *barrier_ask(const rn_object *o)
 {
         return rn_barrier_wrong(RN_ITEM(o, rein_barrier, object));
 }
@@ -57,7 +57,7 @@ rein_barrier *rein_barrier_new(size_t parties)
         b->process = rn_generation();
         b->parties = parties;
         rn_list_init(&b->line);
-        RN_OBJECT_MADE(b, "a barrier", &b->lock, ask);
+        RN_OBJECT_MADE(b, "a barrier", &b->lock, barrier_ask);
         return b;
 }
 
@@ -77,27 +77,27 @@ void rein_barrier_free(rein_barrier *b)
                 rn_free_refused_waiting("rein_barrier_free", waiting);
 }
 
-static void let_go(rein_barrier *b, int result, rn_wakes *wakes)
+static void barrier_let_go(rein_barrier *b, int result, rn_wakes *wakes)
 {
         RN_ASSERT(rn_lock_held(&b->lock), "a barrier lets go under its lock");
         b->here = 0;
         rn_line_choose_all(&b->line, result, wakes);
 }
 
-static void break_it(rein_barrier *b, rn_wakes *wakes)
+static void barrier_break(rein_barrier *b, rn_wakes *wakes)
 {
         b->broken = true;
-        let_go(b, REIN_EBROKEN, wakes);
+        barrier_let_go(b, REIN_EBROKEN, wakes);
 }
 
-static int arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes)
+static int barrier_arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes)
 {
         rn_turn turn = {.task = self};
         rn_stand me = {.turn = &turn};
         if (b->broken)
                 return REIN_EBROKEN;
         if (b->here + 1 == b->parties) {
-                let_go(b, 0, wakes);
+                barrier_let_go(b, 0, wakes);
                 return 1;
         }
         RN_ASSERT(b->here + 1 < b->parties, "the last one to come does not wait");
@@ -106,7 +106,7 @@ static int arrive(rein_barrier *b, rn_task *self, int64_t until, rn_wakes *wakes
                                      (rn_doing){"rein_barrier_arrive", NULL});
         if (rc == 0)
                 return me.result;
-        break_it(b, wakes);
+        barrier_break(b, wakes);
         return rc;
 }
 
@@ -121,9 +121,9 @@ int rein_barrier_arrive(rein_barrier *b, rein_time until)
         rn_wakes wakes = {.n = 0};
         barrier_enter(b);
         if (rc < 0)
-                break_it(b, &wakes);
+                barrier_break(b, &wakes);
         else
-                rc = arrive(b, self, until.ns, &wakes);
+                rc = barrier_arrive(b, self, until.ns, &wakes);
         barrier_leave(b);
         rn_wakes_ring(&wakes);
         if (rc == REIN_EBROKEN)
@@ -141,7 +141,7 @@ int rein_barrier_reset(rein_barrier *b)
         rn_wakes wakes = {.n = 0};
         barrier_enter(b);
         b->broken = false;
-        let_go(b, REIN_EBROKEN, &wakes);
+        barrier_let_go(b, REIN_EBROKEN, &wakes);
         barrier_leave(b);
         rn_wakes_ring(&wakes);
         return 0;

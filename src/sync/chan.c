@@ -8,7 +8,7 @@
 
 #if RN_CHECKING
 
-static const char *items_wrong(const rein_chan *c)
+static const char *chan_items_wrong(const rein_chan *c)
 {
         if (c->count > c->capacity)
                 return "a channel has more items than it has room for";
@@ -18,7 +18,7 @@ static const char *items_wrong(const rein_chan *c)
 }
 
 /* A stand at each end whose turn is still open: only one rein_select may have both. */
-static const char *meet(const rein_chan *c)
+static const char *chan_meet_wrong(const rein_chan *c)
 {
         const rn_turn *turn = NULL;
         const rn_link *const lines[] = {&c->senders, &c->receivers};
@@ -34,7 +34,7 @@ static const char *meet(const rein_chan *c)
         return NULL;
 }
 
-static const char *places_wrong(const rein_chan *c)
+static const char *chan_places_wrong(const rein_chan *c)
 {
         RN_LIST_EACH(l, &c->senders)
                 if (!RN_ITEM(l, rn_stand, link)->from)
@@ -48,7 +48,7 @@ static const char *places_wrong(const rein_chan *c)
 const char *rn_chan_wrong(const rein_chan *c)
 {
         rn_line_look senders, receivers;
-        const char *what = items_wrong(c);
+        const char *what = chan_items_wrong(c);
         if (!what)
                 what = rn_line_wrong(&c->senders, &senders);
         if (!what)
@@ -65,11 +65,11 @@ const char *rn_chan_wrong(const rein_chan *c)
                 return "a receiver waits, and there is an item";
         if (!senders.whole || !receivers.whole)
                 return NULL;
-        what = senders.waiting && receivers.waiting ? meet(c) : NULL;
-        return what ? what : places_wrong(c);
+        what = senders.waiting && receivers.waiting ? chan_meet_wrong(c) : NULL;
+        return what ? what : chan_places_wrong(c);
 }
 
-static const char *ask(const rn_object *o)
+static const char *chan_ask(const rn_object *o)
 {
         return rn_chan_wrong(RN_ITEM(o, rein_chan, object));
 }
@@ -80,7 +80,7 @@ static const char *ask(const rn_object *o)
 
 static rn_a64 chans_made; /* also over a fork */
 
-static int64_t next_age(void)
+static int64_t chan_next_age(void)
 {
         int64_t age = rn_load64(&chans_made);
         while (!rn_cas64(&chans_made, &age, age + 1))
@@ -108,35 +108,35 @@ rein_chan *rein_chan_new(size_t item_size, size_t capacity, void (*release)(void
         }
         c->sends = (rn_sends){chan_comes, chan_left};
         c->process = rn_generation();
-        c->age = next_age();
+        c->age = chan_next_age();
         c->item_size = item_size;
         c->capacity = capacity;
         c->release = release;
         rn_list_init(&c->senders);
         rn_list_init(&c->receivers);
-        RN_OBJECT_MADE(c, "a channel", &c->lock, ask);
+        RN_OBJECT_MADE(c, "a channel", &c->lock, chan_ask);
         return c;
 }
 
 /* ---- the buffer ---- */
 
-static void *slot(rein_chan *c, size_t i)
+static void *chan_slot(rein_chan *c, size_t i)
 {
         const size_t to_end = c->capacity - c->first;
         return c->items + (i < to_end ? c->first + i : i - to_end) * c->item_size;
 }
 
-static void into_buffer(rein_chan *c, const void *item)
+static void chan_into_buffer(rein_chan *c, const void *item)
 {
         RN_ASSERT(c->count < c->capacity, "an item goes into a buffer that has room");
-        memcpy(slot(c, c->count), item, c->item_size);
+        memcpy(chan_slot(c, c->count), item, c->item_size);
         c->count++;
 }
 
-static void out_of_buffer(rein_chan *c, void *item)
+static void chan_out_of_buffer(rein_chan *c, void *item)
 {
         RN_ASSERT(c->count > 0, "an item comes out of a buffer that has one");
-        memcpy(item, slot(c, 0), c->item_size);
+        memcpy(item, chan_slot(c, 0), c->item_size);
         c->first = c->first + 1 == c->capacity ? 0 : c->first + 1;
         c->count--;
 }
@@ -163,7 +163,7 @@ void rein_chan_free(rein_chan *c)
         if (!may)
                 return;
         for (size_t i = 0; c->release && i < c->count; i++)
-                c->release(slot(c, i));
+                c->release(chan_slot(c, i));
         rn_chan_lock(c);
         c->inside.count--;
         rn_chan_unlock(c);
@@ -185,7 +185,7 @@ int rn_chan_put(rein_chan *c, const void *item, rn_wakes *wakes)
         }
         if (c->count == c->capacity)
                 return RN_CHAN_MUST_WAIT;
-        into_buffer(c, item);
+        chan_into_buffer(c, item);
         return 0;
 }
 
@@ -194,13 +194,13 @@ int rn_chan_take(rein_chan *c, void *item, rn_wakes *wakes)
         RN_ASSERT(rn_lock_held(&c->lock), "items are passed under the channel's lock");
         const bool buffered = c->count > 0;
         if (buffered)
-                out_of_buffer(c, item);
+                chan_out_of_buffer(c, item);
         rn_stand *sender = rn_line_choose(&c->senders, wakes);
         if (sender) {
                 RN_ASSERT(!c->closed, "nobody waits to send to a channel that is closed");
                 sender->result = 0;
                 if (buffered)
-                        into_buffer(c, sender->from);
+                        chan_into_buffer(c, sender->from);
                 else
                         memcpy(item, sender->from, c->item_size);
         }

@@ -31,7 +31,7 @@ const char *rn_cond_wrong(const rein_cond *c)
         return NULL;
 }
 
-static const char *ask(const rn_object *o)
+static const char *cond_ask(const rn_object *o)
 {
         return rn_cond_wrong(RN_ITEM(o, rein_cond, object));
 }
@@ -63,7 +63,7 @@ rein_cond *rein_cond_new(rein_mutex *m)
         c->mutex = m;
         c->process = m->process;
         rn_list_init(&c->line);
-        RN_OBJECT_MADE(c, "a condition", &m->lock, ask);
+        RN_OBJECT_MADE(c, "a condition", &m->lock, cond_ask);
         return c;
 }
 
@@ -92,39 +92,39 @@ enum { LONG_NS = 10000000 };
 
 /* Not signalled for long: it lets the graph know whom it will wait for once it is. 0: it was; or why it waits no more. The
  * mutex's lock is held. */
-static int wait_long(rein_mutex *m, rn_stand *me, int64_t until, rn_doing doing)
+static int cond_wait_long(rein_mutex *m, rn_stand *me, int64_t until, rn_doing doing)
 {
         rn_task *self = me->turn->task;
-        rn_waiting waiting;
+        rn_wait wait;
         int rc = 0;
         rn_mutex_leave(m);
         const rn_doing was = rn_task_doing_for_ever(self, doing);
-        rn_wait_stay(self, &(rn_waits){.held_by = &m->owner, .once = &me->moved}, &waiting);
+        rn_wait_stay(self, &(rn_wait_target){.held_by = &m->owner, .once = &me->moved}, &wait);
         while (rc == 0 && !rn_load32(&me->moved))
                 rc = rn_wait_turn(self, until);
-        rn_wait_end(self, &waiting);
+        rn_wait_end(self, &wait);
         rn_task_doing_for_ever(self, was);
         rn_mutex_enter(m);
         return rn_load32(&me->moved) ? 0 : rc; /* it may have been signalled, and have the mutex, since it gave up */
 }
 
 /* In the mutex's line, for as long as it takes. The mutex's lock is held. */
-static void wait_for_mutex(rein_mutex *m, rn_stand *me, rn_doing doing)
+static void cond_wait_for_mutex(rein_mutex *m, rn_stand *me, rn_doing doing)
 {
         rn_task *self = me->turn->task;
-        rn_waiting waiting;
+        rn_wait wait;
         rn_mutex_leave(m);
         const rn_doing was = rn_task_doing_for_ever(self, doing);
-        rn_wait_stay(self, &(rn_waits){.held_by = &m->owner}, &waiting);
+        rn_wait_stay(self, &(rn_wait_target){.held_by = &m->owner}, &wait);
         while (!rn_load32(&me->turn->chosen))
-                rn_wait_turn_staying(self, &waiting);
-        rn_wait_end(self, &waiting);
+                rn_wait_turn_staying(self, &wait);
+        rn_wait_end(self, &wait);
         rn_task_doing_for_ever(self, was);
         rn_mutex_enter(m);
 }
 
 /* A task that is not chosen but signalled, out of time or cancelled. The mutex's lock is held. */
-static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
+static int cond_come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
 {
         RN_ASSERT(rn_lock_held(&m->lock), "a wait for a signal ends under the lock of its mutex");
         if (rn_load32(&me->moved)) {
@@ -140,11 +140,11 @@ static int come_back(rein_mutex *m, rn_stand *me, rn_doing doing, int rc)
                 rn_store32(&me->moved, 1);
                 rn_list_push(&m->line, &me->link);
         }
-        wait_for_mutex(m, me, doing);
+        cond_wait_for_mutex(m, me, doing);
         return rc;
 }
 
-static int wait_for_signal(rein_cond *c, rn_task *self, rein_time until)
+static int cond_wait_for_signal(rein_cond *c, rn_task *self, rein_time until)
 {
         int rc = rn_sync_may(c, c ? c->process : 0, "rein_cond_wait");
         if (rc < 0)
@@ -171,9 +171,9 @@ static int wait_for_signal(rein_cond *c, rn_task *self, rein_time until)
         const int64_t a_while = rn_clock() + LONG_NS;
         rc = rn_stand_sleep(&m->lock, &me, until.ns < a_while ? until.ns : a_while, doing, &wakes);
         if (rc == REIN_ETIMEOUT && a_while <= until.ns && !rn_load32(&me.moved))
-                rc = wait_long(m, &me, until.ns, doing);
+                rc = cond_wait_long(m, &me, until.ns, doing);
         if (!rn_load32(&turn.chosen))
-                rc = come_back(m, &me, doing, rc);
+                rc = cond_come_back(m, &me, doing, rc);
         RN_ASSERT(!rn_linked(&me.link), "a task that goes on stands in no line");
         rn_mutex_have(m, self, place);
         rn_mutex_leave(m); /* c may be gone: nobody stands in its line any more */
@@ -187,12 +187,12 @@ int rein_cond_wait(rein_cond *c, rein_time until)
         RN_CALL();
         RN_TOLD_USED(c);
         rn_task *self = rn_self();
-        const int rc = wait_for_signal(c, self, until);
+        const int rc = cond_wait_for_signal(c, self, until);
         rn_stretch_spend(self, RN_SPENDS_CALL);
         return rc;
 }
 
-static int tell(rein_cond *c, size_t most, const char *call)
+static int cond_tell(rein_cond *c, size_t most, const char *call)
 {
         int rc = rn_sync_may(c, c ? c->process : 0, call);
         if (rc < 0)
@@ -225,12 +225,12 @@ int rein_cond_signal(rein_cond *c)
 {
         RN_CALL();
         RN_TOLD_USED(c);
-        return tell(c, 1, "rein_cond_signal");
+        return cond_tell(c, 1, "rein_cond_signal");
 }
 
 int rein_cond_broadcast(rein_cond *c)
 {
         RN_CALL();
         RN_TOLD_USED(c);
-        return tell(c, SIZE_MAX, "rein_cond_broadcast");
+        return cond_tell(c, SIZE_MAX, "rein_cond_broadcast");
 }

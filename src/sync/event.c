@@ -14,7 +14,7 @@ const char *rn_event_wrong(const rein_event *e)
         return e->is_set && look.waiting ? "somebody waits for an event that has come" : NULL;
 }
 
-static const char *ask(const rn_object *o)
+static const char *event_ask(const rn_object *o)
 {
         return rn_event_wrong(RN_ITEM(o, rein_event, object));
 }
@@ -48,7 +48,7 @@ rein_event *rein_event_new(void)
         }
         e->process = rn_generation();
         rn_list_init(&e->line);
-        RN_OBJECT_MADE(e, "an event", &e->lock, ask);
+        RN_OBJECT_MADE(e, "an event", &e->lock, event_ask);
         return e;
 }
 
@@ -68,7 +68,7 @@ void rein_event_free(rein_event *e)
                 rn_free_refused_waiting("rein_event_free", waiting);
 }
 
-static int put(rein_event *e, bool set, const char *call)
+static int event_put(rein_event *e, bool set, const char *call)
 {
         int rc = rn_sync_may(e, e ? e->process : 0, call);
         if (rc < 0)
@@ -87,14 +87,14 @@ int rein_event_set(rein_event *e)
 {
         RN_CALL();
         RN_TOLD_USED(e);
-        return put(e, true, "rein_event_set");
+        return event_put(e, true, "rein_event_set");
 }
 
 int rein_event_clear(rein_event *e)
 {
         RN_CALL();
         RN_TOLD_USED(e);
-        return put(e, false, "rein_event_clear");
+        return event_put(e, false, "rein_event_clear");
 }
 
 int rein_event_wait(rein_event *e, rein_time until)

@@ -10,7 +10,7 @@
 #if RN_CHECKING
 
 /* The task that has it says so in a list of its own, which no other thread may look at; in a simulation there is none. */
-static bool may_look_at_held(const rn_task *owner)
+static bool mutex_may_look_at_held(const rn_task *owner)
 {
         return rn_virtual() || (owner && owner == rn_self_if());
 }
@@ -26,7 +26,7 @@ const char *rn_mutex_wrong(const rein_mutex *m)
                 return "a mutex was handed over, and nobody has it";
         if (!owner && look.waiting)
                 return "somebody waits for a mutex that is free";
-        if (may_look_at_held(owner) && (m->held.back != NULL) != (owner && !m->handed))
+        if (mutex_may_look_at_held(owner) && (m->held.back != NULL) != (owner && !m->handed))
                 return "a mutex is in the hands of a task that does not know";
         if (look.whole)
                 RN_LIST_EACH(l, &m->line)
@@ -35,7 +35,7 @@ const char *rn_mutex_wrong(const rein_mutex *m)
         return NULL;
 }
 
-static const char *ask(const rn_object *o)
+static const char *mutex_ask(const rn_object *o)
 {
         return rn_mutex_wrong(RN_ITEM(o, rein_mutex, object));
 }
@@ -55,7 +55,7 @@ void rn_mutex_have(rein_mutex *m, rn_task *self, const char *place)
 }
 
 /* Its owner has ended. In a forked child the lock may be held by a thread that is not there. */
-static void give(rn_held *h)
+static void mutex_give(rn_held *h)
 {
         rein_mutex *m = RN_ITEM(h, rein_mutex, held);
         rn_wakes wakes = {.n = 0};
@@ -79,9 +79,9 @@ rein_mutex *rein_mutex_new(void)
                 return NULL;
         }
         m->process = rn_generation();
-        m->held.give = give;
+        m->held.give = mutex_give;
         rn_list_init(&m->line);
-        RN_OBJECT_MADE(m, "a mutex", &m->lock, ask);
+        RN_OBJECT_MADE(m, "a mutex", &m->lock, mutex_ask);
         return m;
 }
 
@@ -118,20 +118,20 @@ void rein_mutex_free(rein_mutex *m)
 enum { LONG_NS = 10000000 };
 
 /* In the line, and without limit: after a while it says so, and whether that can end is looked into. */
-static int wait_for_ever(rein_mutex *m, rn_stand *me, rn_doing doing)
+static int mutex_wait_for_ever(rein_mutex *m, rn_stand *me, rn_doing doing)
 {
         rn_task *self = me->turn->task;
         rn_list_push(&m->line, &me->link);
         int rc = rn_stand_sleep(&m->lock, me, rn_clock() + LONG_NS, doing, NULL);
         if (rc == REIN_ETIMEOUT) {
                 rn_lock_give(&m->lock);
-                rn_waiting waiting;
+                rn_wait wait;
                 const rn_doing was = rn_task_doing_for_ever(self, doing);
-                rc = rn_wait_begin(self, &(rn_waits){.held_by = &m->owner, .cancelable = true},
-                                   rn_cancel_at(self) == RN_NEVER, &waiting);
+                rc = rn_wait_begin(self, &(rn_wait_target){.held_by = &m->owner, .cancelable = true},
+                                   rn_cancel_at(self) == RN_NEVER, &wait);
                 while (rc == 0 && !rn_load32(&me->turn->chosen))
-                        rc = rn_wait_turn_looking(self, RN_NEVER, true, &waiting);
-                rn_wait_end(self, &waiting);
+                        rc = rn_wait_turn_looking(self, RN_NEVER, true, &wait);
+                rn_wait_end(self, &wait);
                 rn_task_doing_for_ever(self, was);
                 rn_lock_take(&m->lock);
                 if (rn_load32(&me->turn->chosen))
@@ -163,7 +163,7 @@ int rein_mutex_lock_at(const char *place, rein_mutex *m, rein_time until)
                 rc = REIN_EDEADLOCK;
                 held = m->held.place;
         } else if (until.ns == RN_NEVER) {
-                rc = wait_for_ever(m, &me, (rn_doing){"rein_mutex_lock", place});
+                rc = mutex_wait_for_ever(m, &me, (rn_doing){"rein_mutex_lock", place});
         } else {
                 rc = rn_line_wait(&m->lock, &m->line, &me, until.ns, (rn_doing){"rein_mutex_lock", place});
         }

@@ -9,7 +9,7 @@
 #if RN_CHECKING
 
 /* No scheduling point in a simulation: there it is set up. */
-static rn_world *lock_world(void)
+static rn_world *objects_lock_world(void)
 {
         const rn_machine *m = rn_virtual();
         rn_world *w = m ? m->world : rn_world_now();
@@ -22,14 +22,14 @@ void rn_object_made(rn_object *o, const char *noun, const rn_lock *lock, const c
         o->noun = noun;
         o->lock = lock;
         o->wrong = wrong;
-        rn_world *w = lock_world();
+        rn_world *w = objects_lock_world();
         rn_list_push(&w->objects, &o->link);
         rn_lock_give(&w->objects_lock);
 }
 
 void rn_object_gone(rn_object *o)
 {
-        rn_world *w = lock_world();
+        rn_world *w = objects_lock_world();
         if (rn_linked(&o->link))
                 rn_list_remove(&o->link);
         rn_lock_give(&w->objects_lock);
@@ -38,7 +38,7 @@ void rn_object_gone(rn_object *o)
 void rn_objects_without(const rn_lock *lock)
 {
         rn_link *next;
-        rn_world *w = lock_world();
+        rn_world *w = objects_lock_world();
         for (rn_link *l = w->objects.next; l != &w->objects; l = next) {
                 next = l->next;
                 if (RN_ITEM(l, rn_object, link)->lock == lock)
@@ -47,7 +47,7 @@ void rn_objects_without(const rn_lock *lock)
         rn_lock_give(&w->objects_lock);
 }
 
-static const char *ask(const rn_world *w, char *where, size_t n)
+static const char *objects_ask(const rn_world *w, char *where, size_t n)
 {
         if (rn_lock_held(&w->objects_lock))
                 return NULL;
@@ -62,9 +62,9 @@ static const char *ask(const rn_world *w, char *where, size_t n)
         return NULL;
 }
 
-__attribute__((constructor)) static void ask_also(void)
+__attribute__((constructor)) static void objects_ask_also(void)
 {
-        static rn_asker asker = {.world = ask};
+        static rn_asker asker = {.world = objects_ask};
         rn_ask_also(&asker);
 }
 

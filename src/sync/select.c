@@ -8,7 +8,7 @@
  *
  * Descriptors are waited for by the door itself, all at once. What a turn of that may find, and what becomes of it:
  *
- *      a channel has chosen     whatever else there is, that is what happened (leave_lines)
+ *      a channel has chosen     whatever else there is, that is what happened (selection_leave_lines)
  *      a call is shut           rein_close was here: -EBADF, before anything is asked of the number, which may be another's
  *      cancelled                REIN_ECANCELED, unless a channel has chosen or one of the calls is shut
  *      some got something       the first in the order of the cases
@@ -26,7 +26,7 @@ enum { ON_STACK = 8, NONE = RN_SELECT_NONE };
 typedef union rn_select_place place;
 typedef struct rn_selection selection;
 
-static bool is_of_chan(const rein_case *c)
+static bool case_is_of_chan(const rein_case *c)
 {
         return c->kind == REIN_CASE_RECV || c->kind == REIN_CASE_SEND;
 }
@@ -35,13 +35,13 @@ static bool is_of_chan(const rein_case *c)
 
 #if RN_CHECKING
 
-static const char *stands_wrong(const rn_selection *s)
+static const char *selection_stands_wrong(const rn_selection *s)
 {
         const uint32_t chosen = rn_get32(&s->turn.chosen);
-        if (chosen > s->n || (chosen && !is_of_chan(&s->cases[chosen - 1])))
+        if (chosen > s->n || (chosen && !case_is_of_chan(&s->cases[chosen - 1])))
                 return "a case was chosen that stands in no line";
         for (size_t i = 0; i < s->n; i++) {
-                if (!is_of_chan(&s->cases[i]))
+                if (!case_is_of_chan(&s->cases[i]))
                         continue;
                 const rn_stand *me = &s->places[i].stand;
                 if (me->turn != &s->turn || me->index != i)
@@ -62,21 +62,21 @@ const char *rn_selection_wrong(const rn_selection *s)
         for (size_t i = 1; i < s->chan_count; i++)
                 if (s->chans[i - 1]->age >= s->chans[i]->age)
                         return "the channels of a selection are not locked in the order of their age";
-        return s->stands ? stands_wrong(s) : NULL;
+        return s->stands ? selection_stands_wrong(s) : NULL;
 }
 
 #endif
 
 /* ---- what is asked for ---- */
 
-static void happens(selection *s, size_t i, int result)
+static void selection_happens(selection *s, size_t i, int result)
 {
         RN_ASSERT(s->happened == NONE, "one case happens, and no other");
         s->happened = (int)i;
         s->cases[i].result = result;
 }
 
-static int check_case(const rein_case *c, size_t i)
+static int case_check(const rein_case *c, size_t i)
 {
         static const char call[] = "rein_select";
         for (size_t k = 0; k < sizeof c->reserved / sizeof c->reserved[0]; k++)
@@ -105,7 +105,7 @@ static int check_case(const rein_case *c, size_t i)
         }
 }
 
-static void add_chan(selection *s, rein_chan *c)
+static void selection_add_chan(selection *s, rein_chan *c)
 {
         size_t at = s->chan_count;
         while (at && s->chans[at - 1]->age > c->age)
@@ -117,12 +117,12 @@ static void add_chan(selection *s, rein_chan *c)
         s->chans[at] = c;
 }
 
-static void sort_out(selection *s)
+static void selection_sort_out(selection *s)
 {
         for (size_t i = 0; i < s->n; i++) {
                 rein_case *c = &s->cases[i];
-                if (is_of_chan(c))
-                        add_chan(s, c->chan);
+                if (case_is_of_chan(c))
+                        selection_add_chan(s, c->chan);
                 else if (c->kind == REIN_CASE_SETTLED)
                         s->futures[s->future_count++] = c->future;
                 else if (c->kind == REIN_CASE_FD)
@@ -134,14 +134,14 @@ static void sort_out(selection *s)
 
 /* ---- channels ---- */
 
-static void lock_chans(selection *s)
+static void selection_lock_chans(selection *s)
 {
         for (size_t i = 0; i < s->chan_count; i++)
                 rn_chan_lock(s->chans[i]);
         RN_SOUND(rn_selection_wrong(s));
 }
 
-static void unlock_chans(selection *s)
+static void selection_unlock_chans(selection *s)
 {
         RN_SOUND(rn_selection_wrong(s));
         for (size_t i = s->chan_count; i-- > 0;)
@@ -149,7 +149,7 @@ static void unlock_chans(selection *s)
 }
 
 /* Try it: its result, or RN_CHAN_MUST_WAIT. The channels are locked. */
-static int try_case(const rein_case *c, rn_wakes *wakes)
+static int case_try(const rein_case *c, rn_wakes *wakes)
 {
         bool there = false;
         switch (c->kind) {
@@ -170,16 +170,16 @@ static int try_case(const rein_case *c, rn_wakes *wakes)
 }
 
 /* What can be done at once is done: the first. */
-static void look(selection *s, rn_wakes *wakes)
+static void selection_look(selection *s, rn_wakes *wakes)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
-                int rc = try_case(&s->cases[i], wakes);
+                int rc = case_try(&s->cases[i], wakes);
                 if (rc != RN_CHAN_MUST_WAIT)
-                        happens(s, i, rc);
+                        selection_happens(s, i, rc);
         }
 }
 
-static void stand(selection *s)
+static void selection_stand(selection *s)
 {
         RN_ASSERT(!s->stands && !rn_get32(&s->turn.chosen), "a selection stands in its lines once");
         for (size_t i = 0; i < s->n; i++) {
@@ -196,22 +196,22 @@ static void stand(selection *s)
 }
 
 /* Do what can be done; else, and if to_wait, stand in the lines. */
-static void attempt(selection *s, bool to_wait)
+static void selection_attempt(selection *s, bool to_wait)
 {
         rn_wakes wakes = {.n = 0};
-        lock_chans(s);
-        look(s, &wakes);
+        selection_lock_chans(s);
+        selection_look(s, &wakes);
         if (s->happened == NONE && to_wait)
-                stand(s);
-        unlock_chans(s);
+                selection_stand(s);
+        selection_unlock_chans(s);
         rn_wakes_ring(&wakes);
 }
 
-static void leave_lines(selection *s)
+static void selection_leave_lines(selection *s)
 {
-        lock_chans(s);
+        selection_lock_chans(s);
         for (size_t i = 0; i < s->n; i++) {
-                if (!is_of_chan(&s->cases[i]))
+                if (!case_is_of_chan(&s->cases[i]))
                         continue;
                 if (rn_linked(&s->places[i].stand.link))
                         rn_list_remove(&s->places[i].stand.link);
@@ -221,14 +221,14 @@ static void leave_lines(selection *s)
         const uint32_t chosen = rn_load32(&s->turn.chosen);
         if (chosen) {
                 s->happened = NONE; /* what else has come stays there */
-                happens(s, chosen - 1, s->places[chosen - 1].stand.result);
+                selection_happens(s, chosen - 1, s->places[chosen - 1].stand.result);
         }
-        unlock_chans(s);
+        selection_unlock_chans(s);
 }
 
 /* ---- descriptors ---- */
 
-static void fds_begin(selection *s)
+static void selection_fds_begin(selection *s)
 {
         rn_awaited *last = NULL;
         for (; s->fds_begun < s->n && s->happened == NONE; s->fds_begun++) {
@@ -237,7 +237,7 @@ static void fds_begin(selection *s)
                         continue;
                 place *p = &s->places[s->fds_begun];
                 if (rn_fd_begin(&p->fd.call, s->self, c->fd, "rein_select") < 0) {
-                        happens(s, s->fds_begun, -EBADF);
+                        selection_happens(s, s->fds_begun, -EBADF);
                         break;
                 }
                 p->fd.awaited = (rn_awaited){.polled = {.fd = c->fd, .events = c->events}};
@@ -249,35 +249,35 @@ static void fds_begin(selection *s)
         }
 }
 
-static void fds_end(selection *s)
+static void selection_fds_end(selection *s)
 {
         for (size_t i = 0; i < s->fds_begun; i++)
                 if (s->cases[i].kind == REIN_CASE_FD)
                         rn_fd_end(&s->places[i].fd.call);
 }
 
-static void fds_shut(selection *s)
+static void selection_fds_shut(selection *s)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++)
                 if (s->cases[i].kind == REIN_CASE_FD && rn_fd_shut(&s->places[i].fd.call))
-                        happens(s, i, -EBADF);
+                        selection_happens(s, i, -EBADF);
 }
 
-static void fds_got(selection *s)
+static void selection_fds_got(selection *s)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
                 const int got = s->cases[i].kind == REIN_CASE_FD ? s->places[i].fd.awaited.polled.got : 0;
                 if (got)
-                        happens(s, i, got & RN_POLLNVAL ? -EBADF : got);
+                        selection_happens(s, i, got & RN_POLLNVAL ? -EBADF : got);
         }
 }
 
 /* As rn_fd_turn, for all of them. */
-static int fds_turn(selection *s)
+static int selection_fds_turn(selection *s)
 {
         rn_task *self = s->self;
         const int64_t at = rn_cancel_at(self);
-        fds_shut(s);
+        selection_fds_shut(s);
         if (s->happened != NONE)
                 return 0;
         if (at != RN_NEVER && at <= rn_clock())
@@ -286,9 +286,9 @@ static int fds_turn(selection *s)
         int rc = self->backend->poll(self, s->fds, limit);
         if (rc == 0 && limit != RN_NEVER && limit <= rn_clock())
                 rc = rn_sys_poll(&s->fds->polled, -1, INT64_MIN); /* the time came first: what is there wins */
-        fds_shut(s);
+        selection_fds_shut(s);
         if (rc > 0)
-                fds_got(s);
+                selection_fds_got(s);
         if (rc < 0 || s->happened != NONE)
                 return rc < 0 && s->happened == NONE ? rc : 0;
         return s->limit != RN_NEVER && s->limit <= rn_clock() ? REIN_ETIMEOUT : 0;
@@ -296,79 +296,79 @@ static int fds_turn(selection *s)
 
 /* ---- waiting ---- */
 
-static void watch_futures(selection *s)
+static void selection_watch_futures(selection *s)
 {
         for (; s->watched < s->n; s->watched++) {
                 const rein_case *c = &s->cases[s->watched];
                 if (c->kind != REIN_CASE_SETTLED)
                         continue;
-                rn_waiter *w = &s->places[s->watched].waiter;
-                *w = (rn_waiter){.set = &s->set, .f = c->future, .index = s->watched, .end = RN_SETTLED};
+                rn_watcher *w = &s->places[s->watched].watcher;
+                *w = (rn_watcher){.set = &s->set, .f = c->future, .index = s->watched, .for_state = RN_SETTLED};
                 if (!rn_future_watch(w))
-                        rn_waiter_fire(w);
+                        rn_watcher_fire(w);
         }
 }
 
-static void unwatch_futures(selection *s)
+static void selection_unwatch_futures(selection *s)
 {
         for (size_t i = 0; i < s->watched; i++)
                 if (s->cases[i].kind == REIN_CASE_SETTLED)
-                        rn_future_unwatch(&s->places[i].waiter);
+                        rn_future_unwatch(&s->places[i].watcher);
 }
 
-static bool a_future_settled(selection *s)
+static bool selection_future_settled(selection *s)
 {
         rn_lock_take(&s->set.lock);
-        const rn_waiter *first = s->set.first;
+        const rn_watcher *first = s->set.first;
         if (first)
-                happens(s, first->index, 0);
+                selection_happens(s, first->index, 0);
         rn_lock_give(&s->set.lock);
         return first != NULL;
 }
 
-static bool a_time_came(selection *s)
+static bool selection_time_came(selection *s)
 {
         for (size_t i = 0; i < s->n && s->happened == NONE; i++) {
                 const rein_case *c = &s->cases[i];
                 if (c->kind == REIN_CASE_TIME && c->at.ns != RN_NEVER && c->at.ns <= rn_clock())
-                        happens(s, i, 0);
+                        selection_happens(s, i, 0);
         }
         return s->happened != NONE;
 }
 
 /* In the lines, and until something has happened. */
-static int sleep_until_one(selection *s)
+static int selection_sleep_until_one(selection *s)
 {
-        rn_waiting waiting;
+        rn_wait wait;
         const rn_doing was = rn_task_doing_for_ever(s->self, (rn_doing){"rein_select", NULL});
-        watch_futures(s);
-        int rc = rn_wait_begin(s->self, &(rn_waits){.futures = s->futures, .count = s->future_count, .any = true},
-                               false, &waiting);
-        while (rc == 0 && s->happened == NONE && !rn_load32(&s->turn.chosen) && !a_future_settled(s)) {
-                rc = s->fd_count ? fds_turn(s) : rn_wait_turn(s->self, s->limit);
+        selection_watch_futures(s);
+        int rc = rn_wait_begin(s->self, &(rn_wait_target){.futures = s->futures, .count = s->future_count, .any = true},
+                               false, &wait);
+        while (rc == 0 && s->happened == NONE && !rn_load32(&s->turn.chosen) && !selection_future_settled(s)) {
+                rc = s->fd_count ? selection_fds_turn(s) : rn_wait_turn(s->self, s->limit);
         }
-        leave_lines(s);
-        if (rc < 0 && s->happened == NONE && !a_future_settled(s) && rc == REIN_ETIMEOUT)
-                a_time_came(s);
-        unwatch_futures(s);
-        rn_wait_end(s->self, &waiting);
+        selection_leave_lines(s);
+        if (rc < 0 && s->happened == NONE && !selection_future_settled(s) && rc == REIN_ETIMEOUT)
+                selection_time_came(s);
+        selection_unwatch_futures(s);
+        rn_wait_end(s->self, &wait);
         rn_task_doing_for_ever(s->self, was);
         return rc;
 }
 
-static int run(selection *s)
+static int selection_run(selection *s)
 {
         int rc = 0;
-        sort_out(s);
-        attempt(s, s->fd_count == 0);
+        selection_sort_out(s);
+        selection_attempt(s, s->fd_count == 0);
         if (s->happened == NONE && s->fd_count) {
-                fds_begin(s);
+                selection_fds_begin(s);
                 if (s->happened == NONE)
-                        attempt(s, true);
+                        selection_attempt(s, true);
         }
         if (s->happened == NONE)
-                rc = sleep_until_one(s);
-        fds_end(s);
+                rc = selection_sleep_until_one(s);
+        selection_fds_end(s);
         return s->happened == NONE ? rc : s->happened;
 }
 
@@ -384,7 +384,7 @@ int rein_select(rein_case cases[], size_t n, rein_time until)
         if (n > INT_MAX)
                 return rn_fail(-EINVAL, "rein_select", "%zu cases: from 0 to %d can be told apart", n, INT_MAX);
         for (size_t i = 0; i < n; i++) {
-                int rc = check_case(&cases[i], i);
+                int rc = case_check(&cases[i], i);
                 if (rc < 0)
                         return rc;
         }
@@ -410,7 +410,7 @@ int rein_select(rein_case cases[], size_t n, rein_time until)
                 s.chans = (rein_chan **)(void *)&s.places[n];
                 s.futures = (rein_future **)(void *)&s.chans[n];
         }
-        int rc = run(&s);
+        int rc = selection_run(&s);
         if (n > ON_STACK)
                 rn_free(s.places);
         return rc;

@@ -13,7 +13,7 @@ enum { RN_SELECT_NONE = -1 };
 /* What one case needs while it is waited for. */
 typedef union rn_select_place {
         rn_stand stand;
-        rn_waiter waiter;
+        rn_watcher watcher;
         struct {
                 rn_fd_call call;
                 rn_awaited awaited;
@@ -27,7 +27,7 @@ typedef struct rn_selection {
         int64_t limit; /* until, or the first of the times */
         int happened;  /* the index; NONE */
         rn_turn turn;
-        rn_waitset set;
+        rn_watch_set set;
         rn_select_place *places;
         bool stands;       /* in the lines of its channels, but for the case that was chosen */
         rein_chan **chans; /* each once, by age */

@@ -47,7 +47,7 @@ static void test_nothing_of_a_select_stays_with_its_futures(void **state)
         }
         assert_int_equal(rein_select(cases, COUNT(cases), rein_after(REIN_MS(1))), REIN_ETIMEOUT);
         for (size_t i = 0; i < COUNT(p); i++) {
-                assert_true(rn_list_empty(&f[i]->waiters));
+                assert_true(rn_list_empty(&f[i]->watchers));
                 rein_promise_keep(p[i], NULL, NULL);
                 rein_promise_drop(p[i]);
                 rein_drop(f[i]);
@@ -382,7 +382,7 @@ static void test_it_leaves_nothing_behind(void **state)
                         cases[0] = (rein_case)REIN_ON_FD(ends[0], POLLIN), cases[5].fd = -1;
                 assert_int_equal(rein_select(cases, COUNT(cases), REIN_NOWAIT), which < 2 ? REIN_ETIMEOUT : 5);
                 for (int i = 0; i < 2; i++)
-                        assert_true(rn_list_empty(&g[i].open->waiters));
+                        assert_true(rn_list_empty(&g[i].open->watchers));
                 assert_true(nobody_is_in_a_call_with(ends[0]));
                 assert_true(rn_list_empty(&c->senders) && rn_list_empty(&c->receivers));
                 assert_int_equal(descriptors(), before);

@@ -21,7 +21,7 @@ const char *rn_sem_wrong(const rein_sem *s)
         return NULL;
 }
 
-static const char *ask(const rn_object *o)
+static const char *sem_ask(const rn_object *o)
 {
         return rn_sem_wrong(RN_ITEM(o, rein_sem, object));
 }
@@ -56,7 +56,7 @@ rein_sem *rein_sem_new(size_t units)
         s->process = rn_generation();
         s->units = units;
         rn_list_init(&s->line);
-        RN_OBJECT_MADE(s, "a semaphore", &s->lock, ask);
+        RN_OBJECT_MADE(s, "a semaphore", &s->lock, sem_ask);
         return s;
 }
 
@@ -77,7 +77,7 @@ void rein_sem_free(rein_sem *s)
 }
 
 /* To those at the front, as far as it goes. */
-static void grant(rein_sem *s, rn_wakes *wakes)
+static void sem_grant(rein_sem *s, rn_wakes *wakes)
 {
         RN_ASSERT(rn_lock_held(&s->lock), "units are given under the semaphore's lock");
         for (rn_link *l; (l = rn_list_first(&s->line)) && RN_ITEM(l, rn_stand, link)->wants <= s->units;)
@@ -104,7 +104,7 @@ int rein_sem_acquire(rein_sem *s, size_t k, rein_time until)
                 rc = rn_line_wait_inside(&s->inside, &s->lock, &s->line, &me, until.ns,
                                          (rn_doing){"rein_sem_acquire", NULL});
                 if (rc < 0)
-                        grant(s, &wakes); /* it may have been the one that held up the others */
+                        sem_grant(s, &wakes); /* it may have been the one that held up the others */
         }
         sem_leave(s);
         rn_wakes_ring(&wakes);
@@ -123,7 +123,7 @@ int rein_sem_release(rein_sem *s, size_t k)
         const bool fits = k <= SIZE_MAX - s->units;
         if (fits) {
                 s->units += k;
-                grant(s, &wakes);
+                sem_grant(s, &wakes);
         }
         sem_leave(s);
         rn_wakes_ring(&wakes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Memory: each block that the library allocates, with the calls that led there, until it is given back; and each mapping
  * that the program makes. For this the doors of plat.h, mmap and munmap are wrapped. What is allocated to live as long as
- * the process (rn_alloc_kept) is not counted, nor what a task of a simulation allocates: that has its own look. What
+ * the process (rn_alloc_for_ever) is not counted, nor what a task of a simulation allocates: that has its own look. What
  * simulations themselves allocate is.
  *
  * The table holds addresses inverted: the leak check of the address sanitizer must not take it for one who knows them. */

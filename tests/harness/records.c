@@ -221,10 +221,10 @@ static void ask_clock_and_hand(void)
                 nanosleep(&(struct timespec){0, 1000000}, NULL);
 }
 
-static rn_spare *first_bundle(rn_shelf *works)
+static rn_free_record *first_bundle(rn_shelf *works)
 {
         rn_lock_take(&works->lock);
-        rn_spare *first = works->bundles ? works->bundles : works->loose;
+        rn_free_record *first = works->bundles ? works->bundles : works->loose;
         if (works->bundles) {
                 works->bundles = first->bundle;
                 works->bundle_count--;
@@ -237,8 +237,8 @@ static rn_spare *first_bundle(rn_shelf *works)
 
 static void free_spares(rn_shelf *works)
 {
-        for (rn_spare *one; (one = first_bundle(works));)
-                for (rn_spare *next; one; one = next) {
+        for (rn_free_record *one; (one = first_bundle(works));)
+                for (rn_free_record *next; one; one = next) {
                         next = one->next;
                         rn_free(one);
                 }

@@ -1126,11 +1126,11 @@ static void test_budgets_from_almost_none_to_no_limit(void **state)
 /* ---- generations and sequence numbers, around their wrap ---- */
 
 /* The record that the next scope of this thread gets. */
-static rn_kept *next_scope(void)
+static rn_slab_item *next_scope(void)
 {
         rein_scope s;
         rein_scope_open(&s, REIN_NEVER);
-        rn_kept *k = &rn_self()->now->scope->kept;
+        rn_slab_item *k = &rn_self()->now->scope->in_slab;
         (void)rein_scope_close(&s, 0);
         return k;
 }
@@ -1138,14 +1138,14 @@ static rn_kept *next_scope(void)
 static void test_scopes_around_the_wrap_of_their_generation(void **state)
 {
         (void)state;
-        rn_kept *k = next_scope();
+        rn_slab_item *k = next_scope();
         rn_store32(&k->generation, UINT32_MAX - 5);
         rein_scope late = {0};
         for (int i = 0; i < 6; i++) {
                 rein_scope s;
                 rein_scope_open(&s, REIN_NEVER);
-                assert_ptr_equal(&rn_self()->now->scope->kept, k);
-                assert_int_equal(rn_kept_generation(k), (uint32_t)(UINT32_MAX - 4 + 2 * (unsigned)i));
+                assert_ptr_equal(&rn_self()->now->scope->in_slab, k);
+                assert_int_equal(rn_slab_generation(k), (uint32_t)(UINT32_MAX - 4 + 2 * (unsigned)i));
                 if (i) /* the handle of one that is closed reaches nobody */
                         rein_scope_cancel(&late, "too late");
                 assert_int_equal(rein_checkpoint(), 0);
@@ -1161,7 +1161,7 @@ static void test_regions_around_the_wrap_of_their_generation(void **state)
         (void)state;
         rein_hook h;
         assert_int_equal(rein_hook_open(&h, REIN_POKE, NULL), 0);
-        rn_kept *k = &rn_self()->now->hook->kept;
+        rn_slab_item *k = &rn_self()->now->hook->in_slab;
         assert_int_equal(rein_hook_close(&h, 0), 0);
         rn_store32(&k->generation, UINT32_MAX - 5);
         for (int i = 0; i < 6; i++) {
@@ -1170,7 +1170,7 @@ static void test_regions_around_the_wrap_of_their_generation(void **state)
                 rein_scope_open(&s, rein_after(REIN_MS(1)));
                 int rc = rein_hook_open(&h, REIN_POKE, NULL);
                 if (rc == 0) { /* else the millisecond is over already */
-                        assert_ptr_equal(&rn_self()->now->hook->kept, k);
+                        assert_ptr_equal(&rn_self()->now->hook->in_slab, k);
                         ssize_t n = read(t.pipe[0], &byte, 1); /* foreign: the clock gets it out */
                         assert_int_equal(n, -1);
                         assert_int_equal(rein_hook_close(&h, -errno), REIN_ECANCELED);
@@ -1184,7 +1184,7 @@ static void test_groups_around_the_wrap_of_their_generation(void **state)
         (void)state;
         rein_group g;
         rein_group_open(&g, NULL);
-        rn_kept *k = (rn_kept *)(void *)rn_self()->now->scope->group;
+        rn_slab_item *k = (rn_slab_item *)(void *)rn_self()->now->scope->group;
         assert_int_equal(rein_group_close(&g, 0), 0);
         rn_store32(&k->generation, UINT32_MAX - 5);
         rein_group late = {{0}};

@@ -71,7 +71,7 @@ static void test_a_poller_watches_any_number(void **state)
 /* ---- slabs and arenas ---- */
 
 typedef struct record {
-        rn_kept kept;
+        rn_slab_item kept;
         size_t number;
 } record;
 

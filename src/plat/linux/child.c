@@ -32,7 +32,7 @@
 #define CLOSE_ON_EXEC_ 4 /* CLOSE_RANGE_CLOEXEC */
 
 /* ThreadSanitizer's own clone would lock its tables twice in one memory. */
-static int sharing(void)
+static int clone_sharing(void)
 {
         return __tsan_release ? 0 : CLONE_VM | CLONE_VFORK;
 }
@@ -45,7 +45,7 @@ enum { STACK = 16 << 10, SIGNALS = 65, MOST_NUMBERS = 1 << 20 };
 /* ---- descriptors ---- */
 
 /* The three lowest are a child's own business, and a pipe that got such a number would be in the way. */
-static int above_standard(int fd)
+static int fd_above_standard(int fd)
 {
         if (fd < 0 || fd > 2)
                 return fd;
@@ -62,7 +62,7 @@ int rn_sys_pipe(int fds[2])
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return rn_minus(errno);
         for (int i = 0; i < 2; i++) {
-                fds[i] = above_standard(fds[i]);
+                fds[i] = fd_above_standard(fds[i]);
                 if (fds[i] < 0) {
                         int err = errno;
                         close(fds[!i]);
@@ -80,7 +80,7 @@ int rn_sys_null(void)
         do
                 fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         while (fd < 0 && errno == EINTR);
-        fd = above_standard(fd);
+        fd = fd_above_standard(fd);
         return fd < 0 ? rn_minus(errno) : fd;
 }
 
@@ -149,7 +149,7 @@ UNWATCHED static void close_others_on_exec(void)
 }
 
 /* dup2(2) names both as no more than bad luck. */
-UNWATCHED static bool becomes(int from, int to)
+UNWATCHED static bool fd_becomes(int from, int to)
 {
         int rc;
         do
@@ -159,7 +159,7 @@ UNWATCHED static bool becomes(int from, int to)
 }
 
 /* Those that are in the way of others first move out of it. */
-UNWATCHED static bool take_descriptors(const rn_sys_child *c)
+UNWATCHED static bool image_take_descriptors(const rn_sys_child *c)
 {
         int from[3];
         for (int i = 0; i < 3; i++) {
@@ -170,7 +170,7 @@ UNWATCHED static bool take_descriptors(const rn_sys_child *c)
         for (int i = 0; i < 3; i++) {
                 if (from[i] == i)
                         fcntl(i, F_SETFD, 0); /* perhaps not open, then it has none either */
-                else if (!becomes(from[i], i))
+                else if (!fd_becomes(from[i], i))
                         return false;
         }
         if (!c->share_fds)
@@ -180,7 +180,7 @@ UNWATCHED static bool take_descriptors(const rn_sys_child *c)
 
 /* One by one, about 10 of the 41 us that a start takes. clone3's CLONE_CLEAR_SIGHAND takes the handlers away at once, but
  * leaves what is ignored ignored; and to ask of each signal whether it is costs what this does (measured: 41 us too). */
-UNWATCHED static void forget_signals(bool keep_ignored)
+UNWATCHED static void image_forget_signals(bool keep_ignored)
 {
         struct sigaction normal = {.sa_handler = SIG_DFL}, was;
         for (int signo = 1; signo < SIGNALS; signo++)
@@ -188,7 +188,7 @@ UNWATCHED static void forget_signals(bool keep_ignored)
                         sigaction(signo, &normal, NULL);
 }
 
-UNWATCHED static bool limit(const rn_sys_child *c)
+UNWATCHED static bool image_limit(const rn_sys_child *c)
 {
         for (size_t i = 0; i < c->limits_count; i++) {
                 struct rlimit l = {c->limits[i].soft, c->limits[i].hard};
@@ -198,23 +198,23 @@ UNWATCHED static bool limit(const rn_sys_child *c)
         return true;
 }
 
-UNWATCHED static const char *prepare(const rn_sys_child *c)
+UNWATCHED static const char *image_prepare(const rn_sys_child *c)
 {
-        forget_signals(c->keep_ignored);
+        image_forget_signals(c->keep_ignored);
         if (c->own_session ? setsid() < 0 : c->own_group && setpgid(0, 0) < 0)
                 return "the process group";
         if (c->cwd && chdir(c->cwd) < 0)
                 return "the directory";
-        if (!take_descriptors(c))
+        if (!image_take_descriptors(c))
                 return "the descriptors";
-        return limit(c) ? NULL : "the limits";
+        return image_limit(c) ? NULL : "the limits";
 }
 
-UNWATCHED static int become(void *arg)
+UNWATCHED static int image_become(void *arg)
 {
         image *i = arg;
         i->shared = true;
-        const char *failed = prepare(i->child);
+        const char *failed = image_prepare(i->child);
         if (!failed) {
                 sigset_t none;
                 sigemptyset(&none);
@@ -230,13 +230,13 @@ UNWATCHED static int become(void *arg)
 
 /* ---- our side ---- */
 
-static int64_t ns_of(struct timeval t)
+static int64_t timeval_ns(struct timeval t)
 {
         return (int64_t)t.tv_sec * 1000000000 + (int64_t)t.tv_usec * 1000;
 }
 
 /* waitid(2) itself: the C library's leaves the usage out. */
-static int wait_for(int pidfd, int how, siginfo_t *info, struct rusage *usage)
+static int pidfd_wait(int pidfd, int how, siginfo_t *info, struct rusage *usage)
 {
         int rc;
         RN_ASSERT(pidfd >= 0, "a process that is waited for has a descriptor");
@@ -250,7 +250,7 @@ static int wait_for(int pidfd, int how, siginfo_t *info, struct rusage *usage)
 int rn_sys_child_ended(int pidfd)
 {
         siginfo_t info;
-        int rc = wait_for(pidfd, WNOHANG | WNOWAIT, &info, NULL);
+        int rc = pidfd_wait(pidfd, WNOHANG | WNOWAIT, &info, NULL);
         return rc == -ECHILD ? 1 : rc;
 }
 
@@ -258,7 +258,7 @@ int rn_sys_child_reap(int pidfd, rn_sys_child_end *end)
 {
         siginfo_t info;
         struct rusage used = {0};
-        int rc = wait_for(pidfd, WNOHANG, &info, &used);
+        int rc = pidfd_wait(pidfd, WNOHANG, &info, &used);
         *end = (rn_sys_child_end){.code = -1};
         if (rc == -ECHILD)
                 return 1; /* SIGCHLD is ignored, or somebody waits for everybody */
@@ -269,21 +269,21 @@ int rn_sys_child_reap(int pidfd, rn_sys_child_end *end)
         else
                 end->signo = info.si_status;
         end->core_dumped = info.si_code == CLD_DUMPED;
-        end->user_ns = ns_of(used.ru_utime);
-        end->system_ns = ns_of(used.ru_stime);
+        end->user_ns = timeval_ns(used.ru_utime);
+        end->system_ns = timeval_ns(used.ru_stime);
         end->memory_max = (uint64_t)used.ru_maxrss * 1024;
         return 1;
 }
 
 /* The child alone: by its pidfd, and by its number where that call is missing (EPERM: a filter that does not know it).
  * The caller's lock keeps us from reaping it meanwhile, and whether somebody else has done so is asked first. */
-static long signal_one(int pid, int pidfd, int signo)
+static long process_signal(int pid, int pidfd, int signo)
 {
         siginfo_t info;
         long rc = syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0);
         if (rc == 0 || (errno != ENOSYS && errno != EPERM))
                 return rc;
-        if (wait_for(pidfd, WNOHANG | WNOWAIT, &info, NULL) == -ECHILD) {
+        if (pidfd_wait(pidfd, WNOHANG | WNOWAIT, &info, NULL) == -ECHILD) {
                 errno = ESRCH;
                 return -1;
         }
@@ -293,7 +293,7 @@ static long signal_one(int pid, int pidfd, int signo)
 int rn_sys_child_signal(int pid, int pidfd, bool group, int signo)
 {
         RN_ASSERT(pid > 1 && pidfd >= 0, "a signal goes to a process of ours, and never to everybody");
-        long rc = group ? kill(-pid, signo) : signal_one(pid, pidfd, signo);
+        long rc = group ? kill(-pid, signo) : process_signal(pid, pidfd, signo);
         return rc < 0 ? rn_minus(errno) : 0;
 }
 
@@ -313,7 +313,7 @@ static bool knows_pidfds(void)
         return true;
 }
 
-static int start(rn_sys_child *c, image *i, char *stack, size_t size)
+static int image_start(rn_sys_child *c, image *i, char *stack, size_t size)
 {
         sigset_t all, had;
         sigfillset(&all);
@@ -322,8 +322,9 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
         RN_ASSERT(top > stack + STACK - 16 && top <= stack + size, "a child runs on the stack that is made for it");
         int saved = errno;
         c->pidfd = -1;
-        c->pid = rn_choose(2, RN_CHOOSE_THREAD) ? (errno = EAGAIN, -1)
-                                                : clone(become, top, sharing() | CLONE_PIDFD | SIGCHLD, i, &c->pidfd);
+        c->pid = rn_choose(2, RN_CHOOSE_THREAD)
+                         ? (errno = EAGAIN, -1)
+                         : clone(image_become, top, clone_sharing() | CLONE_PIDFD | SIGCHLD, i, &c->pidfd);
         int err = errno;
         errno = saved; /* the child had the same one */
         pthread_sigmask(SIG_SETMASK, &had, NULL);
@@ -332,7 +333,7 @@ static int start(rn_sys_child *c, image *i, char *stack, size_t size)
 }
 
 /* What it said by the pipe: nothing, when it became the program. */
-static void hear(image *i, int from)
+static void image_hear(image *i, int from)
 {
         ssize_t n;
         while ((n = read(from, &i->failure, sizeof i->failure)) < 0 && errno == EINTR)
@@ -357,12 +358,12 @@ int rn_sys_child_start(rn_sys_child *c)
         int rc = !stack ? -ENOMEM : shared ? 0 : rn_sys_pipe(ends);
         image i = {.child = c, .env = c->env ? c->env : environ, .tell = ends[1]};
         if (rc == 0)
-                rc = start(c, &i, stack, size);
+                rc = image_start(c, &i, stack, size);
         if (ends[1] >= 0)
                 rn_sys_close_own(ends[1]);
         if (rc == 0 && !shared) {
                 if (!i.shared)
-                        hear(&i, ends[0]); /* else what failed is here already */
+                        image_hear(&i, ends[0]); /* else what failed is here already */
                 rn_store32(&sharing, i.shared);
         }
         if (ends[0] >= 0)
@@ -370,7 +371,7 @@ int rn_sys_child_start(rn_sys_child *c)
         if (rc == 0 && i.failure.at) {
                 siginfo_t info;
                 c->failed = i.failure.at;
-                wait_for(c->pidfd, 0, &info, NULL);
+                pidfd_wait(c->pidfd, 0, &info, NULL);
                 rn_sys_close_own(c->pidfd);
                 c->pidfd = -1;
                 RN_ASSERT(*c->failed, "a start that fails says at what");

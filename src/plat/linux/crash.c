@@ -17,7 +17,7 @@ static char stack[STACK];
 static void (*note)(void);
 static const int *watched; /* where the thread has its errno */
 
-static void unwatch(void)
+static void crash_unwatch(void)
 {
         for (int i = 0; i < FATAL; i++)
                 sigaction(fatal[i], &before[i], NULL);
@@ -25,7 +25,7 @@ static void unwatch(void)
         note = NULL;
 }
 
-static void crash(int signo)
+static void crash_caught(int signo)
 {
         void (*say)(void) = note;
         note = NULL;
@@ -40,14 +40,14 @@ void rn_crash_watch(void (*fn)(void))
 {
         RN_ASSERT(!note || !fn || watched == &errno, "a crash is watched for by one thread");
         if (note)
-                unwatch();
+                crash_unwatch();
         if (!fn)
                 return;
         note = fn;
         watched = &errno;
         stack_t mine = {.ss_sp = stack, .ss_size = sizeof stack};
         sigaltstack(&mine, &stack_before);
-        struct sigaction act = {.sa_handler = crash, .sa_flags = SA_ONSTACK};
+        struct sigaction act = {.sa_handler = crash_caught, .sa_flags = SA_ONSTACK};
         sigemptyset(&act.sa_mask);
         for (int i = 0; i < FATAL; i++)
                 sigaction(fatal[i], &act, &before[i]);
@@ -61,7 +61,7 @@ static const int faults[2] = {SIGSEGV, SIGBUS};
 static rn_lock explain_lock;
 
 /* Told once; then whoever was there before has the word, as the fault repeats. */
-static void fault(int signo, siginfo_t *info, void *context)
+static void fault_caught(int signo, siginfo_t *info, void *context)
 {
         char text[256];
         RN_ASSERT(explain, "a fault that is watched for can be explained");
@@ -79,7 +79,7 @@ void rn_fault_watch(size_t (*fn)(const void *address, char *text, size_t n))
         rn_lock_take(&explain_lock);
         if (!explain) {
                 explain = fn;
-                struct sigaction act = {.sa_sigaction = fault, .sa_flags = SA_ONSTACK | SA_SIGINFO};
+                struct sigaction act = {.sa_sigaction = fault_caught, .sa_flags = SA_ONSTACK | SA_SIGINFO};
                 sigemptyset(&act.sa_mask);
                 for (int i = 0; i < 2; i++)
                         sigaction(faults[i], &act, &fault_before[i]);

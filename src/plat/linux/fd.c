@@ -25,14 +25,14 @@ _Static_assert(POLLIN == RN_POLLIN && POLLOUT == RN_POLLOUT && POLLERR == RN_POL
 
 enum { FEW = 8 };
 
-static mode_t kind_of(int fd)
+static mode_t fd_kind(int fd)
 {
         struct stat st;
         return fstat(fd, &st) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
 /* A simulation has no regular file: they are the system's, and always ready. */
-static int poll_files(const rn_machine *sim, rn_polled *all)
+static int fd_poll_files(const rn_machine *sim, rn_polled *all)
 {
         int n = 0;
         for (rn_polled *p = all; p; p = p->next) {
@@ -42,7 +42,7 @@ static int poll_files(const rn_machine *sim, rn_polled *all)
         return n;
 }
 
-static int poll_set(struct pollfd *set, nfds_t n, int64_t until)
+static int fd_poll_set(struct pollfd *set, nfds_t n, int64_t until)
 {
         struct timespec span, *limit = NULL;
         if (until != RN_NEVER) {
@@ -59,7 +59,7 @@ int rn_sys_poll(rn_polled *all, int wake, int64_t until)
 {
         const rn_machine *sim = rn_virtual();
         if (sim) {
-                const int ready = poll_files(sim, all);
+                const int ready = fd_poll_files(sim, all);
                 return ready ? ready : sim->poll(all, wake, until);
         }
         RN_ASSERT(all || wake >= 0, "a poll waits for something");
@@ -75,7 +75,7 @@ int rn_sys_poll(rn_polled *all, int wake, int64_t until)
         *at++ = (struct pollfd){.fd = wake, .events = POLLIN};
         for (const rn_polled *p = all; p; p = p->next)
                 *at++ = (struct pollfd){.fd = p->fd, .events = (short)p->events};
-        int rc = poll_set(set, n, until);
+        int rc = fd_poll_set(set, n, until);
         if (rc > 0) {
                 rc -= set[0].revents != 0;
                 at = set + 1;
@@ -147,7 +147,7 @@ bool rn_sys_is_stream(int fd)
         const rn_machine *sim = rn_virtual();
         if (sim && sim->owns(fd))
                 return true;
-        mode_t m = kind_of(fd);
+        mode_t m = fd_kind(fd);
         return m != S_IFREG && m != S_IFDIR && m != S_IFBLK;
 }
 
@@ -156,17 +156,17 @@ bool rn_sys_is_socket(int fd)
         const rn_machine *sim = rn_virtual();
         if (sim && sim->owns(fd))
                 return true; /* it never blocks, as a socket does not */
-        return kind_of(fd) == S_IFSOCK;
+        return fd_kind(fd) == S_IFSOCK;
 }
 
 int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
 {
         const rn_machine *sim = rn_virtual();
-        if (sim && (sim->owns(fd) || kind_of(fd) != S_IFREG))
+        if (sim && (sim->owns(fd) || fd_kind(fd) != S_IFREG))
                 return sim->read(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && fd_kind(fd) == S_IFSOCK)
                 return -EAGAIN;
         ssize_t got = socket ? recv(fd, buf, n, MSG_DONTWAIT) : read(fd, buf, n);
         RN_ASSERT(got < 0 || (size_t)got <= n, "a read gets no more than there is room for");
@@ -174,7 +174,7 @@ int64_t rn_sys_read(int fd, void *buf, size_t n, bool socket)
 }
 
 /* A pipe has no MSG_NOSIGNAL: hold SIGPIPE back, and take the one we raised. now: as pwritev2(2) with RWF_NOWAIT. */
-static ssize_t write_quietly(int fd, const void *buf, size_t n, bool now)
+static ssize_t fd_write_quietly(int fd, const void *buf, size_t n, bool now)
 {
         struct iovec part = {.iov_base = (void *)(uintptr_t)buf, .iov_len = n};
         sigset_t pipe, had, pending;
@@ -199,13 +199,13 @@ static ssize_t write_quietly(int fd, const void *buf, size_t n, bool now)
 int64_t rn_sys_write(int fd, const void *buf, size_t n, bool socket)
 {
         const rn_machine *sim = rn_virtual();
-        if (sim && (sim->owns(fd) || kind_of(fd) != S_IFREG))
+        if (sim && (sim->owns(fd) || fd_kind(fd) != S_IFREG))
                 return sim->write(fd, buf, n);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return -EINTR;
-        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && kind_of(fd) == S_IFSOCK)
+        if (socket && rn_choose(2, RN_CHOOSE_AGAIN) && fd_kind(fd) == S_IFSOCK)
                 return -EAGAIN;
-        ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : write_quietly(fd, buf, n, false);
+        ssize_t put = socket ? send(fd, buf, n, MSG_DONTWAIT | MSG_NOSIGNAL) : fd_write_quietly(fd, buf, n, false);
         return put < 0 ? rn_minus(errno) : put;
 }
 
@@ -219,7 +219,7 @@ bool rn_sys_may_block(int fd)
 }
 
 /* Not every kind of file, nor every kernel, knows RWF_NOWAIT; one that is O_NONBLOCK does not need it. */
-static bool knows_no_nowait(int err)
+static bool kernel_knows_no_nowait(int err)
 {
         return err == EOPNOTSUPP || err == ENOSYS || err == EINVAL;
 }
@@ -234,8 +234,8 @@ int64_t rn_sys_read_now(int fd, void *buf, size_t n)
                 return rn_sys_read(fd, buf, n, false);
         struct iovec part = {.iov_base = buf, .iov_len = n};
         ssize_t got = preadv2(fd, &part, 1, -1, RWF_NOWAIT);
-        if (got < 0 && knows_no_nowait(errno)) {
-                if (kind_of(fd) == S_IFREG || rn_sys_may_block(fd))
+        if (got < 0 && kernel_knows_no_nowait(errno)) {
+                if (fd_kind(fd) == S_IFREG || rn_sys_may_block(fd))
                         return -ENOTSUP;
                 got = read(fd, buf, n);
         }
@@ -250,11 +250,11 @@ int64_t rn_sys_write_now(int fd, const void *buf, size_t n)
                 return -EAGAIN;
         if (rn_virtual())
                 return rn_sys_write(fd, buf, n, false);
-        ssize_t put = write_quietly(fd, buf, n, true);
-        if (put < 0 && knows_no_nowait(errno)) {
-                if (kind_of(fd) == S_IFREG || rn_sys_may_block(fd))
+        ssize_t put = fd_write_quietly(fd, buf, n, true);
+        if (put < 0 && kernel_knows_no_nowait(errno)) {
+                if (fd_kind(fd) == S_IFREG || rn_sys_may_block(fd))
                         return -ENOTSUP;
-                put = write_quietly(fd, buf, n, false);
+                put = fd_write_quietly(fd, buf, n, false);
         }
         return put < 0 ? rn_minus(errno) : put;
 }

@@ -32,14 +32,14 @@ typedef rn_stack_piece piece;
 enum { WORDS = sizeof((piece *)0)->word / sizeof(uintptr_t) };
 
 /* Memory that may be gone: the kernel answers instead of a fault. How many bytes. */
-static size_t peek(uintptr_t from, void *to, size_t n)
+static size_t memory_peek(uintptr_t from, void *to, size_t n)
 {
         struct iovec here = {to, n}, there = {(void *)from, n}; /* NOLINT(performance-no-int-to-ptr) */
         ssize_t got = process_vm_readv(getpid(), &here, 1, &there, 1, 0);
         return got > 0 ? (size_t)got : 0;
 }
 
-static size_t words_up_to(uintptr_t sp, const void *high)
+static size_t stack_words_up_to(uintptr_t sp, const void *high)
 {
         const size_t most = WORDS * sizeof(uintptr_t), left = (uintptr_t)high - sp;
         if (high && sp >= (uintptr_t)high)
@@ -63,12 +63,12 @@ static bool registers_of(const char *line, uintptr_t *sp, uintptr_t *pc)
 }
 
 /* It is there before and after: what was read between is one state of it. */
-static bool take_blocked(uint32_t id, const void *high, piece *p)
+static bool frames_take_blocked(uint32_t id, const void *high, piece *p)
 {
         char line[256], again[256];
         if (!rn_task_file(id, "syscall", line, sizeof line) || !registers_of(line, &p->sp, &p->pc))
                 return false;
-        p->words = peek(p->sp, p->word, words_up_to(p->sp, high) * sizeof *p->word) / sizeof *p->word;
+        p->words = memory_peek(p->sp, p->word, stack_words_up_to(p->sp, high) * sizeof *p->word) / sizeof *p->word;
         return rn_task_file(id, "syscall", again, sizeof again) && strcmp(line, again) == 0;
 }
 
@@ -93,7 +93,7 @@ copy_words(piece *p)
                 p->word[i] = from[i];
 }
 
-static void asked(int signo, siginfo_t *info, void *context)
+static void frames_asked(int signo, siginfo_t *info, void *context)
 {
         (void)signo;
         (void)info;
@@ -111,7 +111,8 @@ static void asked(int signo, siginfo_t *info, void *context)
                 answer.pc = answer.sp = 0;
 #endif
                 RN_ASSERT(rn_get32(&ask_state) == TAKING, "the thread that answers has the piece for itself");
-                answer.words = ask_high ? words_up_to(answer.sp, ask_high) : 0; /* beyond an end not known, a fault */
+                answer.words =
+                        ask_high ? stack_words_up_to(answer.sp, ask_high) : 0; /* beyond an end not known, a fault */
                 copy_words(&answer);
                 rn_store32(&ask_state, TAKEN);
                 rn_word_wake_really(&ask_state, 1);
@@ -125,7 +126,8 @@ int rn_frames_by_signal(void)
                 return 0;
         rn_lock_take(&asking);
         for (int s = SIGRTMAX - 1; s > SIGRTMIN && !rn_load32(&ask_signal); s--) {
-                struct sigaction had, ours = {.sa_sigaction = asked, .sa_flags = SA_ONSTACK | SA_SIGINFO | SA_RESTART};
+                struct sigaction had,
+                        ours = {.sa_sigaction = frames_asked, .sa_flags = SA_ONSTACK | SA_SIGINFO | SA_RESTART};
                 sigfillset(&ours.sa_mask);
                 if (sigaction(s, NULL, &had) == 0 && !(had.sa_flags & SA_SIGINFO) && had.sa_handler == SIG_DFL &&
                     sigaction(s, &ours, NULL) == 0)
@@ -140,7 +142,7 @@ int rn_frames_by_signal(void)
         return -pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-static bool take_running(uint32_t id, const void *high, piece *p)
+static bool frames_take_running(uint32_t id, const void *high, piece *p)
 {
         if (!rn_load32(&ask_signal))
                 return false;
@@ -167,10 +169,10 @@ static bool take_running(uint32_t id, const void *high, piece *p)
 
 /* ---- what a stack says ---- */
 
-static bool behind_a_call(uintptr_t at)
+static bool address_behind_a_call(uintptr_t at)
 {
         unsigned char code[8];
-        if (at < 4096 || peek(at - sizeof code, code, sizeof code) != sizeof code)
+        if (at < 4096 || memory_peek(at - sizeof code, code, sizeof code) != sizeof code)
                 return false;
 #if defined __x86_64__
         if (code[3] == 0xe8) /* call rel32 */
@@ -197,7 +199,7 @@ typedef struct object {
         char name[64];
 } object;
 
-static int is_in(struct dl_phdr_info *info, size_t size, void *arg)
+static int object_is_in(struct dl_phdr_info *info, size_t size, void *arg)
 {
         object *o = arg;
         (void)size;
@@ -217,12 +219,12 @@ static int is_in(struct dl_phdr_info *info, size_t size, void *arg)
 static bool find_object(uintptr_t at, object *o)
 {
         *o = (object){.at = at};
-        return dl_iterate_phdr(is_in, o) != 0;
+        return dl_iterate_phdr(object_is_in, o) != 0;
 }
 
 bool rn_stack_copy(uint32_t id, const void *low, const void *high, rn_stack_piece *to)
 {
-        return !rn_virtual() && take_blocked(id, high, to) && to->sp >= (uintptr_t)low &&
+        return !rn_virtual() && frames_take_blocked(id, high, to) && to->sp >= (uintptr_t)low &&
                (!high || to->sp < (uintptr_t)high);
 }
 
@@ -233,7 +235,7 @@ int rn_stack_frames(const rn_stack_piece *p, uintptr_t *at, int n)
         if (n > 0)
                 at[found++] = p->pc;
         for (size_t i = 0; i < p->words && found < n; i++)
-                if (p->word[i] != at[found - 1] && behind_a_call(p->word[i]) && find_object(p->word[i], &in))
+                if (p->word[i] != at[found - 1] && address_behind_a_call(p->word[i]) && find_object(p->word[i], &in))
                         at[found++] = p->word[i];
         return found;
 }
@@ -241,7 +243,8 @@ int rn_stack_frames(const rn_stack_piece *p, uintptr_t *at, int n)
 int rn_thread_frames(uint32_t id, const void *high, bool ask, uintptr_t *at, int n)
 {
         piece p;
-        if (rn_virtual() || n < 1 || (!take_blocked(id, high, &p) && !(ask && take_running(id, high, &p))))
+        if (rn_virtual() || n < 1 ||
+            (!frames_take_blocked(id, high, &p) && !(ask && frames_take_running(id, high, &p))))
                 return 0;
         return rn_stack_frames(&p, at, n);
 }

@@ -22,7 +22,7 @@ typedef struct self {
         const char *name; /* the loader's; as long as it is mapped */
 } self;
 
-static bool is_linked_to_stay(const struct dl_phdr_info *info)
+static bool mapped_to_stay(const struct dl_phdr_info *info)
 {
         for (unsigned i = 0; i < info->dlpi_phnum; i++) {
                 if (info->dlpi_phdr[i].p_type != PT_DYNAMIC)
@@ -36,7 +36,7 @@ static bool is_linked_to_stay(const struct dl_phdr_info *info)
         return false;
 }
 
-static int look(struct dl_phdr_info *info, size_t size, void *arg)
+static int mapped_look(struct dl_phdr_info *info, size_t size, void *arg)
 {
         self *s = arg;
         (void)size;
@@ -45,7 +45,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
                 const ElfW(Phdr) *p = &info->dlpi_phdr[i];
                 if (p->p_type != PT_LOAD || s->at - info->dlpi_addr - p->p_vaddr >= p->p_memsz)
                         continue;
-                s->stays = s->objects == 1 || is_linked_to_stay(info);
+                s->stays = s->objects == 1 || mapped_to_stay(info);
                 s->name = info->dlpi_name;
                 return 1;
         }
@@ -53,7 +53,7 @@ static int look(struct dl_phdr_info *info, size_t size, void *arg)
 }
 
 /* The handle is never given back. */
-static void open_once_more(const char *name)
+static void mapped_open_once_more(const char *name)
 {
         void *(*open)(const char *name, int flags);
         void *found = dlsym(RTLD_DEFAULT, "dlopen");
@@ -69,7 +69,7 @@ void rn_stay_mapped(void)
         if (rn_load32(&mapped))
                 return;
         self s = {.at = (uintptr_t)&rn_stay_mapped};
-        if (dl_iterate_phdr(look, &s) && !s.stays)
-                open_once_more(s.name);
+        if (dl_iterate_phdr(mapped_look, &s) && !s.stays)
+                mapped_open_once_more(s.name);
         rn_store32(&mapped, 1);
 }

@@ -8,22 +8,22 @@
 
 #include "plat/plat.h"
 
-__attribute__((cold, noinline)) static void *alloc_unusual(size_t n, bool kept)
+__attribute__((cold, noinline)) static void *memory_alloc_unusual(size_t n, bool for_ever)
 {
         if (rn_choose(2, RN_CHOOSE_ALLOC))
                 return NULL;
         const rn_machine *m = rn_virtual();
-        return m ? m->alloc(n, kept) : rn_host_alloc(n);
+        return m ? m->alloc(n, for_ever) : rn_host_alloc(n);
 }
 
 void *rn_alloc(size_t n)
 {
-        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? alloc_unusual(n, false) : rn_host_alloc(n);
+        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? memory_alloc_unusual(n, false) : rn_host_alloc(n);
 }
 
-void *rn_alloc_kept(size_t n)
+void *rn_alloc_for_ever(size_t n)
 {
-        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? alloc_unusual(n, true) : rn_host_alloc(n);
+        return __builtin_expect(rn_get32(&rn_unusual) != 0, 0) ? memory_alloc_unusual(n, true) : rn_host_alloc(n);
 }
 
 void rn_free(void *p)

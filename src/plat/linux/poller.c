@@ -23,7 +23,7 @@ enum { MOST = 64 };
 
 #if RN_CHECKING
 
-static const char *set_wrong(const rn_poller *p)
+static const char *poller_set_wrong(const rn_poller *p)
 {
         if (!p->set || !p->count || p->count > p->room)
                 return "the table of a poller is fuller than there is room";
@@ -47,18 +47,18 @@ const char *rn_poller_wrong(const rn_poller *p)
                 return "a poller that nobody hosts has an alarm";
         if (p->epoll >= 0)
                 return p->set || p->count ? "a poller by epoll has a table" : NULL;
-        return p->alarm >= 0 ? "a poller without a descriptor has an alarm" : set_wrong(p);
+        return p->alarm >= 0 ? "a poller without a descriptor has an alarm" : poller_set_wrong(p);
 }
 
 #endif
 
-static int add_own(rn_poller *p, int fd)
+static int poller_add_own(rn_poller *p, int fd)
 {
         struct epoll_event e = {.events = EPOLLIN, .data.fd = fd};
         return epoll_ctl(p->epoll, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : rn_minus(errno);
 }
 
-static int open_all(rn_poller *p, bool portable)
+static int poller_open_all(rn_poller *p, bool portable)
 {
         p->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (p->bell < 0)
@@ -73,7 +73,7 @@ static int open_all(rn_poller *p, bool portable)
                 return 0;
         }
         p->epoll = epoll_create1(EPOLL_CLOEXEC);
-        return p->epoll < 0 ? rn_minus(errno) : add_own(p, p->bell);
+        return p->epoll < 0 ? rn_minus(errno) : poller_add_own(p, p->bell);
 }
 
 int rn_poller_new(bool portable, rn_poller **made)
@@ -88,7 +88,7 @@ int rn_poller_new(bool portable, rn_poller **made)
                 return -ENOMEM;
         p->epoll = p->bell = p->alarm = -1;
         p->alarm_at = RN_NEVER;
-        int rc = open_all(p, portable);
+        int rc = poller_open_all(p, portable);
         if (rc < 0)
                 rn_poller_free(p);
         else
@@ -115,7 +115,7 @@ void rn_poller_free(rn_poller *p)
 
 /* ---- who is watched ---- */
 
-static struct pollfd *find(rn_poller *p, int fd)
+static struct pollfd *poller_find(rn_poller *p, int fd)
 {
         for (size_t i = 1; i < p->count; i++)
                 if (p->set[i].fd == fd)
@@ -123,9 +123,9 @@ static struct pollfd *find(rn_poller *p, int fd)
         return NULL;
 }
 
-static int watch_by_poll(rn_poller *p, int fd, int events)
+static int poller_watch_by_poll(rn_poller *p, int fd, int events)
 {
-        struct pollfd *old = find(p, fd);
+        struct pollfd *old = poller_find(p, fd);
         RN_SOUND(rn_poller_wrong(p));
         if (old) {
                 old->events = (short)events;
@@ -150,7 +150,7 @@ static int watch_by_poll(rn_poller *p, int fd, int events)
 
 /* Another thread may be closing fd just now; it has got out those who wait for it, and they or their neighbours are on
  * their way. By the bare call: the thread sanitizer takes that for a race, and here a number is all that is needed. */
-static int change(const rn_poller *p, int how, int fd, struct epoll_event *e)
+static int poller_change(const rn_poller *p, int how, int fd, struct epoll_event *e)
 {
         return (int)syscall(SYS_epoll_ctl, p->epoll, how, fd, e);
 }
@@ -163,13 +163,13 @@ int rn_poller_watch(rn_poller *p, int fd, int events)
                 return sim->owns(fd) || rn_sys_is_stream(fd) ? sim->poller_watch(p, fd, events) : -EPERM;
         RN_ASSERT(fd != p->bell && fd != p->alarm && fd != p->epoll, "a poller's own descriptors are not for others");
         if (p->epoll < 0)
-                return watch_by_poll(p, fd, events);
+                return poller_watch_by_poll(p, fd, events);
         struct epoll_event e = {.events = (uint32_t)events | EPOLLONESHOT, .data.fd = fd};
-        if (change(p, EPOLL_CTL_MOD, fd, &e) == 0)
+        if (poller_change(p, EPOLL_CTL_MOD, fd, &e) == 0)
                 return 0;
         if (errno != ENOENT)
                 return rn_minus(errno);
-        return change(p, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : rn_minus(errno);
+        return poller_change(p, EPOLL_CTL_ADD, fd, &e) == 0 ? 0 : rn_minus(errno);
 }
 
 void rn_poller_unwatch(rn_poller *p, int fd)
@@ -181,10 +181,10 @@ void rn_poller_unwatch(rn_poller *p, int fd)
         }
         if (p->epoll >= 0) {
                 struct epoll_event none = {.data.fd = fd};
-                change(p, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
+                poller_change(p, EPOLL_CTL_DEL, fd, &none); /* it may be closed already */
                 return;
         }
-        struct pollfd *old = find(p, fd);
+        struct pollfd *old = poller_find(p, fd);
         RN_ASSERT(fd != p->bell, "a poller never loses its bell");
         if (old)
                 *old = p->set[--p->count];
@@ -204,7 +204,7 @@ void rn_poller_forget(rn_poller *p, int fd)
 
 /* ---- waiting ---- */
 
-static void drain(int fd)
+static void poller_drain(int fd)
 {
         uint64_t count;
         ssize_t n = read(fd, &count, sizeof count);
@@ -218,7 +218,7 @@ static struct timespec span_until(int64_t until)
 }
 
 /* epoll_pwait2 has nanoseconds (Linux 5.11); without it they are rounded up to milliseconds. */
-static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t until)
+static int poller_wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t until)
 {
         struct timespec span = span_until(until);
         static rn_a32 without;
@@ -233,15 +233,15 @@ static int wait_by_epoll(int epoll, struct epoll_event *events, int n, int64_t u
         return epoll_wait(epoll, events, n, until == RN_NEVER ? -1 : ms > INT_MAX ? INT_MAX : (int)ms);
 }
 
-static int epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
+static int poller_epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
 {
         struct epoll_event events[MOST];
         RN_ASSERT(n > 0, "there is room for what a poller finds");
-        int got = wait_by_epoll(p->epoll, events, n < MOST ? n : MOST, until), many = 0;
+        int got = poller_wait_by_epoll(p->epoll, events, n < MOST ? n : MOST, until), many = 0;
         for (int i = 0; i < got; i++) {
                 int fd = events[i].data.fd;
                 if (fd == p->bell || fd == p->alarm)
-                        drain(fd);
+                        poller_drain(fd);
                 else
                         out[many++] = (rn_ready){fd, (int)events[i].events};
         }
@@ -249,14 +249,14 @@ static int epolled(rn_poller *p, rn_ready *out, int n, int64_t until)
         return got < 0 && errno != EINTR ? rn_minus(errno) : many;
 }
 
-static int polled(rn_poller *p, rn_ready *out, int n, int64_t until)
+static int poller_polled(rn_poller *p, rn_ready *out, int n, int64_t until)
 {
         struct timespec span = span_until(until);
         int got = ppoll(p->set, p->count, until == RN_NEVER ? NULL : &span, NULL), many = 0;
         if (got < 0)
                 return errno == EINTR ? 0 : rn_minus(errno);
         if (p->set[0].revents)
-                drain(p->bell);
+                poller_drain(p->bell);
         for (size_t i = 1; i < p->count && many < n;) {
                 if (!p->set[i].revents) {
                         i++;
@@ -276,7 +276,7 @@ int rn_poller_wait(rn_poller *p, rn_ready *out, int n, int64_t until)
                 return sim->poller_wait(p, out, n, until);
         if (rn_choose(2, RN_CHOOSE_INTR))
                 return 0;
-        return p->epoll >= 0 ? epolled(p, out, n, until) : polled(p, out, n, until);
+        return p->epoll >= 0 ? poller_epolled(p, out, n, until) : poller_polled(p, out, n, until);
 }
 
 void rn_poller_ring(rn_poller *p)
@@ -306,7 +306,7 @@ int rn_poller_fd(rn_poller *p)
                 int made = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
                 if (made < 0)
                         return rn_minus(errno);
-                int rc = add_own(p, made);
+                int rc = poller_add_own(p, made);
                 if (rc < 0) {
                         close(made);
                         return rc;

@@ -13,7 +13,7 @@
 #include "plat/linux/task_file.h"
 #include "plat/plat.h"
 
-static bool slurp(const char *path, char *buf, size_t n)
+static bool proc_slurp(const char *path, char *buf, size_t n)
 {
         RN_ASSERT(n > 1, "there is room for what a file says");
         int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -37,12 +37,12 @@ static int quota_cpus(void)
 {
         char text[128];
         long long quota = -1, period = 0;
-        if (slurp("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
+        if (proc_slurp("/sys/fs/cgroup/cpu.max", text, sizeof text)) {
                 if (sscanf(text, "%lld %lld", &quota, &period) != 2)
                         quota = -1;
-        } else if (slurp("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text)) {
+        } else if (proc_slurp("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", text, sizeof text)) {
                 quota = atoll(text);
-                if (slurp("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text))
+                if (proc_slurp("/sys/fs/cgroup/cpu/cpu.cfs_period_us", text, sizeof text))
                         period = atoll(text);
         }
         return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
@@ -124,7 +124,7 @@ bool rn_task_file(uint32_t id, const char *what, char *buf, size_t n)
 {
         char path[64];
         snprintf(path, sizeof path, "/proc/self/task/%u/%s", id, what);
-        return slurp(path, buf, n);
+        return proc_slurp(path, buf, n);
 }
 
 void rn_thread_doing(uint32_t id, char *text, size_t n)

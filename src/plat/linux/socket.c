@@ -112,7 +112,7 @@ int rn_sys_listen(const rn_sys_addr *a, int backlog)
 /* For the connection that was to be accepted accept(2) also answers what had come over the network for it, and says to
  * take that as if there had been none. EOPNOTSUPP is among it, but it is as well what a socket answers that takes no
  * connections at all. */
-static bool gone_before(int err)
+static bool connection_gone_before(int err)
 {
         switch (err) {
         case ECONNABORTED:
@@ -139,7 +139,7 @@ int rn_sys_accept(int fd)
         if (rn_choose(2, RN_CHOOSE_FD))
                 return -EMFILE;
         int got = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        return got >= 0 ? got : gone_before(errno) ? -ECONNABORTED : rn_minus(errno);
+        return got >= 0 ? got : connection_gone_before(errno) ? -ECONNABORTED : rn_minus(errno);
 }
 
 int rn_sys_connect(const rn_sys_addr *a)

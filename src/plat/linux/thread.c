@@ -54,7 +54,7 @@ void rn_thread_word_ends(void *word)
         thread_ends(word);
 }
 
-static int make_key(void)
+static int thread_make_key(void)
 {
         if (rn_load32(&key_made))
                 return 0;
@@ -73,7 +73,7 @@ __attribute__((noinline)) int rn_self_word_set(void *word)
                 rn_self_word_switch(word);
                 return 0;
         }
-        int rc = make_key();
+        int rc = thread_make_key();
         if (rc == 0)
                 rc = pthread_setspecific(exit_key, word);
         if (rc != 0)
@@ -94,7 +94,7 @@ void rn_on_thread_exit(void (*hook)(void *word))
 
 static rn_a32 poke_signal; /* 0: not looked for yet; UINT32_MAX: none was free */
 
-static void poked(int signo)
+static void poke_caught(int signo)
 {
         (void)signo; /* its whole work is done by arriving: the system call returns EINTR */
 }
@@ -107,7 +107,7 @@ int rn_poke_setup(void)
         if (!rn_load32(&poke_signal)) {
                 uint32_t found = UINT32_MAX;
                 for (int s = SIGRTMAX - 1; s > SIGRTMIN; s--) {
-                        struct sigaction had, ours = {.sa_handler = poked, .sa_flags = SA_ONSTACK};
+                        struct sigaction had, ours = {.sa_handler = poke_caught, .sa_flags = SA_ONSTACK};
                         sigemptyset(&ours.sa_mask);
                         if (sigaction(s, NULL, &had) != 0 || (had.sa_flags & SA_SIGINFO) || had.sa_handler != SIG_DFL)
                                 continue;
@@ -216,7 +216,7 @@ void rn_sys_signals_let_through(uint64_t signals)
 }
 
 /* Every signal a stranger could send; those a thread raises by its own fault stay open. */
-static void block_asynchronous(sigset_t *had)
+static void signals_block_asynchronous(sigset_t *had)
 {
         static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
         sigset_t set;
@@ -236,7 +236,7 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
         if (m)
                 return m->thread_start(main, arg, name);
         rn_poke_setup();
-        int rc = make_key(); /* the thread itself could tell nobody that there is none */
+        int rc = thread_make_key(); /* the thread itself could tell nobody that there is none */
         if (rc != 0)
                 return -rc;
         start *s = rn_alloc(sizeof *s);
@@ -257,7 +257,7 @@ int rn_thread_start(void (*main)(void *), void *arg, const char *name, size_t st
                 if (rc == 0) {
                         sigset_t had;
                         pthread_t t;
-                        block_asynchronous(&had);
+                        signals_block_asynchronous(&had);
                         rc = pthread_create(&t, &attr, thread_main, s);
                         pthread_sigmask(SIG_SETMASK, &had, NULL);
                 }
@@ -305,17 +305,17 @@ static rn_a32 forks;
 static rn_a32 watched; /* the fork handler is installed */
 
 /* What everybody may take for the generation without a question. setup_lock */
-static void publish_forks(void)
+static void forks_publish(void)
 {
         rn_set32(&rn_forks, simulated || !rn_get32(&watched) ? 0 : rn_get32(&forks));
 }
 
 /* The child's only thread is the one that forked, and it was not in here: a held setup_lock has lost its holder. */
-static void in_child(void)
+static void fork_in_child(void)
 {
         rn_set32(&setup_lock.word, 0);
         rn_set32(&forks, rn_get32(&forks) + 1);
-        publish_forks();
+        forks_publish();
 }
 
 uint32_t rn_generation_of(void)
@@ -334,9 +334,9 @@ uint32_t rn_generation_really(void)
         if (!rn_get32(&watched)) {
                 if (!rn_get32(&forks))
                         rn_set32(&forks, 1);
-                if (pthread_atfork(NULL, NULL, in_child) == 0)
+                if (pthread_atfork(NULL, NULL, fork_in_child) == 0)
                         rn_set32(&watched, 1);
-                publish_forks();
+                forks_publish();
         }
         rn_lock_give(&setup_lock);
         return rn_get32(&forks);
@@ -369,7 +369,7 @@ int rn_machine_set(const rn_machine *m)
         rn_storeptr(&rn_simulating, NULL);
         rn_lock_take(&setup_lock);
         simulated = m != NULL;
-        publish_forks();
+        forks_publish();
         rn_lock_give(&setup_lock);
         rn_choose_simulated(m != NULL);
         if (m)

@@ -15,7 +15,7 @@
 extern void __tsan_acquire(void *at) __attribute__((weak));
 
 /* The first object is the program. */
-static int look(struct dl_phdr_info *object, size_t size, void *arg)
+static int tls_look(struct dl_phdr_info *object, size_t size, void *arg)
 {
         rn_locals *l = arg;
         (void)size;
@@ -37,7 +37,7 @@ int rn_locals_find(rn_locals *l)
         *l = (rn_locals){0};
         if (__tsan_acquire)
                 return -ENOTSUP; /* one address, many tasks: it would call every use of them a race */
-        dl_iterate_phdr(look, l);
+        dl_iterate_phdr(tls_look, l);
         const char *libc = (const char *)&errno, *at = l->at;
         if (at && libc >= at && libc < at + l->size) {
                 *l = (rn_locals){0};

@@ -12,7 +12,7 @@ WRAP(pthread_once);
 
 /* ---- barriers ---- */
 
-static rn_p_object *barrier(pthread_barrier_t *b)
+static rn_p_object *barrier_object(pthread_barrier_t *b)
 {
         rn_p_object *o = rn_p_object_of(b, RN_P_BARRIER);
         if (!o->known)
@@ -37,8 +37,8 @@ int __wrap_pthread_barrier_destroy(pthread_barrier_t *b)
 {
         char name[32];
         if (rn_p_enter("pthread_barrier_destroy")) {
-                if (barrier(b)->count > 0)
-                        rn_p_refuse("destroys %s, at which others wait", rn_p_object_name(barrier(b), name));
+                if (barrier_object(b)->count > 0)
+                        rn_p_refuse("destroys %s, at which others wait", rn_p_object_name(barrier_object(b), name));
                 rn_p_forget(b, RN_P_BARRIER);
         }
         return __real_pthread_barrier_destroy(b);
@@ -50,7 +50,7 @@ int __wrap_pthread_barrier_wait(pthread_barrier_t *b)
         rn_p_thread *me = rn_p_enter("pthread_barrier_wait");
         if (!me)
                 return __real_pthread_barrier_wait(b);
-        rn_p_object *o = barrier(b);
+        rn_p_object *o = barrier_object(b);
         RN_P_ASSERT(o->count < o->most, "a barrier opens when all have come");
         rn_p_gives(o);
         if (++o->count == o->most) {

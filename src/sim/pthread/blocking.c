@@ -54,7 +54,7 @@ WRAP_AS(__recvfrom_chk, ssize_t, int, void *, size_t, size_t, int, struct sockad
 WRAP_AS(__poll_chk, int, struct pollfd *, nfds_t, int, size_t);
 extern void __chk_fail(void) __attribute__((noreturn));
 
-static _Noreturn void refuse(const char *call, int fd)
+static _Noreturn void blocking_refuse(const char *call, int fd)
 {
         if (fd >= 0)
                 rn_p_refuse("would block in %s of descriptor %d, which is not the simulation's", call, fd);
@@ -63,7 +63,7 @@ static _Noreturn void refuse(const char *call, int fd)
 
 /* ---- descriptors ---- */
 
-static void ready(const char *call, int fd, short events)
+static void blocking_ready(const char *call, int fd, short events)
 {
         if (!rn_p_inside())
                 return;
@@ -72,42 +72,42 @@ static void ready(const char *call, int fd, short events)
         struct pollfd p = {.fd = fd, .events = events};
         if (flags < 0 || flags & O_NONBLOCK || __real_poll(&p, 1, 0) != 0)
                 return;
-        refuse(call, fd);
+        blocking_refuse(call, fd);
 }
 
-static void ready_unless(bool does_not_wait, const char *call, int fd, short events)
+static void blocking_ready_unless(bool does_not_wait, const char *call, int fd, short events)
 {
         if (!does_not_wait)
-                ready(call, fd, events);
+                blocking_ready(call, fd, events);
 }
 
 ssize_t __wrap_read(int fd, void *buf, size_t n)
 {
-        ready("read", fd, POLLIN);
+        blocking_ready("read", fd, POLLIN);
         return __real_read(fd, buf, n);
 }
 
 ssize_t __wrap_readv(int fd, const struct iovec *v, int n)
 {
-        ready("readv", fd, POLLIN);
+        blocking_ready("readv", fd, POLLIN);
         return __real_readv(fd, v, n);
 }
 
 ssize_t __wrap_recv(int fd, void *buf, size_t n, int flags)
 {
-        ready_unless(flags & MSG_DONTWAIT, "recv", fd, POLLIN);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "recv", fd, POLLIN);
         return __real_recv(fd, buf, n, flags);
 }
 
 ssize_t __wrap_recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *restrict a, socklen_t *restrict length)
 {
-        ready_unless(flags & MSG_DONTWAIT, "recvfrom", fd, POLLIN);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "recvfrom", fd, POLLIN);
         return __real_recvfrom(fd, buf, n, flags, a, length);
 }
 
 ssize_t __wrap_recvmsg(int fd, struct msghdr *m, int flags)
 {
-        ready_unless(flags & MSG_DONTWAIT, "recvmsg", fd, POLLIN);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "recvmsg", fd, POLLIN);
         return __real_recvmsg(fd, m, flags);
 }
 
@@ -116,12 +116,12 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 {
         struct stat st;
         if (!rn_p_inside() || n <= PIPE_BUF || fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode)) {
-                ready("write", fd, POLLOUT);
+                blocking_ready("write", fd, POLLOUT);
                 return __real_write(fd, buf, n);
         }
         size_t done = 0;
         while (done < n) {
-                ready("write", fd, POLLOUT);
+                blocking_ready("write", fd, POLLOUT);
                 ssize_t k = __real_write(fd, (const char *)buf + done, n - done < PIPE_BUF ? n - done : PIPE_BUF);
                 if (k < 0)
                         return done > 0 ? (ssize_t)done : k;
@@ -132,37 +132,37 @@ ssize_t __wrap_write(int fd, const void *buf, size_t n)
 
 ssize_t __wrap_writev(int fd, const struct iovec *v, int n)
 {
-        ready("writev", fd, POLLOUT);
+        blocking_ready("writev", fd, POLLOUT);
         return __real_writev(fd, v, n);
 }
 
 ssize_t __wrap_send(int fd, const void *buf, size_t n, int flags)
 {
-        ready_unless(flags & MSG_DONTWAIT, "send", fd, POLLOUT);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "send", fd, POLLOUT);
         return __real_send(fd, buf, n, flags);
 }
 
 ssize_t __wrap_sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *a, socklen_t length)
 {
-        ready_unless(flags & MSG_DONTWAIT, "sendto", fd, POLLOUT);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "sendto", fd, POLLOUT);
         return __real_sendto(fd, buf, n, flags, a, length);
 }
 
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-        ready_unless(flags & MSG_DONTWAIT, "sendmsg", fd, POLLOUT);
+        blocking_ready_unless(flags & MSG_DONTWAIT, "sendmsg", fd, POLLOUT);
         return __real_sendmsg(fd, m, flags);
 }
 
 int __wrap_accept(int fd, struct sockaddr *restrict a, socklen_t *restrict length)
 {
-        ready("accept", fd, POLLIN);
+        blocking_ready("accept", fd, POLLIN);
         return __real_accept(fd, a, length);
 }
 
 int __wrap_accept4(int fd, struct sockaddr *restrict a, socklen_t *restrict length, int flags)
 {
-        ready("accept4", fd, POLLIN);
+        blocking_ready("accept4", fd, POLLIN);
         return __real_accept4(fd, a, length, flags);
 }
 
@@ -175,7 +175,7 @@ int __wrap_connect(int fd, const struct sockaddr *a, socklen_t length)
                 rein_sim_point("connect");
                 if (flags >= 0 && !(flags & O_NONBLOCK) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
                     type != SOCK_DGRAM)
-                        refuse("connect", fd);
+                        blocking_refuse("connect", fd);
         }
         return __real_connect(fd, a, length);
 }
@@ -187,7 +187,7 @@ int __wrap_flock(int fd, int operation)
         rein_sim_point("flock");
         int rc = __real_flock(fd, operation | LOCK_NB);
         if (rc < 0 && errno == EWOULDBLOCK && !(operation & LOCK_NB))
-                refuse("flock", fd);
+                blocking_refuse("flock", fd);
         return rc;
 }
 
@@ -224,17 +224,17 @@ int __wrap___poll_chk(struct pollfd *fds, nfds_t n, int timeout, size_t room)
 /* ---- waiting for several ---- */
 
 /* Of no descriptor: 0 when the time is over. */
-static int sleep_in(const char *what, int64_t span)
+static int blocking_sleep_in(const char *what, int64_t span)
 {
         int rc = rn_p_nap(rn_p_self(), span == RN_P_NEVER ? RN_P_NEVER : rein_after(span).ns, what);
         errno = rc ? rc : errno;
         return rc ? -1 : 0;
 }
 
-static int polled(const char *call, int found, bool waits)
+static int blocking_polled(const char *call, int found, bool waits)
 {
         if (found == 0 && waits)
-                refuse(call, -1);
+                blocking_refuse(call, -1);
         return found;
 }
 
@@ -244,8 +244,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout)
                 return __real_poll(fds, n, timeout);
         rein_sim_point("poll");
         if (n == 0 && timeout != 0)
-                return sleep_in("sleeps in poll", timeout < 0 ? RN_P_NEVER : timeout * INT64_C(1000000));
-        return polled("poll", __real_poll(fds, n, 0), timeout != 0);
+                return blocking_sleep_in("sleeps in poll", timeout < 0 ? RN_P_NEVER : timeout * INT64_C(1000000));
+        return blocking_polled("poll", __real_poll(fds, n, 0), timeout != 0);
 }
 
 int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, const sigset_t *mask)
@@ -254,11 +254,11 @@ int __wrap_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *timeout, c
                 return __real_ppoll(fds, n, timeout, mask);
         rein_sim_point("ppoll");
         if (n == 0 && rn_p_span(timeout) != 0)
-                return sleep_in("sleeps in ppoll", rn_p_span(timeout));
-        return polled("ppoll", __real_ppoll(fds, n, &(struct timespec){0}, mask), rn_p_span(timeout) != 0);
+                return blocking_sleep_in("sleeps in ppoll", rn_p_span(timeout));
+        return blocking_polled("ppoll", __real_ppoll(fds, n, &(struct timespec){0}, mask), rn_p_span(timeout) != 0);
 }
 
-static bool none(int n, const fd_set *r, const fd_set *w, const fd_set *e)
+static bool fd_sets_empty(int n, const fd_set *r, const fd_set *w, const fd_set *e)
 {
         for (int i = 0; i < n; i++)
                 if ((r && FD_ISSET(i, r)) || (w && FD_ISSET(i, w)) || (e && FD_ISSET(i, e)))
@@ -272,9 +272,10 @@ int __wrap_pselect(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restri
         if (!rn_p_inside())
                 return __real_pselect(n, r, w, e, timeout, mask);
         rein_sim_point("pselect");
-        if (none(n, r, w, e) && rn_p_span(timeout) != 0)
-                return sleep_in("sleeps in pselect", rn_p_span(timeout));
-        return polled("pselect", __real_pselect(n, r, w, e, &(struct timespec){0}, mask), rn_p_span(timeout) != 0);
+        if (fd_sets_empty(n, r, w, e) && rn_p_span(timeout) != 0)
+                return blocking_sleep_in("sleeps in pselect", rn_p_span(timeout));
+        return blocking_polled("pselect", __real_pselect(n, r, w, e, &(struct timespec){0}, mask),
+                               rn_p_span(timeout) != 0);
 }
 
 int __wrap_select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restrict e, struct timeval *restrict timeout)
@@ -283,9 +284,9 @@ int __wrap_select(int n, fd_set *restrict r, fd_set *restrict w, fd_set *restric
                 return __real_select(n, r, w, e, timeout);
         rein_sim_point("select");
         int64_t span = timeout ? timeout->tv_sec * INT64_C(1000000000) + timeout->tv_usec * INT64_C(1000) : RN_P_NEVER;
-        if (none(n, r, w, e) && span != 0)
-                return sleep_in("sleeps in select", span);
-        return polled("select", __real_select(n, r, w, e, &(struct timeval){0}), span != 0);
+        if (fd_sets_empty(n, r, w, e) && span != 0)
+                return blocking_sleep_in("sleeps in select", span);
+        return blocking_polled("select", __real_select(n, r, w, e, &(struct timeval){0}), span != 0);
 }
 
 int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
@@ -293,7 +294,7 @@ int __wrap_epoll_wait(int fd, struct epoll_event *events, int n, int timeout)
         if (!rn_p_inside())
                 return __real_epoll_wait(fd, events, n, timeout);
         rein_sim_point("epoll_wait");
-        return polled("epoll_wait", __real_epoll_wait(fd, events, n, 0), timeout != 0);
+        return blocking_polled("epoll_wait", __real_epoll_wait(fd, events, n, 0), timeout != 0);
 }
 
 int __wrap_epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, const sigset_t *mask)
@@ -301,7 +302,7 @@ int __wrap_epoll_pwait(int fd, struct epoll_event *events, int n, int timeout, c
         if (!rn_p_inside())
                 return __real_epoll_pwait(fd, events, n, timeout, mask);
         rein_sim_point("epoll_pwait");
-        return polled("epoll_pwait", __real_epoll_pwait(fd, events, n, 0, mask), timeout != 0);
+        return blocking_polled("epoll_pwait", __real_epoll_pwait(fd, events, n, 0, mask), timeout != 0);
 }
 
 /* ---- processes and signals ---- */
@@ -311,7 +312,7 @@ pid_t __wrap_waitpid(pid_t pid, int *status, int options)
         if (!rn_p_inside())
                 return __real_waitpid(pid, status, options);
         rein_sim_point("waitpid");
-        return polled("waitpid", __real_waitpid(pid, status, options | WNOHANG), !(options & WNOHANG));
+        return blocking_polled("waitpid", __real_waitpid(pid, status, options | WNOHANG), !(options & WNOHANG));
 }
 
 pid_t __wrap_wait(int *status)
@@ -328,7 +329,7 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
         to->si_pid = 0;
         int rc = __real_waitid(type, id, to, options | WNOHANG);
         if (rc == 0 && to->si_pid == 0 && !(options & WNOHANG))
-                refuse("waitid", -1);
+                blocking_refuse("waitid", -1);
         return rc;
 }
 
@@ -336,7 +337,7 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
         int __wrap_##f parameters                                                                                      \
         {                                                                                                              \
                 if (rn_p_inside())                                                                                     \
-                        refuse(#f, -1);                                                                                \
+                        blocking_refuse(#f, -1);                                                                       \
                 return __real_##f(__VA_ARGS__);                                                                        \
         }
 

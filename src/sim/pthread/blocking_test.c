@@ -217,7 +217,7 @@ static void what_would_block_is_refused_by_name(void **state)
         assert_int_equal(flock(files[0], LOCK_EX), 0);
         for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
                 ssize_t (*fn)(void) = calls[i].fn;
-                int rc = explore(call, &fn, 0);
+                int rc = program_explore(call, &fn, 0);
                 if (rc != REIN_EFOUND || report.ended != REIN_SIM_MISUSE ||
                     !strstr(rein_error_text(rein_trail()), calls[i].words))
                         fail_msg("not refused: %s; %s", calls[i].words, rc ? rein_error_text(rein_trail()) : "");
@@ -274,7 +274,7 @@ static void what_does_not_block_is_done(void **state)
 {
         (void)state;
         assert_int_equal(flock(files[0], LOCK_UN), 0);
-        passes(does_not_block);
+        program_passes(does_not_block);
 }
 
 int main(void)

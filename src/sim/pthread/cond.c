@@ -14,7 +14,7 @@ WRAP(pthread_cond_signal);
 WRAP(pthread_cond_broadcast);
 
 /* The C library's own note of the clock, for one that was made outside. */
-static rn_p_object *condition(pthread_cond_t *c)
+static rn_p_object *cond_object(pthread_cond_t *c)
 {
         rn_p_object *o = rn_p_object_of(c, RN_P_COND);
         if (!o->known) {
@@ -24,7 +24,7 @@ static rn_p_object *condition(pthread_cond_t *c)
         return o;
 }
 
-static int wait_on(rn_p_thread *me, rn_p_object *o, pthread_mutex_t *m, int64_t until)
+static int cond_wait_on(rn_p_thread *me, rn_p_object *o, pthread_mutex_t *m, int64_t until)
 {
         char name[32], mutex[32];
         rn_p_object *held = rn_p_mutex(m);
@@ -65,9 +65,9 @@ int __wrap_pthread_cond_destroy(pthread_cond_t *c)
 {
         char name[32];
         if (rn_p_enter("pthread_cond_destroy")) {
-                if (condition(c)->waiters.first)
-                        rn_p_refuse("destroys %s, for which '%s' waits", rn_p_object_name(condition(c), name),
-                                    condition(c)->waiters.first->name);
+                if (cond_object(c)->waiters.first)
+                        rn_p_refuse("destroys %s, for which '%s' waits", rn_p_object_name(cond_object(c), name),
+                                    cond_object(c)->waiters.first->name);
                 rn_p_forget(c, RN_P_COND);
         }
         return __real_pthread_cond_destroy(c);
@@ -76,7 +76,7 @@ int __wrap_pthread_cond_destroy(pthread_cond_t *c)
 int __wrap_pthread_cond_wait(pthread_cond_t *c, pthread_mutex_t *m)
 {
         rn_p_thread *me = rn_p_enter("pthread_cond_wait");
-        return me ? wait_on(me, condition(c), m, RN_P_NEVER) : __real_pthread_cond_wait(c, m);
+        return me ? cond_wait_on(me, cond_object(c), m, RN_P_NEVER) : __real_pthread_cond_wait(c, m);
 }
 
 int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const struct timespec *at)
@@ -84,14 +84,14 @@ int __wrap_pthread_cond_timedwait(pthread_cond_t *c, pthread_mutex_t *m, const s
         rn_p_thread *me = rn_p_enter("pthread_cond_timedwait");
         if (!me)
                 return __real_pthread_cond_timedwait(c, m, at);
-        rn_p_object *o = condition(c);
-        return wait_on(me, o, m, rn_p_until(o->type, at));
+        rn_p_object *o = cond_object(c);
+        return cond_wait_on(me, o, m, rn_p_until(o->type, at));
 }
 
 int __wrap_pthread_cond_clockwait(pthread_cond_t *c, pthread_mutex_t *m, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_cond_clockwait");
-        return me ? wait_on(me, condition(c), m, rn_p_until(clock, at))
+        return me ? cond_wait_on(me, cond_object(c), m, rn_p_until(clock, at))
                   : __real_pthread_cond_clockwait(c, m, clock, at);
 }
 
@@ -99,7 +99,7 @@ int __wrap_pthread_cond_signal(pthread_cond_t *c)
 {
         if (!rn_p_enter("pthread_cond_signal"))
                 return __real_pthread_cond_signal(c);
-        rn_p_object *o = condition(c);
+        rn_p_object *o = cond_object(c);
         if (!o->waiters.first)
                 o->missed++;
         rn_p_ring_one(&o->waiters);
@@ -110,7 +110,7 @@ int __wrap_pthread_cond_broadcast(pthread_cond_t *c)
 {
         if (!rn_p_enter("pthread_cond_broadcast"))
                 return __real_pthread_cond_broadcast(c);
-        rn_p_object *o = condition(c);
+        rn_p_object *o = cond_object(c);
         if (!o->waiters.first)
                 o->missed++;
         rn_p_ring_all(&o->waiters);

@@ -59,11 +59,11 @@ static int three_take(void *(*take)(void *))
         pthread_t t[3];
         begin(NULL);
         for (int i = 0; i < 3; i++)
-                t[i] = start(take, NULL);
+                t[i] = start_thread(take, NULL);
         put(1, pthread_cond_signal);
         put(2, pthread_cond_broadcast);
         for (int i = 0; i < 3; i++)
-                join(t[i]);
+                join_thread(t[i]);
         CHECK(taken == 3 && tokens == 0);
         return end(0);
 }
@@ -83,13 +83,13 @@ static int wrong(void *arg)
 static void waiters_get_what_was_signalled(void **state)
 {
         (void)state;
-        passes(right);
+        program_passes(right);
 }
 
 static void if_instead_of_while_is_found(void **state)
 {
         (void)state;
-        is_found(wrong, NULL, REIN_SIM_FAILED, "check failed: tokens > 0");
+        program_is_found(wrong, NULL, REIN_SIM_FAILED, "check failed: tokens > 0");
 }
 
 /* ---- the waiter that is woken ---- */
@@ -118,7 +118,7 @@ static int one_of_three(void *arg)
         begin(NULL);
         stood = went = 0;
         for (int i = 0; i < 3; i++)
-                t[i] = start(stand_in_line, &number[i]);
+                t[i] = start_thread(stand_in_line, &number[i]);
         rein_sleep(rein_after(1)); /* all of them stand there by then */
         pthread_mutex_lock(&lock);
         CHECK(stood == 3);
@@ -128,7 +128,7 @@ static int one_of_three(void *arg)
         CHECK(went == 1);
         pthread_cond_broadcast(&cond);
         for (int i = 0; i < 3; i++)
-                join(t[i]);
+                join_thread(t[i]);
         return end(0);
 }
 
@@ -136,7 +136,7 @@ static void a_signal_wakes_any_one_of_those_who_wait(void **state)
 {
         (void)state;
         generator = REIN_SIM_RANDOM;
-        assert_int_equal(explore(one_of_three, NULL, 0), 0);
+        assert_int_equal(program_explore(one_of_three, NULL, 0), 0);
         generator = REIN_SIM_MIXED;
         assert_true(the_longest > 0 && another > 0);
 }
@@ -157,9 +157,9 @@ static int waits_for_nobody(void *arg)
 static void a_wait_ends_for_no_reason_when_asked_for(void **state)
 {
         (void)state;
-        assert_int_equal(explore(waits_for_nobody, NULL, 0), 0);
+        assert_int_equal(program_explore(waits_for_nobody, NULL, 0), 0);
         assert_int_equal(for_nothing, 0);
-        assert_int_equal(explore(waits_for_nobody, NULL, REIN_SIM_SPURIOUS), 0);
+        assert_int_equal(program_explore(waits_for_nobody, NULL, REIN_SIM_SPURIOUS), 0);
         assert_true(for_nothing > 0);
 }
 
@@ -178,17 +178,17 @@ static int lost(void *arg)
 {
         (void)arg;
         begin(NULL);
-        pthread_t t = start(wait_without_asking, NULL);
+        pthread_t t = start_thread(wait_without_asking, NULL);
         pthread_cond_signal(&cond);
-        join(t);
+        join_thread(t);
         return end(0);
 }
 
 static void a_lost_wake_up_is_found(void **state)
 {
         (void)state;
-        is_found(lost, NULL, REIN_SIM_DEADLOCK,
-                 "waits for condition #1, which was signalled before (1) when nobody waited");
+        program_is_found(lost, NULL, REIN_SIM_DEADLOCK,
+                         "waits for condition #1, which was signalled before (1) when nobody waited");
 }
 
 static int waits_without_the_mutex(void *arg)
@@ -202,7 +202,7 @@ static int destroys_under_a_waiter(void *arg)
 {
         (void)arg;
         begin(NULL);
-        start(wait_without_asking, NULL);
+        start_thread(wait_without_asking, NULL);
         rein_sleep(rein_after(REIN_MS(1)));
         return end(0);
 }
@@ -210,8 +210,9 @@ static int destroys_under_a_waiter(void *arg)
 static void mistakes_are_named(void **state)
 {
         (void)state;
-        is_found(waits_without_the_mutex, NULL, REIN_SIM_MISUSE, "waits for condition #1 without mutex #1");
-        is_found(destroys_under_a_waiter, NULL, REIN_SIM_MISUSE, "destroys condition #1, for which 'thread#1' waits");
+        program_is_found(waits_without_the_mutex, NULL, REIN_SIM_MISUSE, "waits for condition #1 without mutex #1");
+        program_is_found(destroys_under_a_waiter, NULL, REIN_SIM_MISUSE,
+                         "destroys condition #1, for which 'thread#1' waits");
 }
 
 /* ---- time ---- */
@@ -242,7 +243,7 @@ static int time_out(void *arg)
 static void waits_time_out_by_their_clock(void **state)
 {
         (void)state;
-        passes(time_out);
+        program_passes(time_out);
 }
 
 static int a_year(void *arg)
@@ -263,7 +264,7 @@ static int a_year(void *arg)
 static void a_year_passes_in_no_time(void **state)
 {
         (void)state;
-        assert_int_equal(explore(a_year, NULL, 0), 0);
+        assert_int_equal(program_explore(a_year, NULL, 0), 0);
 }
 
 /* ---- made outside ---- */
@@ -290,7 +291,7 @@ static void one_made_outside_keeps_its_clock(void **state)
         assert_int_equal(pthread_condattr_init(&attr), 0);
         assert_int_equal(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC), 0);
         assert_int_equal(pthread_cond_init(&monotonic, &attr), 0);
-        assert_int_equal(explore(uses_one_from_outside, NULL, 0), 0);
+        assert_int_equal(program_explore(uses_one_from_outside, NULL, 0), 0);
         assert_int_equal(pthread_cond_destroy(&monotonic), 0);
 }
 

@@ -31,7 +31,7 @@ void rn_p_keys_reset(void)
         key_count = 0;
 }
 
-static key **key_of(pthread_key_t number)
+static key **key_at(pthread_key_t number)
 {
         key **k = &keys;
         while (*k && (*k)->number != number)
@@ -39,7 +39,7 @@ static key **key_of(pthread_key_t number)
         return k;
 }
 
-static rn_p_value *value_of(const rn_p_thread *me, pthread_key_t number)
+static rn_p_value *key_value_of(const rn_p_thread *me, pthread_key_t number)
 {
         rn_p_value *v = me->values;
         while (v && v->key != number)
@@ -59,7 +59,7 @@ int __wrap_pthread_key_create(pthread_key_t *number, void (*destroy)(void *value
         if (key_count == PTHREAD_KEYS_MAX)
                 return EAGAIN;
         key *k = rn_p_alloc(sizeof *k);
-        RN_P_ASSERT(!*key_of(MADE_INSIDE + key_count), "the number of a new key is free");
+        RN_P_ASSERT(!*key_at(MADE_INSIDE + key_count), "the number of a new key is free");
         *number = k->number = MADE_INSIDE + key_count++;
         k->destroy = destroy;
         k->next = keys;
@@ -72,7 +72,7 @@ int __wrap_pthread_key_delete(pthread_key_t number)
         if (!rn_p_inside() || number < MADE_INSIDE)
                 return __real_pthread_key_delete(number);
         rn_p_self();
-        key **k = key_of(number);
+        key **k = key_at(number);
         if (!*k)
                 return EINVAL;
         *k = (*k)->next;
@@ -86,7 +86,7 @@ void *__wrap_pthread_getspecific(pthread_key_t number)
         /* A sanitizer's runtime asks in the middle of anything: nothing may be allocated for it here. */
         if (number < PTHREAD_KEYS_MAX && set_in[number] != rein_sim_number())
                 return __real_pthread_getspecific(number);
-        const rn_p_value *v = value_of(rn_p_self(), number);
+        const rn_p_value *v = key_value_of(rn_p_self(), number);
         if (v)
                 return v->value;
         return number < MADE_INSIDE ? __real_pthread_getspecific(number) : NULL;
@@ -97,11 +97,11 @@ int __wrap_pthread_setspecific(pthread_key_t number, const void *value)
         if (!rn_p_inside())
                 return __real_pthread_setspecific(number, value);
         rn_p_thread *me = rn_p_self();
-        if (number >= MADE_INSIDE && !*key_of(number))
+        if (number >= MADE_INSIDE && !*key_at(number))
                 return EINVAL;
         if (number < PTHREAD_KEYS_MAX)
                 set_in[number] = rein_sim_number();
-        rn_p_value *v = value_of(me, number);
+        rn_p_value *v = key_value_of(me, number);
         if (!v) {
                 v = rn_p_alloc(sizeof *v);
                 v->key = number;
@@ -112,10 +112,10 @@ int __wrap_pthread_setspecific(pthread_key_t number, const void *value)
         return 0;
 }
 
-static void (*destructor(pthread_key_t number))(void *)
+static void (*key_destructor(pthread_key_t number))(void *)
 {
         if (number >= MADE_INSIDE)
-                return *key_of(number) ? (*key_of(number))->destroy : NULL;
+                return *key_at(number) ? (*key_at(number))->destroy : NULL;
         return number < PTHREAD_KEYS_MAX ? destroy_outside[number] : NULL;
 }
 
@@ -127,7 +127,7 @@ void rn_p_values_destroy(void)
                 some = false;
                 for (rn_p_value *v = me->values; v; v = v->next) {
                         void *value = v->value;
-                        void (*destroy)(void *) = destructor(v->key);
+                        void (*destroy)(void *) = key_destructor(v->key);
                         v->value = NULL;
                         if (value && destroy) {
                                 some = true;

@@ -55,13 +55,13 @@ _Noreturn void rn_p_refuse(const char *fmt, ...)
 }
 
 /* Not by memset, here and below: the thread sanitizer watches that one. */
-static void zero(volatile char *p, size_t n)
+static void layer_zero(volatile char *p, size_t n)
 {
         while (n-- > 0)
                 *p++ = 0;
 }
 
-static REIN_PRINTF(3, 0) void print(volatile char *to, size_t n, const char *fmt, va_list ap)
+static REIN_PRINTF(3, 0) void layer_print(volatile char *to, size_t n, const char *fmt, va_list ap)
 {
         char text[MOST_TEXT];
         int length = vsnprintf(text, n < sizeof text ? n : sizeof text, fmt, ap);
@@ -85,11 +85,11 @@ void *rn_p_alloc(size_t n)
         RN_P_ASSERT((*at)->used + n <= CHUNK, "what is given out lies in its chunk");
         char *p = (*at)->bytes + (*at)->used;
         (*at)->used += n;
-        zero(p, n);
+        layer_zero(p, n);
         return p;
 }
 
-static void reset(void)
+static void layer_reset(void)
 {
         number = rein_sim_number();
         for (chunk *c = chunks; c; c = c->next)
@@ -107,7 +107,7 @@ static void reset(void)
 
 enum { FIRST_ROOM = 64 };
 
-static rn_p_thread **longer(rn_p_thread *const *list, uint32_t had, uint32_t room)
+static rn_p_thread **layer_longer(rn_p_thread *const *list, uint32_t had, uint32_t room)
 {
         rn_p_thread **new = rn_p_alloc(room * sizeof(rn_p_thread *));
         for (uint32_t i = 0; i < had; i++)
@@ -119,7 +119,7 @@ void rn_p_name(rn_p_thread *t, const char *fmt, ...)
 {
         va_list ap;
         va_start(ap, fmt);
-        print(t->name, sizeof t->name, fmt, ap);
+        layer_print(t->name, sizeof t->name, fmt, ap);
         va_end(ap);
 }
 
@@ -127,7 +127,7 @@ rn_p_thread *rn_p_thread_new(void)
 {
         rn_p_thread *t = rn_p_alloc(sizeof *t);
         if (thread_count % FIRST_ROOM == 0)
-                threads = longer(threads, thread_count, thread_count + FIRST_ROOM);
+                threads = layer_longer(threads, thread_count, thread_count + FIRST_ROOM);
         RN_P_ASSERT(!threads[thread_count], "the number of a new thread is free");
         threads[thread_count++] = t;
         t->number = thread_count;
@@ -148,7 +148,7 @@ void rn_p_thread_runs(rn_p_thread *t)
 {
         uint32_t task = rein_sim_self();
         while (task >= task_room) {
-                of_task = longer(of_task, task_room, task_room + FIRST_ROOM);
+                of_task = layer_longer(of_task, task_room, task_room + FIRST_ROOM);
                 task_room += FIRST_ROOM;
         }
         RN_P_ASSERT(!of_task[task] || of_task[task] == t, "a task of the simulation is one thread");
@@ -158,7 +158,7 @@ void rn_p_thread_runs(rn_p_thread *t)
 rn_p_thread *rn_p_self(void)
 {
         if (number != rein_sim_number())
-                reset();
+                layer_reset();
         uint32_t task = rein_sim_self();
         if (task < task_room && of_task[task])
                 return of_task[task];
@@ -188,7 +188,7 @@ rn_p_thread *rn_p_enter(const char *call)
 extern const char rn_sim_pthread_layer[];
 const char rn_sim_pthread_layer[] = "rein's layer for pthreads";
 
-static __attribute__((constructor)) void attach(void)
+static __attribute__((constructor)) void layer_attach(void)
 {
         rein_sim_layer(rn_p_values_destroy);
         attached = true;
@@ -196,14 +196,14 @@ static __attribute__((constructor)) void attach(void)
 
 /* ---- objects ---- */
 
-static rn_p_object **bucket(const void *at)
+static rn_p_object **object_bucket(const void *at)
 {
         return &table[((uintptr_t)at >> 3) * 0x9e3779b97f4a7c15u >> 56];
 }
 
-static rn_p_object **place_of(const void *at, rn_p_kind kind)
+static rn_p_object **object_place_of(const void *at, rn_p_kind kind)
 {
-        rn_p_object **o = bucket(at);
+        rn_p_object **o = object_bucket(at);
         while (*o && ((*o)->at != at || (*o)->kind != kind))
                 o = &(*o)->next;
         return o;
@@ -212,7 +212,7 @@ static rn_p_object **place_of(const void *at, rn_p_kind kind)
 /* One that was forgotten may still be waited for; what comes after it at its place gets its number. */
 rn_p_object *rn_p_object_of(const void *at, rn_p_kind kind)
 {
-        rn_p_object **place = place_of(at, kind), *before = *place;
+        rn_p_object **place = object_place_of(at, kind), *before = *place;
         if (before && !before->forgotten)
                 return before;
         rn_p_object *o = rn_p_alloc(sizeof *o);
@@ -226,7 +226,7 @@ rn_p_object *rn_p_object_of(const void *at, rn_p_kind kind)
 
 void rn_p_forget(const void *at, rn_p_kind kind)
 {
-        rn_p_object *o = *place_of(at, kind);
+        rn_p_object *o = *object_place_of(at, kind);
         RN_P_ASSERT(!o || o->at == at, "what is forgotten is what lies there");
         if (o)
                 o->forgotten = true;
@@ -246,7 +246,7 @@ void rn_p_say(rn_p_thread *me, const char *fmt, ...)
 {
         va_list ap;
         va_start(ap, fmt);
-        print(me->doing, sizeof me->doing, fmt, ap);
+        layer_print(me->doing, sizeof me->doing, fmt, ap);
         va_end(ap);
 }
 
@@ -262,7 +262,7 @@ void rn_p_queue_up(rn_p_thread *me, rn_p_queue *q)
         me->rung = false;
 }
 
-static void take_out(rn_p_thread *t)
+static void thread_take_out(rn_p_thread *t)
 {
         RN_P_ASSERT(t->in, "what is taken out of a queue stands in one");
         rn_p_thread **at = &t->in->first;
@@ -280,7 +280,7 @@ int rn_p_sleep(rn_p_thread *me, int64_t until, bool spurious)
         while (!me->rung) {
                 int rc = rein_sim_sleep_on(&me->rung, me->doing, REIN_TIME(until));
                 if (!me->rung && (rc == REIN_ETIMEOUT || spurious)) {
-                        take_out(me);
+                        thread_take_out(me);
                         return rc == REIN_ETIMEOUT ? ETIMEDOUT : EINTR;
                 }
         }
@@ -293,10 +293,10 @@ int rn_p_wait(rn_p_thread *me, rn_p_queue *q, int64_t until)
         return rn_p_sleep(me, until, false);
 }
 
-static void ring(rn_p_thread *t)
+static void thread_ring(rn_p_thread *t)
 {
         RN_P_ASSERT(!t->rung, "a thread is rung once for a wait");
-        take_out(t);
+        thread_take_out(t);
         t->rung = true;
         rein_sim_wake(&t->rung, 1);
 }
@@ -311,7 +311,7 @@ void rn_p_ring_one(rn_p_queue *q)
         rn_p_thread *t = q->first;
         for (uint32_t i = n > 1 ? rein_sim_choose(n) : 0; i > 0 && t->next; i--)
                 t = t->next;
-        ring(t);
+        thread_ring(t);
 }
 
 /* Those who queue up meanwhile are not meant. */
@@ -322,5 +322,5 @@ void rn_p_ring_all(rn_p_queue *q)
         for (rn_p_thread *t = now.first; t; t = t->next)
                 t->in = &now;
         while (now.first)
-                ring(now.first);
+                thread_ring(now.first);
 }

@@ -65,7 +65,7 @@ void rn_p_mutex_give(rn_p_object *o)
 }
 
 /* What the type says to a lock of a mutex one holds; -1: wait. */
-static int again(const rn_p_thread *me, rn_p_object *o, bool try)
+static int mutex_again(const rn_p_thread *me, rn_p_object *o, bool try)
 {
         if (o->owner != me)
                 return -1;
@@ -77,10 +77,10 @@ static int again(const rn_p_thread *me, rn_p_object *o, bool try)
         return o->type == PTHREAD_MUTEX_ERRORCHECK && !try ? EDEADLK : -1;
 }
 
-static int lock(rn_p_thread *me, pthread_mutex_t *m, int64_t until)
+static int mutex_lock(rn_p_thread *me, pthread_mutex_t *m, int64_t until)
 {
         rn_p_object *o = rn_p_mutex(m);
-        int rc = again(me, o, false);
+        int rc = mutex_again(me, o, false);
         if (rc >= 0)
                 return rc;
         return until == -1 && o->owner ? EINVAL : rn_p_mutex_take(me, o, until);
@@ -108,19 +108,19 @@ int __wrap_pthread_mutex_destroy(pthread_mutex_t *m)
 int __wrap_pthread_mutex_lock(pthread_mutex_t *m)
 {
         rn_p_thread *me = rn_p_enter("pthread_mutex_lock");
-        return me ? lock(me, m, RN_P_NEVER) : __real_pthread_mutex_lock(m);
+        return me ? mutex_lock(me, m, RN_P_NEVER) : __real_pthread_mutex_lock(m);
 }
 
 int __wrap_pthread_mutex_timedlock(pthread_mutex_t *m, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_mutex_timedlock");
-        return me ? lock(me, m, rn_p_until(CLOCK_REALTIME, at)) : __real_pthread_mutex_timedlock(m, at);
+        return me ? mutex_lock(me, m, rn_p_until(CLOCK_REALTIME, at)) : __real_pthread_mutex_timedlock(m, at);
 }
 
 int __wrap_pthread_mutex_clocklock(pthread_mutex_t *m, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_mutex_clocklock");
-        return me ? lock(me, m, rn_p_until(clock, at)) : __real_pthread_mutex_clocklock(m, clock, at);
+        return me ? mutex_lock(me, m, rn_p_until(clock, at)) : __real_pthread_mutex_clocklock(m, clock, at);
 }
 
 int __wrap_pthread_mutex_trylock(pthread_mutex_t *m)
@@ -129,7 +129,7 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t *m)
         if (!me)
                 return __real_pthread_mutex_trylock(m);
         rn_p_object *o = rn_p_mutex(m);
-        int rc = again(me, o, true);
+        int rc = mutex_again(me, o, true);
         if (rc >= 0)
                 return rc;
         return o->owner ? EBUSY : rn_p_mutex_take(me, o, RN_P_NEVER);
@@ -157,7 +157,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *m)
 
 /* ---- spin locks ---- */
 
-static rn_p_object *spin(pthread_spinlock_t *l)
+static rn_p_object *spin_object(pthread_spinlock_t *l)
 {
         return rn_p_object_of((const void *)l, RN_P_MUTEX);
 }
@@ -179,7 +179,7 @@ int __wrap_pthread_spin_destroy(pthread_spinlock_t *l)
 int __wrap_pthread_spin_lock(pthread_spinlock_t *l)
 {
         rn_p_thread *me = rn_p_enter("pthread_spin_lock");
-        return me ? rn_p_mutex_take(me, spin(l), RN_P_NEVER) : __real_pthread_spin_lock(l);
+        return me ? rn_p_mutex_take(me, spin_object(l), RN_P_NEVER) : __real_pthread_spin_lock(l);
 }
 
 int __wrap_pthread_spin_trylock(pthread_spinlock_t *l)
@@ -187,13 +187,13 @@ int __wrap_pthread_spin_trylock(pthread_spinlock_t *l)
         rn_p_thread *me = rn_p_enter("pthread_spin_trylock");
         if (!me)
                 return __real_pthread_spin_trylock(l);
-        return spin(l)->owner ? EBUSY : rn_p_mutex_take(me, spin(l), RN_P_NEVER);
+        return spin_object(l)->owner ? EBUSY : rn_p_mutex_take(me, spin_object(l), RN_P_NEVER);
 }
 
 int __wrap_pthread_spin_unlock(pthread_spinlock_t *l)
 {
         if (!rn_p_enter("pthread_spin_unlock"))
                 return __real_pthread_spin_unlock(l);
-        rn_p_mutex_give(spin(l));
+        rn_p_mutex_give(spin_object(l));
         return 0;
 }

@@ -25,9 +25,9 @@ static int two_count(void *none)
 {
         counter = 0;
         CHECK(pthread_mutex_init(&lock, NULL) == 0);
-        pthread_t a = start(count, none ? NULL : &lock), b = start(count, none ? NULL : &lock);
-        join(a);
-        join(b);
+        pthread_t a = start_thread(count, none ? NULL : &lock), b = start_thread(count, none ? NULL : &lock);
+        join_thread(a);
+        join_thread(b);
         CHECK(pthread_mutex_destroy(&lock) == 0);
         return counter == 6 ? 0 : rein_fail(REIN_EUSER, "counted to %d", counter);
 }
@@ -35,13 +35,13 @@ static int two_count(void *none)
 static void a_mutex_excludes(void **state)
 {
         (void)state;
-        passes(two_count);
+        program_passes(two_count);
 }
 
 static void without_it_a_count_is_lost(void **state)
 {
         (void)state;
-        is_found(two_count, &counter, REIN_SIM_FAILED, "counted to ");
+        program_is_found(two_count, &counter, REIN_SIM_FAILED, "counted to ");
 }
 
 static void *spin_count(void *arg)
@@ -60,9 +60,9 @@ static int two_spin(void *arg)
         (void)arg;
         counter = 0;
         CHECK(pthread_spin_init(&spin, PTHREAD_PROCESS_PRIVATE) == 0);
-        pthread_t a = start(spin_count, NULL), b = start(spin_count, NULL);
-        join(a);
-        join(b);
+        pthread_t a = start_thread(spin_count, NULL), b = start_thread(spin_count, NULL);
+        join_thread(a);
+        join_thread(b);
         CHECK(pthread_spin_trylock(&spin) == 0);
         CHECK(pthread_spin_trylock(&spin) == EBUSY);
         CHECK(pthread_spin_unlock(&spin) == 0);
@@ -74,7 +74,7 @@ static int two_spin(void *arg)
 static void a_spin_lock_excludes(void **state)
 {
         (void)state;
-        passes(two_spin);
+        program_passes(two_spin);
 }
 
 /* ---- types ---- */
@@ -100,7 +100,7 @@ static int types(void *arg)
         CHECK(pthread_mutex_trylock(&recursive) == 0);
         CHECK(pthread_mutex_unlock(&recursive) == 0);
         CHECK(pthread_mutex_unlock(&recursive) == 0);
-        join(start(try_it, &recursive)); /* held once still */
+        join_thread(start_thread(try_it, &recursive)); /* held once still */
         CHECK(pthread_mutex_unlock(&recursive) == 0);
         CHECK(pthread_mutex_unlock(&recursive) == EPERM);
 
@@ -120,7 +120,7 @@ static int types(void *arg)
 static void recursive_and_checking_ones_know_their_owner(void **state)
 {
         (void)state;
-        passes(types);
+        program_passes(types);
 }
 
 /* ---- mistakes ---- */
@@ -177,13 +177,13 @@ static int locks_a_destroyed_one(void *arg)
 static void mistakes_are_named(void **state)
 {
         (void)state;
-        is_found(locks_twice, NULL, REIN_SIM_DEADLOCK, "'main' locks mutex #1, which it holds already");
-        is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
-                 "job 'second' on 'main', locks mutex #1, which it holds already");
-        is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
-                 "job 'first' on 'main', a coroutine of 'main', is in");
-        is_found(unlocks_a_strangers, NULL, REIN_SIM_MISUSE, "'main' unlocks mutex #1, which nobody holds");
-        is_found(locks_a_destroyed_one, NULL, REIN_SIM_MISUSE, "'main' uses mutex #1, which was destroyed");
+        program_is_found(locks_twice, NULL, REIN_SIM_DEADLOCK, "'main' locks mutex #1, which it holds already");
+        program_is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
+                         "job 'second' on 'main', locks mutex #1, which it holds already");
+        program_is_found(coroutines_with_a_mutex, NULL, REIN_SIM_DEADLOCK,
+                         "job 'first' on 'main', a coroutine of 'main', is in");
+        program_is_found(unlocks_a_strangers, NULL, REIN_SIM_MISUSE, "'main' unlocks mutex #1, which nobody holds");
+        program_is_found(locks_a_destroyed_one, NULL, REIN_SIM_MISUSE, "'main' uses mutex #1, which was destroyed");
 }
 
 static pthread_mutex_t left = PTHREAD_MUTEX_INITIALIZER, right = PTHREAD_MUTEX_INITIALIZER;
@@ -210,17 +210,18 @@ static void *right_then_left(void *arg)
 
 static int philosophers(void *second)
 {
-        pthread_t a = start(left_then_right, NULL), b = start(second ? right_then_left : left_then_right, NULL);
-        join(a);
-        join(b);
+        pthread_t a = start_thread(left_then_right, NULL),
+                  b = start_thread(second ? right_then_left : left_then_right, NULL);
+        join_thread(a);
+        join_thread(b);
         return 0;
 }
 
 static void two_orders_are_a_deadlock(void **state)
 {
         (void)state;
-        passes(philosophers);
-        is_found(philosophers, &left, REIN_SIM_DEADLOCK, "waits for mutex #2, which 'thread#");
+        program_passes(philosophers);
+        program_is_found(philosophers, &left, REIN_SIM_DEADLOCK, "waits for mutex #2, which 'thread#");
         assert_non_null(strstr(rein_error_text(rein_trail()), "waits for mutex #1, which 'thread#"));
         assert_non_null(strstr(rein_error_text(rein_trail()), "'main' joins 'thread#1'"));
 }
@@ -229,8 +230,8 @@ static void two_orders_are_a_deadlock(void **state)
 static void what_a_schedule_held_is_free_afterwards(void **state)
 {
         (void)state;
-        assert_int_equal(explore(philosophers, &left, 0), REIN_EFOUND);
-        passes(philosophers);
+        assert_int_equal(program_explore(philosophers, &left, 0), REIN_EFOUND);
+        program_passes(philosophers);
         assert_int_equal(pthread_mutex_trylock(&left), 0);
         assert_int_equal(pthread_mutex_unlock(&left), 0);
 }

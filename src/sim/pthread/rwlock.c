@@ -17,12 +17,12 @@ WRAP(pthread_rwlock_timedwrlock);
 WRAP(pthread_rwlock_clockwrlock);
 WRAP(pthread_rwlock_unlock);
 
-static rn_p_object *rwlock(pthread_rwlock_t *l)
+static rn_p_object *rwlock_object(pthread_rwlock_t *l)
 {
         return rn_p_object_of(l, RN_P_RWLOCK);
 }
 
-static void say_who_has_it(rn_p_thread *me, const rn_p_object *o)
+static void rwlock_say_who_has_it(rn_p_thread *me, const rn_p_object *o)
 {
         char name[32];
         if (o->owner)
@@ -33,14 +33,14 @@ static void say_who_has_it(rn_p_thread *me, const rn_p_object *o)
 }
 
 /* until 0: do not wait. */
-static int take(rn_p_thread *me, rn_p_object *o, bool write, int64_t until)
+static int rwlock_take(rn_p_thread *me, rn_p_object *o, bool write, int64_t until)
 {
         if (o->owner == me)
                 return until == 0 ? EBUSY : EDEADLK;
         while (o->owner || (write && o->count > 0)) {
                 if (until <= 0)
                         return until == 0 ? EBUSY : EINVAL;
-                say_who_has_it(me, o);
+                rwlock_say_who_has_it(me, o);
                 if (rn_p_wait(me, &o->waiters, until) == ETIMEDOUT)
                         return ETIMEDOUT;
         }
@@ -63,7 +63,7 @@ int __wrap_pthread_rwlock_init(pthread_rwlock_t *l, const pthread_rwlockattr_t *
 int __wrap_pthread_rwlock_destroy(pthread_rwlock_t *l)
 {
         if (rn_p_enter("pthread_rwlock_destroy")) {
-                if (rwlock(l)->owner || rwlock(l)->count > 0)
+                if (rwlock_object(l)->owner || rwlock_object(l)->count > 0)
                         return EBUSY;
                 rn_p_forget(l, RN_P_RWLOCK);
         }
@@ -73,51 +73,53 @@ int __wrap_pthread_rwlock_destroy(pthread_rwlock_t *l)
 int __wrap_pthread_rwlock_rdlock(pthread_rwlock_t *l)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_rdlock");
-        return me ? take(me, rwlock(l), false, RN_P_NEVER) : __real_pthread_rwlock_rdlock(l);
+        return me ? rwlock_take(me, rwlock_object(l), false, RN_P_NEVER) : __real_pthread_rwlock_rdlock(l);
 }
 
 int __wrap_pthread_rwlock_tryrdlock(pthread_rwlock_t *l)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_tryrdlock");
-        return me ? take(me, rwlock(l), false, 0) : __real_pthread_rwlock_tryrdlock(l);
+        return me ? rwlock_take(me, rwlock_object(l), false, 0) : __real_pthread_rwlock_tryrdlock(l);
 }
 
 int __wrap_pthread_rwlock_timedrdlock(pthread_rwlock_t *l, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_timedrdlock");
-        return me ? take(me, rwlock(l), false, rn_p_until(CLOCK_REALTIME, at))
+        return me ? rwlock_take(me, rwlock_object(l), false, rn_p_until(CLOCK_REALTIME, at))
                   : __real_pthread_rwlock_timedrdlock(l, at);
 }
 
 int __wrap_pthread_rwlock_clockrdlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_clockrdlock");
-        return me ? take(me, rwlock(l), false, rn_p_until(clock, at)) : __real_pthread_rwlock_clockrdlock(l, clock, at);
+        return me ? rwlock_take(me, rwlock_object(l), false, rn_p_until(clock, at))
+                  : __real_pthread_rwlock_clockrdlock(l, clock, at);
 }
 
 int __wrap_pthread_rwlock_wrlock(pthread_rwlock_t *l)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_wrlock");
-        return me ? take(me, rwlock(l), true, RN_P_NEVER) : __real_pthread_rwlock_wrlock(l);
+        return me ? rwlock_take(me, rwlock_object(l), true, RN_P_NEVER) : __real_pthread_rwlock_wrlock(l);
 }
 
 int __wrap_pthread_rwlock_trywrlock(pthread_rwlock_t *l)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_trywrlock");
-        return me ? take(me, rwlock(l), true, 0) : __real_pthread_rwlock_trywrlock(l);
+        return me ? rwlock_take(me, rwlock_object(l), true, 0) : __real_pthread_rwlock_trywrlock(l);
 }
 
 int __wrap_pthread_rwlock_timedwrlock(pthread_rwlock_t *l, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_timedwrlock");
-        return me ? take(me, rwlock(l), true, rn_p_until(CLOCK_REALTIME, at))
+        return me ? rwlock_take(me, rwlock_object(l), true, rn_p_until(CLOCK_REALTIME, at))
                   : __real_pthread_rwlock_timedwrlock(l, at);
 }
 
 int __wrap_pthread_rwlock_clockwrlock(pthread_rwlock_t *l, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_rwlock_clockwrlock");
-        return me ? take(me, rwlock(l), true, rn_p_until(clock, at)) : __real_pthread_rwlock_clockwrlock(l, clock, at);
+        return me ? rwlock_take(me, rwlock_object(l), true, rn_p_until(clock, at))
+                  : __real_pthread_rwlock_clockwrlock(l, clock, at);
 }
 
 int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *l)
@@ -126,7 +128,7 @@ int __wrap_pthread_rwlock_unlock(pthread_rwlock_t *l)
         rn_p_thread *me = rn_p_enter("pthread_rwlock_unlock");
         if (!me)
                 return __real_pthread_rwlock_unlock(l);
-        rn_p_object *o = rwlock(l);
+        rn_p_object *o = rwlock_object(l);
         if (o->owner ? o->owner != me : o->count == 0)
                 rn_p_refuse("unlocks %s, which it does not hold", rn_p_object_name(o, name));
         rn_p_gives(o);

@@ -15,7 +15,7 @@ WRAP(sem_clockwait);
 WRAP(sem_post);
 WRAP(sem_getvalue);
 
-static rn_p_object *semaphore(sem_t *s)
+static rn_p_object *sem_object(sem_t *s)
 {
         rn_p_object *o = rn_p_object_of(s, RN_P_SEM);
         if (!o->known) {
@@ -27,24 +27,24 @@ static rn_p_object *semaphore(sem_t *s)
         return o;
 }
 
-static int failed(int err)
+static int sem_failed(int err)
 {
         errno = err;
         return -1;
 }
 
-static int take(rn_p_thread *me, sem_t *s, int64_t until)
+static int sem_take(rn_p_thread *me, sem_t *s, int64_t until)
 {
         char name[32];
-        rn_p_object *o = semaphore(s);
+        rn_p_object *o = sem_object(s);
         while (o->count == 0) {
                 if (until == -1)
-                        return failed(EINVAL);
+                        return sem_failed(EINVAL);
                 rn_p_say(me, "waits for %s, which is 0", rn_p_object_name(o, name));
                 rn_p_queue_up(me, &o->waiters);
                 int rc = rn_p_sleep(me, until, true);
                 if (rc != 0)
-                        return failed(rc);
+                        return sem_failed(rc);
         }
         RN_P_ASSERT(o->count > 0, "a semaphore that is taken is above 0");
         o->count--;
@@ -69,7 +69,7 @@ int __wrap_sem_destroy(sem_t *s)
 int __wrap_sem_wait(sem_t *s)
 {
         rn_p_thread *me = rn_p_enter("sem_wait");
-        return me ? take(me, s, RN_P_NEVER) : __real_sem_wait(s);
+        return me ? sem_take(me, s, RN_P_NEVER) : __real_sem_wait(s);
 }
 
 int __wrap_sem_trywait(sem_t *s)
@@ -77,28 +77,28 @@ int __wrap_sem_trywait(sem_t *s)
         rn_p_thread *me = rn_p_enter("sem_trywait");
         if (!me)
                 return __real_sem_trywait(s);
-        return semaphore(s)->count == 0 ? failed(EAGAIN) : take(me, s, RN_P_NEVER);
+        return sem_object(s)->count == 0 ? sem_failed(EAGAIN) : sem_take(me, s, RN_P_NEVER);
 }
 
 int __wrap_sem_timedwait(sem_t *s, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("sem_timedwait");
-        return me ? take(me, s, rn_p_until(CLOCK_REALTIME, at)) : __real_sem_timedwait(s, at);
+        return me ? sem_take(me, s, rn_p_until(CLOCK_REALTIME, at)) : __real_sem_timedwait(s, at);
 }
 
 int __wrap_sem_clockwait(sem_t *s, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("sem_clockwait");
-        return me ? take(me, s, rn_p_until(clock, at)) : __real_sem_clockwait(s, clock, at);
+        return me ? sem_take(me, s, rn_p_until(clock, at)) : __real_sem_clockwait(s, clock, at);
 }
 
 int __wrap_sem_post(sem_t *s)
 {
         if (!rn_p_enter("sem_post"))
                 return __real_sem_post(s);
-        rn_p_object *o = semaphore(s);
+        rn_p_object *o = sem_object(s);
         if (o->count == INT_MAX)
-                return failed(EOVERFLOW);
+                return sem_failed(EOVERFLOW);
         rn_p_gives(o);
         o->count++;
         rn_p_ring_one(&o->waiters);
@@ -109,6 +109,6 @@ int __wrap_sem_getvalue(sem_t *s, int *value)
 {
         if (!rn_p_enter("sem_getvalue"))
                 return __real_sem_getvalue(s, value);
-        *value = (int)semaphore(s)->count;
+        *value = (int)sem_object(s)->count;
         return 0;
 }

@@ -25,7 +25,7 @@
 static rein_sim_report report;
 static uint32_t generator = REIN_SIM_MIXED; /* RANDOM: without the racy clock */
 
-static inline int explore(rein_fn program, void *arg, uint32_t faults)
+static inline int program_explore(rein_fn program, void *arg, uint32_t faults)
 {
         report = (rein_sim_report){.size = sizeof report};
         return rein_sim_explore(REIN_SIM(.name = "test", .schedules = SCHEDULES, .generator = generator,
@@ -34,19 +34,19 @@ static inline int explore(rein_fn program, void *arg, uint32_t faults)
 }
 
 /* The program does what it says outside of a simulation, and in every schedule that was tried. */
-static inline void passes(rein_fn program)
+static inline void program_passes(rein_fn program)
 {
         assert_int_equal(program(NULL), 0);
-        if (explore(program, NULL, REIN_SIM_HARMLESS) != 0)
+        if (program_explore(program, NULL, REIN_SIM_HARMLESS) != 0)
                 fail_msg("%s", rein_error_text(rein_trail()));
         assert_int_equal(report.schedules, SCHEDULES);
 }
 
 /* Some schedule fails like this, its report has these words, and its trace does it again. */
-static inline void is_found(rein_fn program, void *arg, int ended, const char *words)
+static inline void program_is_found(rein_fn program, void *arg, int ended, const char *words)
 {
         rein_sim_report first;
-        assert_int_equal(explore(program, arg, 0), REIN_EFOUND);
+        assert_int_equal(program_explore(program, arg, 0), REIN_EFOUND);
         if (report.ended != ended || !strstr(rein_error_text(rein_trail()), words))
                 fail_msg("it ended as %d: %s", report.ended, rein_error_text(rein_trail()));
         first = report;
@@ -61,14 +61,14 @@ static inline void is_found(rein_fn program, void *arg, int ended, const char *w
         assert_int_equal(report.hash, first.hash);
 }
 
-static inline pthread_t start(void *(*main)(void *), void *arg)
+static inline pthread_t start_thread(void *(*main)(void *), void *arg)
 {
         pthread_t t;
         CHECK(pthread_create(&t, NULL, main, arg) == 0);
         return t;
 }
 
-static inline void join(pthread_t t)
+static inline void join_thread(pthread_t t)
 {
         CHECK(pthread_join(t, NULL) == 0);
 }

@@ -40,9 +40,9 @@ static int read_and_write(void *arg)
         left = right_ = 0;
         CHECK(pthread_rwlock_init(&rwlock, NULL) == 0);
         for (int i = 0; i < 4; i++)
-                t[i] = start(i % 2 && !arg ? writer : reader, NULL);
+                t[i] = start_thread(i % 2 && !arg ? writer : reader, NULL);
         for (int i = 0; i < 4; i++)
-                join(t[i]);
+                join_thread(t[i]);
         CHECK(pthread_rwlock_destroy(&rwlock) == 0);
         return left == (arg ? 0 : 2) ? 0 : -EIO;
 }
@@ -51,8 +51,8 @@ static void writers_exclude_and_readers_do_not(void **state)
 {
         (void)state;
         most_readers = readers = 0;
-        assert_int_equal(explore(read_and_write, NULL, REIN_SIM_HARMLESS), 0);
-        assert_int_equal(explore(read_and_write, &left, 0), 0);
+        assert_int_equal(program_explore(read_and_write, NULL, REIN_SIM_HARMLESS), 0);
+        assert_int_equal(program_explore(read_and_write, &left, 0), 0);
         assert_int_equal(most_readers, 4); /* in some schedule all at once */
 }
 
@@ -80,11 +80,11 @@ static int rwlock_answers(void *arg)
         CHECK(pthread_rwlock_wrlock(&rwlock) == 0);
         CHECK(pthread_rwlock_rdlock(&rwlock) == EDEADLK);
         CHECK(pthread_rwlock_wrlock(&rwlock) == EDEADLK);
-        join(start(try_read_lock, NULL));
+        join_thread(start_thread(try_read_lock, NULL));
         CHECK(pthread_rwlock_unlock(&rwlock) == 0);
         CHECK(pthread_rwlock_rdlock(&rwlock) == 0);
         CHECK(pthread_rwlock_rdlock(&rwlock) == 0);
-        join(start(try_read_lock, &rwlock));
+        join_thread(start_thread(try_read_lock, &rwlock));
         CHECK(pthread_rwlock_unlock(&rwlock) == 0);
         CHECK(pthread_rwlock_unlock(&rwlock) == 0);
         CHECK(pthread_rwlock_destroy(&rwlock) == 0);
@@ -94,7 +94,7 @@ static int rwlock_answers(void *arg)
 static void an_rwlock_answers_as_the_real_one(void **state)
 {
         (void)state;
-        passes(rwlock_answers);
+        program_passes(rwlock_answers);
 }
 
 static int upgrades(void *arg)
@@ -115,9 +115,9 @@ static int unlocks_a_free_one(void *arg)
 static void mistakes_with_an_rwlock_are_named(void **state)
 {
         (void)state;
-        is_found(upgrades, NULL, REIN_SIM_DEADLOCK,
-                 "'main' waits to write under rwlock #1, under which others read: 1");
-        is_found(unlocks_a_free_one, NULL, REIN_SIM_MISUSE, "'main' unlocks rwlock #1, which it does not hold");
+        program_is_found(upgrades, NULL, REIN_SIM_DEADLOCK,
+                         "'main' waits to write under rwlock #1, under which others read: 1");
+        program_is_found(unlocks_a_free_one, NULL, REIN_SIM_MISUSE, "'main' unlocks rwlock #1, which it does not hold");
 }
 
 /* ---- semaphores ---- */
@@ -149,9 +149,9 @@ static int three_pass_two(void *arg)
         inside = 0;
         CHECK(sem_init(&sem, 0, 2) == 0);
         for (int i = 0; i < 3; i++)
-                t[i] = start(pass_through, NULL);
+                t[i] = start_thread(pass_through, NULL);
         for (int i = 0; i < 3; i++)
-                join(t[i]);
+                join_thread(t[i]);
         CHECK(sem_getvalue(&sem, &value) == 0 && value == 2);
         CHECK(sem_destroy(&sem) == 0);
         return 0;
@@ -161,9 +161,9 @@ static void a_semaphore_lets_in_so_many(void **state)
 {
         (void)state;
         most_inside = interrupted = 0;
-        assert_int_equal(explore(three_pass_two, NULL, 0), 0);
+        assert_int_equal(program_explore(three_pass_two, NULL, 0), 0);
         assert_int_equal(interrupted, 0);
-        assert_int_equal(explore(three_pass_two, NULL, REIN_SIM_HARMLESS), 0);
+        assert_int_equal(program_explore(three_pass_two, NULL, REIN_SIM_HARMLESS), 0);
         assert_int_equal(most_inside, 2);
         assert_true(interrupted > 0); /* in some schedule, as the real one is by a signal */
 }
@@ -197,11 +197,11 @@ static int waits_for_nobody(void *arg)
 static void a_semaphore_answers_as_the_real_one(void **state)
 {
         (void)state;
-        passes(sem_answers);
+        program_passes(sem_answers);
         assert_int_equal(sem_init(&sem, 0, 1), 0); /* made outside: its value there */
-        assert_int_equal(explore(waits_for_nobody, NULL, 0), 0);
+        assert_int_equal(program_explore(waits_for_nobody, NULL, 0), 0);
         assert_int_equal(sem_wait(&sem), 0);
-        is_found(waits_for_nobody, NULL, REIN_SIM_DEADLOCK, "'main' waits for semaphore #1, which is 0");
+        program_is_found(waits_for_nobody, NULL, REIN_SIM_DEADLOCK, "'main' waits for semaphore #1, which is 0");
         assert_int_equal(sem_destroy(&sem), 0);
 }
 
@@ -229,9 +229,9 @@ static int three_meet_twice(void *arg)
         arrived = first = 0;
         CHECK(pthread_barrier_init(&barrier, NULL, 3) == 0);
         for (int i = 0; i < 3; i++)
-                t[i] = start(meet, &barrier);
+                t[i] = start_thread(meet, &barrier);
         for (int i = 0; i < 3; i++)
-                join(t[i]);
+                join_thread(t[i]);
         CHECK(arrived == 6 && first == 2);
         CHECK(pthread_barrier_destroy(&barrier) == 0);
         return 0;
@@ -252,9 +252,10 @@ static int one_from_outside(void *arg)
 static void a_barrier_holds_until_all_are_there(void **state)
 {
         (void)state;
-        passes(three_meet_twice);
-        is_found(one_is_missing, NULL, REIN_SIM_DEADLOCK, "'main' waits at barrier #1, where 1 of 2 are");
-        is_found(one_from_outside, &arrived, REIN_SIM_MISUSE, "uses a barrier that was not made in this schedule");
+        program_passes(three_meet_twice);
+        program_is_found(one_is_missing, NULL, REIN_SIM_DEADLOCK, "'main' waits at barrier #1, where 1 of 2 are");
+        program_is_found(one_from_outside, &arrived, REIN_SIM_MISUSE,
+                         "uses a barrier that was not made in this schedule");
 }
 
 /* ---- once ---- */
@@ -282,9 +283,9 @@ static int two_need_it(void *arg)
         (void)arg;
         if (rein_simulated())
                 made = 0; /* every schedule does it again */
-        pthread_t a = start(need, NULL), b = start(need, NULL);
-        join(a);
-        join(b);
+        pthread_t a = start_thread(need, NULL), b = start_thread(need, NULL);
+        join_thread(a);
+        join_thread(b);
         return 0;
 }
 
@@ -301,11 +302,11 @@ static void once_is_once(void **state)
         (void)state;
         once = PTHREAD_ONCE_INIT;
         made = 0;
-        assert_int_equal(explore(two_need_it, NULL, REIN_SIM_HARMLESS), 0);
+        assert_int_equal(program_explore(two_need_it, NULL, REIN_SIM_HARMLESS), 0);
         made = 0;
         assert_int_equal(two_need_it(NULL), 0);
         assert_int_equal(made, 1);
-        assert_int_equal(explore(done_outside, NULL, 0), 0); /* what was done outside is not done inside */
+        assert_int_equal(program_explore(done_outside, NULL, 0), 0); /* what was done outside is not done inside */
 }
 
 int main(void)

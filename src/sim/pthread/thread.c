@@ -35,14 +35,14 @@ WRAP(__pthread_register_cancel);
 WRAP(__pthread_unregister_cancel);
 WRAP(__pthread_unwind_next);
 
-static pthread_t handle(const rn_p_thread *t)
+static pthread_t thread_handle(const rn_p_thread *t)
 {
         return t->number;
 }
 
 /* ---- its life ---- */
 
-static void thread_main(void *arg)
+static void layer_thread_main(void *arg)
 {
         rn_p_thread *t = arg;
         rn_p_thread_runs(t);
@@ -71,12 +71,12 @@ int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*mai
         t->arg = arg;
         rn_p_name(t, "%s%u", prefix, rn_p_count_created());
         rn_p_gives(t);
-        *id = handle(t); /* it may run before this call returns */
-        return rein_sim_start(t->name, thread_main, t) < 0 ? EAGAIN : 0;
+        *id = thread_handle(t); /* it may run before this call returns */
+        return rein_sim_start(t->name, layer_thread_main, t) < 0 ? EAGAIN : 0;
 }
 
 /* The cleanup handlers run where they were pushed, the last first, and each comes back here. */
-static _Noreturn void unwind(rn_p_thread *me)
+static _Noreturn void thread_unwind(rn_p_thread *me)
 {
         __pthread_unwind_buf_t *top = me->cleanup;
         if (!top)
@@ -95,7 +95,7 @@ void __wrap_pthread_exit(void *result)
         if (!me->created)
                 rn_p_refuse("called pthread_exit, but pthread_create did not start it");
         me->result = result;
-        unwind(me);
+        thread_unwind(me);
 }
 
 void __wrap___pthread_register_cancel(__pthread_unwind_buf_t *buf)
@@ -121,13 +121,13 @@ void __wrap___pthread_unwind_next(__pthread_unwind_buf_t *buf)
 {
         if (!rn_p_inside())
                 __real___pthread_unwind_next(buf);
-        unwind(rn_p_self());
+        thread_unwind(rn_p_self());
 }
 
 /* ---- waiting for its end ---- */
 
 /* until 0: do not wait. */
-static int join(rn_p_thread *me, pthread_t id, void **result, int64_t until)
+static int thread_join(rn_p_thread *me, pthread_t id, void **result, int64_t until)
 {
         rn_p_thread *t = rn_p_thread_of(id);
         if (!t || t->joined)
@@ -154,25 +154,27 @@ static int join(rn_p_thread *me, pthread_t id, void **result, int64_t until)
 int __wrap_pthread_join(pthread_t id, void **result)
 {
         rn_p_thread *me = rn_p_enter("pthread_join");
-        return me ? join(me, id, result, RN_P_NEVER) : __real_pthread_join(id, result);
+        return me ? thread_join(me, id, result, RN_P_NEVER) : __real_pthread_join(id, result);
 }
 
 int __wrap_pthread_tryjoin_np(pthread_t id, void **result)
 {
         rn_p_thread *me = rn_p_enter("pthread_tryjoin_np");
-        return me ? join(me, id, result, 0) : __real_pthread_tryjoin_np(id, result);
+        return me ? thread_join(me, id, result, 0) : __real_pthread_tryjoin_np(id, result);
 }
 
 int __wrap_pthread_timedjoin_np(pthread_t id, void **result, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_timedjoin_np");
-        return me ? join(me, id, result, rn_p_until(CLOCK_REALTIME, at)) : __real_pthread_timedjoin_np(id, result, at);
+        return me ? thread_join(me, id, result, rn_p_until(CLOCK_REALTIME, at))
+                  : __real_pthread_timedjoin_np(id, result, at);
 }
 
 int __wrap_pthread_clockjoin_np(pthread_t id, void **result, clockid_t clock, const struct timespec *at)
 {
         rn_p_thread *me = rn_p_enter("pthread_clockjoin_np");
-        return me ? join(me, id, result, rn_p_until(clock, at)) : __real_pthread_clockjoin_np(id, result, clock, at);
+        return me ? thread_join(me, id, result, rn_p_until(clock, at))
+                  : __real_pthread_clockjoin_np(id, result, clock, at);
 }
 
 int __wrap_pthread_detach(pthread_t id)
@@ -192,7 +194,7 @@ int __wrap_pthread_detach(pthread_t id)
 
 pthread_t __wrap_pthread_self(void)
 {
-        return rn_p_inside() ? handle(rn_p_self()) : __real_pthread_self();
+        return rn_p_inside() ? thread_handle(rn_p_self()) : __real_pthread_self();
 }
 
 int __wrap_pthread_setname_np(pthread_t id, const char *name)

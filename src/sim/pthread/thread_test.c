@@ -49,12 +49,12 @@ static int lives(void *arg)
         void *result;
         int noted[2] = {0, 0};
         (void)arg;
-        a = start(answer, &noted[0]);
-        b = start(leave_deep, &noted[1]);
+        a = start_thread(answer, &noted[0]);
+        b = start_thread(leave_deep, &noted[1]);
         CHECK(pthread_join(a, &result) == 0 && result == &noted[0]);
         CHECK(pthread_join(b, &result) == 0 && result == &noted[1]);
-        b = start(clean_up, &noted[0]);
-        c = start(clean_up, &noted[1]);
+        b = start_thread(clean_up, &noted[0]);
+        c = start_thread(clean_up, &noted[1]);
         CHECK(pthread_join(b, &result) == 0 && result == &noted[0]);
         CHECK(pthread_join(c, NULL) == 0);
         CHECK(noted[0] == 21 && noted[1] == 21);
@@ -65,7 +65,7 @@ static int lives(void *arg)
 static void threads_begin_answer_and_leave(void **state)
 {
         (void)state;
-        passes(lives);
+        program_passes(lives);
 }
 
 static pthread_t seen;
@@ -85,9 +85,9 @@ static void *who(void *arg)
 
 static int identities(void *arg)
 {
-        pthread_t me = pthread_self(), other = start(who, &me);
+        pthread_t me = pthread_self(), other = start_thread(who, &me);
         (void)arg;
-        join(other);
+        join_thread(other);
         CHECK(pthread_equal(seen, other));
         return 0;
 }
@@ -95,7 +95,7 @@ static int identities(void *arg)
 static void every_thread_knows_itself(void **state)
 {
         (void)state;
-        passes(identities);
+        program_passes(identities);
 }
 
 static void *wait_for_flag(void *arg)
@@ -111,26 +111,26 @@ static int joins(void *arg)
         struct timespec soon, mono;
         (void)arg;
         pthread_mutex_lock(&gate);
-        pthread_t t = start(wait_for_flag, &gate);
+        pthread_t t = start_thread(wait_for_flag, &gate);
         soon = from_now(CLOCK_REALTIME, 10);
         mono = from_now(CLOCK_MONOTONIC, 10);
         CHECK(pthread_tryjoin_np(t, NULL) == EBUSY);
         CHECK(pthread_timedjoin_np(t, NULL, &soon) == ETIMEDOUT);
         CHECK(pthread_clockjoin_np(t, NULL, CLOCK_MONOTONIC, &mono) == ETIMEDOUT);
         pthread_mutex_unlock(&gate);
-        join(t);
+        join_thread(t);
         return 0;
 }
 
 static int joins_wrongly(void *arg)
 {
         pthread_attr_t attr;
-        pthread_t t = start(answer, NULL);
+        pthread_t t = start_thread(answer, NULL);
         (void)arg;
-        join(t);
+        join_thread(t);
         CHECK(pthread_join(t, NULL) == ESRCH);
         CHECK(pthread_detach(t) == ESRCH);
-        t = start(answer, NULL);
+        t = start_thread(answer, NULL);
         CHECK(pthread_detach(t) == 0);
         CHECK(pthread_join(t, NULL) == EINVAL);
         CHECK(pthread_attr_init(&attr) == 0);
@@ -143,8 +143,8 @@ static int joins_wrongly(void *arg)
 static void joins_answer_as_the_real_ones(void **state)
 {
         (void)state;
-        passes(joins);
-        assert_int_equal(explore(joins_wrongly, NULL, 0), 0);
+        program_passes(joins);
+        assert_int_equal(program_explore(joins_wrongly, NULL, 0), 0);
 }
 
 static int failures;
@@ -163,7 +163,7 @@ static void no_thread_may_be_left(void **state)
 {
         (void)state;
         failures = 0;
-        assert_int_equal(explore(no_thread, NULL, REIN_SIM_THREAD), 0);
+        assert_int_equal(program_explore(no_thread, NULL, REIN_SIM_THREAD), 0);
         assert_in_range(failures, 1, SCHEDULES - 1);
 }
 
@@ -178,7 +178,7 @@ static int left_behind(void *arg)
         static pthread_mutex_t m = PTHREAD_MUTEX_INITIALIZER;
         (void)arg;
         pthread_mutex_lock(&m);
-        return pthread_detach(start(for_ever, &m));
+        return pthread_detach(start_thread(for_ever, &m));
 }
 
 static int kills(void *arg)
@@ -195,9 +195,10 @@ static int leaves_main(void *arg)
 static void mistakes_are_named(void **state)
 {
         (void)state;
-        is_found(left_behind, NULL, REIN_SIM_LEFT_RUNNING, "'thread#1' waits for mutex #1, which 'main' holds");
-        is_found(kills, NULL, REIN_SIM_MISUSE, "'main' called pthread_kill, which is not simulated");
-        is_found(leaves_main, NULL, REIN_SIM_MISUSE, "called pthread_exit, but pthread_create did not start it");
+        program_is_found(left_behind, NULL, REIN_SIM_LEFT_RUNNING, "'thread#1' waits for mutex #1, which 'main' holds");
+        program_is_found(kills, NULL, REIN_SIM_MISUSE, "'main' called pthread_kill, which is not simulated");
+        program_is_found(leaves_main, NULL, REIN_SIM_MISUSE,
+                         "called pthread_exit, but pthread_create did not start it");
 }
 
 /* ---- thread-locals ---- */
@@ -223,10 +224,10 @@ static int locals(void *arg)
         int a = 10, b = 20;
         (void)arg;
         CHECK(own == 8); /* the main task goes on with those of the thread */
-        pthread_t t = start(use_locals, &a), u = start(use_locals, &b);
+        pthread_t t = start_thread(use_locals, &a), u = start_thread(use_locals, &b);
         own = 9;
-        join(t);
-        join(u);
+        join_thread(t);
+        join_thread(u);
         CHECK(own == 9);
         own = 8;
         return 0;
@@ -238,7 +239,7 @@ static void every_task_has_its_own_thread_locals(void **state)
         own = 8;
         assert_int_equal(locals(NULL), 0);
         assert_int_equal(rein_sim_layer(NULL), 0);
-        assert_int_equal(explore(locals, NULL, REIN_SIM_HARMLESS), 0);
+        assert_int_equal(program_explore(locals, NULL, REIN_SIM_HARMLESS), 0);
         assert_int_equal(own, 8);
         assert_int_equal(zero[3], 0);
 }
@@ -260,10 +261,10 @@ static int pool_and_threads(void *arg)
         (void)arg;
         rein_executor *pool = rein_pool_new(REIN_POOL(.threads = 2));
         rein_future *f[2] = {rein_submit(pool, job, REIN_COPY(n)), rein_submit(pool, job, REIN_COPY(n))};
-        pthread_t t = start(use_locals, &a);
+        pthread_t t = start_thread(use_locals, &a);
         CHECK(rein_wait_all(f, 2, REIN_NEVER) >= 0);
         CHECK(rein_code(f[0]) + rein_code(f[1]) == 10);
-        join(t);
+        join_thread(t);
         rein_drop(f[0]);
         rein_drop(f[1]);
         rein_executor_free(pool);
@@ -274,7 +275,7 @@ static void threads_and_pools_live_side_by_side(void **state)
 {
         (void)state;
         own = 7;
-        passes(pool_and_threads);
+        program_passes(pool_and_threads);
 }
 
 /* ---- values by key ---- */
@@ -304,9 +305,9 @@ static int keys(void *arg)
         destroyed = 0;
         CHECK(pthread_key_create(&key, destroy) == 0);
         CHECK(pthread_setspecific(key, &mine) == 0);
-        pthread_t t = start(use_key, &one), u = start(use_key, &two);
-        join(t);
-        join(u);
+        pthread_t t = start_thread(use_key, &one), u = start_thread(use_key, &two);
+        join_thread(t);
+        join_thread(u);
         CHECK(pthread_getspecific(key) == &mine);
         CHECK(destroyed == 3);
         CHECK(pthread_key_delete(key) == 0);
@@ -327,7 +328,7 @@ static int keys_again(void *arg)
         int n = 0;
         (void)arg;
         CHECK(pthread_key_create(&key, destroy_thrice) == 0);
-        join(start(use_key, &n));
+        join_thread(start_thread(use_key, &n));
         CHECK(n == 3);
         CHECK(pthread_key_delete(key) == 0);
         return 0;
@@ -376,14 +377,14 @@ static void values_are_each_threads_own(void **state)
 {
         int outer = 0;
         (void)state;
-        passes(keys);
-        passes(keys_again);
-        if (explore(keys_in_a_pool, NULL, 0) != 0)
+        program_passes(keys);
+        program_passes(keys_again);
+        if (program_explore(keys_in_a_pool, NULL, 0) != 0)
                 fail_msg("%s", rein_error_text(rein_trail()));
         assert_int_equal(destroyed, 4);
         assert_int_equal(pthread_key_create(&from_outside, NULL), 0);
         assert_int_equal(pthread_setspecific(from_outside, &outer), 0);
-        assert_int_equal(explore(key_from_outside, &outer, 0), 0);
+        assert_int_equal(program_explore(key_from_outside, &outer, 0), 0);
         assert_ptr_equal(pthread_getspecific(from_outside), &outer);
         assert_int_equal(pthread_key_delete(from_outside), 0);
 }
@@ -433,7 +434,7 @@ static int many_in_a_row(void *arg)
 static void a_thread_in_the_place_of_one_that_ended_is_a_new_one(void **state)
 {
         (void)state;
-        assert_int_equal(explore(many_in_a_row, NULL, 0), 0);
+        assert_int_equal(program_explore(many_in_a_row, NULL, 0), 0);
 }
 
 static void schedules_and_tasks_have_numbers(void **state)
@@ -441,7 +442,7 @@ static void schedules_and_tasks_have_numbers(void **state)
         (void)state;
         assert_int_equal(rein_sim_number(), 0);
         assert_int_equal(rein_sim_self(), 0);
-        assert_int_equal(explore(numbers, NULL, 0), 0);
+        assert_int_equal(program_explore(numbers, NULL, 0), 0);
 }
 
 int main(void)

@@ -21,19 +21,19 @@ WRAP(timespec_get);
 #define SECOND       INT64_C(1000000000)
 #define REAL_AT_ZERO (SECOND * SECOND) /* 2001-09-09 01:46:40 */
 
-static int64_t now(void)
+static int64_t time_now(void)
 {
         return rein_now().ns;
 }
 
-static bool calendar(clockid_t clock)
+static bool clock_is_calendar(clockid_t clock)
 {
         return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
 }
 
-static int64_t now_of(clockid_t clock)
+static int64_t clock_now_of(clockid_t clock)
 {
-        return now() + (calendar(clock) ? REAL_AT_ZERO : 0);
+        return time_now() + (clock_is_calendar(clock) ? REAL_AT_ZERO : 0);
 }
 
 static struct timespec timespec_of(int64_t ns)
@@ -41,9 +41,9 @@ static struct timespec timespec_of(int64_t ns)
         return (struct timespec){.tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND)};
 }
 
-static int64_t after(int64_t span)
+static int64_t time_after(int64_t span)
 {
-        int64_t from = now();
+        int64_t from = time_now();
         return span > INT64_MAX - from ? RN_P_NEVER : from + span;
 }
 
@@ -63,7 +63,7 @@ int64_t rn_p_until(clockid_t clock, const struct timespec *at)
         int64_t ns = at->tv_sec < 0 ? 0 : rn_p_span(at);
         if (ns == RN_P_NEVER)
                 return ns;
-        ns -= calendar(clock) ? REAL_AT_ZERO : 0;
+        ns -= clock_is_calendar(clock) ? REAL_AT_ZERO : 0;
         return ns > 0 ? ns : 1; /* 0 says "do not wait" to some; both are long past */
 }
 
@@ -73,7 +73,7 @@ int rn_p_nap(rn_p_thread *me, int64_t until, const char *what)
         me->rung = false;
         for (;;) {
                 int rc = rein_sim_sleep_on(&me->rung, me->doing, REIN_TIME(until));
-                if (rc == REIN_ETIMEOUT || now() >= until)
+                if (rc == REIN_ETIMEOUT || time_now() >= until)
                         return 0;
                 if (rc == -EINTR)
                         return EINTR;
@@ -91,19 +91,19 @@ int __wrap_clock_nanosleep(clockid_t clock, int flags, const struct timespec *t,
         if (until == -1)
                 return EINVAL;
         if (!(flags & TIMER_ABSTIME))
-                until = after(until);
+                until = time_after(until);
         int rc = rn_p_nap(me, until, "sleeps in clock_nanosleep");
         if (rc == EINTR && left && !(flags & TIMER_ABSTIME))
-                *left = timespec_of(until - now());
+                *left = timespec_of(until - time_now());
         return rc;
 }
 
-static int nap(const char *call, int64_t span, struct timespec *left)
+static int time_nap(const char *call, int64_t span, struct timespec *left)
 {
-        int64_t until = after(span);
+        int64_t until = time_after(span);
         int rc = rn_p_nap(rn_p_self(), until, call);
         if (rc != 0 && left)
-                *left = timespec_of(until - now());
+                *left = timespec_of(until - time_now());
         errno = rc ? rc : errno;
         return rc ? -1 : 0;
 }
@@ -117,12 +117,12 @@ int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
                 errno = EINVAL;
                 return -1;
         }
-        return nap("sleeps in nanosleep", span, left);
+        return time_nap("sleeps in nanosleep", span, left);
 }
 
 int __wrap_usleep(useconds_t us)
 {
-        return rn_p_enter("usleep") ? nap("sleeps in usleep", us * INT64_C(1000), NULL) : __real_usleep(us);
+        return rn_p_enter("usleep") ? time_nap("sleeps in usleep", us * INT64_C(1000), NULL) : __real_usleep(us);
 }
 
 unsigned __wrap_sleep(unsigned seconds)
@@ -130,7 +130,7 @@ unsigned __wrap_sleep(unsigned seconds)
         struct timespec left = {0};
         if (!rn_p_enter("sleep"))
                 return __real_sleep(seconds);
-        nap("sleeps in sleep", seconds * SECOND, &left);
+        time_nap("sleeps in sleep", seconds * SECOND, &left);
         return (unsigned)left.tv_sec + (left.tv_nsec > 0);
 }
 
@@ -145,7 +145,7 @@ int __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 {
         if (!rn_p_inside())
                 return __real_clock_gettime(clock, t);
-        *t = timespec_of(now_of(clock));
+        *t = timespec_of(clock_now_of(clock));
         return 0;
 }
 
@@ -153,7 +153,7 @@ int __wrap_gettimeofday(struct timeval *restrict t, void *restrict zone)
 {
         if (!rn_p_inside())
                 return __real_gettimeofday(t, zone);
-        int64_t ns = now_of(CLOCK_REALTIME);
+        int64_t ns = clock_now_of(CLOCK_REALTIME);
         *t = (struct timeval){.tv_sec = (time_t)(ns / SECOND), .tv_usec = (suseconds_t)(ns % SECOND / 1000)};
         return 0;
 }
@@ -162,7 +162,7 @@ time_t __wrap_time(time_t *t)
 {
         if (!rn_p_inside())
                 return __real_time(t);
-        time_t seconds = (time_t)(now_of(CLOCK_REALTIME) / SECOND);
+        time_t seconds = (time_t)(clock_now_of(CLOCK_REALTIME) / SECOND);
         if (t)
                 *t = seconds;
         return seconds;
@@ -172,6 +172,6 @@ int __wrap_timespec_get(struct timespec *t, int base)
 {
         if (!rn_p_inside() || base != TIME_UTC)
                 return __real_timespec_get(t, base);
-        *t = timespec_of(now_of(CLOCK_REALTIME));
+        *t = timespec_of(clock_now_of(CLOCK_REALTIME));
         return base;
 }

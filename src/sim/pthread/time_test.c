@@ -54,7 +54,7 @@ static int sleeps(void *arg)
 static void sleeps_last_as_long_as_they_say(void **state)
 {
         (void)state;
-        assert_int_equal(explore(sleeps, NULL, 0), 0);
+        assert_int_equal(program_explore(sleeps, NULL, 0), 0);
 }
 
 static void *sleep_long(void *order)
@@ -76,16 +76,16 @@ static int two_sleep(void *arg)
 {
         int order = 0;
         (void)arg;
-        pthread_t a = start(sleep_long, &order), b = start(sleep_short, &order);
-        join(a);
-        join(b);
+        pthread_t a = start_thread(sleep_long, &order), b = start_thread(sleep_short, &order);
+        join_thread(a);
+        join_thread(b);
         return order == 12 ? 0 : -EIO;
 }
 
 static void who_sleeps_less_wakes_first(void **state)
 {
         (void)state;
-        assert_int_equal(explore(two_sleep, NULL, 0), 0);
+        assert_int_equal(program_explore(two_sleep, NULL, 0), 0);
 }
 
 static int for_ever(void *arg)
@@ -97,7 +97,7 @@ static int for_ever(void *arg)
 static void a_sleep_for_ever_is_a_deadlock(void **state)
 {
         (void)state;
-        is_found(for_ever, NULL, REIN_SIM_DEADLOCK, "'main' sleeps in poll");
+        program_is_found(for_ever, NULL, REIN_SIM_DEADLOCK, "'main' sleeps in poll");
 }
 
 /* ---- a sleep that is interrupted ---- */
@@ -131,7 +131,7 @@ static int poked(void *arg)
 static void a_poke_interrupts_a_sleep(void **state)
 {
         (void)state;
-        assert_int_equal(explore(poked, NULL, 0), 0);
+        assert_int_equal(program_explore(poked, NULL, 0), 0);
 }
 
 /* ---- clocks ---- */
@@ -163,7 +163,7 @@ static void clocks_are_the_simulations(void **state)
         struct timespec ts, ts_now;
         (void)state;
         inside[0] = 0;
-        assert_int_equal(explore(clocks, NULL, 0), 0);
+        assert_int_equal(program_explore(clocks, NULL, 0), 0);
         assert_int_equal(gettimeofday(&tv, NULL), 0);
         assert_int_equal(clock_gettime(CLOCK_REALTIME, &ts), 0);
         assert_int_equal(timespec_get(&ts_now, TIME_UTC), TIME_UTC);

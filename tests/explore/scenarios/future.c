@@ -314,7 +314,7 @@ static void wait_a_while(void *arg)
         (void)arg;
         mark[WAITED] = rein_await(future, NULL, rein_after(REIN_MS(1)));
         EXPLORE_CHECK(mark[WAITED] == 0 || mark[WAITED] == REIN_ETIMEOUT);
-        EXPLORE_CHECK(rn_list_empty(&future->waiters)); /* it stood there alone, and has left */
+        EXPLORE_CHECK(rn_list_empty(&future->watchers)); /* it stood there alone, and has left */
         rein_drop(future);
 }
 

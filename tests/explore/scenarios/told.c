@@ -121,7 +121,7 @@ static void scope_again(void)
         begin();
         rn_scope *above = rn_scope_new(NULL, NULL, RN_NEVER, -1, "above");
         record = rn_scope_new(above, NULL, RN_NEVER, -1, old_life);
-        generation = rn_kept_generation(&record->kept);
+        generation = rn_slab_generation(&record->in_slab);
         explore_go();
         explore_start("uses again", uses_again, NULL);
         explore_start("finds late", finds_late, NULL);
