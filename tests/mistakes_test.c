@@ -544,9 +544,49 @@ static int misuse_program(void)
         return rc != -EPERM;
 }
 
+static void *leave_open(void *arg)
+{
+        rein_scope outer;
+        rein_mutex *m = arg;
+        rein_scope_open(&outer, REIN_NEVER);
+        rein_scope_open(&(rein_scope){0}, REIN_NEVER);
+        if (m && rein_mutex_lock(m, REIN_NEVER) < 0)
+                return NULL;
+        return m;
+}
+
+static int run_leave_open(rein_mutex *m)
+{
+        pthread_t t;
+        return pthread_create(&t, NULL, leave_open, m) || pthread_join(t, NULL);
+}
+
+static int thread_program(void)
+{
+        rein_mutex *m = rein_mutex_new();
+        int bad = run_leave_open(NULL);
+        bad += run_leave_open(m);
+        bad += rein_mutex_lock(m, REIN_NOWAIT) != 0; /* it was given back */
+        bad += rein_mutex_unlock(m) != 0;
+        rein_mutex_free(m);
+        return bad;
+}
+
+static int spawn_program(void)
+{
+        rein_group g;
+        memset(&g, 0, sizeof g);
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        rein_spawn(&g, x, nop, NULL, NULL);
+        const bool told = rein_error_code(rein_trail()) == -EPERM;
+        rein_executor_free(x);
+        return !told;
+}
+
 static const program programs[] = {
-        {"group", group_program},         {"kept pool", kept_pool_program}, {"rests", rests_program},
-        {"jobs rest", jobs_rest_program}, {"misuse", misuse_program},
+        {"spawn", spawn_program},         {"thread", thread_program}, {"group", group_program},
+        {"kept pool", kept_pool_program}, {"rests", rests_program},   {"jobs rest", jobs_rest_program},
+        {"misuse", misuse_program},
 };
 
 /* ---- the tests ---- */
@@ -656,6 +696,33 @@ static void test_with_rein_check_a_misuse_aborts(void **state)
         assert_string_equal(text, "rein: rein_mutex_unlock: nobody holds it; REIN_CHECK is set: abort\n");
 }
 
+static void test_a_thread_that_ends_with_something_open_is_told(void **state)
+{
+        (void)state;
+        char text[4096];
+        assert_int_equal(program_run("thread", text, sizeof text), 0);
+        assert_int_equal(lines_with(text, "\n"), 2);
+        assert_int_equal(lines_with(text, "rein: a thread ended with: a scope opened at "), 1);
+        assert_int_equal(lines_with(text, "rein: a thread ended with: a mutex locked at "), 1);
+        assert_int_equal(lines_with(text, "mistakes_test.c:"), 2);
+        setenv("REIN_CHECK", "1", 1);
+        assert_int_equal(program_run("thread", text, sizeof text), -SIGABRT);
+        unsetenv("REIN_CHECK");
+        assert_int_equal(lines_with(text, "\n"), 1);
+}
+
+static void test_a_spawn_into_a_group_that_is_not_open_is_told(void **state)
+{
+        (void)state;
+        char text[4096];
+        assert_int_equal(program_run("spawn", text, sizeof text), 0);
+        setenv("REIN_CHECK", "1", 1);
+        assert_int_equal(program_run("spawn", text, sizeof text), -SIGABRT);
+        unsetenv("REIN_CHECK");
+        assert_string_equal(text,
+                            "rein: rein_spawn: this group was never opened, or is closed; REIN_CHECK is set: abort\n");
+}
+
 int main(int argc, char **argv)
 {
         int rc = program_main(programs, COUNT(programs), argc, argv);
@@ -674,6 +741,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_what_was_given_back_rests),
                 cmocka_unit_test(test_with_rein_check_jobs_rest_too),
                 cmocka_unit_test(test_with_rein_check_a_misuse_aborts),
+                cmocka_unit_test(test_a_thread_that_ends_with_something_open_is_told),
+                cmocka_unit_test(test_a_spawn_into_a_group_that_is_not_open_is_told),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,7 +43,7 @@ REIN_API void rein_group_open_at(const char *place, rein_group *g, const rein_gr
  * Owns: arg as in rein_job; without arg_size it must live until the child is gone.
  * Blocks: with width, until there is a place or the group is cancelled (the child then never runs); a child in the
  * background needs no place, and a child of the group itself is never made to wait. And as rein_submit. Any task that
- * may reach g. Since 0.1. */
+ * may reach g. A group that is not open starts nothing: the trail says so (-EPERM). Since 0.1. */
 #define rein_spawn(...) rein_spawn_at(REIN_HERE, __VA_ARGS__)
 REIN_API void rein_spawn_at(const char *place, rein_group *g, rein_executor *on, rein_fn fn, void *arg,
                             const rein_job *job);

@@ -235,6 +235,11 @@ static int misuse_tell(const char *call, bool aloud, const char *fmt, va_list ar
         return -EPERM;
 }
 
+void rn_misuse_told(const char *where, const char *text)
+{
+        misuse_say(where, text, true);
+}
+
 int rn_misused(const char *call, const char *fmt, ...)
 {
         va_list args;

@@ -57,6 +57,7 @@ int rn_fail(int code, const char *call, const char *fmt, ...) REIN_PRINTF(3, 4);
  * REIN_CHECK=1 in the environment the process, which says so. aloud: it is said on stderr in any case. */
 int rn_misused(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
 int rn_misused_aloud(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
+void rn_misuse_told(const char *where, const char *text); /* the same without a trail: no call can return it */
 bool rn_checked(void); /* is REIN_CHECK=1 in the environment? As it was when the library was loaded */
 /* The running task's trail becomes {code, text, cause}; cause is taken over. */
 int rn_fail_because(int code, rein_error *cause, const char *call, const char *fmt, ...) REIN_PRINTF(4, 5);

@@ -278,6 +278,18 @@ static int group_count_in(rein_group *group, rn_task *self, bool background, rn_
         return 0;
 }
 
+/* The trail of a spawn that finds no open group. */
+static void group_tell_refusal(const rein_group *group)
+{
+        const handle *h = (const handle *)(const void *)group;
+        if (!group || (h->magic != OPEN && h->magic != UNOPENED))
+                rn_misused("rein_spawn", "this group was never opened, or is closed");
+        else if (h->magic == UNOPENED)
+                rn_fail(-EPERM, "rein_spawn", "the group could not be opened at %s", h->place);
+        else
+                rn_fail(-EPERM, "rein_spawn", "the group opened at %s is closed already", h->place);
+}
+
 static rein_future *group_spawn(const char *place, rein_group *group, rein_executor *on, rein_fn fn, void *arg,
                                 const rein_job *job, bool keep)
 {
@@ -291,8 +303,10 @@ static rein_future *group_spawn(const char *place, rein_group *group, rein_execu
         int rc = group_count_in(group, self, background, &g, &why);
         if (rc < 0 || !self)
                 rn_job_release(job, arg);
-        if (rc < 0)
+        if (rc < 0) {
+                group_tell_refusal(group);
                 return rn_future_immortal(rc);
+        }
         rn_scope *s = g->scope, *head = rn_scope_head(s);
         rein_future *f = rn_future_immortal(-ENOMEM);
         rein_work *w = NULL;

@@ -174,6 +174,9 @@ void rn_task_thread_ends(void *word)
                 rn_work_thread_ended(t, w);
         }
         signals_leave();
+        char open[192];
+        if (rn_scope_unwind(t, NULL, open, sizeof open))
+                rn_misuse_told("a thread ended with", open);
         rn_task_end(t);
         rn_stocks *stocks = t->stocks;
         t->stocks = NULL;
