@@ -332,13 +332,16 @@ bool rein_gone(const rein_future *f)
         return future_may(f, "rein_gone") && rn_future_is(f, RN_GONE);
 }
 
+rein_cancel_answer rn_future_cancel(rein_future *f, const char *why, const char *place)
+{
+        return rn_future_is(f, RN_SETTLED) ? REIN_TOO_LATE : f->kind->cancel(f, why, place);
+}
+
 rein_cancel_answer rein_cancel_at(const char *place, rein_future *f, const char *why)
 {
         RN_CALL();
         RN_ASKS_ONCE(future, f);
-        if (!future_may(f, "rein_cancel") || rn_future_is(f, RN_SETTLED))
-                return REIN_TOO_LATE;
-        return f->kind->cancel(f, why, place);
+        return future_may(f, "rein_cancel") ? rn_future_cancel(f, why, place) : REIN_TOO_LATE;
 }
 
 /* ---- futures that have failed from the start ---- */

@@ -95,6 +95,8 @@ int rn_future_settle(rein_future *f, const rn_outcome *o);
 int rn_future_settle_gone(rein_future *f, const rn_outcome *o); /* both at once */
 void rn_future_gone(rein_future *f);
 void rn_future_seen(rein_future *f);
+rein_cancel_answer rn_future_cancel(rein_future *f, const char *why,
+                                    const char *place); /* also of one that was dropped */
 
 /* Watch for w->for_state of w->f, to be told in w->set. false: it has happened already, and nothing was done. */
 bool rn_future_watch(rn_watcher *w);

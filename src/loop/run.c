@@ -45,7 +45,7 @@ static void run_interrupt(rein_future *job)
 {
         rn_load32(&job->refs); /* the thread sanitizer does not see the order of a simulation's threads */
         rn_told_acquire(&job->refs);
-        rein_cancel(job, "interrupted");
+        rn_future_cancel(job, "interrupted", "rein_run"); /* which may have dropped it by now */
         rn_future_unref(job);
 }
 
