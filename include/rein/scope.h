@@ -59,7 +59,7 @@ REIN_API int rein_scope_close(rein_scope *s, int rc);
 #define rein_within(...) rein_within_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_within_at(const char *place, rein_time until, rein_fn fn, void *arg);
 
-/* Tell why the running task is cancelled. Owns: the text is borrowed, until the scope that was cancelled is closed.
+/* Tell why the running task is cancelled. Owns: the text is borrowed, until the task asks again, or ends.
  * Blocks: no. Any thread, for itself.
  * Returns: one line that says by which task it was cancelled, why and where; NULL: it is not cancelled. Since 0.1. */
 REIN_API const char *rein_why(void);

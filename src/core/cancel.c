@@ -105,7 +105,7 @@ static void work_errand(rn_errand *e, uint32_t tag)
 {
         (void)tag;
         rein_work *w = RN_ITEM(e, rein_work, errand);
-        char reason[sizeof w->root->line];
+        char reason[RN_REASON_TEXT];
         bool due = false, canceled = false;
         const uint32_t state = rn_load32(&w->state);
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);

@@ -224,7 +224,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
                 return;
         }
         if (cancel_at != RN_NEVER && cancel_at <= rn_clock()) {
-                char reason[sizeof w->root->line];
+                char reason[RN_REASON_TEXT];
                 rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
                 reason[0] = 0;
                 if (root) {

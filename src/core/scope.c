@@ -327,9 +327,9 @@ const char *rein_why(void)
         if (!s || !rn_canceled(t))
                 return NULL;
         rn_scope_lock(s);
-        rn_scope_reason_locked(s, s->line, sizeof s->line);
+        rn_scope_reason_locked(s, t->why, sizeof t->why);
         rn_scope_unlock(s);
-        return s->line[0] ? s->line : NULL;
+        return t->why[0] ? t->why : NULL;
 }
 
 int rein_checkpoint(void)

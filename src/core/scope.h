@@ -23,6 +23,7 @@
 #include "core/asks.h"
 #include "core/list.h"
 #include "core/slab.h"
+#include "core/task.h"
 #include "rein/scope.h"
 
 struct rn_task;
@@ -31,6 +32,7 @@ struct rn_group;
 struct rein_work;
 
 enum { RN_WHY_TEXT = 96, RN_WHO_TEXT = 48 };
+_Static_assert(RN_REASON_TEXT >= RN_WHY_TEXT + RN_WHO_TEXT + 144, "a reason has room for its parts and a place");
 
 typedef struct rn_scope {
         rn_slab_item in_slab;
@@ -51,14 +53,13 @@ typedef struct rn_scope {
         const char *place;
         const char *canceled_from; /* place of the cancel */
         char why[RN_WHY_TEXT], who[RN_WHO_TEXT];
-        char line[RN_WHY_TEXT + RN_WHO_TEXT + 144]; /* rein_why's answer; the task's own */
 } rn_scope;
 
 /* What a cancel set in motion, to be carried out without locks. */
 typedef struct rn_fired {
         struct rn_hook *hooks;
         struct rein_work *unstarted; /* each with a reference */
-        char reason[sizeof(((rn_scope *)0)->line)];
+        char reason[RN_REASON_TEXT];
 } rn_fired;
 
 static inline rn_scope *rn_scope_head(rn_scope *s)

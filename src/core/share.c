@@ -123,7 +123,7 @@ static void mirror_end_as_run(rein_work *mirror)
 /* It was cancelled before it came: no run is started for it. A cancel that came while it was NEW has left it alone. */
 static void mirror_never_came(rein_work *w, rein_work *run)
 {
-        char reason[sizeof w->root->line] = "";
+        char reason[RN_REASON_TEXT] = "";
         rn_scope *root = rn_scope_find_locked(w->root, w->root_generation);
         if (root) {
                 rn_scope_reason_locked(root, reason, sizeof reason);

@@ -64,6 +64,7 @@ typedef struct rn_wait_target {
 } rn_wait_target;
 
 enum { RN_TASK_RESERVES = 4 }; /* a thread's own, a job's, and two that run inside of it */
+enum { RN_REASON_TEXT = 288 }; /* why a task was cancelled, in one line */
 
 typedef struct rn_task {
         rn_slab_item in_slab;
@@ -95,6 +96,7 @@ typedef struct rn_task {
         bool woke_somebody;       /* by a system call, as its last job settled */
         struct rn_stocks *stocks; /* of the thread it runs on; NULL: none */
         char code_name[32];       /* rein_code_name's answer */
+        char why[RN_REASON_TEXT]; /* rein_why's */
         rn_error_reserve *reserves;
         unsigned reserve_count;
 } rn_task;

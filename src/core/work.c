@@ -322,7 +322,7 @@ static void work_leave(rein_work *w, rn_task *self)
 /* What fn's return comes to. Fills o; text and where are buffers for it. */
 static void work_outcome(rein_work *w, rn_task *self, int rc, rn_outcome *o, char *text, size_t n, char *where)
 {
-        char open[192], reason[sizeof w->root->line];
+        char open[192], reason[RN_REASON_TEXT];
         int left_open = rn_scope_unwind(self, w->root, open, sizeof open);
         int code = rn_scope_translate(w->root, rc);
         if (code == REIN_ESTOPPED && rc == REIN_ECANCELED)
