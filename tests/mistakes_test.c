@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 
 #if defined REIN_ASAN || defined REIN_TSAN
-enum { WATCHED = 1 }; /* the memory is given back at once, and the sanitizer is who tells */
+enum { WATCHED = 1 }; /* the memory is given back at once, and the sanitizer tells */
 #else
 enum { WATCHED = 0 };
 #endif
@@ -583,10 +583,39 @@ static int spawn_program(void)
         return !told;
 }
 
+/* What follows a long place is told too. */
+static int long_place_program(void)
+{
+        static char place[220];
+        memset(place, 'd', sizeof place - 1);
+        rein_future *f;
+        rein_promise *p = rein_promise_new_at(place, &f);
+        rein_promise_keep(p, NULL, NULL);
+        rein_promise_drop(p);
+        rein_promise_drop(p);
+        rein_drop(f);
+        return 0;
+}
+
+static int misuse_in_a_simulation(void *arg)
+{
+        (void)arg;
+        rein_mutex *m = rein_mutex_new();
+        rein_mutex_unlock(m);
+        rein_mutex_free(m);
+        return 0;
+}
+
+/* There the schedule ends, which can be replayed, and not the process. */
+static int simulation_program(void)
+{
+        return rein_sim_explore(REIN_SIM(.name = "misuse", .schedules = 1), misuse_in_a_simulation, NULL) < 0 ? 0 : 1;
+}
+
 static const program programs[] = {
-        {"spawn", spawn_program},         {"thread", thread_program}, {"group", group_program},
-        {"kept pool", kept_pool_program}, {"rests", rests_program},   {"jobs rest", jobs_rest_program},
-        {"misuse", misuse_program},
+        {"long place", long_place_program}, {"simulation", simulation_program}, {"spawn", spawn_program},
+        {"thread", thread_program},         {"group", group_program},           {"kept pool", kept_pool_program},
+        {"rests", rests_program},           {"jobs rest", jobs_rest_program},   {"misuse", misuse_program},
 };
 
 /* ---- the tests ---- */
@@ -723,6 +752,25 @@ static void test_a_spawn_into_a_group_that_is_not_open_is_told(void **state)
                             "rein: rein_spawn: this group was never opened, or is closed; REIN_CHECK is set: abort\n");
 }
 
+static void test_what_follows_a_long_place_is_told(void **state)
+{
+        (void)state;
+        char text[4096];
+        assert_int_equal(program_run("long place", text, sizeof text), 0);
+        assert_non_null(strstr(text, "ddd was dropped before\n"));
+}
+
+static void test_in_a_simulation_a_misuse_ends_the_schedule_and_not_the_process(void **state)
+{
+        (void)state;
+        char text[4096];
+        setenv("REIN_CHECK", "1", 1);
+        assert_int_equal(program_run("simulation", text, sizeof text), 0);
+        unsetenv("REIN_CHECK");
+        assert_int_equal(lines_with(text, "REIN-SIM FAIL misuse: misuse: rein_mutex_unlock"), 1);
+        assert_int_equal(lines_with(text, "abort"), 0);
+}
+
 int main(int argc, char **argv)
 {
         int rc = program_main(programs, COUNT(programs), argc, argv);
@@ -741,6 +789,8 @@ int main(int argc, char **argv)
                 cmocka_unit_test(test_what_was_given_back_rests),
                 cmocka_unit_test(test_with_rein_check_jobs_rest_too),
                 cmocka_unit_test(test_with_rein_check_a_misuse_aborts),
+                cmocka_unit_test(test_what_follows_a_long_place_is_told),
+                cmocka_unit_test(test_in_a_simulation_a_misuse_ends_the_schedule_and_not_the_process),
                 cmocka_unit_test(test_a_thread_that_ends_with_something_open_is_told),
                 cmocka_unit_test(test_a_spawn_into_a_group_that_is_not_open_is_told),
         };

@@ -216,19 +216,23 @@ bool rn_checked(void)
 static void misuse_say(const char *call, const char *text, bool aloud)
 {
         const rn_machine *m = rn_virtual();
-        if (m)
+        if (m) { /* the schedule ends, and can be replayed: no abort could tell more */
                 m->misuse(call, text);
-        else if (aloud || checked)
+                return;
+        }
+        if (aloud || checked)
                 rn_say("rein: %s: %s%s\n", call, text, checked ? "; REIN_CHECK is set: abort" : "");
         if (checked)
                 rn_abort();
 }
 
+enum { MISUSE_TEXT = 320 }; /* longer than an error's without memory: a place is a path, and what follows it matters */
+
 static int misuse_tell(const char *call, bool aloud, const char *fmt, va_list args) REIN_PRINTF(3, 0);
 
 static int misuse_tell(const char *call, bool aloud, const char *fmt, va_list args)
 {
-        char text[RN_ERROR_TEXT];
+        char text[MISUSE_TEXT];
         vsnprintf(text, sizeof text, fmt, args);
         rn_fail(-EPERM, call, "%s", text);
         misuse_say(call, text, aloud);

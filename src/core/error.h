@@ -53,8 +53,8 @@ void rn_error_where(char out[RN_ERROR_WHERE], const struct rn_task *t, const cha
 
 /* As rein_fail, for rein's own calls: `call` is the public function's name. */
 int rn_fail(int code, const char *call, const char *fmt, ...) REIN_PRINTF(3, 4);
-/* -EPERM, of an [owner] call by another task, of what is not open, or not innermost: a simulation ends there, and with
- * REIN_CHECK=1 in the environment the process, which says so. aloud: it is said on stderr in any case. */
+/* -EPERM, of an [owner] call by another task, of what is not open, or not innermost: a simulation ends there; elsewhere
+ * the process does with REIN_CHECK=1 in the environment, and says so. aloud: it is said on stderr in any case. */
 int rn_misused(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
 int rn_misused_aloud(const char *call, const char *fmt, ...) REIN_PRINTF(2, 3);
 void rn_misuse_told(const char *where, const char *text); /* the same without a trail: no call can return it */

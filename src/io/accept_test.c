@@ -7,38 +7,7 @@
 #include <sys/socket.h>
 
 #include "need.h"
-
-/* ---- shortages that are made ---- */
-
-static atomic_int attempts, refusals; /* asked for a descriptor; how many of the next are refused */
-static atomic_bool counts;
-static void (*_Atomic at_attempt)(int n);
-
-/* Each accept(2), and each descriptor that a wait makes for itself, asks first. */
-static uint32_t refuse(uint32_t n, rn_choice kind)
-{
-        (void)n;
-        if (kind != RN_CHOOSE_FD || !counts)
-                return 0;
-        const int now = ++attempts;
-        void (*at)(int) = at_attempt;
-        if (at)
-                at(now);
-        return refusals > 0 && refusals-- > 0;
-}
-
-static void begin(int refused, void (*at)(int n))
-{
-        attempts = 0;
-        at_attempt = at;
-        refusals = refused;
-        counts = true;
-}
-
-static void end(void)
-{
-        counts = false;
-}
+#include "refusals.h"
 
 /* ---- a connection that waits ---- */
 

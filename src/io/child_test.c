@@ -192,7 +192,7 @@ static const char *ignored_here(void)
         return line;
 }
 
-/* ---- who starts it ---- */
+/* ---- which thread starts it ---- */
 
 /* Is it a child of this very thread? */
 static bool is_of_this_thread(int pid)

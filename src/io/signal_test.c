@@ -5,39 +5,9 @@
 #include <sys/resource.h>
 
 #include "need.h"
-
-/* ---- descriptors that are refused ---- */
+#include "refusals.h"
 
 enum { FOR_EVER = 1 << 30, FEW = 64, MANY = 1000 };
-
-static atomic_int attempts, refusals; /* for a descriptor; how many of the next are refused */
-static atomic_bool counts;
-static void (*_Atomic at_attempt)(int n);
-
-static uint32_t refuse(uint32_t n, rn_choice kind)
-{
-        (void)n;
-        if (kind != RN_CHOOSE_FD || !counts)
-                return 0;
-        const int now = ++attempts;
-        void (*at)(int) = at_attempt;
-        if (at)
-                at(now);
-        return refusals > 0 && refusals-- > 0;
-}
-
-static void begin(int refused, void (*at)(int n))
-{
-        attempts = 0;
-        at_attempt = at;
-        refusals = refused;
-        counts = true;
-}
-
-static void end(void)
-{
-        counts = false;
-}
 
 /* In a coroutine of each kind of loop, in a job and in a thread. */
 static void everywhere(rein_fn fn)

@@ -360,7 +360,7 @@ static void awaited_tell(rn_loop *l, rn_awaited *a, int got)
         fiber_wake_here(l, fiber_of(a->task));
 }
 
-/* For those who still wait for fd. When it cannot be watched any more they are told why. */
+/* For the coroutines that still wait for fd. When it cannot be watched any more they are told why. */
 static void loop_rewatch_for_others(rn_loop *l, int fd)
 {
         const int rc = loop_rewatch(l, fd);

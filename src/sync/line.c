@@ -135,17 +135,14 @@ size_t rn_line_waiting(const rn_link *line)
 
 void rn_free_refused(const char *call, const char *fmt, ...)
 {
-        char text[160];
+        char text[256], told[sizeof text + 20];
         va_list args;
         va_start(args, fmt);
         vsnprintf(text, sizeof text, fmt, args);
         va_end(args);
+        snprintf(told, sizeof told, "it is not freed: %s", text);
         rn_fail(-EBUSY, call, "%s", text);
-        const rn_machine *m = rn_virtual();
-        if (m)
-                m->misuse(call, text);
-        else
-                rn_say("rein: %s: it is not freed: %s\n", call, text);
+        rn_misuse_told(call, told);
 }
 
 void rn_free_refused_waiting(const char *call, size_t waiting)
