@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The bare timers of a loop, which rein has no public call for: what a coroutine that waits with a deadline pays for its
  * node in the wheel. The one harness that looks inside. */
-#include "core/wheel.h"
+#include "loop/wheel.h"
 #include "rein_parts.h"
 
 static int64_t in_ms(long ms)

@@ -33,7 +33,7 @@
 
 #include "core/executor.h"
 #include "core/task.h"
-#include "core/wheel.h"
+#include "loop/wheel.h"
 #include "coro/coro.h"
 
 typedef struct rn_loop rn_loop;

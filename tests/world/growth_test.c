@@ -10,7 +10,7 @@
 #include "../../cmd/rein/text.h"
 #include "coro/arena.h"
 #include "core/slab.h"
-#include "core/wheel.h"
+#include "loop/wheel.h"
 #include "loop/loop.h"
 #include "need.h"
 

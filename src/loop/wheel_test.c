@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/wheel.h"
+#include "loop/wheel.h"
 
 #include <stdlib.h>
 #include <string.h>

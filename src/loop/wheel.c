@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "core/wheel.h"
+#include "loop/wheel.h"
 
 enum { TICK = 16, DIGIT = 6, IN_HEAP = 1, IN_SLOTS = 2, FEW = 8 };
 
