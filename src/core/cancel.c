@@ -209,12 +209,12 @@ void rn_work_stopped_by(rein_work *w, rn_rung rung)
                 ;
 }
 
-static void work_keep_frames(rein_work *w, rn_task *t)
+static void work_keep_frames(rein_work *w, rn_stuck *s, rn_task *t)
 {
         rn_frames *f = rn_frames_take(t);
         void *none = NULL;
         /* If it has left by now, they may be of the next one. */
-        if (f && (rn_loadptr(&w->runner) != t || !rn_casptr(&w->frames, &none, f)))
+        if (f && (rn_loadptr(&w->runner) != t || !rn_casptr(&s->frames, &none, f)))
                 rn_frames_free(f);
 }
 
@@ -232,19 +232,25 @@ void rn_work_note_stuck(rein_work *w)
                         rn_thread_doing(rn_load32(&t->thread_id), text, sizeof text);
                 foreign = !what || strcmp(what, "hook region") == 0;
         }
-        uint32_t not_yet = 0;
-        if (text[0] && rn_cas32(&w->stuck, &not_yet, 1)) {
-                memcpy(w->stuck_in, text, sizeof text);
-                rn_storeptr(&w->frames, NULL);
-                rn_told_release(&w->stuck);
-                rn_store32(&w->stuck, 2);
-                if (foreign)
-                        work_keep_frames(w, t);
-        }
+        rn_stuck *s = text[0] ? rn_alloc(sizeof *s) : NULL;
+        if (!s)
+                return;
+        void *before = NULL; /* what another thread has told */
+        memcpy(s->in, text, sizeof text);
+        rn_told_release(&w->stuck);
+        rn_casptr(&w->stuck, &before, s);
+        if (before)
+                rn_free(s);
+        else if (foreign)
+                work_keep_frames(w, s, t);
 }
 
 void rn_work_note_frames(rein_work *w, rn_task *t)
 {
-        if (rn_peek32(&w->stuck) == 2 && !rn_peekptr(&w->frames)) /* a hint: work_keep_frames decides by a swap */
-                work_keep_frames(w, t);
+        rn_stuck *s = rn_loadptr(&w->stuck);
+        if (!s)
+                return;
+        rn_told_acquire(&w->stuck);
+        if (!rn_peekptr(&s->frames)) /* a hint: work_keep_frames decides by a swap */
+                work_keep_frames(w, s, t);
 }

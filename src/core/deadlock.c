@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/share.h"
 #include "core/world.h"
 
 /* ---- lending ---- */
@@ -153,8 +154,8 @@ static bool task_can_go(const rn_task *t)
 
 static bool work_can_go(rein_work *w)
 {
-        if (w->shared)
-                w = w->shared;
+        if (rn_share_run(w))
+                w = rn_share_run(w);
         const rn_task *arriving = rn_loadptr(&w->arriving);
         switch (rn_load32(&w->state)) {
         case RN_WORK_QUEUED:
@@ -492,7 +493,7 @@ static bool work_reached_by(rein_work *w, const rn_scope *scope)
 bool rn_claim_here(rn_task *self, rein_work *w)
 {
         rein_executor *x = w->executor;
-        if (!x->kind->claim || rn_load32(&w->state) != RN_WORK_QUEUED || w->on_worker || w->share || w->shared ||
+        if (!x->kind->claim || rn_load32(&w->state) != RN_WORK_QUEUED || w->on_worker || w->share ||
             w->unheeded != REIN_WAIT_FOR_IT)
                 return false;
         if (self->now->scope && !work_reached_by(w, self->now->scope))

@@ -182,7 +182,7 @@ static void work_refuse(rein_work *w, int code, const char *text)
 
 void rn_executor_refuse(rein_work *w, int code, const char *text)
 {
-        if (w->shared) { /* a mirror: it leaves its run, and the last one to leave cancels it */
+        if (rn_share_run(w)) { /* a mirror: it leaves its run, and the last one to leave cancels it */
                 rn_share_or_accept(rn_self_if(), w->executor, w);
                 if (rn_work_forbid(w))
                         rn_work_never(w, code, text);
@@ -198,7 +198,7 @@ void rn_executor_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_task *wake = NULL;
         char text[160];
         RN_ASSERT(w->executor == x && rn_get32(&w->state) == RN_WORK_NEW, "a job comes in once, into its own executor");
-        RN_ASSERT(!w->shared, "a mirror does not come in: its run does");
+        RN_ASSERT(!rn_share_run(w), "a mirror does not come in: its run does");
         rn_lock_take(&x->lock);
         const char *what = executor_refuses_locked(x, self);
         rn_list_push(&x->works, &w->all);
@@ -510,7 +510,7 @@ static const char *executor_shares_wrong(const rein_executor *x)
         if (what)
                 return what;
         RN_LIST_EACH(l, &x->shares) {
-                const rein_work *run = RN_ITEM(l, rein_work, in_flight);
+                const rein_work *run = RN_ITEM(l, rn_share, in_flight)->work;
                 what = run->executor != x ? "a shared run in its list is another executor's" : rn_share_wrong(run);
                 if (what || ++seen > RN_LIST_ASKED)
                         return what;

@@ -5,20 +5,42 @@
 
 #include "core/executor.h"
 
+rn_share *rn_share_new(const char *key, int64_t share_ns)
+{
+        const size_t n = key ? strlen(key) + 1 : 0;
+        rn_share *s = rn_alloc(sizeof *s + n);
+        if (!s)
+                return NULL;
+        if (key)
+                memcpy(s->key, key, n);
+        s->share_ns = share_ns;
+        rn_list_init(&s->mirrors);
+        return s;
+}
+
+void rn_share_free(rn_share *s)
+{
+        if (s && s->run)
+                rn_future_unref(&s->run->future);
+        rn_free(s);
+}
+
 rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
                          rn_scope *parent)
 {
         rein_job plain = {.size = sizeof plain, .name = job->name, .background = job->background};
-        rein_work *mirror = rn_work_new(rn_self_if(), place, x, fn, NULL, &plain, parent);
-        rein_work *run = mirror ? rn_work_new(rn_self_if(), place, x, fn, arg, job, NULL) : NULL;
+        rn_task *self = rn_self_if();
+        rein_work *mirror = rn_work_new(self, place, x, fn, NULL, &plain, parent);
+        rn_share *share = mirror ? rn_share_new(NULL, 0) : NULL;
+        rein_work *run = share ? rn_work_new(self, place, x, fn, arg, job, NULL) : NULL;
         if (run) {
-                run->in_flight = run->remembered = mirror->mirror = (rn_link){0};
-                run->share_ns = job->share_ns;
-                rn_list_init(&run->mirrors);
-                mirror->shared = run;
+                run->share->work = run;
+                *share = (rn_share){.work = mirror, .run = run};
+                mirror->share = share;
                 mirror->unlisted = true;
                 rn_future_ref(&run->future);
         } else if (mirror) {
+                rn_share_free(share);
                 rn_work_discard(mirror);
         }
         return run ? mirror : NULL;
@@ -26,13 +48,13 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
 
 static bool share_same(const rein_work *a, const rein_work *b)
 {
-        return a->fn == b->fn && strcmp(a->share, b->share) == 0;
+        return a->fn == b->fn && strcmp(a->share->key, b->share->key) == 0;
 }
 
 static rein_work *share_in_flight(const rein_executor *x, const rein_work *like)
 {
         RN_LIST_EACH(l, &x->shares) {
-                rein_work *w = RN_ITEM(l, rein_work, in_flight);
+                rein_work *w = RN_ITEM(l, rn_share, in_flight)->work;
                 if (share_same(w, like))
                         return w;
         }
@@ -47,16 +69,16 @@ enum { MOST_REMEMBERED = 256 };
 static void share_forget_locked(rein_executor *x, rein_work *run, rn_link *gone)
 {
         RN_ASSERT(x->remembered_count > 0, "what is forgotten was counted");
-        rn_list_remove(&run->remembered);
+        rn_list_remove(&run->share->remembered);
         x->remembered_count--;
-        rn_list_push(gone, &run->remembered);
+        rn_list_push(gone, &run->share->remembered);
 }
 
 /* User code releases their values: no lock is held. */
 static void share_let_go(rn_link *gone)
 {
         for (rn_link *l; (l = rn_list_pop(gone));)
-                rn_future_unref(&RN_ITEM(l, rein_work, remembered)->future);
+                rn_future_unref(&RN_ITEM(l, rn_share, remembered)->work->future);
 }
 
 /* A run whose outcome may be given to one like this now. What is too old for anybody is forgotten. Lock held. */
@@ -66,12 +88,12 @@ static rein_work *share_remembered(rein_executor *x, const rein_work *like, rn_l
         rn_link *next;
         const int64_t now = rn_list_empty(&x->remembered) ? 0 : rn_clock();
         for (rn_link *l = x->remembered.next; l != &x->remembered; l = next) {
-                rein_work *run = RN_ITEM(l, rein_work, remembered);
-                const int64_t age = now - run->settled_at;
+                rein_work *run = RN_ITEM(l, rn_share, remembered)->work;
+                const int64_t age = now - run->share->settled_at;
                 next = l->next;
-                if (age >= run->share_ns)
+                if (age >= run->share->share_ns)
                         share_forget_locked(x, run, gone);
-                else if (age < like->share_ns && share_same(run, like))
+                else if (age < like->share->share_ns && share_same(run, like))
                         found = run;
         }
         return found;
@@ -80,19 +102,19 @@ static rein_work *share_remembered(rein_executor *x, const rein_work *like, rn_l
 /* As it leaves the runs in flight. Lock held. */
 static void share_remember_locked(rein_executor *x, rein_work *run, rn_link *gone)
 {
-        if (run->share_ns <= 0 || run->future.outcome.code < 0 || x->state != RN_OPEN || x->broken)
+        if (run->share->share_ns <= 0 || run->future.outcome.code < 0 || x->state != RN_OPEN || x->broken)
                 return;
         rn_link *next;
         for (rn_link *l = x->remembered.next; l != &x->remembered; l = next) {
                 next = l->next;
-                if (share_same(RN_ITEM(l, rein_work, remembered), run)) /* this one is newer */
-                        share_forget_locked(x, RN_ITEM(l, rein_work, remembered), gone);
+                if (share_same(RN_ITEM(l, rn_share, remembered)->work, run)) /* this one is newer */
+                        share_forget_locked(x, RN_ITEM(l, rn_share, remembered)->work, gone);
         }
         if (x->remembered_count == MOST_REMEMBERED)
-                share_forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), gone);
-        run->settled_at = rn_clock();
+                share_forget_locked(x, RN_ITEM(x->remembered.next, rn_share, remembered)->work, gone);
+        run->share->settled_at = rn_clock();
         rn_future_ref(&run->future);
-        rn_list_push(&x->remembered, &run->remembered);
+        rn_list_push(&x->remembered, &run->share->remembered);
         x->remembered_count++;
 }
 
@@ -102,7 +124,7 @@ void rn_share_forget(rein_executor *x)
         rn_list_init(&gone);
         rn_lock_take(&x->lock);
         while (!rn_list_empty(&x->remembered))
-                share_forget_locked(x, RN_ITEM(x->remembered.next, rein_work, remembered), &gone);
+                share_forget_locked(x, RN_ITEM(x->remembered.next, rn_share, remembered)->work, &gone);
         rn_lock_give(&x->lock);
         share_let_go(&gone);
 }
@@ -112,7 +134,7 @@ void rn_share_forget(rein_executor *x)
 /* ENDED, and it holds its run, which has settled. */
 static void mirror_end_as_run(rein_work *mirror)
 {
-        const rn_outcome *o = &mirror->shared->future.outcome;
+        const rn_outcome *o = &mirror->share->run->future.outcome;
         rn_work_end_mirror(mirror, &(rn_outcome){.code = o->code,
                                                  .value = o->value,
                                                  .size = o->size,
@@ -136,7 +158,7 @@ static void mirror_never_came(rein_work *w, rein_work *run)
 
 void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
 {
-        rein_work *run = w->shared;
+        rein_work *run = rn_share_run(w);
         if (!run) {
                 rn_executor_accept(self, x, w);
                 return;
@@ -152,11 +174,11 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
         rn_list_init(&gone);
         rn_future_ref(&w->future);
         rn_lock_take(&x->lock);
-        const bool may = run->share_ns && x->state == RN_OPEN && !x->broken;
+        const bool may = run->share->share_ns && x->state == RN_OPEN && !x->broken;
         rein_work *known = may ? share_remembered(x, run, &gone) : NULL,
                   *joined = known ? NULL : share_in_flight(x, run);
         if (known) {
-                w->shared = known;
+                w->share->run = known;
                 rn_future_ref(&known->future);
                 rn_store32(&w->state, RN_WORK_ENDED);
                 rn_lock_give(&x->lock);
@@ -168,12 +190,12 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
                 return;
         }
         if (joined) {
-                w->shared = joined;
+                w->share->run = joined;
                 rn_future_ref(&joined->future);
         } else {
-                rn_list_push(&x->shares, &run->in_flight);
+                rn_list_push(&x->shares, &run->share->in_flight);
         }
-        rn_list_push(&w->shared->mirrors, &w->mirror);
+        rn_list_push(&w->share->run->share->mirrors, &w->share->mirror);
         rn_told_release(&w->state);
         rn_store32(&w->state, RN_WORK_QUEUED);
         rn_lock_give(&x->lock);
@@ -192,14 +214,14 @@ void rn_share_or_accept(rn_task *self, rein_executor *x, rein_work *w)
 void rn_share_detach(rein_work *mirror)
 {
         rein_executor *x = mirror->executor;
-        rein_work *run = mirror->shared;
+        rein_work *run = mirror->share->run;
         RN_ASSERT(rn_get32(&mirror->state) == RN_WORK_NEVER, "a mirror that leaves its run was forbidden");
         rn_lock_take(&x->lock);
-        if (rn_linked(&mirror->mirror))
-                rn_list_remove(&mirror->mirror);
-        bool last = rn_list_empty(&run->mirrors) && rn_linked(&run->in_flight);
+        if (rn_linked(&mirror->share->mirror))
+                rn_list_remove(&mirror->share->mirror);
+        bool last = rn_list_empty(&run->share->mirrors) && rn_linked(&run->share->in_flight);
         if (last)
-                rn_list_remove(&run->in_flight);
+                rn_list_remove(&run->share->in_flight);
         rn_lock_give(&x->lock);
         if (last)
                 rein_cancel_at("share.c", &run->future, "nobody waits for this shared job any more");
@@ -208,7 +230,7 @@ void rn_share_detach(rein_work *mirror)
 
 void rn_share_finish(rein_work *run)
 {
-        if (!run->share)
+        if (!run->share || run->share->run)
                 return;
         rein_executor *x = run->executor;
         RN_ASSERT(rn_get32(&run->future.state) & RN_SETTLED, "a run tells its mirrors when it has settled");
@@ -218,12 +240,12 @@ void rn_share_finish(rein_work *run)
         for (;;) {
                 rein_work *mirror = NULL;
                 rn_lock_take(&x->lock);
-                if (rn_linked(&run->in_flight)) {
-                        rn_list_remove(&run->in_flight);
+                if (rn_linked(&run->share->in_flight)) {
+                        rn_list_remove(&run->share->in_flight);
                         share_remember_locked(x, run, &gone);
                 }
-                while (!mirror && !rn_list_empty(&run->mirrors)) {
-                        rein_work *m = RN_ITEM(rn_list_pop(&run->mirrors), rein_work, mirror);
+                while (!mirror && !rn_list_empty(&run->share->mirrors)) {
+                        rein_work *m = RN_ITEM(rn_list_pop(&run->share->mirrors), rn_share, mirror)->work;
                         uint32_t was = RN_WORK_QUEUED;
                         if (rn_cas32(&m->state, &was, RN_WORK_ENDED)) /* else it was cancelled, and leaves by itself */
                                 mirror = m;
@@ -241,16 +263,16 @@ void rn_share_finish(rein_work *run)
 const char *rn_share_wrong(const rein_work *run)
 {
         size_t n, seen = 0;
-        const char *what = rn_list_wrong(&run->mirrors, &n);
+        if (!run->share || run->share->work != run || run->share->run)
+                return "a job that nobody may share is in flight for others";
+        const char *what = rn_list_wrong(&run->share->mirrors, &n);
         if (what)
                 return what;
-        if (!run->share)
-                return "a job that nobody may share is in flight for others";
         if (!n)
                 return "nobody waits for a shared run that is in flight";
-        RN_LIST_EACH(l, &run->mirrors) {
-                const rein_work *m = RN_ITEM(l, rein_work, mirror);
-                if (m->shared != run || m->executor != run->executor)
+        RN_LIST_EACH(l, &run->share->mirrors) {
+                const rein_work *m = RN_ITEM(l, rn_share, mirror)->work;
+                if (rn_share_run(m) != run || m->executor != run->executor)
                         return "a job waits for a shared run that is not its own";
                 if (!rn_get32(&m->future.refs))
                         return "a job that was given back waits for a shared run";

@@ -12,6 +12,25 @@
 
 #include "core/work.h"
 
+/* What a run or a mirror has for this, as long as the work lives. */
+typedef struct rn_share {
+        rein_work *work; /* whose it is */
+        rein_work *run;  /* of a mirror: its run, a reference; NULL: it is a run */
+        rn_link mirror;  /* of a mirror: in its run's list */
+        rn_link mirrors, in_flight, remembered;
+        int64_t share_ns,
+                settled_at; /* how long the outcome may be given to others; while it is remembered, since when */
+        char key[];         /* of a run */
+} rn_share;
+
+rn_share *rn_share_new(const char *key, int64_t share_ns); /* key NULL: a mirror's. NULL: no memory */
+void rn_share_free(rn_share *s);                           /* takes NULL; lets its run go */
+
+static inline rein_work *rn_share_run(const rein_work *w) /* NULL: it is no mirror */
+{
+        return w->share ? w->share->run : NULL;
+}
+
 /* A mirror, and a run for it, both NEW. NULL: no memory, nothing happened. Else arg is taken over. */
 rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job,
                          rn_scope *parent);

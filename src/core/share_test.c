@@ -259,13 +259,13 @@ static void test_a_broken_shared_run_says_so(void **state)
         rein_work *mirror = rn_work_of(f), other = {.priority = 0};
         rein_executor another = {.state = 0};
         BREAKS(run->share, NULL, rn_share_wrong(run), "a job that nobody may share is in flight for others");
-        BREAKS(mirror->shared, &other, rn_share_wrong(run), "a job waits for a shared run that is not its own");
+        BREAKS(mirror->share->run, &other, rn_share_wrong(run), "a job waits for a shared run that is not its own");
         BREAKS(mirror->future.refs.v, 0, rn_share_wrong(run), "a job that was given back waits for a shared run");
-        BREAKS(run->mirrors.next, NULL, rn_share_wrong(run), "a list ends in nothing");
-        rn_list_remove(&mirror->mirror);
+        BREAKS(run->share->mirrors.next, NULL, rn_share_wrong(run), "a list ends in nothing");
+        rn_list_remove(&mirror->share->mirror);
         assert_string_equal(rn_share_wrong(run), "nobody waits for a shared run that is in flight");
         assert_string_equal(rn_executor_wrong(x), "nobody waits for a shared run that is in flight");
-        rn_list_push(&run->mirrors, &mirror->mirror);
+        rn_list_push(&run->share->mirrors, &mirror->share->mirror);
         BREAKS(x->shares.prev, NULL, rn_executor_wrong(x), "two neighbours in a list do not point to each other");
         run->all.next->prev = run->all.prev; /* out of the one list that would tell first */
         run->all.prev->next = run->all.next;

@@ -56,10 +56,10 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
                  const rein_job *job, rn_scope *parent)
 {
         void *copy = NULL;
-        char *share = NULL;
+        rn_share *share = NULL;
         if (job->arg_size && arg && !(copy = rn_alloc(job->arg_size)))
                 return -ENOMEM;
-        if (job->share && !(share = rn_alloc(strlen(job->share) + 1)))
+        if (job->share && !(share = rn_share_new(job->share, job->share_ns)))
                 goto no_memory;
         rn_scope *root = rn_scope_new_root(self, parent, w, place);
         if (!root)
@@ -83,8 +83,7 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
         w->stack_size = job->stack_size;
         if (job->name)
                 rn_text_copy(w->name, sizeof w->name, job->name);
-        if (share)
-                w->share = memcpy(share, job->share, strlen(job->share) + 1);
+        w->share = share;
         w->context = self ? rn_context_ref(self->now->context) : NULL;
         w->submitted = rn_clock_late();
         w->root = root;
@@ -99,7 +98,7 @@ int rn_work_init(rein_work *w, const rn_task *self, const char *place, rein_exec
         return 0;
 no_memory:
         rn_free(copy);
-        rn_free(share);
+        rn_share_free(share);
         return -ENOMEM;
 }
 
@@ -133,12 +132,13 @@ static void work_destroy(rein_future *f)
         RN_ASSERT(!rn_get32(&w->armed) || (!w->timer.node.in && !rn_linked(&w->errand.link)),
                   "the timer of a job that is freed is off, and no errand of it waits");
         rn_future_done_with(f);
-        if (w->shared)
-                rn_future_unref(&w->shared->future);
         rn_executor_unref(w->executor);
-        rn_free(w->share);
-        if (rn_load32(&w->stuck))
-                rn_frames_free(rn_loadptr(&w->frames));
+        rn_share_free(w->share);
+        rn_stuck *stuck = rn_loadptr(&w->stuck);
+        if (stuck) {
+                rn_frames_free(rn_loadptr(&stuck->frames));
+                rn_free(stuck);
+        }
         f->process = RN_GIVEN_BACK; /* that of a continuation: it has no users who drop it */
         rn_record_give(work_stock(rn_self_if()), w, w->stocked);
 }
@@ -222,7 +222,7 @@ void rn_work_never(rein_work *w, int code, const char *text)
         rn_work_describe(w, where, sizeof where);
         rn_work_stopped_by(w, RN_RUNG_NEVER);
         rn_tell64(&w->ended, rn_clock());
-        if (w->shared)
+        if (rn_share_run(w))
                 rn_share_detach(w);
         else
                 w->executor->kind->dequeue(w->executor, w);
@@ -461,7 +461,7 @@ void rn_work_run_claimed(rein_work *w)
 
 void rn_work_end_mirror(rein_work *w, const rn_outcome *o)
 {
-        RN_ASSERT(w->shared && rn_get32(&w->state) == RN_WORK_ENDED, "what ends with its run is a mirror of it");
+        RN_ASSERT(rn_share_run(w) && rn_get32(&w->state) == RN_WORK_ENDED, "what ends with its run is a mirror of it");
         rn_tell64(&w->ended, rn_clock());
         work_release_arg(w);
         rn_scope_leave(w->root);

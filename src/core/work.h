@@ -51,6 +51,12 @@ enum { RN_NO_PERMIT, RN_HAS_PERMIT, RN_LOST_PERMIT }; /* lost: abandoned with it
 
 enum { RN_NAME_TEXT = 48, RN_STUCK_TEXT = 96 };
 
+/* What a job did when it was asked to end. Made by the thread that asks; without memory, nothing is told. */
+typedef struct rn_stuck {
+        char in[RN_STUCK_TEXT];
+        rn_aptr frames; /* rn_frames, of that moment or of a later poke; NULL: none. Once there, they stay */
+} rn_stuck;
+
 struct rein_work {
         rein_future future; /* first: a work is its future */
 
@@ -96,11 +102,10 @@ struct rein_work {
         rn_a32 handed_over; /* custom.c: does the user's executor have it? */
         rn_a32 armed;       /* its timer and errand are made */
         rn_a32 rung;
-        rn_a32 stuck;                /* 0, 1: being written; 2: stuck_in is there, and stays */
+        rn_aptr stuck;               /* rn_stuck; NULL: nobody has asked what it does. Once there, it stays */
         int64_t seen_cpu, seen_call; /* elastic.c: what was seen of its thread last */
         uint64_t seen_digest;
-        char *share;              /* single-flight, share.h */
-        struct rein_work *shared; /* of a mirror: its run, a reference */
+        struct rn_share *share; /* share.h; NULL: it runs for itself alone */
 
         char name[RN_NAME_TEXT]; /* from here on it is cleared by the call that first needs it */
         rn_ambient ambient;
@@ -108,11 +113,6 @@ struct rein_work {
         rn_errand errand;
         rn_heap_node by_priority;
         struct rein_work *stop_next, *fired_next, *receipt_next;
-        rn_link in_flight, mirrors, mirror, remembered;
-        int64_t share_ns,
-                settled_at; /* of a run: how long its outcome may be given to others; while it is remembered, since when */
-        char stuck_in[RN_STUCK_TEXT];
-        rn_aptr frames; /* with stuck 2: rn_frames, of that moment or of a later poke; once there, they stay */
 };
 
 /* The job's options taken in: what from does not have is zero. 0, or -EINVAL, -E2BIG and what to tell. from may be NULL. */
@@ -168,18 +168,20 @@ static inline rein_work *rn_work_of(const rein_future *f) /* NULL: not a job's *
  * or memory was short. */
 static inline struct rn_frames *rn_work_frames(const rein_work *w)
 {
-        if (rn_load32(&w->stuck) != 2)
+        const rn_stuck *s = rn_loadptr(&w->stuck);
+        if (!s)
                 return NULL;
         rn_told_acquire(&w->stuck);
-        return rn_loadptr(&w->frames);
+        return rn_loadptr(&s->frames);
 }
 
 static inline const char *rn_work_stuck_in(const rein_work *w)
 {
-        if (rn_load32(&w->stuck) != 2)
+        const rn_stuck *s = rn_loadptr(&w->stuck);
+        if (!s)
                 return "";
         rn_told_acquire(&w->stuck);
-        return w->stuck_in;
+        return s->in;
 }
 
 /* A work in the list of its executor; that one's lock held, or alone. */

@@ -62,7 +62,7 @@ static void notes(void *arg)
 static void reads_the_note(void *arg)
 {
         (void)arg;
-        if (rn_load32(&work->stuck) != 2)
+        if (!rn_loadptr(&work->stuck))
                 return;
         mark[SEEN] = 1;
         EXPLORE_CHECK(strncmp(rn_work_stuck_in(work), "rein_sleep", 10) == 0);

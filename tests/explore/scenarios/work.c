@@ -333,7 +333,7 @@ static void note(void *arg)
 static void read_note(void *arg)
 {
         const rein_work *w = arg;
-        EXPLORE_CHECK(rn_load32(&w->stuck) != 2 || strcmp(rn_work_stuck_in(w), "rein_await") == 0);
+        EXPLORE_CHECK(!rn_loadptr(&w->stuck) || strcmp(rn_work_stuck_in(w), "rein_await") == 0);
 }
 
 static void stuck_text(void)
