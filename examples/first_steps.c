@@ -75,7 +75,7 @@ int main(void)
                 rein_error_print(stdout, rein_error_of(f));
         rein_drop(f);
 
-        rein_drop(rein_submit(pool, save, NULL, REIN_JOB(.name = "save"))); /* nobody waits for it */
+        rein_post(pool, save, NULL, REIN_JOB(.name = "save")); /* nobody waits for it */
         rein_receipt *receipt;
         int ended = rein_executor_stop(pool, REIN_STOP_QUEUED, rein_after(REIN_SEC(5)), &receipt);
         if (ended == REIN_ESTUCK)

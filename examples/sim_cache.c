@@ -36,7 +36,7 @@ static int get_mended(void *arg)
 {
         struct cache *c = arg;
         if (!atomic_flag_test_and_set(&c->asked))
-                rein_drop(rein_submit(c->loaders, load, c, REIN_JOB(.name = "load")));
+                rein_post(c->loaders, load, c, REIN_JOB(.name = "load"));
         return rein_await(c->entry, NULL, REIN_NEVER);
 }
 

@@ -259,6 +259,7 @@ CALL(next_remove, rein_next_remove(late.next) == -EPERM)
 
 CALL(submit, refused_from_the_start(rein_submit(late.executor, nop, NULL, NULL)))
 CALL(submit_many, submitted_many())
+CALL(post, rein_post(late.executor, nop, NULL, NULL) == -EPERM)
 CALL(on, rein_on(late.executor, nop, NULL, NULL) == -EPERM)
 CALL(spawn, spawned())
 CALL(executor_name, strcmp(rein_executor_name(late.executor), "late") == 0)
@@ -332,8 +333,9 @@ typedef struct call {
                 "rein_promise_drop", late_promise_drop                                                                 \
         }
 #define EXECUTOR_CALLS                                                                                                 \
-        {"rein_submit", late_submit}, {"rein_submit", late_submit_many}, {"rein_on", late_on},                         \
-                {"rein_spawn", late_spawn}, {"rein_executor_unfinished", late_executor_unfinished},                    \
+        {"rein_submit", late_submit}, {"rein_submit", late_submit_many}, {"rein_post", late_post},                     \
+                {"rein_on", late_on}, {"rein_spawn", late_spawn},                                                      \
+                {"rein_executor_unfinished", late_executor_unfinished},                                                \
                 {"rein_executor_queued", late_executor_queued}, {"rein_executor_threads", late_executor_threads},      \
                 {"rein_executor_stop", late_executor_stop}, {"rein_executor_stop_begin", late_executor_stop_begin},    \
                 {"rein_executor_restart", late_executor_restart},                                                      \

@@ -389,6 +389,15 @@ static void failing_job(void)
         rein_drop(f);
 }
 
+static void posted_job(void)
+{
+        enum { N = 3 };
+        for (size_t i = 0; i < N; i++)
+                FINE(rein_post(x, job_value, thing_new(&args, i),
+                               REIN_JOB(.release = thing_release, .share = i == 2 ? "posted" : NULL)));
+        EVENTUALLY(rein_executor_unfinished(x) == 0);
+}
+
 static void cancel_them(void)
 {
         started = 0;
@@ -1112,6 +1121,7 @@ static const scenario scenarios[] = {
         {"submit, await, read", submit_and_read, WITH_POOL},
         {"submit many", submit_many, WITH_POOL},
         {"a job that fails", failing_job, WITH_POOL},
+        {"jobs that nobody keeps", posted_job, WITH_POOL},
         {"cancels", cancel_them, WITH_POOL},
         {"continuations", continuations, WITH_POOL},
         {"promises", promises, ALONE},

@@ -28,6 +28,17 @@ typedef struct rein_future rein_future;
 REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
         REIN_MUST;
 
+/* Give a job to an executor and keep no handle of it: as a rein_submit whose future is dropped at once, but a refusal is
+ * the answer of this call. A job that was taken goes on without you; a failure of it, other than a cancel, is reported as
+ * that of a future that nobody looked at (rein_on_unseen).
+ * Owns: arg: as rein_submit; of a job that was not taken it was released before the call returns.
+ * Blocks: as rein_submit: on a full pool with REIN_FULL_WAIT it waits for room too. Any thread.
+ * Returns: 0: the job was taken; or why it will never run, which the trail of the caller tells and nobody else reports:
+ * -EINVAL, REIN_EREJECTED, REIN_ECANCELED, -EAGAIN, -ENOMEM, -EPERM: as the futures of rein_submit. A job that a stop
+ * takes back before this call has returned may be either. Since 0.1. */
+#define rein_post(...) rein_post_at(REIN_HERE, __VA_ARGS__)
+REIN_API int rein_post_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job);
+
 /* Give n jobs to an executor: n submits with one fn and one job. arg NULL: each gets NULL. Owns: out[0..n) are the
  * caller's, each to drop; arg: as rein_submit. Blocks: as rein_submit. Any thread.
  * Returns: how many were taken; the others' futures have failed already, as those of rein_submit; -EINVAL: no out.

@@ -330,6 +330,38 @@ rein_future *rein_submit_at(const char *place, rein_executor *x, rein_fn fn, voi
         return &w->future;
 }
 
+/* Was it turned away, so that its code never ran? A mirror holds its run, which was turned away in its place. */
+static bool work_turned_away(const rein_work *w)
+{
+        const rein_work *run = rn_share_run(w);
+        return rn_future_is(&w->future, RN_SETTLED) && w->future.outcome.code < 0 &&
+               (rn_load32(&w->state) == RN_WORK_NEVER || (run && rn_load32(&run->state) == RN_WORK_NEVER));
+}
+
+int rein_post_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job)
+{
+        RN_CALL();
+        RN_ASKS_ONCE(executor, x);
+        rein_future *f = NULL;
+        int code = 0;
+        rn_task *self = rn_self(); /* NULL: no memory for it, as in rein_submit */
+        rein_work *w = rn_executor_job(self, place, "rein_post", x, fn, arg, job, NULL, &f);
+        if (w) {
+                f = &w->future;
+                rn_future_hold(f); /* only to learn of a refusal */
+                rn_share_or_accept(self, x, w);
+        }
+        if (!w || work_turned_away(w)) {
+                code = f->outcome.code;
+                rn_future_seen(f);
+                rein_error *e = self ? rn_error_ref(f->outcome.error) : NULL;
+                if (e)
+                        rn_error_set(&self->now->trail, e);
+        }
+        rein_drop(f);
+        return code;
+}
+
 int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,
                         const rein_job *job, rein_future *out[])
 {

@@ -401,6 +401,107 @@ static void test_of_many_submits_those_taken_are_counted(void **state)
         rein_executor_free(x);
 }
 
+static void test_a_posted_job_runs_and_its_failure_is_reported_once(void **state)
+{
+        (void)state;
+        mine m;
+        unseen u = {0};
+        rein_executor *x = new_mine(&m);
+        atomic_int ran = 0, released = 0;
+        rein_on_unseen(unseen_note, &u);
+        assert_int_equal(rein_post(x, job_count, &ran, NULL), 0);
+        assert_int_equal(ran, 0);
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(ran, 1);
+        assert_int_equal(u.count, 0);
+        assert_int_equal(rein_post(x, job_fail, &released, REIN_JOB(.release = release_count)), 0);
+        assert_int_equal(u.count, 0); /* it has not failed yet */
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(u.count, 1);
+        assert_int_equal(released, 1);
+        assert_int_equal(rein_post(x, job_fail, NULL, REIN_JOB(.share = "one")), 0);
+        assert_int_equal(turn(&m), 1);
+        assert_int_equal(u.count, 2);
+        rein_on_unseen(NULL, NULL);
+        rein_executor_free(x);
+}
+
+/* It says so once: to the caller. */
+static void refused_post(rein_executor *x, rein_fn fn, const rein_job *given, int code)
+{
+        unseen u = {0};
+        atomic_int released = 0;
+        rein_job job = *given;
+        job.release = release_count;
+        rein_on_unseen(unseen_note, &u);
+        rn_error_set(&rn_self()->now->trail, NULL);
+        assert_int_equal(rein_post(x, fn, &released, &job), code);
+        rein_on_unseen(NULL, NULL);
+        assert_int_equal(released, 1);
+        assert_int_equal(u.count, 0);
+        assert_non_null(rein_trail());
+        assert_int_equal(rein_error_code(rein_trail()), code);
+}
+
+static void test_a_post_that_is_refused_says_why(void **state)
+{
+        (void)state;
+        static const int codes[] = {REIN_EREJECTED, -ENOSPC};
+        mine m;
+        rein_executor *x = new_mine(&m);
+        for (size_t i = 0; i < COUNT(codes); i++) {
+                m.refuse = codes[i];
+                refused_post(x, job_count, REIN_JOB(.name = "alone"), codes[i]);
+                refused_post(x, job_count, REIN_JOB(.share = "shared"), codes[i]);
+        }
+        m.refuse = 0;
+        refused_post(NULL, job_count, REIN_JOB(.name = "nowhere"), -EINVAL);
+        refused_post(x, NULL, REIN_JOB(.name = "nothing"), -EINVAL);
+        refused_post(x, job_count, REIN_JOB(.limit_ns = -1), -EINVAL);
+        assert_int_equal(turn(&m), 0);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        refused_post(x, job_count, REIN_JOB(.name = "late"), REIN_EREJECTED);
+        refused_post(x, job_count, REIN_JOB(.share = "late"), REIN_EREJECTED);
+        rein_executor_free(x);
+}
+
+static int post_a_count(void *arg)
+{
+        return rein_post(rn_self()->now->work->executor, job_count, arg, NULL);
+}
+
+static void test_a_job_may_post_to_its_own_pool(void **state)
+{
+        (void)state;
+        atomic_int ran = 0;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1));
+        assert_int_equal(rein_on(x, post_a_count, &ran, REIN_JOB(.on_worker = true)), 0);
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(ran, 1);
+        rein_executor_free(x);
+}
+
+static int wait_to_be_let_go(void *arg)
+{
+        EVENTUALLY(*(atomic_int *)arg == 1);
+        return 0;
+}
+
+static void test_a_full_pool_that_rejects_says_so_to_the_post(void **state)
+{
+        (void)state;
+        atomic_int go = 0, ran = 0;
+        rein_executor *x = rein_pool_new(REIN_POOL(.threads = 1, .queue_max = 1, .full = REIN_FULL_REJECT));
+        assert_int_equal(rein_post(x, wait_to_be_let_go, &go, NULL), 0);
+        EVENTUALLY(rein_executor_queued(x) == 0);
+        assert_int_equal(rein_post(x, job_count, &ran, NULL), 0);
+        refused_post(x, job_count, REIN_JOB(.name = "one too many"), REIN_EREJECTED);
+        go = 1;
+        assert_int_equal(rein_executor_stop(x, REIN_STOP_QUEUED, REIN_NEVER, NULL), 0);
+        assert_int_equal(ran, 1);
+        rein_executor_free(x);
+}
+
 static void test_a_job_that_makes_no_sense_lets_its_argument_go(void **state)
 {
         (void)state;
@@ -811,6 +912,10 @@ int main(void)
                 cmocka_unit_test(test_each_work_runs_once_however_many_threads_turn),
                 cmocka_unit_test(test_the_queued_are_those_that_do_not_run_yet),
                 cmocka_unit_test(test_of_many_submits_those_taken_are_counted),
+                cmocka_unit_test(test_a_posted_job_runs_and_its_failure_is_reported_once),
+                cmocka_unit_test(test_a_post_that_is_refused_says_why),
+                cmocka_unit_test(test_a_job_may_post_to_its_own_pool),
+                cmocka_unit_test(test_a_full_pool_that_rejects_says_so_to_the_post),
                 cmocka_unit_test(test_a_job_that_makes_no_sense_lets_its_argument_go),
                 cmocka_unit_test(test_what_breaks_it_first_is_kept_and_what_comes_later_is_let_go),
                 cmocka_unit_test(test_options_of_another_version),

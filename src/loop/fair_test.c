@@ -486,6 +486,16 @@ CALL(rein_submit, caller)
         return rc;
 }
 
+CALL(rein_post, full)
+{
+        return rein_post(full_pool, nothing, NULL, NULL);
+}
+
+CALL(rein_post, caller)
+{
+        return rein_post(caller_pool, nothing, NULL, NULL);
+}
+
 CALL(rein_submit_many, full)
 {
         rein_future *f;
@@ -656,6 +666,8 @@ static const row table[] = {
         ROW(rein_retry, at_once, 0),
         ROW(rein_submit, full, REIN_EREJECTED),
         ROW(rein_submit, caller, 0),
+        ROW(rein_post, full, REIN_EREJECTED),
+        ROW(rein_post, caller, 0),
         ROW(rein_submit_many, full, 0),
         ROW(rein_executor_stop, stopped, 0),
         ROW(rein_executor_free, idle, 0),
