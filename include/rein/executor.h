@@ -83,7 +83,7 @@ typedef struct rein_straggler {
         size_t size;              /* set by the caller: sizeof(rein_straggler) */
         const char *name;         /* of the job; "" without one */
         const char *stuck_in;     /* what it was doing when it was asked: "rein_sleep", "hook region db.c:41",
-                                     "system call read"; "" when it never started */
+                                     "system call read"; "" when it never started, or memory was short then */
         const char *stopped_by;   /* "never started", "asked", "hook", "poke", "abandoned", "not stopped" */
         int64_t age_ns;           /* from its start (from its submit, if it never started) to its end, or to now */
         bool gone;                /* its code no longer runs */

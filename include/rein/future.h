@@ -33,9 +33,9 @@ REIN_API rein_future *rein_submit_at(const char *place, rein_executor *x, rein_f
  * that of a future that nobody looked at (rein_on_unseen).
  * Owns: arg: as rein_submit; of a job that was not taken it was released before the call returns.
  * Blocks: as rein_submit: on a full pool with REIN_FULL_WAIT it waits for room too. Any thread.
- * Returns: 0: the job was taken; or why it will never run, which the trail of the caller tells and nobody else reports:
- * -EINVAL, REIN_EREJECTED, REIN_ECANCELED, -EAGAIN, -ENOMEM, -EPERM: as the futures of rein_submit. A job that a stop
- * takes back before this call has returned may be either. Since 0.1. */
+ * Returns: 0: the job was taken; or why it will never run, which the trail of the caller tells (as far as there is memory)
+ * and nobody else reports: -EINVAL, REIN_EREJECTED, REIN_ECANCELED, -EAGAIN, -ENOMEM, -EPERM: as the futures of rein_submit.
+ * A job that was taken, and that a stop or its start_by takes back before this call has returned, may be either. Since 0.1. */
 #define rein_post(...) rein_post_at(REIN_HERE, __VA_ARGS__)
 REIN_API int rein_post_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const rein_job *job);
 

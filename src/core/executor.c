@@ -342,24 +342,17 @@ int rein_post_at(const char *place, rein_executor *x, rein_fn fn, void *arg, con
 {
         RN_CALL();
         RN_ASKS_ONCE(executor, x);
-        rein_future *f = NULL;
-        int code = 0;
+        rein_future *failed;
         rn_task *self = rn_self(); /* NULL: no memory for it, as in rein_submit */
-        rein_work *w = rn_executor_job(self, place, "rein_post", x, fn, arg, job, NULL, &f);
-        if (w) {
-                f = &w->future;
-                rn_future_hold(f); /* only to learn of a refusal */
-                rn_share_or_accept(self, x, w);
-        }
-        if (!w || work_turned_away(w)) {
-                code = f->outcome.code;
-                rn_future_seen(f);
-                rein_error *e = self ? rn_error_ref(f->outcome.error) : NULL;
-                if (e)
-                        rn_error_set(&self->now->trail, e);
-        }
-        rein_drop(f);
-        return code;
+        rein_work *w = rn_executor_job(self, place, "rein_post", x, fn, arg, job, NULL, &failed);
+        if (!w)
+                return rn_future_answer(failed, self);
+        rn_future_hold(&w->future); /* only to learn of a refusal */
+        rn_share_or_accept(self, x, w);
+        if (work_turned_away(w))
+                return rn_future_answer(&w->future, self);
+        rein_drop(&w->future);
+        return 0;
 }
 
 int rein_submit_many_at(const char *place, rein_executor *x, rein_fn fn, void *const arg[], size_t n,

@@ -119,6 +119,18 @@ void rn_future_seen(rein_future *f)
         rn_store32(&f->seen, 1);
 }
 
+int rn_future_answer(rein_future *f, rn_task *self)
+{
+        RN_ASSERT(rn_get32(&f->state) & RN_SETTLED, "a future that is an answer has settled");
+        const int code = f->outcome.code;
+        rein_error *e = code < 0 && self ? rn_error_ref(f->outcome.error) : NULL;
+        if (e)
+                rn_error_set(&self->now->trail, e);
+        rn_future_seen(f);
+        rein_drop(f);
+        return code;
+}
+
 /* ---- settled, and gone ---- */
 
 void rn_watcher_fire(rn_watcher *w)

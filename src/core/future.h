@@ -95,6 +95,9 @@ int rn_future_settle(rein_future *f, const rn_outcome *o);
 int rn_future_settle_gone(rein_future *f, const rn_outcome *o); /* both at once */
 void rn_future_gone(rein_future *f);
 void rn_future_seen(rein_future *f);
+/* For a call that made f, settled by now, for itself: f's code is its answer, and a failure the trail of self (NULL: a
+ * thread that has none), as far as there is memory. Nobody else reports that failure. Drops f. */
+int rn_future_answer(rein_future *f, rn_task *self);
 rein_cancel_answer rn_future_cancel(rein_future *f, const char *why,
                                     const char *place); /* also of one that was dropped */
 

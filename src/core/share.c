@@ -35,7 +35,8 @@ rein_work *rn_share_work(const char *place, rein_executor *x, rein_fn fn, void *
         rein_work *run = share ? rn_work_new(self, place, x, fn, arg, job, NULL) : NULL;
         if (run) {
                 run->share->work = run;
-                *share = (rn_share){.work = mirror, .run = run};
+                share->work = mirror;
+                share->run = run;
                 mirror->share = share;
                 mirror->unlisted = true;
                 rn_future_ref(&run->future);

@@ -14,13 +14,13 @@
 
 /* What a run or a mirror has for this, as long as the work lives. */
 typedef struct rn_share {
-        rein_work *work; /* whose it is */
-        rein_work *run;  /* of a mirror: its run, a reference; NULL: it is a run */
-        rn_link mirror;  /* of a mirror: in its run's list */
-        rn_link mirrors, in_flight, remembered;
-        int64_t share_ns,
-                settled_at; /* how long the outcome may be given to others; while it is remembered, since when */
-        char key[];         /* of a run */
+        rein_work *work;                        /* whose it is */
+        rein_work *run;                         /* of a mirror: its run, a reference; NULL: it is a run */
+        rn_link mirror;                         /* of a mirror: in its run's list */
+        rn_link mirrors, in_flight, remembered; /* of a run */
+        int64_t share_ns;                       /* of a run: how long its outcome may be given to others */
+        int64_t settled_at;                     /* while it is remembered: since when */
+        char key[];                             /* of a run */
 } rn_share;
 
 rn_share *rn_share_new(const char *key, int64_t share_ns); /* key NULL: a mirror's. NULL: no memory */

@@ -481,13 +481,5 @@ int rein_on_at(const char *place, rein_executor *x, rein_fn fn, void *arg, const
                         return rc;
                 }
         }
-        int code = f->outcome.code;
-        rn_future_seen(f);
-        if (code < 0) {
-                rein_error *e = rn_error_ref(f->outcome.error);
-                if (e)
-                        rn_error_set(&self->now->trail, e);
-        }
-        rein_drop(f);
-        return code;
+        return rn_future_answer(f, self);
 }

@@ -25,9 +25,9 @@
  * Between its push and its ring a poster may be overtaken by the loop's end; `posters` counts those in between, and the
  * loop's memory is not given back before they are out.
  *
- * Files: loop.c is the executor and its turns; fiber.c the coroutines, their doors, timers and descriptors; guest.c the
- * calls of a thread that hosts one; run.c rein_run and rein_to_thread; watch.c tells which job holds the loop up; stacks.c whose stack was
- * too small, how deep they all went, and who lets an exception out. */
+ * Files: loop.c is the executor and its turns; fiber.c the coroutines, their doors, timers and descriptors; wheel.c their
+ * timers' times; guest.c the calls of a thread that hosts one; run.c rein_run and rein_to_thread; watch.c tells which job holds
+ * the loop up; stacks.c whose stack was too small, how deep they all went, and who lets an exception out. */
 #ifndef RN_LOOP_LOOP_H
 #define RN_LOOP_LOOP_H
 

@@ -75,16 +75,6 @@ static void run_turn_until_gone(rn_loop *l, rein_future *f)
                 rn_loop_turn(l, RN_NEVER);
 }
 
-static int run_told(rein_future *f)
-{
-        const int code = f->outcome.code;
-        rn_future_seen(f);
-        if (code < 0 && f->outcome.error)
-                rn_error_set(&rn_self_if()->now->trail, rn_error_ref(f->outcome.error));
-        rein_drop(f);
-        return code;
-}
-
 int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *given)
 {
         RN_CALL();
@@ -122,7 +112,7 @@ int rein_run_at(const char *place, rein_fn fn, void *arg, const rein_loop_opts *
         }
         rn_stop_and_let_go(x, "when its program had ended", "has ended, and this did not leave");
         rn_executor_unref(x);
-        return run_told(main);
+        return rn_future_answer(main, rn_self_if());
 }
 
 /* ---- threads for what blocks ---- */
